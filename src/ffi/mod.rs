@@ -1,0 +1,192 @@
+//! The fence: all `unsafe` code of the project, behind a face that shows no version of DuckDB's C API.
+//!
+//! Adapters implement [`Aggregate`], [`Scalar`] or [`Generator`]; they read a [`Chunk`], write an [`Output`] and
+//! never see a pointer. A backend (`v1`) connects them to one C API. Every callback runs inside [`contain`]:
+//! a panic becomes an error of the query, never the end of the host process.
+
+mod chunk;
+mod output;
+mod sql_type;
+mod v1;
+mod value;
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use chunk::{Chunk, Column, Data, ListEntry, Strings, Validity};
+pub use output::Output;
+pub use sql_type::SqlType;
+pub use v1::Registry;
+pub use value::Value;
+
+/// Rows in one batch at most: DuckDB's vector size.
+pub const BATCH_ROWS: usize = 2048;
+
+/// What went wrong, for the user: text in DuckDB's style, lower case, without a full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    function: Option<String>,
+    message: String,
+}
+
+/// Result of everything that a user's input can break.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of the function that is being called.
+    pub fn new(message: impl Into<String>) -> Self {
+        Error { function: None, message: message.into() }
+    }
+
+    /// The same error told as one of `function`: a relation speaks for the building block under it.
+    pub fn of(self, function: &str) -> Self {
+        Error { function: Some(function.to_string()), ..self }
+    }
+
+    /// The whole text: `function: message`.
+    pub fn text(&self, called: &str) -> String {
+        format!("{}: {}", self.function.as_deref().unwrap_or(called), self.message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// A parameter of a function as the binder sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// Name in documentation, and in the call where it is a named parameter.
+    pub name: &'static str,
+    /// Type that the binder casts to.
+    pub sql_type: SqlType,
+    /// Whether a call may leave it out: a trailing position, or a named parameter of a [`Generator`].
+    pub optional: bool,
+}
+
+/// Name, parameters and result of one SQL function.
+#[derive(Debug, Clone, Copy)]
+pub struct Signature {
+    /// Name in SQL.
+    pub name: &'static str,
+    /// In order; the optional ones last.
+    pub parameters: &'static [Parameter],
+    /// Type of the result. A [`Generator`] names its columns as a STRUCT.
+    pub returns: SqlType,
+}
+
+/// A function that folds rows into one value, and whose result depends on the set of rows only.
+///
+/// `combine` leaves its source usable, because a window may combine one state more than once.
+pub trait Aggregate: Send + Sync + 'static {
+    /// What one group has seen so far.
+    type State: Default + Send;
+    /// The arguments of one chunk, read once for all groups in it.
+    type Batch<'a>;
+
+    /// Reads and checks the arguments of a chunk.
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>>;
+    /// Adds rows of the batch that belong to one group.
+    fn update(&self, state: &mut Self::State, batch: &Self::Batch<'_>, rows: Range<usize>) -> Result<()>;
+    /// Adds what another state has seen.
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()>;
+    /// Appends the group's one result.
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()>;
+}
+
+/// A function of the arguments of one row; called with whole chunks.
+pub trait Scalar: Send + Sync + 'static {
+    /// Appends one result for each row of `arguments`.
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()>;
+}
+
+/// A table function of constant parameters, whose rows come in blocks that are independent of each other.
+///
+/// Blocks are handed out to any number of threads, so a block is a function of the bound parameters and its number.
+pub trait Generator: Send + Sync + 'static {
+    /// The checked parameters.
+    type Bound: Send + Sync;
+    /// Memory that one thread uses again from block to block.
+    type Local: Send + Default;
+
+    /// Checks the arguments: one value for each parameter, [`Value::Null`] where it was left out.
+    fn bind(&self, arguments: &[Value]) -> Result<Self::Bound>;
+    /// Number of blocks.
+    fn n_blocks(&self, bound: &Self::Bound) -> u64;
+    /// Number of rows, for the optimizer.
+    fn n_rows(&self, bound: &Self::Bound) -> u64;
+    /// Appends the rows of a block, at most [`BATCH_ROWS`], to `columns`.
+    fn fill(&self, bound: &Self::Bound, local: &mut Self::Local, block: u64, columns: &mut [Output])
+    -> Result<()>;
+}
+
+/// What `LOAD` found out about the database, for the functions that tell or use it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Version of DuckDB, as `v1.4.4`.
+    pub duckdb_version: String,
+    /// Version of the C API in use.
+    pub c_api_version: &'static str,
+    /// DuckDB's setting `threads` at `LOAD`.
+    pub threads: usize,
+    /// Whether the catalog `amz` holds our macros.
+    pub macros: bool,
+}
+
+/// What a backend needs to know of the catalog of functions.
+pub trait Library {
+    /// Registers every function.
+    fn register(&self, registry: &mut Registry<'_>) -> Result<()>;
+    /// Statements that fill the attached catalog `catalog` with the relation macros.
+    fn macro_statements(&self, catalog: &str) -> Vec<String>;
+}
+
+/// Runs `body`; a panic in it becomes an error.
+fn contain<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        let text = panic_text(&*payload);
+        // Dropping a payload runs foreign code that may panic again.
+        std::mem::forget(payload);
+        Err(Error::new(format!("internal error: {text}")))
+    })
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_string(),
+        (_, Some(text)) => text.clone(),
+        _ => "a panic without a message".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let error = contain::<()>(|| panic!("row {} lost", 7)).expect_err("the panic was contained");
+        assert_eq!(error.text("f"), "f: internal error: row 7 lost");
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_is_contained() {
+        struct Hostile;
+        impl Drop for Hostile {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        let error = contain::<()>(|| std::panic::panic_any(Hostile)).expect_err("the panic was contained");
+        assert_eq!(error.text("f"), "f: internal error: a panic without a message");
+    }
+
+    #[test]
+    fn a_relation_speaks_for_the_building_block() {
+        assert_eq!(Error::new("no").of("kmeans_segments").text("kmeans_fit"), "kmeans_segments: no");
+    }
+}

@@ -1,0 +1,58 @@
+//! Scalar functions on the C API v1.
+
+use libduckdb_sys::*;
+
+use super::types::LogicalType;
+use super::{Registered, c_text, drop_box, read, write};
+use crate::ffi::{Error, Output, Scalar, Signature, contain};
+
+/// One overload: the first `n_parameters` of the signature.
+///
+/// # Safety
+/// The API is initialised. The caller owns the handle that is returned.
+pub(super) unsafe fn create<S: Scalar>(
+    signature: &Signature,
+    n_parameters: usize,
+    scalar: S,
+) -> duckdb_scalar_function {
+    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own type.
+    unsafe {
+        let function = duckdb_create_scalar_function();
+        duckdb_scalar_function_set_name(function, c_text(signature.name).as_ptr());
+        for parameter in &signature.parameters[..n_parameters] {
+            duckdb_scalar_function_add_parameter(function, LogicalType::new(&parameter.sql_type).0);
+        }
+        duckdb_scalar_function_set_return_type(function, LogicalType::new(&signature.returns).0);
+        // NULL is our business: what it means differs from argument to argument.
+        duckdb_scalar_function_set_special_handling(function);
+        let registered = Registered { name: signature.name, returns: signature.returns, function: scalar };
+        duckdb_scalar_function_set_extra_info(function, registered.into_raw(), Some(drop_box::<Registered<S>>));
+        duckdb_scalar_function_set_function(function, Some(call::<S>));
+        function
+    }
+}
+
+unsafe extern "C" fn call<S: Scalar>(info: duckdb_function_info, input: duckdb_data_chunk, output: duckdb_vector) {
+    // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and a vector for its rows.
+    unsafe {
+        let registered = &*duckdb_scalar_function_get_extra_info(info).cast::<Registered<S>>();
+        let result = contain(|| {
+            let arguments = read::chunk(input);
+            let mut out = Output::new(&registered.returns);
+            registered.function.call(&arguments, &mut out)?;
+            assert_eq!(out.len(), arguments.len(), "one result a row");
+            write::write(&out, output, 0);
+            Ok(())
+        });
+        if let Err(error) = result {
+            fail(info, &error, registered.name);
+        }
+    }
+}
+
+/// # Safety
+/// `info` is that of a running scalar callback.
+unsafe fn fail(info: duckdb_function_info, error: &Error, function: &str) {
+    // SAFETY: DuckDB copies the text.
+    unsafe { duckdb_scalar_function_set_error(info, c_text(&error.text(function)).as_ptr()) }
+}

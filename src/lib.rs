@@ -1,0 +1,18 @@
+//! `amazing`: customer segmentation in DuckDB.
+//!
+//! | layer | module | knows |
+//! |---|---|---|
+//! | list of everything | [`catalog`] | the adapters |
+//! | the SQL in the binary | [`scripts`] | the files of `sql/` |
+//! | SQL adapters: arguments in, columns out | [`functions`] | the fence's face, the pure modules |
+//! | the fence, all `unsafe` of the project | [`ffi`] | DuckDB's C API |
+//! | pure algorithms | [`ml`], [`text`], [`synth`], [`plot`] | nothing of SQL or DuckDB |
+
+pub mod catalog;
+pub mod ffi;
+pub mod functions;
+pub mod ml;
+pub mod plot;
+pub mod scripts;
+pub mod synth;
+pub mod text;

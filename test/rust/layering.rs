@@ -1,0 +1,239 @@
+//! Who may know whom: the fence around `unsafe` and DuckDB, the pure modules, the order of the layers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A layer, the layers of this crate that it may name, and the external crates.
+const LAYERS: &[(&str, &[&str], &[&str])] = &[
+    ("catalog", &["ffi", "functions", "scripts"], &[]),
+    ("functions", &["ffi", "ml", "text", "synth", "plot", "scripts"], &["xxhash_rust"]),
+    ("scripts", &[], &[]),
+    ("ffi", &[], &["libduckdb_sys"]),
+    ("ml", &[], &["nalgebra", "rand_xoshiro"]),
+    ("text", &[], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
+    ("synth", &[], &["rand_distr", "rand_xoshiro"]),
+    ("plot", &[], &["xxhash_rust"]),
+];
+
+/// Files that close a circle on purpose: `(file, layer)`.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // The entry point is where the catalog meets DuckDB.
+    ("ffi/v1/entrypoint.rs", "catalog"),
+    // amazing_functions() and amazing_scripts() tell what the catalog holds.
+    ("functions/introspection.rs", "catalog"),
+];
+
+/// External crates that a layer must be allowed to name.
+const CRATES: &[&str] = &[
+    "libduckdb_sys", "nalgebra", "rand_distr", "rand_xoshiro", "rapidfuzz", "unicode_normalization", "xxhash_rust",
+];
+
+/// Functions of the C API that the v1 backend calls. All have the same place in the table of every supported
+/// release (those above place 403 moved between releases: calling one is a crash).
+const C_API: &[&str] = &[
+    "duckdb_add_aggregate_function_to_set",
+    "duckdb_add_scalar_function_to_set",
+    "duckdb_aggregate_function_add_parameter",
+    "duckdb_aggregate_function_get_extra_info",
+    "duckdb_aggregate_function_set_destructor",
+    "duckdb_aggregate_function_set_error",
+    "duckdb_aggregate_function_set_extra_info",
+    "duckdb_aggregate_function_set_functions",
+    "duckdb_aggregate_function_set_name",
+    "duckdb_aggregate_function_set_return_type",
+    "duckdb_aggregate_function_set_special_handling",
+    "duckdb_array_type_array_size",
+    "duckdb_array_vector_get_child",
+    "duckdb_bind_add_result_column",
+    "duckdb_bind_get_extra_info",
+    "duckdb_bind_get_named_parameter",
+    "duckdb_bind_get_parameter",
+    "duckdb_bind_set_bind_data",
+    "duckdb_bind_set_cardinality",
+    "duckdb_bind_set_error",
+    "duckdb_connect",
+    "duckdb_create_aggregate_function",
+    "duckdb_create_aggregate_function_set",
+    "duckdb_create_decimal_type",
+    "duckdb_create_list_type",
+    "duckdb_create_logical_type",
+    "duckdb_create_scalar_function",
+    "duckdb_create_scalar_function_set",
+    "duckdb_create_struct_type",
+    "duckdb_create_table_function",
+    "duckdb_data_chunk_get_column_count",
+    "duckdb_data_chunk_get_size",
+    "duckdb_data_chunk_get_vector",
+    "duckdb_data_chunk_set_size",
+    "duckdb_decimal_internal_type",
+    "duckdb_decimal_scale",
+    "duckdb_destroy_aggregate_function",
+    "duckdb_destroy_aggregate_function_set",
+    "duckdb_destroy_data_chunk",
+    "duckdb_destroy_logical_type",
+    "duckdb_destroy_result",
+    "duckdb_destroy_scalar_function",
+    "duckdb_destroy_scalar_function_set",
+    "duckdb_destroy_table_function",
+    "duckdb_destroy_value",
+    "duckdb_disconnect",
+    "duckdb_enum_dictionary_size",
+    "duckdb_enum_dictionary_value",
+    "duckdb_enum_internal_type",
+    "duckdb_fetch_chunk",
+    "duckdb_free",
+    "duckdb_function_get_bind_data",
+    "duckdb_function_get_extra_info",
+    "duckdb_function_get_init_data",
+    "duckdb_function_get_local_init_data",
+    "duckdb_function_set_error",
+    "duckdb_get_double",
+    "duckdb_get_int64",
+    "duckdb_get_timestamp",
+    "duckdb_get_type_id",
+    "duckdb_get_varchar",
+    "duckdb_init_get_bind_data",
+    "duckdb_init_get_column_count",
+    "duckdb_init_get_column_index",
+    "duckdb_init_get_extra_info",
+    "duckdb_init_set_error",
+    "duckdb_init_set_init_data",
+    "duckdb_init_set_max_threads",
+    "duckdb_is_null_value",
+    "duckdb_library_version",
+    "duckdb_list_vector_get_child",
+    "duckdb_list_vector_get_size",
+    "duckdb_list_vector_reserve",
+    "duckdb_list_vector_set_size",
+    "duckdb_query",
+    "duckdb_register_aggregate_function_set",
+    "duckdb_register_scalar_function_set",
+    "duckdb_register_table_function",
+    "duckdb_result_error",
+    "duckdb_rs_extension_api_init",
+    "duckdb_scalar_function_add_parameter",
+    "duckdb_scalar_function_get_extra_info",
+    "duckdb_scalar_function_set_error",
+    "duckdb_scalar_function_set_extra_info",
+    "duckdb_scalar_function_set_function",
+    "duckdb_scalar_function_set_name",
+    "duckdb_scalar_function_set_return_type",
+    "duckdb_scalar_function_set_special_handling",
+    "duckdb_struct_type_child_count",
+    "duckdb_struct_type_child_name",
+    "duckdb_struct_type_child_type",
+    "duckdb_struct_vector_get_child",
+    "duckdb_table_function_add_named_parameter",
+    "duckdb_table_function_add_parameter",
+    "duckdb_table_function_set_bind",
+    "duckdb_table_function_set_extra_info",
+    "duckdb_table_function_set_function",
+    "duckdb_table_function_set_init",
+    "duckdb_table_function_set_local_init",
+    "duckdb_table_function_set_name",
+    "duckdb_table_function_supports_projection_pushdown",
+    "duckdb_validity_set_row_validity",
+    "duckdb_vector_assign_string_element_len",
+    "duckdb_vector_ensure_validity_writable",
+    "duckdb_vector_get_column_type",
+    "duckdb_vector_get_data",
+    "duckdb_vector_get_validity",
+];
+
+/// Functions of SQL that queries name: no part of the C API.
+const SQL_FUNCTIONS: &[&str] = &["duckdb_databases", "duckdb_functions", "duckdb_tables"];
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("src is readable").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                walk(&entry, found);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                found.push(entry);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    walk(&root, &mut files);
+    assert!(files.len() > 20, "the sources were found");
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
+            let code = fs::read_to_string(&path).expect("a text");
+            (name, code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n"))
+        })
+        .collect()
+}
+
+fn layer_of(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
+/// The words of a text that are made of letters, digits and `_`.
+fn words(code: &str) -> BTreeSet<&str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect()
+}
+
+/// Layers of this crate that a file names behind `crate::`.
+fn named_layers(code: &str) -> BTreeSet<&str> {
+    let mut named = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        named.insert(&rest[..end]);
+    }
+    named
+}
+
+#[test]
+fn layers_know_only_the_layers_below() {
+    for (file, code) in sources().iter().filter(|(file, _)| file != "lib.rs") {
+        let layer = layer_of(file);
+        let (_, layers, crates) = LAYERS.iter().find(|(name, ..)| *name == layer).unwrap_or_else(|| {
+            panic!("src/{file} belongs to no layer");
+        });
+        for named in named_layers(code) {
+            let allowed = named == layer || layers.contains(&named) || EXCEPTIONS.contains(&(file.as_str(), named));
+            assert!(allowed, "src/{file} names crate::{named}");
+        }
+        for name in CRATES.iter().filter(|name| words(code).contains(**name)) {
+            assert!(crates.contains(name), "src/{file} names the crate {name}");
+        }
+    }
+}
+
+#[test]
+fn only_the_fence_is_unsafe() {
+    for (file, code) in sources().iter().filter(|(file, _)| layer_of(file) != "ffi") {
+        assert!(!words(code).contains("unsafe"), "src/{file} has unsafe code");
+        assert!(!words(code).contains("unsafe_code"), "src/{file} turns the lint off");
+    }
+}
+
+#[test]
+fn pure_modules_do_not_know_duckdb() {
+    for (file, code) in sources().iter().filter(|(file, _)| matches!(layer_of(file), "ml" | "text" | "synth" | "plot")) {
+        assert!(!code.to_lowercase().contains("duckdb"), "src/{file} names DuckDB");
+    }
+}
+
+#[test]
+fn only_listed_functions_of_the_c_api_are_called() {
+    let sources = sources();
+    let used: BTreeSet<&str> = sources
+        .iter()
+        .filter(|(file, _)| file.starts_with("ffi/v1/"))
+        .flat_map(|(_, code)| code.match_indices("duckdb_").map(move |(at, _)| &code[at..]))
+        .filter_map(|rest| {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_')?;
+            rest[end..].starts_with('(').then_some(&rest[..end])
+        })
+        .filter(|name| !SQL_FUNCTIONS.contains(name))
+        .collect();
+    let listed: BTreeSet<&str> = C_API.iter().copied().collect();
+    assert_eq!(used.difference(&listed).collect::<Vec<_>>(), Vec::<&&str>::new(), "called but not listed");
+    assert_eq!(listed.difference(&used).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not called");
+}
