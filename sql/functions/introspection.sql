@@ -1,0 +1,15 @@
+-- What the extension tells of itself and finds in the current database.
+
+-- amazing_info(): one row.
+CREATE OR REPLACE MACRO amazing_info() AS TABLE
+    SELECT
+        __i.*,
+        (
+            SELECT list(DISTINCT __f.function_name ORDER BY __f.function_name)
+            FROM duckdb_functions() AS __f
+            WHERE
+                __f.database_name = current_database()
+                AND __f.comment LIKE 'amazing %'
+                AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
+        ) AS stale_macros
+    FROM system.main.amazing_info() AS __i;

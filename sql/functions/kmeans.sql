@@ -1,0 +1,106 @@
+-- Segments by k-means: fit over the whole source, then the same rows meet the one model.
+-- Every option is handed on as it is: kmeans_fit checks it and knows its default.
+
+-- kmeans_segments(source, ...): one row a row of the source, with its segment.
+CREATE OR REPLACE MACRO kmeans_segments(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    init := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __u.*,
+        system.main.kmeans_predict(
+            (
+                SELECT system.main.kmeans_fit(
+                    __t,
+                    k,
+                    {
+                        'relation': 'kmeans_segments',
+                        'adds': ['segment'],
+                        'features': features,
+                        'id': id,
+                        'model': model,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'weight': weight,
+                        'init': init,
+                        'n_init': n_init,
+                        'max_iter': max_iter,
+                        'tol': tol,
+                        'seed': seed,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+                FROM query_table(source) AS __t
+            ),
+            __u
+        ) AS segment
+    FROM query_table(source) AS __u;
+
+-- kmeans_centroids(source, ...): one row a segment and feature, in original units.
+CREATE OR REPLACE MACRO kmeans_centroids(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    init := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __c.__centroid.segment AS segment,
+        __c.__centroid.size AS size,
+        __c.__centroid.share AS share,
+        __c.__centroid.feature AS feature,
+        __c.__centroid.value AS value,
+        __c.__centroid.z_score AS z_score
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_centroids(
+                system.main.kmeans_fit(
+                    __t,
+                    k,
+                    {
+                        'relation': 'kmeans_centroids',
+                        'features': features,
+                        'id': id,
+                        'model': model,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'weight': weight,
+                        'init': init,
+                        'n_init': n_init,
+                        'max_iter': max_iter,
+                        'tol': tol,
+                        'seed': seed,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+            )
+        ) AS __centroid
+        FROM query_table(source) AS __t
+    ) AS __c;

@@ -1,0 +1,233 @@
+//! The one list of all SQL functions; registration, documentation, examples and comments come from it.
+
+use std::fmt::Write;
+
+use crate::ffi::{Library, Registry, Result, SqlType};
+use crate::functions::{
+    Example, Function, Kind, category, files, generators, introspection, kmeans, pca, plot, summary,
+};
+use crate::scripts::{self, CREATE, Pipeline};
+
+/// Every function, by subject, in the order of the documentation.
+pub const FUNCTIONS: &[&Function] = &[
+    &kmeans::KMEANS_SEGMENTS,
+    &kmeans::KMEANS_CENTROIDS_RELATION,
+    &summary::SEGMENT_PROFILE,
+    &pca::PCA_2D,
+    &pca::PCA_COMPONENTS_RELATION,
+    &category::NORMALIZE_CATEGORY_RELATION,
+    &files::FILE_FINGERPRINT,
+    &kmeans::KMEANS_FIT,
+    &kmeans::KMEANS_PREDICT,
+    &kmeans::KMEANS_DISTANCE,
+    &kmeans::KMEANS_DISTANCES,
+    &kmeans::KMEANS_CENTROIDS,
+    &summary::FEATURE_SUMMARY,
+    &pca::PCA_FIT,
+    &pca::PCA_TRANSFORM,
+    &pca::PCA_COMPONENTS,
+    &category::NORMALIZE_CATEGORY,
+    &category::CATEGORY_MATCH,
+    &category::CATEGORY_SIMILARITY,
+    &category::CATEGORY_FINGERPRINT,
+    &plot::SCATTER_SVG,
+    &files::CONTENT_HASH,
+    &generators::SYNTHETIC_MARKETPLACE_EVENTS,
+    &introspection::AMAZING_FUNCTIONS,
+    &introspection::AMAZING_SCRIPTS,
+    &introspection::AMAZING_INFO,
+    &introspection::AMAZING_INFO_RELATION,
+];
+
+/// The catalog as a backend sees it.
+pub struct Catalog;
+
+impl Library for Catalog {
+    fn register(&self, registry: &mut Registry<'_>) -> Result<()> {
+        for function in FUNCTIONS {
+            if let Some(register) = function.register {
+                register(registry, function)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn macro_statements(&self, catalog: &str) -> Vec<String> {
+        macro_statements(&format!("{catalog}.main."))
+    }
+}
+
+/// Statements that create every relation under `prefix`, and its comment with version and description.
+pub fn macro_statements(prefix: &str) -> Vec<String> {
+    let mut statements = Vec::new();
+    for found in scripts::macros() {
+        let function = relation(found.name);
+        statements.push(found.statement.replacen(CREATE, &format!("{CREATE}{prefix}"), 1));
+        statements.push(format!(
+            "COMMENT ON MACRO TABLE {prefix}{} IS 'amazing {}: {}'",
+            found.name,
+            env!("CARGO_PKG_VERSION"),
+            function.description.replace('\'', "''"),
+        ));
+    }
+    statements
+}
+
+/// The entry of a relation.
+///
+/// # Panics
+/// When a macro has no entry: an error in our own files.
+fn relation(name: &str) -> &'static Function {
+    FUNCTIONS
+        .iter()
+        .find(|function| function.kind == Kind::Relation && function.signature.name == name)
+        .unwrap_or_else(|| panic!("the macro {name} is in the catalog"))
+}
+
+/// The statements of a pipeline with the script that each comes from; `install` first.
+pub fn pipeline_statements(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
+    let install = macro_statements("").into_iter().map(|statement| ("install", statement));
+    let steps = pipeline
+        .steps
+        .iter()
+        .flat_map(|step| scripts::statements(step.sql).into_iter().map(|sql| (step.name, sql.to_string())));
+    install.chain(steps).collect()
+}
+
+/// How a function is called: `kmeans_fit(row, k [, options])`, `amz.kmeans_segments(source, k := 5)`.
+pub fn call(function: &Function) -> String {
+    let name = function.signature.name;
+    if function.kind == Kind::Relation {
+        let parameters = scripts::macros().into_iter().find(|m| m.name == name).map(|m| m.parameters);
+        return format!("amz.{name}({})", parameters.unwrap_or_default());
+    }
+    let mut text = format!("{name}(");
+    let mut open = 0;
+    for (i, parameter) in function.signature.parameters.iter().enumerate() {
+        let comma = if i > 0 { ", " } else { "" };
+        if parameter.optional && function.kind == Kind::Table && i > 0 {
+            let _ = write!(text, "{comma}{} := ", parameter.name);
+        } else if parameter.optional {
+            let _ = write!(text, "{}[{comma}{}", if i > 0 { " " } else { "" }, parameter.name);
+            open += 1;
+        } else {
+            let _ = write!(text, "{comma}{}", parameter.name);
+        }
+    }
+    text.trim_end().to_string() + &"]".repeat(open) + ")"
+}
+
+/// What a function returns: a type, or the columns of a table.
+pub fn returns(function: &Function) -> String {
+    match (function.kind, function.signature.returns) {
+        (Kind::Relation, _) => function.columns.to_string(),
+        (Kind::Table, SqlType::Struct(columns)) => {
+            columns.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect::<Vec<_>>().join(", ")
+        }
+        (_, sql_type) => sql_type.to_string(),
+    }
+}
+
+/// `docs/functions.md`: the reference of all functions.
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Functions\n\nGenerated from the catalog (`make docs`). Relations live in the catalog `amz` after `LOAD \
+         amazing`, or under their bare names where `sql/install.sql` ran. Every example is run by the tests.\n",
+    );
+    for (kind, title) in [
+        (Kind::Relation, "Relations"),
+        (Kind::Aggregate, "Aggregates"),
+        (Kind::Scalar, "Scalars"),
+        (Kind::Table, "Table functions"),
+    ] {
+        let _ = write!(text, "\n## {title}\n");
+        for function in FUNCTIONS.iter().filter(|function| function.kind == kind) {
+            let _ = write!(text, "\n### `{}`\n\n{}\n", function.signature.name, function.description);
+            let _ = write!(text, "\n```sql\n{}\n```\n", call(function));
+            let _ = write!(text, "\nReturns: `{}`. Since {}.\n", returns(function), function.since);
+            if !function.details.is_empty() {
+                let _ = write!(text, "\n{}\n", function.details);
+            }
+            for Example { sql, rows } in function.examples {
+                let _ = write!(text, "\n```sql\n{sql};\n");
+                rows.iter().for_each(|row| text.push_str(&format!("-- {row}\n")));
+                text.push_str("```\n");
+            }
+        }
+    }
+    text
+}
+
+/// `test/sql/examples.test`: every example as a test.
+pub fn example_tests() -> String {
+    let mut text = String::from(
+        "# name: test/sql/examples.test\n# description: The examples of the catalog (generated by make docs)\n# \
+         group: [amazing]\n\nrequire amazing\n",
+    );
+    for function in FUNCTIONS {
+        for Example { sql, rows } in function.examples {
+            let n_columns = rows.first().map_or(1, |row| row.split(" | ").count());
+            let _ = write!(text, "\n# {}\nquery {}\n{sql};\n----\n", call(function), "T".repeat(n_columns));
+            rows.iter().for_each(|row| text.push_str(&(row.replace(" | ", "\t") + "\n")));
+        }
+    }
+    text
+}
+
+/// `sql/install.sql`: the relations for the current database.
+pub fn install_script() -> String {
+    let mut text = String::from(
+        "-- install.sql: creates the relations of amazing in the current database, under their bare names.\n-- \
+         Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version \
+         installed.\n",
+    );
+    for statement in macro_statements("") {
+        let _ = write!(text, "\n{statement};\n");
+    }
+    text
+}
+
+/// `sql/<pipeline>/build.sql`: everything in one flat file.
+pub fn build_script(pipeline: &Pipeline) -> String {
+    let mut text = format!(
+        ".bail on\n-- build.sql: builds the layers of the pipeline {} in the current database.\n-- Generated from \
+         the steps in this folder (make docs). Needs LOAD amazing before; can be run again.\n\n{}",
+        pipeline.name,
+        install_script()
+    );
+    for step in pipeline.steps {
+        let _ = write!(text, "\n{}", step.sql);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_macro_has_an_entry_and_every_relation_a_macro() {
+        let mut macros: Vec<&str> = scripts::macros().iter().map(|m| m.name).collect();
+        let mut relations: Vec<&str> =
+            FUNCTIONS.iter().filter(|f| f.kind == Kind::Relation).map(|f| f.signature.name).collect();
+        macros.sort_unstable();
+        relations.sort_unstable();
+        assert_eq!(macros, relations);
+    }
+
+    #[test]
+    fn every_function_is_described_and_shown() {
+        for function in FUNCTIONS {
+            let name = function.signature.name;
+            assert!(!function.description.is_empty(), "{name}");
+            assert_eq!(function.register.is_none(), function.kind == Kind::Relation, "{name}");
+            assert!(!function.examples.is_empty(), "{name} has an example");
+        }
+    }
+
+    #[test]
+    fn optional_parameters_are_in_brackets() {
+        assert_eq!(call(&kmeans::KMEANS_FIT), "kmeans_fit(row, k [, options])");
+        assert_eq!(call(&introspection::AMAZING_SCRIPTS), "amazing_scripts(pipeline)");
+    }
+}

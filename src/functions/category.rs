@@ -1,0 +1,311 @@
+//! Category repair in SQL: canonical texts, matches in a vocabulary, and the audit over them.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::model::field;
+use super::{Example, Function, Kind, optional, relation, required};
+use crate::ffi::{Chunk, Column, Data, Error, Output, Result, Scalar, Signature, SqlType, Value};
+use crate::text::{self, Memo, Vocabulary};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Similarity below which a text is no repair of another.
+const MIN_SIMILARITY: f64 = 0.75;
+
+const MATCH: SqlType = SqlType::Struct(&[
+    ("normalized", SqlType::Varchar),
+    ("similarity", SqlType::Double),
+    ("rule", SqlType::Varchar),
+    ("runner_up", SqlType::Varchar),
+]);
+
+/// `normalize_category(value [, vocabulary [, min_similarity]])`
+pub const NORMALIZE_CATEGORY: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "normalize_category",
+        parameters: &[
+            required("value", SqlType::Varchar),
+            optional("vocabulary", SqlType::Any),
+            optional("min_similarity", SqlType::Any),
+        ],
+        returns: SqlType::Varchar,
+    },
+    columns: "",
+    description: "The canonical form of a category, or the entry of a vocabulary that a dirty spelling stands for.",
+    details: "Without a vocabulary: Unicode NFKC, trimmed, lower case, white space, `-` and `_` as one `_`; dots of \
+              category paths stay. With a vocabulary (a VARCHAR[], or a MAP from entry to its synonyms): the entry \
+              that is equal, else equal in canonical form, else equal without accents and separators, else the most \
+              similar one at or above `min_similarity` (default 0.75), written as in the vocabulary. A runner-up \
+              within 0.05 of the winner gives NULL rather than a guess; digits must agree exactly; entries under four \
+              letters are not repaired by similarity. NULL and texts that are empty in canonical form give NULL, and \
+              so does the vocabulary NULL; an empty vocabulary is an error. A value that is not text must be cast. \
+              Sources: Unicode Standard Annex 15; see `category_similarity` for the measure.",
+    examples: &[
+        Example { sql: "SELECT normalize_category('  Home Appliances ')", rows: &["home_appliances"] },
+        Example { sql: "SELECT normalize_category('Actionn', ['action', 'puzzle'])", rows: &["action"] },
+        Example { sql: "SELECT normalize_category('tablet', MAP {'mobile': ['tablet', 'phone']})", rows: &["mobile"] },
+    ],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Normalize)),
+};
+
+/// `category_match(value, vocabulary [, min_similarity])`
+pub const CATEGORY_MATCH: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "category_match",
+        parameters: &[
+            required("value", SqlType::Varchar),
+            required("vocabulary", SqlType::Any),
+            optional("min_similarity", SqlType::Any),
+        ],
+        returns: MATCH,
+    },
+    columns: "",
+    description: "What `normalize_category` decides and why: entry, similarity, rule and runner-up.",
+    details: "`rule` is `exact`, `case` (case, white space, width or separators differ), `accent`, `synonym`, `typo`, \
+              `ambiguous` (a tie or a near runner-up: no entry), `none` or `empty`. `similarity` is that of the best \
+              entry, also where it is not enough. NULL for a NULL vocabulary.",
+    examples: &[Example {
+        sql: "SELECT m.normalized, m.rule FROM (SELECT category_match('PuzZle', ['action', 'puzzle']) AS m)",
+        rows: &["puzzle | case"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Explain)),
+};
+
+/// `category_similarity(a, b)`
+pub const CATEGORY_SIMILARITY: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "category_similarity",
+        parameters: &[required("a", SqlType::Varchar), required("b", SqlType::Varchar)],
+        returns: SqlType::Double,
+    },
+    columns: "",
+    description: "Similarity of two texts from 0 to 1, as `normalize_category` measures it.",
+    details: "Compares the canonical forms: 1 minus the optimal string alignment distance (insertions, deletions, \
+              substitutions and transpositions of neighbours) over the length of the longer one. NULL where one is \
+              NULL. Source: Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
+    examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Similarity)),
+};
+
+/// `category_fingerprint(value)`
+pub const CATEGORY_FINGERPRINT: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "category_fingerprint",
+        parameters: &[required("value", SqlType::Varchar)],
+        returns: SqlType::Varchar,
+    },
+    columns: "",
+    description: "A key that is equal for variants of one thing: its words without accents, sorted, each once.",
+    details: "The key collision of OpenRefine's fingerprint. NULL for NULL and for texts without letters or digits.",
+    examples: &[Example {
+        sql: "SELECT category_fingerprint('Pro  Café') = category_fingerprint('cafe-pro')",
+        rows: &["true"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Fingerprint)),
+};
+
+/// `amz.normalize_category(source, col, vocabulary, ...)`
+pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("normalize_category"),
+    columns: "raw_value VARCHAR, row_count BIGINT, normalized VARCHAR, similarity DOUBLE, rule VARCHAR, runner_up VARCHAR",
+    description: "The audit of a repair: each distinct value of a column with the entry that it becomes, and why.",
+    details: "`col` is the name of the column as a text. One row for each distinct value, the most frequent first; \
+              see `category_match` for `rule`.",
+    examples: &[Example {
+        sql: "WITH games AS (SELECT unnest(['action', 'Actionn', 'Actionn', 'xyz']) AS game_type) SELECT raw_value, row_count, normalized, rule FROM amz.normalize_category(games, 'game_type', ['action', 'puzzle'])",
+        rows: &["Actionn | 2 | action | typo", "action | 1 | action | exact", "xyz | 1 | NULL | none"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// Texts of an argument declared VARCHAR: every row NULL where the literal NULL was given.
+fn text<'a>(column: &Column<'a>, row: usize) -> Option<std::borrow::Cow<'a, str>> {
+    match column.data() {
+        Data::Text(strings) if column.is_valid(row) => Some(strings.get(row)),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Normalize;
+
+impl Scalar for Normalize {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        if arguments.n_columns() == 1 {
+            let value = arguments.column(0);
+            (0..arguments.len())
+                .for_each(|row| out.push_text(text(value, row).and_then(|v| text::canonical(&v)).as_deref()));
+            return Ok(());
+        }
+        matches(arguments, |found| {
+            let entry = found.and_then(|(vocabulary, found)| found.entry.map(|entry| vocabulary.entry(entry)));
+            out.push_text(entry);
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Explain;
+
+impl Scalar for Explain {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        matches(arguments, |found| {
+            let Some((vocabulary, found)) = found else { return out.push_null() };
+            let name = |entry: Option<usize>| entry.map_or(Value::Null, |entry| Value::from(vocabulary.entry(entry)));
+            out.push(&Value::Struct(vec![
+                field("normalized", name(found.entry)),
+                field("similarity", found.similarity.map_or(Value::Null, Value::Double)),
+                field("rule", found.rule.name()),
+                field("runner_up", name(found.runner_up)),
+            ]));
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Similarity;
+
+impl Scalar for Similarity {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        let (a, b) = (arguments.column(0), arguments.column(1));
+        for row in 0..arguments.len() {
+            match (text(a, row), text(b, row)) {
+                (Some(a), Some(b)) => out.push_f64(text::similarity(&a, &b)),
+                _ => out.push_null(),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Fingerprint;
+
+impl Scalar for Fingerprint {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        let value = arguments.column(0);
+        (0..arguments.len())
+            .for_each(|row| out.push_text(text(value, row).and_then(|v| text::fingerprint(&v)).as_deref()));
+        Ok(())
+    }
+}
+
+/// Hands the match of each row to `give`; `None` where the vocabulary is NULL.
+fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &text::Match)>)) -> Result<()> {
+    let (values, vocabularies) = (arguments.column(0), arguments.column(1));
+    let mut start = 0;
+    while start < arguments.len() {
+        let min_similarity = min_similarity(arguments, start)?;
+        let same = |row: usize| {
+            vocabularies.same(start, row) && arguments.get(2).is_none_or(|column| column.same(start, row))
+        };
+        let end = (start + 1..arguments.len()).find(|row| !same(*row)).unwrap_or(arguments.len());
+        let vocabulary = vocabularies.value(start);
+        if vocabulary.is_null() {
+            (start..end).for_each(|_| give(None));
+        } else {
+            with_memo(&vocabulary, min_similarity, |vocabulary, memo| {
+                for row in start..end {
+                    // NULL is an empty text to the rules.
+                    let value = text(values, row).unwrap_or_default();
+                    give(Some((vocabulary, &memo.best_match(&value))));
+                }
+            })?;
+        }
+        start = end;
+    }
+    Ok(())
+}
+
+fn min_similarity(arguments: &Chunk<'_>, row: usize) -> Result<f64> {
+    let value = arguments.get(2).map_or(Value::Null, |column| column.value(row));
+    if value.is_null() {
+        return Ok(MIN_SIMILARITY);
+    }
+    value
+        .as_f64()
+        .filter(|x| (0.0..=1.0).contains(x) && !matches!(value, Value::Boolean(_)))
+        .ok_or_else(|| Error::new(format!("min_similarity must be between 0 and 1, not {value}")))
+}
+
+thread_local! {
+    /// The last vocabulary of the thread with what it has matched: calls come chunk by chunk, without a place of
+    /// their own to keep it.
+    static LAST: RefCell<Option<(u128, Arc<Vocabulary>, Memo)>> = const { RefCell::new(None) };
+}
+
+/// Runs `body` with the memo of a vocabulary, the one of the thread's last call where it is the same.
+fn with_memo<T>(
+    vocabulary: &Value,
+    min_similarity: f64,
+    body: impl FnOnce(&Vocabulary, &mut Memo) -> T,
+) -> Result<T> {
+    let entries = entries(vocabulary)?;
+    let key = key(&entries, min_similarity);
+    LAST.with_borrow_mut(|last| {
+        let prepared = match last.take() {
+            Some(prepared) if prepared.0 == key => prepared,
+            _ => {
+                let vocabulary = Vocabulary::new(entries).map_err(|error| Error::new(error.to_string()))?;
+                let vocabulary = Arc::new(vocabulary);
+                (key, vocabulary.clone(), Memo::new(vocabulary, min_similarity))
+            }
+        };
+        let (_, vocabulary, memo) = last.insert(prepared);
+        Ok(body(vocabulary, memo))
+    })
+}
+
+/// Entries of a vocabulary with their synonyms.
+type Entries<'v> = Vec<(&'v str, Vec<&'v str>)>;
+
+fn entries(vocabulary: &Value) -> Result<Entries<'_>> {
+    let entry = |value| word(value, "entry");
+    match vocabulary {
+        Value::List(values) => values.iter().map(|value| Ok((entry(value)?, Vec::new()))).collect(),
+        Value::Map(pairs) => pairs
+            .iter()
+            .map(|(value, synonyms)| match synonyms {
+                Value::List(synonyms) => Ok((
+                    entry(value)?,
+                    synonyms.iter().map(|synonym| word(synonym, "synonym")).collect::<Result<_>>()?,
+                )),
+                synonyms if synonyms.is_null() => Ok((entry(value)?, Vec::new())),
+                synonym => Ok((entry(value)?, vec![word(synonym, "synonym")?])),
+            })
+            .collect(),
+        other => Err(Error::new(format!(
+            "the vocabulary must be a VARCHAR[] or a MAP of entries with synonyms, not {other}"
+        ))),
+    }
+}
+
+fn word<'v>(value: &'v Value, what: &str) -> Result<&'v str> {
+    value.as_str().ok_or_else(|| Error::new(format!("a vocabulary's {what} must be a text, not {value}")))
+}
+
+/// Identity of a vocabulary and threshold; lengths keep `['ab']` and `['a', 'b']` apart.
+fn key(entries: &Entries<'_>, min_similarity: f64) -> u128 {
+    let mut hash = Xxh3::new();
+    let mut add = |text: &str| {
+        hash.update(&text.len().to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    for (entry, synonyms) in entries {
+        add(entry);
+        synonyms.iter().for_each(|synonym| add(synonym));
+        add("");
+    }
+    hash.update(&min_similarity.to_le_bytes());
+    hash.digest128()
+}

@@ -1,0 +1,421 @@
+//! Which fields of a row are features, and their numbers.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::options::Options;
+use super::{did_you_mean, quoted};
+use crate::ffi::{Chunk, Column, Data, Error, Result};
+use crate::ml;
+
+/// Result columns of the relations: never features, so that a result can be the next source.
+const RESULT_COLUMNS: &[&str] = &["segment", "pc1", "pc2"];
+
+/// The feature columns of one chunk.
+pub struct Features<'a> {
+    /// Names in the order of the columns; `f1`, `f2`, ... for a LIST. Empty where all rows are NULL lists.
+    pub names: Vec<String>,
+    /// One column a feature, NaN where it is missing.
+    pub columns: Vec<Cow<'a, [f64]>>,
+    /// Weights, where the option names a field.
+    pub weights: Option<Cow<'a, [f64]>>,
+    /// Rows that are NULL as a whole.
+    pub null_rows: Option<Vec<bool>>,
+    /// Number of rows.
+    pub len: usize,
+}
+
+impl<'a> Features<'a> {
+    /// The features that `options` select from the argument `row`.
+    pub fn select(row: &Column<'a>, options: &Options) -> Result<Self> {
+        let fields = fields(row)?;
+        let null_rows = null_rows(row);
+        let len = row.len();
+        if fields.is_empty() && !matches!(row.data(), Data::Struct(_)) {
+            return Ok(Features { names: Vec::new(), columns: Vec::new(), weights: None, null_rows, len });
+        }
+        if let Some(taken) = options.adds.iter().find(|name| position(&fields, name).is_some()) {
+            return Err(Error::new(format!(
+                "the source has a column \"{taken}\" already, use SELECT * EXCLUDE ({taken})"
+            )));
+        }
+        let weights = match &options.weight {
+            Some(name) => Some(weights(&fields, name, null_rows.as_deref())?),
+            None => None,
+        };
+        let chosen = chosen(&fields, options)?;
+        for name in &options.log {
+            if !chosen.iter().any(|i| fields[*i].name.eq_ignore_ascii_case(name)) {
+                let hint = did_you_mean(name, chosen.iter().map(|i| &*fields[*i].name));
+                return Err(Error::new(format!("log names \"{name}\", which is no feature{hint}")));
+            }
+        }
+        let names = chosen.iter().map(|i| fields[*i].name.to_string()).collect();
+        let columns = chosen
+            .iter()
+            .map(|i| numbers(&fields[*i], null_rows.as_deref()).ok_or_else(|| not_numeric(&fields[*i])))
+            .collect::<Result<_>>()?;
+        Ok(Features { names, columns, weights, null_rows, len })
+    }
+
+    /// The features that a model needs: STRUCT fields by name, elements of a LIST by position.
+    pub fn matching(row: &Column<'a>, names: &[String]) -> Result<Self> {
+        let fields = fields(row)?;
+        let null_rows = null_rows(row);
+        let len = row.len();
+        let by_name = matches!(row.data(), Data::Struct(_));
+        if !by_name {
+            if fields.is_empty() {
+                return Ok(Features { names: Vec::new(), columns: Vec::new(), weights: None, null_rows, len });
+            }
+            if fields.len() != names.len() {
+                return Err(Error::new(format!(
+                    "the model has {} features, the row has {} numbers",
+                    names.len(),
+                    fields.len()
+                )));
+            }
+        }
+        let columns = names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| {
+                let i = if by_name { position(&fields, name) } else { Some(i) };
+                let field = i.map(|i| &fields[i]).ok_or_else(|| {
+                    let present = quoted(fields.iter().map(|f| &*f.name));
+                    Error::new(format!("the model needs feature \"{name}\", the row has {present}"))
+                })?;
+                numbers(field, null_rows.as_deref()).ok_or_else(|| not_numeric(field))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Features { names: names.to_vec(), columns, weights: None, null_rows, len })
+    }
+
+    /// Slices of some rows, one a feature.
+    pub fn slices(&self, rows: Range<usize>) -> Vec<&[f64]> {
+        self.columns.iter().map(|column| &column[rows.clone()]).collect()
+    }
+
+    /// Whether the row is NULL as a whole.
+    pub fn is_null_row(&self, row: usize) -> bool {
+        self.null_rows.as_ref().is_some_and(|rows| rows[row])
+    }
+}
+
+/// A field of a STRUCT or an element of a LIST.
+struct Field<'c, 'a> {
+    name: Cow<'c, str>,
+    numbers: Numbers<'c, 'a>,
+}
+
+enum Numbers<'c, 'a> {
+    Column(&'c Column<'a>),
+    Element(Vec<f64>),
+}
+
+fn is_numeric(field: &Field<'_, '_>) -> bool {
+    match &field.numbers {
+        Numbers::Column(column) => column.is_numeric(),
+        Numbers::Element(_) => true,
+    }
+}
+
+/// The numbers of a field; NaN in rows that are NULL as a whole.
+fn numbers<'a>(field: &Field<'_, 'a>, null_rows: Option<&[bool]>) -> Option<Cow<'a, [f64]>> {
+    let mut numbers = match &field.numbers {
+        Numbers::Column(column) => column.numbers()?,
+        Numbers::Element(numbers) => Cow::Owned(numbers.clone()),
+    };
+    if let Some(null_rows) = null_rows {
+        for (x, null) in numbers.to_mut().iter_mut().zip(null_rows) {
+            if *null {
+                *x = f64::NAN;
+            }
+        }
+    }
+    Some(numbers)
+}
+
+fn not_numeric(field: &Field<'_, '_>) -> Error {
+    let type_name = match &field.numbers {
+        Numbers::Column(column) => column.type_name(),
+        Numbers::Element(_) => "DOUBLE",
+    };
+    Error::new(format!("feature \"{}\" is of type {type_name}, features are numbers", field.name))
+}
+
+/// The fields of the argument `row`; none for an untyped NULL or where every LIST is NULL.
+fn fields<'c, 'a>(row: &'c Column<'a>) -> Result<Vec<Field<'c, 'a>>> {
+    match row.data() {
+        Data::Untyped => Ok(Vec::new()),
+        Data::Struct(fields) => {
+            let unnamed = fields.iter().all(|(name, _)| name.is_empty());
+            Ok(fields
+                .iter()
+                .enumerate()
+                .map(|(i, (name, column))| Field {
+                    name: if unnamed { element_name(i).into() } else { name.as_str().into() },
+                    numbers: Numbers::Column(column),
+                })
+                .collect())
+        }
+        Data::List { entries, child } => {
+            elements(row, child, |i| (entries[i].offset as usize, entries[i].length as usize))
+        }
+        Data::Array { size, child } => elements(row, child, |i| (i * size, *size)),
+        _ => Err(Error::new(format!(
+            "the row must be a STRUCT, a table's alias, or a LIST or ARRAY of numbers, not {}",
+            row.type_name()
+        ))),
+    }
+}
+
+/// Elements of lists as columns: one pass over the child's numbers.
+fn elements<'c, 'a>(
+    row: &Column<'a>,
+    child: &Column<'a>,
+    entry: impl Fn(usize) -> (usize, usize),
+) -> Result<Vec<Field<'c, 'a>>> {
+    let numbers = match child.numbers() {
+        Some(numbers) => numbers,
+        None if matches!(child.data(), Data::Untyped) => Cow::Owned(vec![f64::NAN; child.len()]),
+        None => {
+            return Err(Error::new(format!("the row is a LIST of {}, features are numbers", child.type_name())));
+        }
+    };
+    let valid: Vec<usize> = (0..row.len()).filter(|i| row.is_valid(*i)).collect();
+    let Some(first) = valid.first() else { return Ok(Vec::new()) };
+    let n_features = entry(*first).1;
+    if n_features == 0 {
+        return Err(Error::new("the row is an empty LIST, at least one feature is needed"));
+    }
+    let mut columns = vec![vec![f64::NAN; row.len()]; n_features];
+    for i in valid {
+        let (offset, length) = entry(i);
+        if length != n_features {
+            return Err(Error::new(format!("a row has {length} numbers, the rows before it have {n_features}")));
+        }
+        for (column, x) in columns.iter_mut().zip(&numbers[offset..offset + length]) {
+            column[i] = *x;
+        }
+    }
+    Ok(columns
+        .into_iter()
+        .enumerate()
+        .map(|(i, column)| Field { name: element_name(i).into(), numbers: Numbers::Element(column) })
+        .collect())
+}
+
+/// The name of the `i`-th element of a LIST: `f1`, `f2`, ...
+pub fn element_name(i: usize) -> String {
+    format!("f{}", i + 1)
+}
+
+fn null_rows(row: &Column<'_>) -> Option<Vec<bool>> {
+    let nulls: Vec<bool> = (0..row.len()).map(|i| !row.is_valid(i)).collect();
+    nulls.contains(&true).then_some(nulls)
+}
+
+fn position(fields: &[Field<'_, '_>], name: &str) -> Option<usize> {
+    fields.iter().position(|field| field.name.eq_ignore_ascii_case(name))
+}
+
+fn missing(fields: &[Field<'_, '_>], what: &str, name: &str) -> Error {
+    let hint = did_you_mean(name, fields.iter().map(|f| &*f.name));
+    Error::new(format!("no {what} \"{name}\" in the row{hint}"))
+}
+
+fn weights<'a>(fields: &[Field<'_, 'a>], name: &str, null_rows: Option<&[bool]>) -> Result<Cow<'a, [f64]>> {
+    let field = &fields[position(fields, name).ok_or_else(|| missing(fields, "weight", name))?];
+    let weights = numbers(field, None).ok_or_else(|| Error::new(format!("weight \"{name}\" must be a number")))?;
+    let is_null_row = |i: usize| null_rows.is_some_and(|rows| rows[i]);
+    match weights.iter().enumerate().find(|(i, w)| !(w.is_finite() && **w >= 0.0) && !is_null_row(*i)) {
+        Some((_, w)) => {
+            let given = if w.is_nan() { "NULL".to_string() } else { format!("{w:?}") };
+            Err(Error::new(format!("weight \"{name}\" must be a number of at least 0, not {given}")))
+        }
+        None => Ok(weights),
+    }
+}
+
+/// The positions of the features among the fields.
+fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
+    for name in &options.id {
+        position(fields, name).ok_or_else(|| missing(fields, "id", name))?;
+    }
+    let is = |name: &str, names: &[String]| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let Some(features) = &options.features else {
+        let chosen: Vec<usize> = (0..fields.len())
+            .filter(|i| {
+                let name = &*fields[*i].name;
+                is_numeric(&fields[*i])
+                    && !is_identifier(name)
+                    && !is_result_column(name)
+                    && !is(name, &options.id)
+                    && !options.weight.as_deref().is_some_and(|w| w.eq_ignore_ascii_case(name))
+                    && !options.label.as_deref().is_some_and(|l| l.eq_ignore_ascii_case(name))
+            })
+            .collect();
+        if chosen.is_empty() {
+            let present = quoted(fields.iter().map(|f| &*f.name));
+            return Err(Error::new(format!(
+                "no numeric feature in the row, which has {present}; identifiers (id, *_id) are features only when \
+                 features names them"
+            )));
+        }
+        return Ok(chosen);
+    };
+    if features.is_empty() {
+        return Err(Error::new("features is an empty list, name at least one or leave it out"));
+    }
+    let mut chosen = Vec::new();
+    for name in features {
+        if is_result_column(name) {
+            return Err(Error::new(format!("\"{name}\" is a result of segmentation and never a feature")));
+        }
+        let i = position(fields, name).ok_or_else(|| missing(fields, "feature", name))?;
+        if is(name, &options.id) {
+            return Err(Error::new(format!("\"{name}\" is named both in features and in id")));
+        }
+        if chosen.contains(&i) {
+            return Err(Error::new(format!("features names \"{name}\" twice")));
+        }
+        if !is_numeric(&fields[i]) {
+            return Err(not_numeric(&fields[i]));
+        }
+        chosen.push(i);
+    }
+    Ok(chosen)
+}
+
+fn is_identifier(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "id" || name.ends_with("_id")
+}
+
+fn is_result_column(name: &str) -> bool {
+    RESULT_COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(name))
+}
+
+/// The options of a chunk and the features that they select: what every fitting function reads first.
+pub fn read<'a>(
+    rows: &'a Chunk<'a>,
+    options: Option<&Column<'_>>,
+    accepted: &[&str],
+) -> Result<(Options, Features<'a>)> {
+    let options = Options::read(options, accepted)?;
+    let features = Features::select(rows.column(0), &options).map_err(|error| options.speak(error))?;
+    Ok((options, features))
+}
+
+/// Rows of one group for a fit; made when the first row with known features arrives.
+pub struct Rows {
+    /// Names of the features.
+    pub names: Vec<String>,
+    /// The rows.
+    pub observations: ml::Observations,
+}
+
+impl Rows {
+    /// Adds rows of a chunk. Lists of NULL have no features to name: they count as skipped.
+    pub fn add(
+        rows: &mut Option<Rows>,
+        n_null_lists: &mut u64,
+        features: &Features<'_>,
+        options: &Options,
+        range: Range<usize>,
+    ) -> Result<()> {
+        if options.nulls == ml::Nulls::Error && range.clone().any(|row| features.is_null_row(row)) {
+            return Err(Error::new("a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or 'zero'"));
+        }
+        if features.names.is_empty() {
+            *n_null_lists += range.len() as u64;
+            return Ok(());
+        }
+        let rows = rows.get_or_insert_with(|| Rows {
+            names: features.names.clone(),
+            observations: ml::Observations::new(
+                features.names.len(),
+                features.weights.is_some(),
+                options.nulls != ml::Nulls::Skip,
+                options.memory,
+                options.seed,
+            ),
+        });
+        same_features(&rows.names, &features.names)?;
+        let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
+        let weights = features.weights.as_deref();
+        match &features.null_rows {
+            // A row that is NULL as a whole is left out, whatever `nulls` says of single values.
+            Some(null_rows) if options.nulls != ml::Nulls::Skip => {
+                for row in range {
+                    if null_rows[row] {
+                        *n_null_lists += 1;
+                    } else {
+                        rows.observations.append(&columns, weights, row..row + 1);
+                    }
+                }
+            }
+            _ => rows.observations.append(&columns, weights, range),
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of another state.
+    pub fn merge(rows: &mut Option<Rows>, other: &Option<Rows>) -> Result<()> {
+        let Some(other) = other else { return Ok(()) };
+        match rows {
+            Some(rows) => {
+                same_features(&rows.names, &other.names)?;
+                rows.observations.merge(&other.observations);
+            }
+            None => {
+                *rows = Some(Rows { names: other.names.clone(), observations: other.observations.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lists may differ in length from row to row, which is a mistake.
+fn same_features(known: &[String], given: &[String]) -> Result<()> {
+    if known == given {
+        return Ok(());
+    }
+    Err(Error::new(format!("a row has {} numbers, the rows before it have {}", given.len(), known.len())))
+}
+
+/// Which features are in `names`, by position.
+pub fn flags(features: &[String], names: &[String]) -> Vec<bool> {
+    features.iter().map(|feature| names.iter().any(|name| name.eq_ignore_ascii_case(feature))).collect()
+}
+
+/// An error of the pure layer with the name of its feature.
+pub fn explain(error: ml::Error, names: &[String]) -> Error {
+    Error::new(match error {
+        ml::Error::TooFewDistinctRows { n_distinct, n_clusters } => {
+            format!("{n_distinct} distinct rows cannot form {n_clusters} segments")
+        }
+        ml::Error::NegativeLog { feature, value } => {
+            format!("feature \"{}\" has the value {value:?}, log takes values of at least 0", names[feature])
+        }
+        ml::Error::TooLarge { feature, value } => {
+            let most = ml::MAX_MAGNITUDE;
+            format!(
+                "feature \"{}\" has the value {value:?}, magnitudes above {most:?} cannot be used, divide it or take \
+                 its log",
+                names[feature]
+            )
+        }
+        ml::Error::WeightTooLarge { value } => {
+            format!("a weight is {value:?}, weights above {:?} cannot be used", ml::MAX_MAGNITUDE)
+        }
+        ml::Error::Missing { feature } => format!(
+            "feature \"{}\" is NULL, NaN or infinite in a row and nulls is 'error', use nulls 'skip', 'mean' or 'zero'",
+            names[feature]
+        ),
+        ml::Error::DistanceOverflow => {
+            "a distance is not finite: the model's centroids or spreads are out of range".to_string()
+        }
+    })
+}

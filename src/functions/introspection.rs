@@ -1,0 +1,211 @@
+//! What the extension tells of itself: its functions, its scripts, its state.
+
+use super::{Example, Function, Kind, required};
+use crate::catalog;
+use crate::ffi::{Error, Generator, Output, Result, Session, Signature, SqlType, Value};
+use crate::scripts;
+
+/// `amazing_functions()`
+pub const AMAZING_FUNCTIONS: Function = Function {
+    kind: Kind::Table,
+    signature: Signature {
+        name: "amazing_functions",
+        parameters: &[],
+        returns: SqlType::Struct(&[
+            ("name", SqlType::Varchar),
+            ("kind", SqlType::Varchar),
+            ("signature", SqlType::Varchar),
+            ("returns", SqlType::Varchar),
+            ("description", SqlType::Varchar),
+            ("example", SqlType::Varchar),
+        ]),
+    },
+    columns: "",
+    description: "Every function and relation of the extension, with a description and an example.",
+    details: "",
+    examples: &[Example {
+        sql: "SELECT kind, returns FROM amazing_functions() WHERE name = 'kmeans_predict'",
+        rows: &["scalar | INTEGER"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| {
+        let rows = catalog::FUNCTIONS
+            .iter()
+            .map(|function| {
+                vec![
+                    Value::from(function.signature.name),
+                    Value::from(function.kind.name()),
+                    Value::from(catalog::call(function)),
+                    Value::from(catalog::returns(function)),
+                    Value::from(function.description),
+                    function.examples.first().map_or(Value::Null, |example| Value::from(example.sql)),
+                ]
+            })
+            .collect();
+        registry.generator(&function.signature, Rows { rows })
+    }),
+};
+
+/// `amazing_scripts(pipeline)`
+pub const AMAZING_SCRIPTS: Function = Function {
+    kind: Kind::Table,
+    signature: Signature {
+        name: "amazing_scripts",
+        parameters: &[required("pipeline", SqlType::Varchar)],
+        returns: SqlType::Struct(&[
+            ("pipeline", SqlType::Varchar),
+            ("step", SqlType::Integer),
+            ("name", SqlType::Varchar),
+            ("sql", SqlType::Varchar),
+        ]),
+    },
+    columns: "",
+    description: "The SQL of a pipeline, one statement a row, so that any client can run it without the files.",
+    details: "Run the statements in the order of `step` on one connection, and stop with a ROLLBACK at the first \
+              error. `name` is the script that a statement comes from: `install` creates the relations in the \
+              database itself, `00_raw` and the following build the layers. NULL gives all pipelines.",
+    examples: &[Example {
+        sql: "SELECT DISTINCT ON (name) name, sql FROM amazing_scripts('marketplace') WHERE name = '00_raw' ORDER BY name, step",
+        rows: &["00_raw | BEGIN TRANSACTION"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.generator(&function.signature, Scripts)),
+};
+
+/// `amazing_info()`
+pub const AMAZING_INFO: Function = Function {
+    kind: Kind::Table,
+    signature: Signature {
+        name: "amazing_info",
+        parameters: &[],
+        returns: SqlType::Struct(&[
+            ("version", SqlType::Varchar),
+            ("c_api_version", SqlType::Varchar),
+            ("duckdb_version", SqlType::Varchar),
+            ("cpu", SqlType::Varchar),
+            ("threads", SqlType::Integer),
+            ("macros", SqlType::Varchar),
+            ("advice", SqlType::Varchar),
+        ]),
+    },
+    columns: "",
+    description: "Versions, CPU path, threads at LOAD, and where the relations are.",
+    details: "`advice` says what to do where a database of the user's own is attached as `amz`; it is NULL \
+              otherwise. The relation `amz.amazing_info()` adds what it finds in the current database: relations that \
+              another version of the extension installed there.",
+    examples: &[Example { sql: "SELECT macros, advice FROM amazing_info()", rows: &["amz.main | NULL"] }],
+    since: "0.1.0",
+    register: Some(|registry, function| {
+        let rows = vec![info(registry.session())];
+        registry.generator(&function.signature, Rows { rows })
+    }),
+};
+
+/// `amz.amazing_info()`
+pub const AMAZING_INFO_RELATION: Function = Function {
+    kind: Kind::Relation,
+    signature: super::relation("amazing_info"),
+    columns: "version VARCHAR, c_api_version VARCHAR, duckdb_version VARCHAR, cpu VARCHAR, threads INTEGER, \
+              macros VARCHAR, advice VARCHAR, stale_macros VARCHAR[]",
+    description: "What `amazing_info()` tells, and relations in the current database that another version installed.",
+    details: "`stale_macros` names them; run `sql/install.sql` again to renew them. NULL where there are none.",
+    examples: &[Example { sql: "SELECT macros, stale_macros FROM amz.amazing_info()", rows: &["amz.main | NULL"] }],
+    since: "0.1.0",
+    register: None,
+};
+
+fn info(session: &Session) -> Vec<Value> {
+    let (macros, advice) = if session.macros {
+        (Value::from("amz.main"), Value::Null)
+    } else {
+        let advice = "a database attached as amz is not ours: DETACH it or attach it under another name and LOAD \
+                      amazing in a new session, or run sql/install.sql in the current database";
+        (Value::Null, Value::from(advice))
+    };
+    vec![
+        Value::from(env!("CARGO_PKG_VERSION")),
+        Value::from(session.c_api_version),
+        Value::from(session.duckdb_version.as_str()),
+        Value::from(std::env::consts::ARCH),
+        Value::Integer(session.threads as i128),
+        macros,
+        advice,
+    ]
+}
+
+/// A table of rows that are known at `LOAD`.
+struct Rows {
+    rows: Vec<Vec<Value>>,
+}
+
+impl Generator for Rows {
+    type Bound = ();
+    type Local = ();
+
+    fn bind(&self, _arguments: &[Value]) -> Result<()> {
+        Ok(())
+    }
+
+    fn n_blocks(&self, (): &()) -> u64 {
+        1
+    }
+
+    fn n_rows(&self, (): &()) -> u64 {
+        self.rows.len() as u64
+    }
+
+    fn fill(&self, (): &(), (): &mut (), _block: u64, columns: &mut [Output]) -> Result<()> {
+        fill(&self.rows, columns);
+        Ok(())
+    }
+}
+
+fn fill(rows: &[Vec<Value>], columns: &mut [Output]) {
+    for row in rows {
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+}
+
+/// The table of embedded statements.
+struct Scripts;
+
+impl Generator for Scripts {
+    type Bound = Vec<Vec<Value>>;
+    type Local = ();
+
+    fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
+        let pipeline = match &arguments[0] {
+            value if value.is_null() => None,
+            value => value.as_str(),
+        };
+        if let Some(name) = pipeline.filter(|name| !scripts::PIPELINES.iter().any(|p| p.name == *name)) {
+            let names: Vec<&str> = scripts::PIPELINES.iter().map(|p| p.name).collect();
+            return Err(Error::new(format!("no pipeline '{name}', there is '{}'", names.join("', '"))));
+        }
+        let mut rows = Vec::new();
+        for chosen in scripts::PIPELINES.iter().filter(|p| pipeline.is_none_or(|name| name == p.name)) {
+            for (step, (name, sql)) in catalog::pipeline_statements(chosen).into_iter().enumerate() {
+                rows.push(vec![
+                    Value::from(chosen.name),
+                    Value::Integer(step as i128 + 1),
+                    Value::from(name),
+                    Value::from(sql),
+                ]);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn n_blocks(&self, _rows: &Self::Bound) -> u64 {
+        1
+    }
+
+    fn n_rows(&self, rows: &Self::Bound) -> u64 {
+        rows.len() as u64
+    }
+
+    fn fill(&self, rows: &Self::Bound, (): &mut (), _block: u64, columns: &mut [Output]) -> Result<()> {
+        fill(rows, columns);
+        Ok(())
+    }
+}

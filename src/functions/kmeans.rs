@@ -1,0 +1,509 @@
+//! k-means in SQL: `kmeans_fit`, what applies its model, and the relations over both.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::features::{self, Features, Rows};
+use super::model::{self, DOUBLES, NAMES, Reader, count, field, matrix};
+use super::options::{self, Options};
+use super::{Example, Function, Kind, optional, relation, required};
+use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Scalar, Signature, SqlType, Value};
+use crate::ml::{KMeans, KMeansOptions};
+
+const MODEL: SqlType = SqlType::Struct(&[
+    ("version", SqlType::Integer),
+    ("k", SqlType::Integer),
+    ("features", NAMES),
+    ("scale", SqlType::Varchar),
+    ("log", NAMES),
+    ("nulls", SqlType::Varchar),
+    ("fill", DOUBLES),
+    ("center", DOUBLES),
+    ("spread", DOUBLES),
+    ("mean", DOUBLES),
+    ("stddev", DOUBLES),
+    ("centroids", SqlType::List(&DOUBLES)),
+    ("sizes", SqlType::List(&SqlType::BigInt)),
+    ("inertia", SqlType::Double),
+    ("rows", SqlType::BigInt),
+    ("skipped", SqlType::BigInt),
+    ("sampled", SqlType::BigInt),
+    ("iterations", SqlType::Integer),
+    ("converged", SqlType::Boolean),
+    ("seed", SqlType::BigInt),
+]);
+
+const CENTROID: SqlType = SqlType::Struct(&[
+    ("segment", SqlType::Integer),
+    ("size", SqlType::BigInt),
+    ("share", SqlType::Double),
+    ("feature", SqlType::Varchar),
+    ("value", SqlType::Double),
+    ("z_score", SqlType::Double),
+]);
+
+/// `kmeans_fit(row, k [, options])`
+pub const KMEANS_FIT: Function = Function {
+    kind: Kind::Aggregate,
+    signature: Signature {
+        name: "kmeans_fit",
+        parameters: &[
+            required("row", SqlType::Any),
+            required("k", SqlType::Any),
+            optional("options", SqlType::Any),
+        ],
+        returns: MODEL,
+    },
+    columns: "",
+    description: "Fits k-means to the rows of a group and returns the model.",
+    details: "`row` is a table's alias (every numeric field that is not an identifier is a feature), a STRUCT that \
+              names the features, or a LIST or ARRAY of numbers (features `f1`, `f2`, ...). Features are scaled \
+              (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
+              `n_init`. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
+              left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
+              rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
+              `centroids` are in scaled space, `inertia` is the sum of squared distances there. Sources: Lloyd, \
+              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007).",
+    examples: &[
+        Example {
+            sql: "SELECT (kmeans_fit({'x': x}, 2, {'scale': 'none'})).centroids FROM (VALUES (1), (2), (3), (10), (12)) AS t(x)",
+            rows: &["[[2.0], [11.0]]"],
+        },
+        Example {
+            sql: "SELECT m.sizes, m.inertia FROM (SELECT kmeans_fit([x, 2 * x], 2, {'scale': 'none'}) AS m FROM (VALUES (0), (2), (100)) AS t(x))",
+            rows: &["[2, 1] | 10.0"],
+        },
+    ],
+    since: "0.1.0",
+    register: Some(|registry, function| {
+        let n_threads = registry.session().threads;
+        registry.aggregate(&function.signature, Fit { n_threads })
+    }),
+};
+
+/// `kmeans_predict(model, row)`
+pub const KMEANS_PREDICT: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "kmeans_predict",
+        parameters: &[required("model", SqlType::Any), required("row", SqlType::Any)],
+        returns: SqlType::Integer,
+    },
+    columns: "",
+    description: "The segment of a row: the number of its nearest centroid, from 0.",
+    details: "STRUCT fields are matched to the model's features by name, whatever their order and whatever else the \
+              row has; a LIST by position. NULL where the model is NULL, or where a feature is NULL, NaN or infinite \
+              and the model was not fitted with `nulls` `'mean'` or `'zero'`. Of two centroids equally near, the \
+              lower number.",
+    examples: &[Example {
+        sql: "SELECT kmeans_predict({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
+        rows: &["1"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Apply::Predict)),
+};
+
+/// `kmeans_distance(model, row)`
+pub const KMEANS_DISTANCE: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "kmeans_distance",
+        parameters: &[required("model", SqlType::Any), required("row", SqlType::Any)],
+        returns: SqlType::Double,
+    },
+    columns: "",
+    description: "Euclidean distance of a row to its own centroid, in scaled units.",
+    details: "Rows that fit no segment well are far from their centroid. NULL as in `kmeans_predict`.",
+    examples: &[Example {
+        sql: "SELECT kmeans_distance({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
+        rows: &["3.0"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Apply::Distance)),
+};
+
+/// `kmeans_distances(model, row)`
+pub const KMEANS_DISTANCES: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "kmeans_distances",
+        parameters: &[required("model", SqlType::Any), required("row", SqlType::Any)],
+        returns: DOUBLES,
+    },
+    columns: "",
+    description: "Euclidean distances of a row to all centroids, in scaled units and in the order of the segments.",
+    details: "NULL as in `kmeans_predict`.",
+    examples: &[Example {
+        sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
+        rows: &["[7.0, 3.0]"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Apply::Distances)),
+};
+
+/// `kmeans_centroids(model)`
+pub const KMEANS_CENTROIDS: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "kmeans_centroids",
+        parameters: &[required("model", SqlType::Any)],
+        returns: SqlType::List(&CENTROID),
+    },
+    columns: "",
+    description: "The centroids of a model in original units: one entry for each segment and feature.",
+    details: "`value` is in the feature's own unit (of a feature under `log`: the geometric mean, `exp(mean of \
+              ln(1 + x)) - 1`); `z_score` is its distance from the mean of all rows in standard deviations, 0 for a \
+              constant feature; `share` is of the rows that were fitted. NULL for a NULL model.",
+    examples: &[Example {
+        sql: "SELECT c.segment, c.feature, c.value FROM (SELECT unnest(kmeans_centroids({'features': ['x'], 'center': [5], 'spread': [2], 'centroids': [[-1.0], [3.0]]})) AS c)",
+        rows: &["0 | x | 3.0", "1 | x | 11.0"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Centroids)),
+};
+
+/// `amz.kmeans_segments(source, ...)`
+pub const KMEANS_SEGMENTS: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("kmeans_segments"),
+    columns: "every column of the source, unchanged and in order, then segment INTEGER",
+    description: "Every row of a source with its segment.",
+    details: "Fits k-means to the source (or takes `model`) and applies it, so the source is read twice: make a \
+              volatile or expensive source a table first. Rows without a segment (see `nulls`) stay, with segment \
+              NULL. A source that has a column `segment` already is an error.",
+    examples: &[Example {
+        sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) SELECT user_id, segment FROM amz.kmeans_segments(users, k := 2) ORDER BY user_id",
+        rows: &["1 | 0", "2 | 0", "3 | 1"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// `amz.kmeans_centroids(source, ...)`
+pub const KMEANS_CENTROIDS_RELATION: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("kmeans_centroids"),
+    columns: "segment INTEGER, size BIGINT, share DOUBLE, feature VARCHAR, value DOUBLE, z_score DOUBLE",
+    description: "The centroids of a source's segments in original units, one row for each segment and feature.",
+    details: "Fits as `kmeans_segments` does, with the same parameters; see the scalar `kmeans_centroids` for the \
+              columns.",
+    examples: &[Example {
+        sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 12.0), (3, 90.0)) AS t(user_id, spend)) SELECT segment, size, feature, round(value, 9) AS value FROM amz.kmeans_centroids(users, k := 2)",
+        rows: &["0 | 2 | spend | 11.0", "1 | 1 | spend | 90.0"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// The aggregate; `n_threads` is what DuckDB had at `LOAD`.
+#[derive(Clone)]
+struct Fit {
+    n_threads: usize,
+}
+
+/// What one group has seen.
+#[derive(Default)]
+struct FitState {
+    call: Option<Arc<Call>>,
+    rows: Option<Rows>,
+    n_null_rows: u64,
+}
+
+/// The constant arguments of a call.
+#[derive(PartialEq)]
+struct Call {
+    n_clusters: usize,
+    options: Options,
+    init: Option<NamedModel>,
+    /// A model to return instead of a fit.
+    given: Option<NamedModel>,
+}
+
+/// One chunk of arguments.
+struct FitBatch<'a> {
+    n_clusters: usize,
+    options: Options,
+    options_column: Option<&'a Column<'a>>,
+    features: Features<'a>,
+    /// Read when the first group of the chunk needs it.
+    call: OnceCell<Arc<Call>>,
+}
+
+impl FitBatch<'_> {
+    fn call(&self) -> Result<Arc<Call>> {
+        if let Some(call) = self.call.get() {
+            return Ok(call.clone());
+        }
+        let model = |name: &str| -> Result<Option<NamedModel>> {
+            let value = Options::model(self.options_column, name)?;
+            value.map(|value| NamedModel::read(&value)).transpose()
+        };
+        let call = Arc::new(Call {
+            n_clusters: self.n_clusters,
+            options: self.options.clone(),
+            init: model("init")?,
+            given: model("model")?,
+        });
+        Ok(self.call.get_or_init(|| call).clone())
+    }
+}
+
+impl Aggregate for Fit {
+    type State = FitState;
+    type Batch<'a> = FitBatch<'a>;
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<FitBatch<'a>> {
+        let options_column = rows.get(2);
+        let (options, features) = features::read(rows, options_column, options::KMEANS)?;
+        let k = rows.column(1);
+        let n_clusters = options::n_clusters(&k.value(0)).map_err(|error| options.speak(error))?;
+        if let Some(row) = (1..rows.len()).find(|row| !k.same(0, *row)) {
+            let error = Error::new(format!("k must be the same in all rows, not {} and {}", k.value(0), k.value(row)));
+            return Err(options.speak(error));
+        }
+        Ok(FitBatch { n_clusters, options, options_column, features, call: OnceCell::new() })
+    }
+
+    fn update(&self, state: &mut FitState, batch: &FitBatch<'_>, range: Range<usize>) -> Result<()> {
+        let call = match &state.call {
+            Some(call) => call,
+            None => {
+                let call = batch.call().map_err(|error| batch.options.speak(error))?;
+                state.call.insert(call)
+            }
+        };
+        if call.n_clusters != batch.n_clusters || call.options != batch.options {
+            return Err(batch.options.speak(Error::new("k and options must be the same in all rows of a group")));
+        }
+        if call.given.is_some() {
+            return Ok(());
+        }
+        Rows::add(&mut state.rows, &mut state.n_null_rows, &batch.features, &batch.options, range)
+            .map_err(|error| batch.options.speak(error))
+    }
+
+    fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
+        match (&source.call, &target.call) {
+            (None, _) => return Ok(()),
+            (Some(call), None) => target.call = Some(call.clone()),
+            (Some(a), Some(b)) if Arc::ptr_eq(a, b) || (a.n_clusters == b.n_clusters && a.options == b.options) => {}
+            (Some(_), Some(_)) => return Err(Error::new("k and options must be the same in all rows of a group")),
+        }
+        target.n_null_rows += source.n_null_rows;
+        Rows::merge(&mut target.rows, &source.rows)
+    }
+
+    fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
+        let Some(call) = state.call else {
+            out.push_null();
+            return Ok(());
+        };
+        let fitted = match (&call.given, state.rows) {
+            (Some(given), _) => Some(given.clone()),
+            (None, None) => None,
+            (None, Some(rows)) => self.fit(&call, rows, state.n_null_rows).map_err(|e| call.options.speak(e))?,
+        };
+        match fitted {
+            Some(model) => out.push(&model.value()),
+            None => out.push_null(),
+        }
+        Ok(())
+    }
+}
+
+impl Fit {
+    fn fit(&self, call: &Call, rows: Rows, n_null_rows: u64) -> Result<Option<NamedModel>> {
+        let options = &call.options;
+        let log = features::flags(&rows.names, &options.log);
+        let init = match &call.init {
+            Some(init) => Some(init.as_init(&rows.names, &log, call.n_clusters)?),
+            None => None,
+        };
+        let n_threads = options.threads.unwrap_or(self.n_threads);
+        let fit = KMeans::fit(
+            &rows.observations,
+            &KMeansOptions {
+                n_clusters: call.n_clusters,
+                scale: options.scale,
+                nulls: options.nulls,
+                log,
+                n_init: options.n_init,
+                max_iter: options.max_iter,
+                tol: options.tol,
+                seed: options.seed,
+                n_threads,
+                init,
+            },
+        )
+        .map_err(|error| features::explain(error, &rows.names))?;
+        Ok(fit.map(|mut kmeans| {
+            kmeans.skipped += n_null_rows;
+            NamedModel { names: rows.names, kmeans }
+        }))
+    }
+}
+
+/// A model with the names of its features.
+#[derive(Clone, PartialEq)]
+struct NamedModel {
+    names: Vec<String>,
+    kmeans: KMeans,
+}
+
+impl NamedModel {
+    fn read(value: &Value) -> Result<Self> {
+        let reader = Reader::new(value, "kmeans_fit")?;
+        let centroids = reader.matrix("centroids")?;
+        let (names, transform) = reader.transform(centroids[0].len())?;
+        let sizes = reader.counts("sizes", centroids.len())?;
+        let kmeans = KMeans {
+            transform,
+            sizes,
+            inertia: reader.figure("inertia").and_then(Value::as_f64).unwrap_or(0.0),
+            rows: reader.count("rows")?,
+            skipped: reader.count("skipped")?,
+            sampled: reader.count("sampled")?,
+            iterations: u32::try_from(reader.count("iterations")?).unwrap_or(u32::MAX),
+            converged: reader.figure("converged") == Some(&Value::Boolean(true)),
+            seed: reader.figure("seed").and_then(Value::as_i64).unwrap_or(0),
+            centroids,
+        };
+        Ok(NamedModel { names, kmeans })
+    }
+
+    fn value(&self) -> Value {
+        let KMeans { centroids, sizes, .. } = &self.kmeans;
+        let mut fields = vec![
+            field("version", Value::Integer(i128::from(model::VERSION))),
+            field("k", Value::Integer(centroids.len() as i128)),
+        ];
+        fields.extend(model::transform_fields(&self.names, &self.kmeans.transform));
+        fields.extend([
+            field("centroids", matrix(centroids)),
+            field("sizes", Value::List(sizes.iter().map(|size| count(*size)).collect())),
+            field("inertia", self.kmeans.inertia),
+            field("rows", count(self.kmeans.rows)),
+            field("skipped", count(self.kmeans.skipped)),
+            field("sampled", count(self.kmeans.sampled)),
+            field("iterations", Value::Integer(i128::from(self.kmeans.iterations))),
+            field("converged", Value::Boolean(self.kmeans.converged)),
+            field("seed", Value::Integer(i128::from(self.kmeans.seed))),
+        ]);
+        Value::Struct(fields)
+    }
+
+    /// This model as the start of another fit: its features in the order of `names`.
+    fn as_init(&self, names: &[String], log: &[bool], n_clusters: usize) -> Result<KMeans> {
+        let n = self.kmeans.centroids.len();
+        if n != n_clusters {
+            return Err(Error::new(format!("init has {n} segments, k is {n_clusters}")));
+        }
+        let order: Vec<usize> = names
+            .iter()
+            .map(|name| {
+                self.names.iter().position(|known| known.eq_ignore_ascii_case(name)).ok_or_else(|| {
+                    let known = super::quoted(self.names.iter().map(String::as_str));
+                    Error::new(format!("init has no feature \"{name}\", its features are {known}"))
+                })
+            })
+            .collect::<Result<_>>()?;
+        if order.len() != self.names.len() {
+            let known = super::quoted(self.names.iter().map(String::as_str));
+            return Err(Error::new(format!("init needs the features {known}")));
+        }
+        let pick = |values: &[f64]| -> Vec<f64> { order.iter().map(|i| values[*i]).collect() };
+        let mut init = self.kmeans.clone();
+        init.centroids = self.kmeans.centroids.iter().map(|centroid| pick(centroid)).collect();
+        let from = &self.kmeans.transform;
+        init.transform.log = order.iter().map(|i| from.log[*i]).collect();
+        init.transform.center = pick(&from.center);
+        init.transform.spread = pick(&from.spread);
+        init.transform.mean = pick(&from.mean);
+        init.transform.stddev = pick(&from.stddev);
+        init.transform.fill = if from.fill.is_empty() { Vec::new() } else { pick(&from.fill) };
+        if let Some(i) = (0..names.len()).find(|i| init.transform.log[*i] != log[*i]) {
+            let (has, fits) = if log[i] { ("without", "with") } else { ("with", "without") };
+            return Err(Error::new(format!("init has \"{}\" {has} log, the fit {fits} it", names[i])));
+        }
+        Ok(init)
+    }
+}
+
+/// The scalars that apply a model to rows.
+#[derive(Clone, Copy)]
+enum Apply {
+    Predict,
+    Distance,
+    Distances,
+}
+
+impl Scalar for Apply {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        let row = arguments.column(1);
+        let (mut labels, mut distances) = (Vec::new(), Vec::new());
+        model::runs(arguments, NamedModel::read, |model, range| {
+            let Some(model) = model else {
+                range.for_each(|_| out.push_null());
+                return Ok(());
+            };
+            let features = Features::matching(row, &model.names)?;
+            if features.columns.is_empty() {
+                range.for_each(|_| out.push_null());
+                return Ok(());
+            }
+            let kmeans = &model.kmeans;
+            let explain = |error| features::explain(error, &model.names);
+            let scaled = kmeans.transform.apply(&features.slices(range.clone())).map_err(explain)?;
+            kmeans.assign(&scaled, &mut labels, &mut distances).map_err(explain)?;
+            for (i, row) in range.enumerate() {
+                if !scaled.usable[i] || features.is_null_row(row) {
+                    out.push_null();
+                    continue;
+                }
+                match self {
+                    Apply::Predict => out.push_i32(labels[i] as i32),
+                    Apply::Distance => out.push_f64(distances[i].sqrt()),
+                    Apply::Distances => out.push_f64s(&kmeans.distances(&scaled, i)),
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The scalar that tells what the centroids are.
+#[derive(Clone, Copy)]
+struct Centroids;
+
+impl Scalar for Centroids {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        model::runs(arguments, NamedModel::read, |model, range| {
+            let value = model.map_or(Value::Null, centroids);
+            range.for_each(|_| out.push(&value));
+            Ok(())
+        })
+    }
+}
+
+fn centroids(model: &NamedModel) -> Value {
+    let KMeans { transform, centroids, sizes, .. } = &model.kmeans;
+    let total: u64 = sizes.iter().sum();
+    let mut entries = Vec::new();
+    for (segment, (centroid, size)) in centroids.iter().zip(sizes).enumerate() {
+        for (i, (name, scaled)) in model.names.iter().zip(centroid).enumerate() {
+            let centered = transform.center[i] + scaled * transform.spread[i];
+            let z_score =
+                if transform.stddev[i] > 0.0 { (centered - transform.mean[i]) / transform.stddev[i] } else { 0.0 };
+            entries.push(Value::Struct(vec![
+                field("segment", Value::Integer(segment as i128)),
+                field("size", count(*size)),
+                field("share", if total > 0 { *size as f64 / total as f64 } else { 0.0 }),
+                field("feature", name.as_str()),
+                field("value", transform.invert(i, *scaled)),
+                field("z_score", z_score),
+            ]));
+        }
+    }
+    Value::List(entries)
+}

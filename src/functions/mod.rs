@@ -1,0 +1,114 @@
+//! SQL function adapters, one file per subject: arguments in, columns out.
+//!
+//! Each file holds the entries of its functions next to their code; [`crate::catalog`] lists them.
+
+pub mod category;
+pub mod features;
+pub mod files;
+pub mod generators;
+pub mod introspection;
+pub mod kmeans;
+pub mod model;
+pub mod options;
+pub mod pca;
+pub mod plot;
+pub mod summary;
+
+use crate::ffi::{Parameter, Registry, Result, Signature, SqlType};
+
+/// What a function is in SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Folds rows into one value.
+    Aggregate,
+    /// One result a row.
+    Scalar,
+    /// Rows from constant parameters.
+    Table,
+    /// A table macro over the building blocks, in the catalog `amz`.
+    Relation,
+}
+
+impl Kind {
+    /// The word for it in documentation and `amazing_functions()`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Aggregate => "aggregate",
+            Kind::Scalar => "scalar",
+            Kind::Table => "table function",
+            Kind::Relation => "relation",
+        }
+    }
+}
+
+/// A call with its result: documentation, and a test.
+#[derive(Debug)]
+pub struct Example {
+    /// One query.
+    pub sql: &'static str,
+    /// Its rows, values separated by ` | `.
+    pub rows: &'static [&'static str],
+}
+
+/// One entry of the catalog.
+#[derive(Debug)]
+pub struct Function {
+    /// What it is.
+    pub kind: Kind,
+    /// Name, parameters, result. The parameters of a relation are those of its macro text.
+    pub signature: Signature,
+    /// Result columns of a relation; empty for the others, whose signature says it.
+    pub columns: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// The rest a user needs: NULL, units, errors, sources. Markdown.
+    pub details: &'static str,
+    /// Calls that documentation shows and tests run.
+    pub examples: &'static [Example],
+    /// Version that brought it.
+    pub since: &'static str,
+    /// Registers it; relations are created from their macro text instead.
+    pub register: Option<fn(&mut Registry<'_>, &Function) -> Result<()>>,
+}
+
+/// A required parameter.
+const fn required(name: &'static str, sql_type: SqlType) -> Parameter {
+    Parameter { name, sql_type, optional: false }
+}
+
+/// An optional parameter.
+const fn optional(name: &'static str, sql_type: SqlType) -> Parameter {
+    Parameter { name, sql_type, optional: true }
+}
+
+/// The signature of a relation: its parameters stand in the macro text.
+const fn relation(name: &'static str) -> Signature {
+    Signature { name, parameters: &[], returns: SqlType::Any }
+}
+
+/// The candidate that a misspelled `name` most likely means.
+fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const CLOSE_ENOUGH: f64 = 0.6;
+    candidates
+        .into_iter()
+        .map(|candidate| (crate::text::similarity(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity >= CLOSE_ENOUGH)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `, did you mean "x"` for a misspelled name, or nothing.
+fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map_or_else(String::new, |candidate| format!(", did you mean \"{candidate}\""))
+}
+
+/// Names in quotes, for messages: `"a", "b"`; long lists are cut.
+fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 20;
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut text: Vec<String> = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();
+    if names.len() > SHOWN {
+        text.push(format!("and {} more", names.len() - SHOWN));
+    }
+    text.join(", ")
+}

@@ -1,0 +1,244 @@
+//! What the models of k-means and PCA share: features and their transformation, as SQL fields and back.
+//!
+//! Models are read by field name whatever the numeric types, because they come back from tables, Parquet and JSON.
+
+use super::features::element_name;
+use crate::ffi::{Chunk, Column, Data, Error, Result, SqlType, Value};
+use crate::ml::{Nulls, Scale, Transform};
+
+/// Version of the fields; a model of a later version is refused.
+pub const VERSION: i64 = 1;
+
+/// LIST of DOUBLE.
+pub const DOUBLES: SqlType = SqlType::List(&SqlType::Double);
+/// LIST of VARCHAR.
+pub const NAMES: SqlType = SqlType::List(&SqlType::Varchar);
+
+/// A model as it comes in: a STRUCT, read field by field.
+pub struct Reader<'v> {
+    value: &'v Value,
+    fit: &'static str,
+}
+
+impl<'v> Reader<'v> {
+    /// `fit` is the function that makes such models.
+    pub fn new(value: &'v Value, fit: &'static str) -> Result<Self> {
+        if !matches!(value, Value::Struct(_)) {
+            return Err(Error::new(format!("the model must be a STRUCT made by {fit}, not {value}")));
+        }
+        let reader = Reader { value, fit };
+        let version = reader.optional("version").and_then(Value::as_i64).unwrap_or(VERSION);
+        if version > VERSION {
+            return Err(Error::new(format!("the model has version {version}, this extension reads up to {VERSION}")));
+        }
+        Ok(reader)
+    }
+
+    fn optional(&self, field: &str) -> Option<&'v Value> {
+        self.value.field(field).filter(|value| !value.is_null())
+    }
+
+    fn broken(&self, field: &str, what: &str) -> Error {
+        Error::new(format!("the model's {field} {what}, a model of {} is needed", self.fit))
+    }
+
+    fn list(&self, field: &str) -> Result<Option<&'v [Value]>> {
+        match self.optional(field) {
+            None => Ok(None),
+            Some(value) => {
+                value.as_list().map(Some).ok_or_else(|| self.broken(field, &format!("must be a LIST, not {value}")))
+            }
+        }
+    }
+
+    /// An essential list of rows of finite numbers.
+    pub fn matrix(&self, field: &str) -> Result<Vec<Vec<f64>>> {
+        let rows = self.list(field)?.ok_or_else(|| self.broken(field, "is missing"))?;
+        if rows.is_empty() {
+            return Err(self.broken(field, "is empty"));
+        }
+        let matrix: Vec<Vec<f64>> = rows
+            .iter()
+            .map(|row| {
+                let row = row.as_list().ok_or_else(|| self.broken(field, "has a NULL inside"))?;
+                row.iter().map(|x| self.number(field, x)).collect()
+            })
+            .collect::<Result<_>>()?;
+        match matrix.iter().find(|row| row.len() != matrix[0].len() || row.is_empty()) {
+            Some(row) => {
+                Err(self.broken(field, &format!("have rows of {} and {} numbers", matrix[0].len(), row.len())))
+            }
+            None => Ok(matrix),
+        }
+    }
+
+    fn number(&self, field: &str, value: &Value) -> Result<f64> {
+        if value.is_null() {
+            return Err(self.broken(field, "has a NULL inside"));
+        }
+        value
+            .as_f64()
+            .filter(|x| x.is_finite())
+            .ok_or_else(|| self.broken(field, &format!("must be finite numbers, not {value}")))
+    }
+
+    /// A list of `n` finite numbers; `default` in each place where the field is missing or, if `may_be_empty`, empty.
+    pub fn numbers(&self, field: &str, n: usize, default: f64, may_be_empty: bool) -> Result<Vec<f64>> {
+        match self.list(field)? {
+            None => Ok(vec![default; n]),
+            Some([]) if may_be_empty => Ok(vec![default; n]),
+            Some(values) if values.len() != n => {
+                Err(self.broken(field, &format!("has {} numbers, the model has {n} features", values.len())))
+            }
+            Some(values) => values.iter().map(|x| self.number(field, x)).collect(),
+        }
+    }
+
+    /// A list of texts; empty where the field is missing.
+    fn texts(&self, field: &str) -> Result<Vec<String>> {
+        self.list(field)?
+            .unwrap_or_default()
+            .iter()
+            .map(|value| {
+                value
+                    .as_str()
+                    .map(str::to_string)
+                    .ok_or_else(|| self.broken(field, &format!("must be a LIST of names, not {value}")))
+            })
+            .collect()
+    }
+
+    /// A whole number of at least 0; 0 where the field is missing.
+    pub fn count(&self, field: &str) -> Result<u64> {
+        match self.optional(field) {
+            None => Ok(0),
+            Some(value) => self.count_of(field, value),
+        }
+    }
+
+    fn count_of(&self, field: &str, value: &Value) -> Result<u64> {
+        value
+            .as_i64()
+            .and_then(|count| u64::try_from(count).ok())
+            .ok_or_else(|| self.broken(field, &format!("must be a whole number of at least 0, not {value}")))
+    }
+
+    /// A list of `n` counts; zeros where the field is missing.
+    pub fn counts(&self, field: &str, n: usize) -> Result<Vec<u64>> {
+        match self.list(field)? {
+            None => Ok(vec![0; n]),
+            Some(values) if values.len() != n => {
+                Err(self.broken(field, &format!("has {} numbers where {n} are needed", values.len())))
+            }
+            Some(values) => values.iter().map(|value| self.count_of(field, value)).collect(),
+        }
+    }
+
+    /// Any number, where the field is there.
+    pub fn figure(&self, field: &str) -> Option<&'v Value> {
+        self.optional(field)
+    }
+
+    /// Names of `n` features and their transformation.
+    pub fn transform(&self, n: usize) -> Result<(Vec<String>, Transform)> {
+        let mut names = self.texts("features")?;
+        if names.is_empty() {
+            names = (0..n).map(element_name).collect();
+        }
+        if names.len() != n {
+            return Err(self.broken("features", &format!("has {} names for {n} features", names.len())));
+        }
+        let word = |field: &str| self.optional(field).and_then(Value::as_str).map(str::to_ascii_lowercase);
+        let scale = match word("scale") {
+            None => Scale::Standard,
+            Some(name) => Scale::from_name(&name)
+                .ok_or_else(|| self.broken("scale", &format!("must be one of {:?}, not '{name}'", Scale::NAMES)))?,
+        };
+        let nulls = match word("nulls") {
+            None => Nulls::Skip,
+            Some(name) => Nulls::from_name(&name)
+                .ok_or_else(|| self.broken("nulls", &format!("must be one of {:?}, not '{name}'", Nulls::NAMES)))?,
+        };
+        let log = self.texts("log")?;
+        if let Some(name) = log.iter().find(|name| !names.contains(name)) {
+            return Err(self.broken("log", &format!("names \"{name}\", which is no feature")));
+        }
+        let spread = self.numbers("spread", n, 1.0, false)?;
+        if let Some(x) = spread.iter().find(|x| **x <= 0.0) {
+            return Err(self.broken("spread", &format!("must be numbers above 0, not {x:?}")));
+        }
+        // Only models that fill carry the values to fill in.
+        let fill = match nulls {
+            Nulls::Mean | Nulls::Zero => self.numbers("fill", n, 0.0, true)?,
+            Nulls::Skip | Nulls::Error => Vec::new(),
+        };
+        let transform = Transform {
+            scale,
+            nulls,
+            log: names.iter().map(|name| log.contains(name)).collect(),
+            fill,
+            center: self.numbers("center", n, 0.0, false)?,
+            spread,
+            mean: self.numbers("mean", n, 0.0, false)?,
+            stddev: self.numbers("stddev", n, 1.0, false)?,
+        };
+        Ok((names, transform))
+    }
+}
+
+/// The fields `features` to `stddev`.
+pub fn transform_fields(names: &[String], transform: &Transform) -> Vec<(String, Value)> {
+    let log: Vec<String> =
+        names.iter().zip(&transform.log).filter(|(_, log)| **log).map(|(name, _)| name.clone()).collect();
+    vec![
+        field("features", Value::from(names)),
+        field("scale", Value::from(transform.scale.name())),
+        field("log", Value::from(&log[..])),
+        field("nulls", Value::from(transform.nulls.name())),
+        field("fill", Value::from(&transform.fill[..])),
+        field("center", Value::from(&transform.center[..])),
+        field("spread", Value::from(&transform.spread[..])),
+        field("mean", Value::from(&transform.mean[..])),
+        field("stddev", Value::from(&transform.stddev[..])),
+    ]
+}
+
+/// A field of a model.
+pub fn field(name: &str, value: impl Into<Value>) -> (String, Value) {
+    (name.to_string(), value.into())
+}
+
+/// A matrix as a list of lists.
+pub fn matrix(rows: &[Vec<f64>]) -> Value {
+    Value::List(rows.iter().map(|row| Value::from(&row[..])).collect())
+}
+
+/// A count as BIGINT.
+pub fn count(count: u64) -> Value {
+    Value::Integer(i128::from(count))
+}
+
+/// Runs of rows that share one model: `(model, rows)`; `None` for the NULL model.
+///
+/// A model from a scalar subquery is one run; models from a join are read once for each row where they change.
+pub fn runs<M>(
+    arguments: &Chunk<'_>,
+    read: impl Fn(&Value) -> Result<M>,
+    mut apply: impl FnMut(Option<&M>, std::ops::Range<usize>) -> Result<()>,
+) -> Result<()> {
+    let models: &Column<'_> = arguments.column(0);
+    let mut start = 0;
+    while start < arguments.len() {
+        let end = (start + 1..arguments.len()).find(|row| !models.same(start, *row)).unwrap_or(arguments.len());
+        let value = models.value(start);
+        let model = if value.is_null() { None } else { Some(read(&value)?) };
+        apply(model.as_ref(), start..end)?;
+        start = end;
+    }
+    Ok(())
+}
+
+/// Whether the argument is a NULL without a type, which is what an omitted model looks like.
+pub fn is_untyped(column: &Column<'_>) -> bool {
+    matches!(column.data(), Data::Untyped)
+}

@@ -1,0 +1,231 @@
+//! The `options` STRUCT of the fitting functions: one place that knows every name, default and range.
+
+use super::{did_you_mean, quoted};
+use crate::ffi::{Column, Data, Error, Result, Value};
+use crate::ml::{Nulls, Scale};
+
+/// Options of `kmeans_fit`.
+pub const KMEANS: &[&str] = &[
+    "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol", "seed", "memory",
+    "threads", "model", "relation", "adds",
+];
+/// Options of `pca_fit`.
+pub const PCA: &[&str] =
+    &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation", "adds"];
+/// Options of `feature_summary`.
+pub const SUMMARY: &[&str] = &["features", "id", "label", "relation"];
+/// Options that only the relation macros set: not for users, so not in messages.
+const INTERNAL: &[&str] = &["model", "relation", "adds", "label"];
+
+/// What can be set, with the defaults of all functions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Features by name; `None`: every numeric field that is not an identifier.
+    pub features: Option<Vec<String>>,
+    /// Fields that are never features.
+    pub id: Vec<String>,
+    /// How features are scaled.
+    pub scale: Scale,
+    /// Features of which `ln(1 + x)` is taken first.
+    pub log: Vec<String>,
+    /// What happens to missing values.
+    pub nulls: Nulls,
+    /// Field that holds the weights.
+    pub weight: Option<String>,
+    /// Restarts.
+    pub n_init: usize,
+    /// Lloyd iterations at most.
+    pub max_iter: usize,
+    /// Relative tolerance on the centroids' movement.
+    pub tol: f64,
+    /// Seed of everything random.
+    pub seed: i64,
+    /// Components: a count, or below 1 a share of the variance.
+    pub n: f64,
+    /// Bytes that one fit may hold before it works on a sample.
+    pub memory: u64,
+    /// Threads of one fit; `None`: what DuckDB had at `LOAD`.
+    pub threads: Option<usize>,
+    /// The relation that errors speak for.
+    pub relation: Option<String>,
+    /// Result columns that the source must not have already.
+    pub adds: Vec<String>,
+    /// The column that carries labels: never a feature.
+    pub label: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            features: None,
+            id: Vec::new(),
+            scale: Scale::Standard,
+            log: Vec::new(),
+            nulls: Nulls::Skip,
+            weight: None,
+            n_init: 10,
+            max_iter: 300,
+            tol: 1e-4,
+            seed: 42,
+            n: 2.0,
+            memory: 1 << 30,
+            threads: None,
+            relation: None,
+            adds: Vec::new(),
+            label: None,
+        }
+    }
+}
+
+/// Largest count of clusters that a fit takes.
+pub const MAX_CLUSTERS: i64 = 1024;
+const MIN_MEMORY: i64 = 1 << 20;
+
+impl Options {
+    /// Reads the first row of an options column; `accepted` names the options of the function.
+    /// `init` and `model` are left to [`Options::model`], because they are large.
+    pub fn read(column: Option<&Column<'_>>, accepted: &[&str]) -> Result<Options> {
+        let mut options = Options::default();
+        let given = fields(column)?;
+        if let Some((_, relation)) = given.iter().find(|(name, _)| name == "relation") {
+            options.relation = relation.value(0).as_str().map(str::to_string);
+        }
+        let speaker = options.clone();
+        check_names(given, accepted).map_err(|error| speaker.speak(error))?;
+        for (name, column) in given {
+            let name = name.to_ascii_lowercase();
+            if name != "init" && name != "model" {
+                let value = column.value(0);
+                if !value.is_null() {
+                    options.set(&name, &value).map_err(|error| speaker.speak(error))?;
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, value: &Value) -> Result<()> {
+        match name {
+            "features" => self.features = Some(names(name, value)?),
+            "id" => self.id = names(name, value)?,
+            "log" => self.log = names(name, value)?,
+            "adds" => self.adds = names(name, value)?,
+            "scale" => self.scale = one_of(name, value, Scale::NAMES, Scale::from_name)?,
+            "nulls" => self.nulls = one_of(name, value, Nulls::NAMES, Nulls::from_name)?,
+            "weight" => self.weight = Some(text(name, value)?),
+            "relation" => self.relation = Some(text(name, value)?),
+            "label" => self.label = Some(text(name, value)?),
+            "n_init" => self.n_init = whole(name, value, 1, 1000)? as usize,
+            "max_iter" => self.max_iter = whole(name, value, 1, 100_000)? as usize,
+            "threads" => self.threads = Some(whole(name, value, 1, 100_000)? as usize),
+            "memory" => self.memory = whole(name, value, MIN_MEMORY, i64::MAX)? as u64,
+            "seed" => {
+                self.seed = value
+                    .as_i64()
+                    .ok_or_else(|| Error::new(format!("seed must be a whole number of 64 bits, not {value}")))?;
+            }
+            "tol" => {
+                self.tol = number(value)
+                    .filter(|tol| *tol >= 0.0)
+                    .ok_or_else(|| Error::new(format!("tol must be a number of at least 0, not {value}")))?;
+            }
+            "n" => {
+                self.n = number(value)
+                    .filter(|n| *n > 0.0 && (*n < 1.0 || n.fract() == 0.0))
+                    .ok_or_else(|| {
+                        Error::new(format!(
+                            "n must be a count of components or a share of variance between 0 and 1, not {value}"
+                        ))
+                    })?;
+            }
+            _ => unreachable!("accepted options are all set above"),
+        }
+        Ok(())
+    }
+
+    /// The same error, told by the relation that called, if one did.
+    pub fn speak(&self, error: Error) -> Error {
+        match &self.relation {
+            Some(relation) => error.of(relation),
+            None => error,
+        }
+    }
+
+    /// The model in the field `name` of an options column, `None` where the literal NULL or nothing stands.
+    ///
+    /// A NULL that has a type comes from a query that found no model: an error, or a fresh fit would take its place.
+    pub fn model(column: Option<&Column<'_>>, name: &str) -> Result<Option<Value>> {
+        match fields(column)?.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, c)| c.value(0)) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::TypedNull) => Err(Error::new(format!("{name} is NULL, the query for it found no model"))),
+            Some(model) => Ok(Some(model)),
+        }
+    }
+}
+
+/// The fields of an options STRUCT; none where it is left out or NULL.
+pub fn fields<'c, 'a>(column: Option<&'c Column<'a>>) -> Result<&'c [(String, Column<'a>)]> {
+    match column.map(|column| (column, column.data())) {
+        None | Some((_, Data::Untyped)) => Ok(&[]),
+        Some((_, Data::Struct(fields))) => Ok(fields),
+        Some((column, _)) => {
+            let given = column.type_name();
+            Err(Error::new(format!("options must be a STRUCT such as {{'seed': 7}}, not {given}")))
+        }
+    }
+}
+
+/// Refuses options that the function does not have.
+pub fn check_names(given: &[(String, Column<'_>)], accepted: &[&str]) -> Result<()> {
+    match given.iter().find(|(name, _)| !accepted.contains(&name.to_ascii_lowercase().as_str())) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let public: Vec<&str> = accepted.iter().copied().filter(|o| !INTERNAL.contains(o)).collect();
+            let hint = did_you_mean(name, public.iter().copied());
+            Err(Error::new(format!("no option \"{name}\"{hint}; the options are {}", quoted(public))))
+        }
+    }
+}
+
+/// The number of clusters in the argument `k`.
+pub fn n_clusters(k: &Value) -> Result<usize> {
+    whole("k", k, 1, MAX_CLUSTERS).map(|k| k as usize)
+}
+
+/// A whole number of a range.
+pub fn whole(name: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
+    value.as_i64().filter(|number| (low..=high).contains(number)).ok_or_else(|| {
+        let range = if high == i64::MAX { format!("at least {low}") } else { format!("between {low} and {high}") };
+        let kind = if value.as_f64().is_some_and(|x| x.fract() == 0.0) || value.is_null() { "" } else { "a whole number " };
+        Error::new(format!("{name} must be {kind}{range}, not {value}"))
+    })
+}
+
+/// A finite number; unlike a feature, an option is not a BOOLEAN.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|x| x.is_finite() && !matches!(value, Value::Boolean(_)))
+}
+
+/// A text.
+pub fn text(name: &str, value: &Value) -> Result<String> {
+    value.as_str().map(str::to_string).ok_or_else(|| Error::new(format!("{name} must be a text, not {value}")))
+}
+
+/// A list of names; a single name is a list of one.
+fn names(option: &str, value: &Value) -> Result<Vec<String>> {
+    let wrong = |value: &Value| Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}"));
+    match value {
+        Value::Text(name) => Ok(vec![name.clone()]),
+        Value::List(values) => {
+            values.iter().map(|v| v.as_str().map(str::to_string).ok_or_else(|| wrong(v))).collect()
+        }
+        _ => Err(wrong(value)),
+    }
+}
+
+fn one_of<T>(name: &str, value: &Value, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<T> {
+    value.as_str().and_then(|text| parse(&text.to_ascii_lowercase())).ok_or_else(|| {
+        let names: Vec<String> = accepted.iter().map(|name| format!("'{name}'")).collect();
+        Error::new(format!("{name} must be one of {}, not {value}", names.join(", ")))
+    })
+}

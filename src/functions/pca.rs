@@ -1,0 +1,341 @@
+//! Principal component analysis in SQL: `pca_fit`, what applies its model, and the relations over both.
+
+use std::ops::Range;
+
+use super::features::{self, Features, Rows};
+use super::model::{self, DOUBLES, NAMES, Reader, count, field, matrix};
+use super::options::{self, Options};
+use super::{Example, Function, Kind, optional, quoted, relation, required};
+use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Scalar, Signature, SqlType, Value};
+use crate::ml::{self, Pca, PcaOptions};
+
+const MODEL: SqlType = SqlType::Struct(&[
+    ("version", SqlType::Integer),
+    ("features", NAMES),
+    ("scale", SqlType::Varchar),
+    ("log", NAMES),
+    ("nulls", SqlType::Varchar),
+    ("fill", DOUBLES),
+    ("center", DOUBLES),
+    ("spread", DOUBLES),
+    ("mean", DOUBLES),
+    ("stddev", DOUBLES),
+    ("components", SqlType::List(&DOUBLES)),
+    ("explained_variance", DOUBLES),
+    ("explained_variance_ratio", DOUBLES),
+    ("rows", SqlType::BigInt),
+    ("skipped", SqlType::BigInt),
+]);
+
+const LOADING: SqlType = SqlType::Struct(&[
+    ("component", SqlType::Integer),
+    ("explained_variance", SqlType::Double),
+    ("explained_variance_ratio", SqlType::Double),
+    ("cumulative_ratio", SqlType::Double),
+    ("feature", SqlType::Varchar),
+    ("loading", SqlType::Double),
+]);
+
+/// `pca_fit(row [, options])`
+pub const PCA_FIT: Function = Function {
+    kind: Kind::Aggregate,
+    signature: Signature {
+        name: "pca_fit",
+        parameters: &[required("row", SqlType::Any), optional("options", SqlType::Any)],
+        returns: MODEL,
+    },
+    columns: "",
+    description: "Fits principal components to the rows of a group and returns the model.",
+    details: "`row` and its features as in `kmeans_fit`. Features are scaled (`scale`, default `'standard'`: the \
+              components of the correlation matrix; `'none'`: those of the covariance matrix, as scikit-learn's \
+              `PCA`). `n` is a count of components (default 2) or, below 1, the share of variance to reach. \
+              `explained_variance` divides by `rows - 1`; the ratio is over the total variance. Signs are fixed: in \
+              each component the loading of largest magnitude is positive (ties: the first). No usable row gives \
+              NULL. Source: Jolliffe, *Principal Component Analysis* (2002).",
+    examples: &[Example {
+        sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
+        rows: &["[9.0] | [1.0, 0.0]"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| {
+        let n_threads = registry.session().threads;
+        registry.aggregate(&function.signature, Fit { n_threads })
+    }),
+};
+
+/// `pca_transform(model, row [, n])`
+pub const PCA_TRANSFORM: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "pca_transform",
+        parameters: &[
+            required("model", SqlType::Any),
+            required("row", SqlType::Any),
+            optional("n", SqlType::Any),
+        ],
+        returns: DOUBLES,
+    },
+    columns: "",
+    description: "The scores of a row on the components of a model, the first `n` of them if `n` is given.",
+    details: "Fields are matched as in `kmeans_predict`; NULL under the same conditions.",
+    examples: &[Example {
+        sql: "SELECT pca_transform({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, {'y': 5, 'x': 3})",
+        rows: &["[2.0, 5.0]"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Transform)),
+};
+
+/// `pca_components(model)`
+pub const PCA_COMPONENTS: Function = Function {
+    kind: Kind::Scalar,
+    signature: Signature {
+        name: "pca_components",
+        parameters: &[required("model", SqlType::Any)],
+        returns: SqlType::List(&LOADING),
+    },
+    columns: "",
+    description: "The components of a model: one entry for each component and feature.",
+    details: "Components are numbered from 1. `loading` is the feature's weight in the component (a row of \
+              scikit-learn's `components_`), `cumulative_ratio` the share of variance up to the component. NULL for a \
+              NULL model.",
+    examples: &[Example {
+        sql: "SELECT c.component, c.feature, c.loading FROM (SELECT unnest(pca_components({'features': ['x', 'y'], 'components': [[1.0, 0.0]]})) AS c)",
+        rows: &["1 | x | 1.0", "1 | y | 0.0"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.scalar(&function.signature, Components)),
+};
+
+/// `amz.pca_2d(source, ...)`
+pub const PCA_2D: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("pca_2d"),
+    columns: "every column of the source, then pc1 DOUBLE, pc2 DOUBLE",
+    description: "Every row of a source with its place on the first two principal components: a map.",
+    details: "Reads the source twice, as `kmeans_segments` does. Rows that cannot be placed (see `nulls`) stay, with \
+              NULL. `pc1`, `pc2` and `segment` are never features; a source that has `pc1` or `pc2` already is an \
+              error.",
+    examples: &[Example {
+        sql: "WITH points AS (SELECT * FROM (VALUES (1, -3, 0), (2, 0, 0), (3, 3, 0)) AS t(id, x, y)) FROM amz.pca_2d(points, scale := 'none') ORDER BY id",
+        rows: &["1 | -3 | 0 | -3.0 | 0.0", "2 | 0 | 0 | 0.0 | 0.0", "3 | 3 | 0 | 3.0 | 0.0"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// `amz.pca_components(source, ...)`
+pub const PCA_COMPONENTS_RELATION: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("pca_components"),
+    columns: "component INTEGER, explained_variance DOUBLE, explained_variance_ratio DOUBLE, \
+              cumulative_ratio DOUBLE, feature VARCHAR, loading DOUBLE",
+    description: "The principal components of a source, one row for each component and feature.",
+    details: "See the scalar `pca_components` for the columns, and `pca_fit` for the parameters.",
+    examples: &[Example {
+        sql: "WITH points AS (SELECT * FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y)) SELECT component, explained_variance_ratio, feature, loading FROM amz.pca_components(points, n := 1, scale := 'none')",
+        rows: &["1 | 1.0 | x | 1.0", "1 | 1.0 | y | 0.0"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// The aggregate; `n_threads` is what DuckDB had at `LOAD`.
+#[derive(Clone)]
+struct Fit {
+    n_threads: usize,
+}
+
+/// What one group has seen.
+#[derive(Default)]
+struct FitState {
+    options: Option<Options>,
+    rows: Option<Rows>,
+    n_null_rows: u64,
+}
+
+impl Aggregate for Fit {
+    type State = FitState;
+    type Batch<'a> = (Options, Features<'a>);
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
+        features::read(rows, rows.get(1), options::PCA)
+    }
+
+    fn update(&self, state: &mut FitState, (options, features): &Self::Batch<'_>, range: Range<usize>) -> Result<()> {
+        same_options(&mut state.options, options)?;
+        Rows::add(&mut state.rows, &mut state.n_null_rows, features, options, range).map_err(|e| options.speak(e))
+    }
+
+    fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
+        if let Some(options) = &source.options {
+            same_options(&mut target.options, options)?;
+        }
+        target.n_null_rows += source.n_null_rows;
+        Rows::merge(&mut target.rows, &source.rows)
+    }
+
+    fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
+        let (Some(options), Some(rows)) = (state.options, state.rows) else {
+            out.push_null();
+            return Ok(());
+        };
+        match self.fit(&options, rows, state.n_null_rows).map_err(|error| options.speak(error))? {
+            Some(model) => out.push(&model.value()),
+            None => out.push_null(),
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the options of a group's first rows and compares those of the others.
+fn same_options(known: &mut Option<Options>, given: &Options) -> Result<()> {
+    match known {
+        None => *known = Some(given.clone()),
+        Some(known) if known == given => {}
+        Some(_) => return Err(given.speak(Error::new("options must be the same in all rows of a group"))),
+    }
+    Ok(())
+}
+
+impl Fit {
+    fn fit(&self, options: &Options, rows: Rows, n_null_rows: u64) -> Result<Option<NamedModel>> {
+        let n_features = rows.names.len();
+        let n = if options.n < 1.0 {
+            ml::Components::Share(options.n)
+        } else if options.n <= n_features as f64 {
+            ml::Components::Count(options.n as usize)
+        } else {
+            let names = quoted(rows.names.iter().map(String::as_str));
+            return Err(Error::new(format!(
+                "{} components need as many features, the row has {n_features}: {names}",
+                options.n
+            )));
+        };
+        let log = features::flags(&rows.names, &options.log);
+        let n_threads = options.threads.unwrap_or(self.n_threads);
+        let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, log, n, n_threads };
+        let fit = Pca::fit(&rows.observations, &pca_options).map_err(|error| features::explain(error, &rows.names))?;
+        Ok(fit.map(|mut pca| {
+            pca.skipped += n_null_rows;
+            NamedModel { names: rows.names, pca }
+        }))
+    }
+}
+
+/// A model with the names of its features.
+struct NamedModel {
+    names: Vec<String>,
+    pca: Pca,
+}
+
+impl NamedModel {
+    fn read(value: &Value) -> Result<Self> {
+        let reader = Reader::new(value, "pca_fit")?;
+        let components = reader.matrix("components")?;
+        let (names, transform) = reader.transform(components[0].len())?;
+        let pca = Pca {
+            transform,
+            explained_variance: reader.numbers("explained_variance", components.len(), 0.0, false)?,
+            explained_variance_ratio: reader.numbers("explained_variance_ratio", components.len(), 0.0, false)?,
+            rows: reader.count("rows")?,
+            skipped: reader.count("skipped")?,
+            components,
+        };
+        Ok(NamedModel { names, pca })
+    }
+
+    fn value(&self) -> Value {
+        let mut fields = vec![field("version", Value::Integer(i128::from(model::VERSION)))];
+        fields.extend(model::transform_fields(&self.names, &self.pca.transform));
+        fields.extend([
+            field("components", matrix(&self.pca.components)),
+            field("explained_variance", &self.pca.explained_variance[..]),
+            field("explained_variance_ratio", &self.pca.explained_variance_ratio[..]),
+            field("rows", count(self.pca.rows)),
+            field("skipped", count(self.pca.skipped)),
+        ]);
+        Value::Struct(fields)
+    }
+}
+
+/// The scalar that applies a model to rows.
+#[derive(Clone, Copy)]
+struct Transform;
+
+impl Scalar for Transform {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        let row = arguments.column(1);
+        let mut scores = Vec::new();
+        model::runs(arguments, NamedModel::read, |model, range| {
+            let Some(model) = model else {
+                range.for_each(|_| out.push_null());
+                return Ok(());
+            };
+            let features = Features::matching(row, &model.names)?;
+            if features.columns.is_empty() {
+                range.for_each(|_| out.push_null());
+                return Ok(());
+            }
+            let pca = &model.pca;
+            let explain = |error| features::explain(error, &model.names);
+            let scaled = pca.transform.apply(&features.slices(range.clone())).map_err(explain)?;
+            let n = n_components(arguments, range.start, pca.components.len())?;
+            pca.transform(&scaled, n, &mut scores);
+            for (i, row) in range.enumerate() {
+                if scaled.usable[i] && !features.is_null_row(row) {
+                    out.push_f64s(&scores[i * n..(i + 1) * n]);
+                } else {
+                    out.push_null();
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The argument `n` of a row; all components without it.
+fn n_components(arguments: &Chunk<'_>, row: usize, available: usize) -> Result<usize> {
+    let n = arguments.get(2).map_or(Value::Null, |n| n.value(row));
+    if n.is_null() {
+        return Ok(available);
+    }
+    n.as_i64()
+        .and_then(|n| usize::try_from(n).ok())
+        .filter(|n| (1..=available).contains(n))
+        .ok_or_else(|| Error::new(format!("n must be between 1 and the model's {available} components, not {n}")))
+}
+
+/// The scalar that tells what the components are.
+#[derive(Clone, Copy)]
+struct Components;
+
+impl Scalar for Components {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        model::runs(arguments, NamedModel::read, |model, range| {
+            let value = model.map_or(Value::Null, loadings);
+            range.for_each(|_| out.push(&value));
+            Ok(())
+        })
+    }
+}
+
+fn loadings(model: &NamedModel) -> Value {
+    let Pca { components, explained_variance, explained_variance_ratio, .. } = &model.pca;
+    let mut entries = Vec::new();
+    let mut cumulative_ratio = 0.0;
+    for (i, component) in components.iter().enumerate() {
+        cumulative_ratio += explained_variance_ratio[i];
+        for (name, loading) in model.names.iter().zip(component) {
+            entries.push(Value::Struct(vec![
+                field("component", Value::Integer(i as i128 + 1)),
+                field("explained_variance", explained_variance[i]),
+                field("explained_variance_ratio", explained_variance_ratio[i]),
+                field("cumulative_ratio", cumulative_ratio),
+                field("feature", name.as_str()),
+                field("loading", *loading),
+            ]));
+        }
+    }
+    Value::List(entries)
+}

@@ -1,0 +1,133 @@
+//! Pictures in SQL: `scatter_svg`.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::options;
+use super::{Example, Function, Kind, optional, required};
+use crate::ffi::{Aggregate, Chunk, Column, Data, Error, Output, Result, Signature, SqlType, Value};
+use crate::plot::scatter::{Scatter, ScatterOptions};
+
+/// `scatter_svg(x, y, label [, options])`
+pub const SCATTER_SVG: Function = Function {
+    kind: Kind::Aggregate,
+    signature: Signature {
+        name: "scatter_svg",
+        parameters: &[
+            required("x", SqlType::Double),
+            required("y", SqlType::Double),
+            required("label", SqlType::Any),
+            optional("options", SqlType::Any),
+        ],
+        returns: SqlType::Varchar,
+    },
+    columns: "",
+    description: "A scatter plot of labelled points as one self-contained SVG document.",
+    details: "Options: `title`, `x_label`, `y_label`, `width` (960), `height` (640), `max_points` (5000). Every point \
+              counts in the legend; above `max_points` a sample is drawn that does not depend on the order of rows. \
+              Points with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as `none`. Colours \
+              are safe for colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark scheme. No \
+              point gives NULL. Write it byte for byte with \
+              `COPY (SELECT encode(scatter_svg(x, y, label)) FROM points) TO 'points.svg' (FORMAT blob)`.",
+    examples: &[Example {
+        sql: "SELECT scatter_svg(x, y, label) LIKE '<svg%</svg>%' FROM (VALUES (0, 0, 'a'), (1, 2, 'b')) AS t(x, y, label)",
+        rows: &["true"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.aggregate(&function.signature, Draw)),
+};
+
+const OPTIONS: &[&str] = &["title", "x_label", "y_label", "width", "height", "max_points"];
+
+/// The aggregate.
+#[derive(Clone, Copy)]
+struct Draw;
+
+/// One chunk of points.
+struct Points<'a> {
+    x: Cow<'a, [f64]>,
+    y: Cow<'a, [f64]>,
+    label: &'a Column<'a>,
+    options: ScatterOptions,
+}
+
+impl Aggregate for Draw {
+    type State = Option<Scatter>;
+    type Batch<'a> = Points<'a>;
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Points<'a>> {
+        let numbers = |column: &Column<'a>| {
+            column.numbers().unwrap_or_else(|| Cow::Owned(vec![f64::NAN; column.len()])) // the literal NULL
+        };
+        Ok(Points {
+            x: numbers(rows.column(0)),
+            y: numbers(rows.column(1)),
+            label: rows.column(2),
+            options: read_options(rows.get(3))?,
+        })
+    }
+
+    fn update(&self, state: &mut Option<Scatter>, points: &Points<'_>, range: Range<usize>) -> Result<()> {
+        let scatter = state.get_or_insert_with(|| Scatter::new(points.options.clone()));
+        for row in range {
+            let label = label(points.label, row)?;
+            scatter.push(points.x[row], points.y[row], label.as_deref());
+        }
+        Ok(())
+    }
+
+    fn combine(&self, source: &Option<Scatter>, target: &mut Option<Scatter>) -> Result<()> {
+        match (source, &mut *target) {
+            (None, _) => {}
+            (Some(_), None) => target.clone_from(source),
+            (Some(source), Some(target)) => target.merge(source),
+        }
+        Ok(())
+    }
+
+    fn finalize(&self, state: Option<Scatter>, out: &mut Output) -> Result<()> {
+        out.push_text(state.and_then(|scatter| scatter.to_svg()).as_deref());
+        Ok(())
+    }
+}
+
+fn read_options(column: Option<&Column<'_>>) -> Result<ScatterOptions> {
+    let given = options::fields(column)?;
+    options::check_names(given, OPTIONS)?;
+    let mut read = ScatterOptions::default();
+    for (name, column) in given {
+        let value = column.value(0);
+        if value.is_null() {
+            continue;
+        }
+        let name = name.to_ascii_lowercase();
+        let count = || options::whole(&name, &value, 1, i64::from(u32::MAX));
+        match name.as_str() {
+            "title" => read.title = Some(options::text(&name, &value)?),
+            "x_label" => read.x_label = Some(options::text(&name, &value)?),
+            "y_label" => read.y_label = Some(options::text(&name, &value)?),
+            "width" => read.width = count()? as u32,
+            "height" => read.height = count()? as u32,
+            _ => read.max_points = count()? as usize,
+        }
+    }
+    read.validate().map_err(|error| Error::new(error.to_string()))?;
+    Ok(read)
+}
+
+/// A label as text: numbers, BOOLEAN, text and ENUM have one of their own.
+fn label<'a>(column: &Column<'a>, row: usize) -> Result<Option<Cow<'a, str>>> {
+    if !column.is_valid(row) {
+        return Ok(None);
+    }
+    if let Data::Text(strings) = column.data() {
+        return Ok(Some(strings.get(row)));
+    }
+    match column.value(row) {
+        Value::Text(text) => Ok(Some(Cow::Owned(text))),
+        value @ (Value::Integer(_) | Value::Unsigned(_) | Value::Double(_) | Value::Boolean(_)) => {
+            Ok(Some(Cow::Owned(value.to_string())))
+        }
+        _ => Err(Error::new(format!("a label of type {} must be cast to VARCHAR", column.type_name()))),
+    }
+}

@@ -1,0 +1,120 @@
+//! Summaries of features: `feature_summary`, and the profile of segments over it.
+
+use std::ops::Range;
+
+use super::features::{self, Features};
+use super::model::{count, field};
+use super::options::{self, Options};
+use super::{Example, Function, Kind, optional, relation, required};
+use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType, Value};
+use crate::ml::Summary;
+
+const FEATURE: SqlType = SqlType::Struct(&[
+    ("feature", SqlType::Varchar),
+    ("count", SqlType::BigInt),
+    ("mean", SqlType::Double),
+    ("stddev", SqlType::Double),
+    ("min", SqlType::Double),
+    ("max", SqlType::Double),
+]);
+
+/// `feature_summary(row [, options])`
+pub const FEATURE_SUMMARY: Function = Function {
+    kind: Kind::Aggregate,
+    signature: Signature {
+        name: "feature_summary",
+        parameters: &[required("row", SqlType::Any), optional("options", SqlType::Any)],
+        returns: SqlType::List(&FEATURE),
+    },
+    columns: "",
+    description: "Count, mean, standard deviation, minimum and maximum of every feature, in one pass.",
+    details: "`row` and its features as in `kmeans_fit`; options `features` and `id`. `count` counts the values that \
+              are not NULL, NaN or infinite; the other figures are over these, NULL where there are none. `stddev` \
+              is that of the population (it divides by `count`, DuckDB's `stddev_pop`), as in the models. Sums are \
+              exact, so that the result does not depend on the order of rows. No row gives NULL.",
+    examples: &[Example {
+        sql: "SELECT s.feature, s.count, s.mean, s.stddev FROM (SELECT unnest(feature_summary(t)) AS s FROM (VALUES (1, 2), (2, 4), (3, NULL)) AS t(user_id, spend))",
+        rows: &["spend | 2 | 3.0 | 1.0"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.aggregate(&function.signature, Fold)),
+};
+
+/// `amz.segment_profile(source, ...)`
+pub const SEGMENT_PROFILE: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("segment_profile"),
+    columns: "segment, size BIGINT, share DOUBLE, name VARCHAR, feature VARCHAR, mean DOUBLE, z_score DOUBLE, rank BIGINT",
+    description: "What makes each segment different: its means against those of all rows, and a short name.",
+    details: "The source carries its segments in the column that `segment` names, of any type; rows where it is NULL \
+              are left out, also of `share`. `z_score` is the segment's mean minus the mean of all rows, in standard \
+              deviations of all rows (0 for a constant feature, NULL for a feature without values in the segment). \
+              `rank` orders the features of a segment by the magnitude of the z-score. `name` joins the two highest \
+              ranked features that differ by at least a quarter of a standard deviation, or says `average`.",
+    examples: &[Example {
+        sql: "WITH users AS (SELECT * FROM (VALUES (0, 1.0), (0, 3.0), (1, 10.0)) AS t(segment, spend)) SELECT segment, size, name, feature, mean FROM amz.segment_profile(users)",
+        rows: &["0 | 2 | low spend | spend | 2.0", "1 | 1 | high spend | spend | 10.0"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// The aggregate.
+#[derive(Clone, Copy)]
+struct Fold;
+
+/// What one group has seen.
+type FoldState = Option<(Vec<String>, Summary)>;
+
+impl Aggregate for Fold {
+    type State = FoldState;
+    type Batch<'a> = (Options, Features<'a>);
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
+        features::read(rows, rows.get(1), options::SUMMARY)
+    }
+
+    fn update(&self, state: &mut FoldState, (options, features): &Self::Batch<'_>, range: Range<usize>) -> Result<()> {
+        if features.names.is_empty() {
+            return Ok(());
+        }
+        let (names, summary) =
+            state.get_or_insert_with(|| (features.names.clone(), Summary::new(features.names.len())));
+        if *names != features.names {
+            return Err(options.speak(Error::new("the rows of a group must have the same features")));
+        }
+        let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
+        summary.append(&columns, range);
+        Ok(())
+    }
+
+    fn combine(&self, source: &FoldState, target: &mut FoldState) -> Result<()> {
+        match (source, &mut *target) {
+            (None, _) => {}
+            (Some(_), None) => *target = source.clone(),
+            (Some((from, summary)), Some((names, into))) if from == names => into.merge(summary),
+            _ => return Err(Error::new("the rows of a group must have the same features")),
+        }
+        Ok(())
+    }
+
+    fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
+        let Some((names, summary)) = state else {
+            out.push_null();
+            return Ok(());
+        };
+        let entries = names.into_iter().zip(summary.features()).map(|(name, figures)| {
+            let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
+            Value::Struct(vec![
+                field("feature", name),
+                field("count", count(figures.count)),
+                field("mean", figure(figures.mean)),
+                field("stddev", figure(figures.stddev)),
+                field("min", figure(figures.min)),
+                field("max", figure(figures.max)),
+            ])
+        });
+        out.push(&Value::List(entries.collect()));
+        Ok(())
+    }
+}
