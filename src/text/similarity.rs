@@ -1,0 +1,212 @@
+//! How alike two texts are: normalised optimal string alignment distance, and the cheap bounds around it.
+
+use rapidfuzz::distance::osa;
+
+use super::canonical::{canonical, fold};
+
+/// Longer texts (in characters of the folded form) are documents, not names: they are equal or not alike at
+/// all.
+pub(super) const MAX_CHARS: usize = 4096;
+
+/// Similarity of two texts, 0 to 1, symmetric; 1 only where their canonical texts are equal.
+///
+/// `1 - d / n`, where `n` is the length of the longer folded text and `d` the optimal string alignment
+/// distance between both: the least number of insertions, deletions, substitutions and transpositions of
+/// neighbours (Hyyrö 2003, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances").
+/// Texts that differ in accents or separators only are half an edit apart. Texts above 4,096 characters have
+/// 0 unless equal.
+pub fn similarity(a: &str, b: &str) -> f64 {
+    let (a, b) = (canonical(a), canonical(b));
+    if a == b {
+        return 1.0;
+    }
+    let letters = |text: Option<String>| text.and_then(|text| fold(&text)).map(Letters::new);
+    match (letters(a), letters(b)) {
+        (Some(a), Some(b)) if a.chars == b.chars => equal_but_for_accents(a.len()),
+        (Some(a), Some(b)) if a.len().max(b.len()) <= MAX_CHARS => {
+            normalised(a.distance(&b), a.len().max(b.len()))
+        }
+        _ => 0.0,
+    }
+}
+
+/// Similarity of two texts with the same folded text of `len` characters, but another canonical text.
+pub(super) fn equal_but_for_accents(len: usize) -> f64 {
+    1.0 - 0.5 / len as f64
+}
+
+/// Similarity of texts that are `distance` edits apart, the longer one of `len` characters.
+pub(super) fn normalised(distance: usize, len: usize) -> f64 {
+    (len - distance) as f64 / len as f64
+}
+
+/// The characters of a folded text, prepared for many comparisons.
+pub(super) struct Letters {
+    pub(super) chars: Box<[char]>,
+    counts: [u8; 32],
+    n_dots: usize,
+}
+
+impl Letters {
+    pub(super) fn new(folded: String) -> Self {
+        let chars: Box<[char]> = folded.chars().collect();
+        let mut counts = [0_u8; 32];
+        for &c in &chars {
+            let count = &mut counts[c as usize % 32];
+            *count = count.saturating_add(1);
+        }
+        let n_dots = chars.iter().filter(|&&c| c == '.').count();
+        Self { chars, counts, n_dots }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.chars.len()
+    }
+
+    pub(super) fn n_alphabetic(&self) -> usize {
+        self.chars.iter().filter(|c| c.is_alphabetic()).count()
+    }
+
+    /// Optimal string alignment distance.
+    fn distance(&self, other: &Self) -> usize {
+        distance(&self.chars, &other.chars)
+    }
+
+    /// The distance is never below this: an edit changes the counts of two characters at most (cf. Navarro
+    /// 2001, "A guided tour to approximate string matching"). Counts that saturate or share a bucket only
+    /// lower it.
+    pub(super) fn distance_at_least(&self, other: &Self) -> usize {
+        let surplus: u32 =
+            self.counts.iter().zip(&other.counts).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        (surplus as usize).div_ceil(2).max(self.len().abs_diff(other.len()))
+    }
+
+    /// Whether this can be a mistyped `other`, given the edits between both. In a path each part must reach
+    /// `min_similarity` itself or be one edit away: `computers.components.cpu` is no misspelling of
+    /// `computers.components.hdd`, however long what they share. If dots were lost or added, one more edit is
+    /// fine.
+    pub(super) fn may_be_typo_of(&self, other: &Self, distance_to_other: usize, min_similarity: f64) -> bool {
+        if self.n_dots != other.n_dots {
+            return distance_to_other <= self.n_dots.abs_diff(other.n_dots) + 1;
+        }
+        self.chars.split(|&c| c == '.').zip(other.chars.split(|&c| c == '.')).all(|(part, other_part)| {
+            let edits = distance(part, other_part);
+            edits <= 1 || normalised(edits, part.len().max(other_part.len())) >= min_similarity
+        })
+    }
+}
+
+fn distance(a: &[char], b: &[char]) -> usize {
+    osa::distance(a.iter().copied(), b.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters(text: &str) -> Letters {
+        Letters::new(text.to_string())
+    }
+
+    /// The recurrence of the definition, cell by cell.
+    fn reference_distance(a: &[char], b: &[char]) -> usize {
+        let mut d = vec![vec![0; b.len() + 1]; a.len() + 1];
+        for i in 0..=a.len() {
+            for j in 0..=b.len() {
+                d[i][j] = if i == 0 || j == 0 {
+                    i + j
+                } else {
+                    let substituted = d[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let mut least = substituted.min(d[i - 1][j] + 1).min(d[i][j - 1] + 1);
+                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                        least = least.min(d[i - 2][j - 2] + 1);
+                    }
+                    least
+                };
+            }
+        }
+        d[a.len()][b.len()]
+    }
+
+    fn random_text(state: &mut u64, alphabet: &[char], max_len: u64) -> String {
+        let mut next = |below: u64| {
+            *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (*state >> 33) % below
+        };
+        let len = next(max_len);
+        (0..len).map(|_| alphabet[next(alphabet.len() as u64) as usize]).collect()
+    }
+
+    #[test]
+    fn distance_is_that_of_the_definition_and_never_below_its_bound() {
+        let mut state = 7;
+        for round in 0..4000 {
+            let max_len = if round % 10 == 0 { 150 } else { 12 };
+            let a = letters(&random_text(&mut state, &['a', 'b', 'c', 'ж', '電', '.'], max_len));
+            let b = letters(&random_text(&mut state, &['a', 'b', 'c', 'ж', '電', '.'], max_len));
+            let expected = reference_distance(&a.chars, &b.chars);
+            assert_eq!(a.distance(&b), expected, "{:?} {:?}", a.chars, b.chars);
+            assert!(a.distance_at_least(&b) <= expected, "{:?} {:?}", a.chars, b.chars);
+        }
+    }
+
+    #[test]
+    fn bound_holds_where_counts_saturate() {
+        let (a, b) = (letters(&"a".repeat(1000)), letters(&"a".repeat(300)));
+        assert_eq!(a.distance_at_least(&b), 700);
+        assert!(letters(&"ab".repeat(400)).distance_at_least(&letters(&"ba".repeat(400))) <= 2);
+    }
+
+    #[test]
+    fn similarity_is_one_minus_edits_over_the_longer_length() {
+        assert_eq!(similarity("kitten", "sitting"), 4.0 / 7.0);
+        assert_eq!(similarity("action", "Actoin"), 5.0 / 6.0);
+        assert_eq!(similarity("abc", "xyz"), 0.0);
+        assert_eq!(similarity("телефон", "телефн"), 6.0 / 7.0);
+        assert_eq!(similarity("🎮🎲", "🎮🎯"), 0.5);
+    }
+
+    #[test]
+    fn similarity_is_one_only_for_equal_canonical_texts() {
+        assert_eq!(similarity(" START-game", "start_game"), 1.0);
+        assert_eq!(similarity("Ｗｅｂ", "web"), 1.0);
+        assert_eq!(similarity("", " "), 1.0);
+        assert_eq!(similarity("", "a"), 0.0);
+        assert_eq!(similarity("café", "cafe"), 0.875);
+        assert_eq!(similarity("startgame", "start_game"), 1.0 - 0.5 / 9.0);
+        assert!(similarity("a.bc", "ab.c") < 1.0);
+    }
+
+    #[test]
+    fn similarity_is_symmetric_and_within_its_range() {
+        let mut state = 11;
+        for _ in 0..4000 {
+            let a = random_text(&mut state, &['a', 'A', 'é', 'ß', '_', ' ', '.', '1', '-'], 9);
+            let b = random_text(&mut state, &['a', 'A', 'e', 's', '_', ' ', '.', '1', '-'], 9);
+            let forward = similarity(&a, &b);
+            assert_eq!(forward, similarity(&b, &a), "{a:?} {b:?}");
+            assert!((0.0..=1.0).contains(&forward), "{a:?} {b:?} {forward}");
+            assert_eq!(forward == 1.0, canonical(&a) == canonical(&b), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn documents_are_equal_or_not_alike() {
+        let document = "word ".repeat(200_000);
+        assert_eq!(similarity(&document, &document.to_uppercase()), 1.0);
+        assert_eq!(similarity(&document, &format!("x{document}")), 0.0);
+    }
+
+    #[test]
+    fn a_part_of_a_path_is_not_mistyped_as_another_word() {
+        let may_be_typo = |a: &str, b: &str| {
+            let (a, b) = (letters(a), letters(b));
+            a.may_be_typo_of(&b, a.distance(&b), 0.75)
+        };
+        assert!(!may_be_typo("computers.components.cpu", "computers.components.hdd"));
+        assert!(!may_be_typo("computers..components.cpu", "computers.components.hdd"));
+        assert!(may_be_typo("computers.components.cpi", "computers.components.cpu"));
+        assert!(may_be_typo("computer.component.cpus", "computers.components.cpu"));
+        assert!(may_be_typo("electronicsaudioheadphone", "electronics.audio.headphone"));
+    }
+}

@@ -1,0 +1,773 @@
+//! A vocabulary of category names, the entry that a dirty spelling stands for, and a memo of such matches.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use rapidfuzz::distance::osa;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::canonical::{canonical, digits, fold};
+use super::similarity::{Letters, MAX_CHARS, equal_but_for_accents, normalised};
+
+/// A runner-up this close to the winner makes a match ambiguous.
+const MIN_LEAD: f64 = 0.05;
+
+/// Texts with fewer letters are not repaired by similarity, and nothing is repaired into them.
+const MIN_LETTERS: usize = 4;
+
+/// Absorbs the rounding of quotients when similarities are compared with thresholds.
+const ROUNDING: f64 = 1e-9;
+
+/// Why a value has its entry, or has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Spelled as an entry.
+    Exact,
+    /// The canonical text of an entry: another case, white space, width or separator.
+    Case,
+    /// The text of an entry without accents and separators.
+    Accent,
+    /// Equal to a synonym, by the rules above.
+    Synonym,
+    /// The most similar entry.
+    Typo,
+    /// Two entries are equally good, or nearly so.
+    Ambiguous,
+    /// No entry is similar enough.
+    None,
+    /// No text: nothing but white space, separators and invisible characters.
+    Empty,
+}
+
+impl Rule {
+    /// The name of the rule, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Exact => "exact",
+            Rule::Case => "case",
+            Rule::Accent => "accent",
+            Rule::Synonym => "synonym",
+            Rule::Typo => "typo",
+            Rule::Ambiguous => "ambiguous",
+            Rule::None => "none",
+            Rule::Empty => "empty",
+        }
+    }
+}
+
+/// What a vocabulary says about one value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Match {
+    /// Index of the entry that the value stands for.
+    pub entry: Option<usize>,
+    /// Similarity to the nearest spelling (of the entry or a synonym of it), also of an ambiguous match.
+    pub similarity: Option<f64>,
+    /// Why.
+    pub rule: Rule,
+    /// Index of the second-best entry: of an ambiguous match always, of a typo where one is within 0.05 of
+    /// the least similarity accepted, or better.
+    pub runner_up: Option<usize>,
+}
+
+impl Match {
+    fn without_entry(rule: Rule) -> Self {
+        Self { entry: None, similarity: None, rule, runner_up: None }
+    }
+}
+
+/// Why entries make no vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VocabularyError {
+    /// There is no entry.
+    NoEntries,
+    /// An entry has no text; its position counts from 1.
+    EmptyEntry {
+        /// Position, from 1.
+        position: usize,
+        /// The entry as written.
+        entry: String,
+    },
+    /// A synonym has no text, so it would never match.
+    EmptySynonym {
+        /// The entry of the synonym.
+        entry: String,
+        /// The synonym as written.
+        synonym: String,
+    },
+    /// A synonym that two entries claim.
+    SharedSynonym {
+        /// The synonym as written at the later entry.
+        synonym: String,
+        /// The entries that claim it.
+        entries: [String; 2],
+    },
+    /// A synonym that is itself another entry, so it would never match.
+    SynonymIsEntry {
+        /// The synonym as written.
+        synonym: String,
+        /// The entry of the synonym.
+        entry: String,
+        /// The entry that the synonym is equal to.
+        other: String,
+    },
+}
+
+impl fmt::Display for VocabularyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoEntries => write!(f, "the vocabulary has no entries"),
+            Self::EmptyEntry { position, entry } => {
+                write!(f, "vocabulary entry {position} has no text: {}", quoted(entry))
+            }
+            Self::EmptySynonym { entry, synonym } => {
+                write!(f, "a synonym of {} has no text: {}", quoted(entry), quoted(synonym))
+            }
+            Self::SharedSynonym { synonym, entries: [first, second] } => {
+                write!(f, "{} is a synonym of both {} and {}", quoted(synonym), quoted(first), quoted(second))
+            }
+            Self::SynonymIsEntry { synonym, entry, other } => {
+                write!(
+                    f,
+                    "{}, a synonym of {}, is the entry {} itself",
+                    quoted(synonym),
+                    quoted(entry),
+                    quoted(other)
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for VocabularyError {}
+
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("\"{}...\"", &text[..end]),
+        None => format!("\"{text}\""),
+    }
+}
+
+/// Entries that values are matched with, prepared once for many of them.
+///
+/// An entry that occurs twice counts once, at its first index. Entries with one canonical text but different
+/// spellings (`Web`, `WEB`) stay apart: each is found by its exact spelling, any other spelling is ambiguous.
+pub struct Vocabulary {
+    entries: Vec<Box<str>>,
+    exact: Map<Box<str>, usize>,
+    canonical: Map<String, Owner>,
+    folded: Map<String, Owner>,
+    /// Spellings by the digits in them, since digits must agree; each group by ascending length.
+    candidates: Map<String, Vec<Candidate>>,
+}
+
+/// The entry that a form of spelling belongs to.
+struct Owner {
+    entry: usize,
+    rival: Option<usize>,
+    by_synonym: bool,
+}
+
+struct Candidate {
+    entry: usize,
+    letters: Letters,
+    is_repairable: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Ranked {
+    similarity: f64,
+    entry: usize,
+    is_repairable: bool,
+}
+
+impl Vocabulary {
+    /// Entries in order, each with its synonyms.
+    ///
+    /// # Errors
+    /// No entries; an entry or synonym without text (see [`canonical`]); a synonym with the canonical text of
+    /// another entry or of another entry's synonym.
+    pub fn new<'a>(
+        entries: impl IntoIterator<Item = (&'a str, Vec<&'a str>)>,
+    ) -> Result<Self, VocabularyError> {
+        let mut vocabulary = Self {
+            entries: Vec::new(),
+            exact: Map::default(),
+            canonical: Map::default(),
+            folded: Map::default(),
+            candidates: Map::default(),
+        };
+        let mut synonyms = Vec::new();
+        for (index, (entry, entry_synonyms)) in entries.into_iter().enumerate() {
+            vocabulary.entries.push(entry.into());
+            let first = *vocabulary.exact.entry(entry.into()).or_insert(index);
+            synonyms.extend(entry_synonyms.into_iter().map(|synonym| (first, synonym)));
+            if first == index {
+                let Some(text) = canonical(entry) else {
+                    return Err(VocabularyError::EmptyEntry { position: index + 1, entry: entry.into() });
+                };
+                vocabulary.add(text, index, false);
+            }
+        }
+        if vocabulary.entries.is_empty() {
+            return Err(VocabularyError::NoEntries);
+        }
+        for (entry, synonym) in synonyms {
+            let name = |index: usize| vocabulary.entry(index).to_string();
+            let Some(text) = canonical(synonym) else {
+                return Err(VocabularyError::EmptySynonym { entry: name(entry), synonym: synonym.into() });
+            };
+            match vocabulary.canonical.get(&text) {
+                Some(owner) if owner.entry == entry => {}
+                Some(owner) if owner.by_synonym => {
+                    let entries = [name(owner.entry), name(entry)];
+                    return Err(VocabularyError::SharedSynonym { synonym: synonym.into(), entries });
+                }
+                Some(owner) => {
+                    let (entry, other) = (name(entry), name(owner.entry));
+                    return Err(VocabularyError::SynonymIsEntry { synonym: synonym.into(), entry, other });
+                }
+                None => vocabulary.add(text, entry, true),
+            }
+        }
+        for group in vocabulary.candidates.values_mut() {
+            group.sort_by_key(|candidate| candidate.letters.len());
+        }
+        Ok(vocabulary)
+    }
+
+    /// Entries come before all synonyms, so that an entry owns a form that both have.
+    fn add(&mut self, canonical: String, entry: usize, by_synonym: bool) {
+        if let Some(folded) = fold(&canonical)
+            && claim(&mut self.folded, folded.clone(), entry, by_synonym)
+        {
+            let digits = digits(&folded);
+            let letters = Letters::new(folded);
+            if letters.len() <= MAX_CHARS {
+                let is_repairable = letters.n_alphabetic() >= MIN_LETTERS;
+                self.candidates.entry(digits).or_default().push(Candidate { entry, letters, is_repairable });
+            }
+        }
+        claim(&mut self.canonical, canonical, entry, by_synonym);
+    }
+
+    /// The entry at `index`, as written.
+    pub fn entry(&self, index: usize) -> &str {
+        &self.entries[index]
+    }
+
+    /// The entry that `value` stands for: the first that applies of exact spelling, equal canonical text
+    /// (entry before synonym), equal text without accents and separators (entry before synonym), and the most
+    /// similar spelling at or above `min_similarity`.
+    ///
+    /// Similarity decides only where both texts have at least 4 letters and the same runs of digits, and for
+    /// paths part by part; a tie or a runner-up within 0.05 gives no entry.
+    pub fn best_match(&self, value: &str, min_similarity: f64) -> Match {
+        assert!((0.0..=1.0).contains(&min_similarity), "min_similarity {min_similarity}");
+        if let Some(&entry) = self.exact.get(value) {
+            return Match { entry: Some(entry), similarity: Some(1.0), rule: Rule::Exact, runner_up: None };
+        }
+        let Some(canonical) = canonical(value) else { return Match::without_entry(Rule::Empty) };
+        if let Some(owner) = self.canonical.get(&canonical) {
+            return owner.matched(Rule::Case, 1.0);
+        }
+        let Some(folded) = fold(&canonical) else { return Match::without_entry(Rule::None) };
+        if let Some(owner) = self.folded.get(&folded) {
+            return owner.matched(Rule::Accent, equal_but_for_accents(folded.chars().count()));
+        }
+        self.most_similar(folded, min_similarity)
+    }
+
+    fn most_similar(&self, folded: String, min_similarity: f64) -> Match {
+        let none = Match::without_entry(Rule::None);
+        let Some(group) = self.candidates.get(&digits(&folded)) else { return none };
+        let text = Letters::new(folded);
+        if text.n_alphabetic() < MIN_LETTERS || text.len() > MAX_CHARS {
+            return none;
+        }
+        let comparator = osa::BatchComparator::new(text.chars.iter().copied());
+        let (mut best, mut second): (Option<Ranked>, Option<Ranked>) = (None, None);
+        for Candidate { entry, letters, is_repairable } in candidates_near(group, text.len(), min_similarity)
+        {
+            let longer = letters.len().max(text.len());
+            let least = second.map_or(min_similarity - MIN_LEAD, |second| second.similarity);
+            let max_distance = ((1.0 - least + ROUNDING) * longer as f64) as usize;
+            if text.distance_at_least(letters) > max_distance {
+                continue;
+            }
+            let distance = comparator.distance(letters.chars.iter().copied());
+            if distance > max_distance || !text.may_be_typo_of(letters, distance, min_similarity) {
+                continue;
+            }
+            let (similarity, entry) = (normalised(distance, longer), *entry);
+            let found = Ranked { similarity, entry, is_repairable: *is_repairable };
+            match best {
+                Some(first) if first.entry == entry => best = Some(better(found, Some(first))),
+                Some(first) if better(found, Some(first)).entry == entry => {
+                    (best, second) = (Some(found), best)
+                }
+                Some(_) => second = Some(better(found, second)),
+                None => best = Some(found),
+            }
+        }
+        let Some(best) = best else { return none };
+        if best.similarity + ROUNDING < min_similarity || !best.is_repairable {
+            return none;
+        }
+        let is_ambiguous =
+            second.is_some_and(|second| second.similarity + MIN_LEAD + ROUNDING >= best.similarity);
+        Match {
+            entry: (!is_ambiguous).then_some(best.entry),
+            similarity: Some(best.similarity),
+            rule: if is_ambiguous { Rule::Ambiguous } else { Rule::Typo },
+            runner_up: second.map(|second| second.entry),
+        }
+    }
+}
+
+/// The candidates whose length alone does not put them below the similarity that still matters.
+fn candidates_near(group: &[Candidate], len: usize, min_similarity: f64) -> &[Candidate] {
+    let share = (min_similarity - MIN_LEAD - ROUNDING).max(0.0);
+    let start = group.partition_point(|candidate| (candidate.letters.len() as f64) < len as f64 * share);
+    let end = group.partition_point(|candidate| candidate.letters.len() as f64 * share <= len as f64);
+    &group[start..end]
+}
+
+/// The more similar one; of equals the earlier entry, so that the order of comparison does not matter.
+fn better(found: Ranked, known: Option<Ranked>) -> Ranked {
+    match known {
+        Some(known) if known.similarity > found.similarity => known,
+        Some(known) if known.similarity == found.similarity && known.entry <= found.entry => known,
+        _ => found,
+    }
+}
+
+/// Records that `entry` has this form; false where it had it before.
+fn claim(owners: &mut Map<String, Owner>, form: String, entry: usize, by_synonym: bool) -> bool {
+    match owners.entry(form) {
+        Entry::Vacant(free) => {
+            free.insert(Owner { entry, rival: None, by_synonym });
+            true
+        }
+        Entry::Occupied(taken) => {
+            let owner = taken.into_mut();
+            if owner.entry != entry && owner.by_synonym == by_synonym {
+                owner.rival.get_or_insert(entry);
+            }
+            owner.entry != entry
+        }
+    }
+}
+
+impl Owner {
+    fn matched(&self, rule: Rule, similarity: f64) -> Match {
+        let rule = match (self.rival, self.by_synonym) {
+            (Some(_), _) => Rule::Ambiguous,
+            (None, true) => Rule::Synonym,
+            (None, false) => rule,
+        };
+        let entry = self.rival.is_none().then_some(self.entry);
+        Match { entry, similarity: Some(similarity), rule, runner_up: self.rival }
+    }
+}
+
+/// Remembers the matches of one vocabulary and threshold per distinct value, in bounded memory.
+///
+/// Values are kept in two generations: when the younger one is full it becomes the older, whose values are
+/// forgotten unless asked for again.
+pub struct Memo {
+    vocabulary: Arc<Vocabulary>,
+    min_similarity: f64,
+    young: Map<Box<str>, Match>,
+    old: Map<Box<str>, Match>,
+    young_bytes: usize,
+    generation_bytes: usize,
+}
+
+impl Memo {
+    /// Bytes that a memo holds at most, give or take the allocator's own.
+    const CAPACITY_BYTES: usize = 16 << 20;
+
+    /// An empty memo.
+    pub fn new(vocabulary: Arc<Vocabulary>, min_similarity: f64) -> Self {
+        Self::with_capacity(vocabulary, min_similarity, Self::CAPACITY_BYTES)
+    }
+
+    fn with_capacity(vocabulary: Arc<Vocabulary>, min_similarity: f64, bytes: usize) -> Self {
+        let (young, old) = Default::default();
+        Self { vocabulary, min_similarity, young, old, young_bytes: 0, generation_bytes: bytes / 2 }
+    }
+
+    /// [`Vocabulary::best_match`], computed once per distinct value.
+    pub fn best_match(&mut self, value: &str) -> Match {
+        if let Some(&known) = self.young.get(value) {
+            return known;
+        }
+        let (value, found) = match self.old.remove_entry(value) {
+            Some(known) => known,
+            None => (value.into(), self.vocabulary.best_match(value, self.min_similarity)),
+        };
+        // A table grows by doubling, so half of it may stand empty.
+        let bytes = value.len() + 2 * size_of::<(Box<str>, Match)>();
+        if bytes > self.generation_bytes {
+            return found;
+        }
+        if self.young_bytes + bytes > self.generation_bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += bytes;
+        self.young.insert(value, found);
+        found
+    }
+}
+
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<TextHasher>>;
+
+/// XXH3 of short texts in one call: the standard hasher takes longer than the rest of a memo's hit.
+#[derive(Default)]
+struct TextHasher(u64);
+
+impl Hasher for TextHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The end mark of a text, which tells nothing about a lone one.
+    fn write_u8(&mut self, _: u8) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::similarity::similarity;
+    use super::*;
+
+    const CODES: [&str; 24] = [
+        "garden.tools.rake",
+        "garden.tools.spade",
+        "garden.tools.hose",
+        "garden.furniture.bench",
+        "garden.furniture.swing_seat",
+        "kitchen.oven",
+        "kitchen.oven.accessories",
+        "kitchen.cutlery.knife",
+        "kitchen.cutlery.spoon",
+        "electronics.smartphone",
+        "electronics.audio.speaker",
+        "electronics.audio.amplifier",
+        "electronics.video.tv",
+        "computers.parts.gpu",
+        "computers.parts.fan",
+        "computers.parts.mainboard",
+        "computers.laptop",
+        "toys.board_games",
+        "toys.building_bricks",
+        "sport.tennis.racket",
+        "sport.ski.boots",
+        "sport.bicycle",
+        "clothing.shirt",
+        "clothing.skirt",
+    ];
+
+    fn vocabulary(entries: &[&str]) -> Vocabulary {
+        Vocabulary::new(entries.iter().map(|&entry| (entry, vec![]))).expect("valid vocabulary")
+    }
+
+    fn repair<'a>(entries: &'a [&str], value: &str) -> (Option<&'a str>, &'static str) {
+        let found = vocabulary(entries).best_match(value, 0.75);
+        (found.entry.map(|index| entries[index]), found.rule.name())
+    }
+
+    fn single_typos(word: &str) -> Vec<String> {
+        let chars: Vec<char> = word.chars().collect();
+        let mut typos = Vec::new();
+        for i in 0..=chars.len() {
+            let (before, after) = chars.split_at(i);
+            let join = |middle: &[char], after: &[char]| {
+                before.iter().chain(middle).chain(after).collect::<String>()
+            };
+            for letter in ('a'..='z').chain(['.', '_', 'é']) {
+                typos.push(join(&[letter], after));
+                if !after.is_empty() {
+                    typos.push(join(&[letter], &after[1..]));
+                }
+            }
+            if !after.is_empty() {
+                typos.push(join(&[], &after[1..]));
+            }
+            if after.len() > 1 {
+                typos.push(join(&[after[1], after[0]], &after[2..]));
+            }
+        }
+        typos
+    }
+
+    #[test]
+    fn spellings_of_the_contract_find_their_entries() {
+        assert_eq!(repair(&["action", "puzzle"], "Actionn"), (Some("action"), "typo"));
+        assert_eq!(repair(&["action", "puzzle"], "PuzZle"), (Some("puzzle"), "case"));
+        assert_eq!(repair(&["Android", "iOS", "Web"], "androiid"), (Some("Android"), "typo"));
+        assert_eq!(repair(&["Android", "iOS", "Web"], "WEB"), (Some("Web"), "case"));
+        assert_eq!(repair(&["start_game", "end_game"], "Start_Game"), (Some("start_game"), "case"));
+        assert_eq!(repair(&["start_game", "end_game"], "startgame"), (Some("start_game"), "accent"));
+        assert_eq!(repair(&["mobile", "desktop"], "mobile"), (Some("mobile"), "exact"));
+        assert_eq!(repair(&["mobile", "desktop"], ""), (None, "empty"));
+        assert_eq!(repair(&["mobile", "desktop"], " \u{200b}-"), (None, "empty"));
+        assert_eq!(repair(&["mobile", "desktop"], "tablet"), (None, "none"));
+        assert_eq!(repair(&["mobile", "desktop"], "xyz"), (None, "none"));
+    }
+
+    #[test]
+    fn a_synonym_stands_for_its_entry() {
+        let devices = Vocabulary::new([("mobile", vec!["tablet", "Téléphone"]), ("tv", vec!["television"])])
+            .expect("valid vocabulary");
+        let found = |value| {
+            let found = devices.best_match(value, 0.75);
+            (found.entry.map(|index| devices.entry(index)), found.rule)
+        };
+        assert_eq!(found("tablet"), (Some("mobile"), Rule::Synonym));
+        assert_eq!(found("TABLET "), (Some("mobile"), Rule::Synonym));
+        assert_eq!(found("telephone"), (Some("mobile"), Rule::Synonym));
+        assert_eq!(found("televison"), (Some("tv"), Rule::Typo));
+        assert_eq!(found("tvv"), (None, Rule::None));
+    }
+
+    #[test]
+    fn spellings_of_one_entry_do_not_compete() {
+        let colours = [("grey", vec!["greyish", "grayish"]), ("green", vec!["greenish"])];
+        let found = Vocabulary::new(colours).expect("valid vocabulary").best_match("griyish", 0.75);
+        assert_eq!((found.entry, found.rule), (Some(0), Rule::Typo));
+        assert_eq!((found.similarity, found.runner_up), (Some(6.0 / 7.0), None));
+    }
+
+    #[test]
+    fn digits_must_agree() {
+        let ranges = ["18-25 years", "26-35 years", "36-45 years"];
+        assert_eq!(repair(&ranges, "26-35 yeers"), (Some("26-35 years"), "typo"));
+        assert_eq!(repair(&ranges, "18–25 Years"), (Some("18-25 years"), "case"));
+        assert_eq!(repair(&ranges, "28-35 years"), (None, "none"));
+        assert_eq!(repair(&ranges, "1825 years"), (None, "none"));
+        assert_eq!(repair(&["18-25", "26-35"], "18-26"), (None, "none"));
+        assert_eq!(repair(&["-5 degrees"], "5 degrees"), (None, "none"));
+    }
+
+    #[test]
+    fn short_texts_are_not_repaired() {
+        assert_eq!(repair(&["web"], "webb"), (None, "none"));
+        assert_eq!(repair(&["mobi"], "mob"), (None, "none"));
+        assert_eq!(repair(&["12345a"], "12345b"), (None, "none"));
+    }
+
+    #[test]
+    fn a_near_tie_is_not_guessed() {
+        let found = vocabulary(&["shirt", "skirt"]).best_match("sirt", 0.75);
+        assert_eq!((found.entry, found.rule), (None, Rule::Ambiguous));
+        assert_eq!((found.similarity, found.runner_up), (Some(0.8), Some(1)));
+        let long = ["a".repeat(30) + "b", "a".repeat(30) + "cc"];
+        let found = vocabulary(&[&long[0], &long[1]]).best_match(&("a".repeat(30) + "x"), 0.75);
+        assert_eq!(found.rule, Rule::Ambiguous, "one edit against two is within 0.05");
+    }
+
+    #[test]
+    fn a_short_entry_is_never_the_answer_but_may_forbid_one() {
+        assert_eq!(repair(&["web", "webs"], "webx"), (None, "none"));
+        assert_eq!(repair(&["webs", "web"], "webx"), (None, "ambiguous"));
+    }
+
+    #[test]
+    fn entries_with_one_canonical_text_need_the_exact_spelling() {
+        let entries = ["Web", "WEB", "Web"];
+        assert_eq!(repair(&entries, "WEB"), (Some("WEB"), "exact"));
+        assert_eq!(repair(&entries, "Web"), (Some("Web"), "exact"));
+        let found = vocabulary(&entries).best_match("web", 0.75);
+        assert_eq!((found.rule, found.runner_up), (Rule::Ambiguous, Some(1)));
+        assert_eq!(repair(&["Café", "Cafe"], "cafe"), (Some("Cafe"), "case"));
+        assert_eq!(repair(&["Café", "Cafè"], "cafe"), (None, "ambiguous"));
+    }
+
+    #[test]
+    fn equality_wins_whatever_is_similar_and_whatever_the_threshold() {
+        let close = ["garden chair", "garden chairs", "garden chain"];
+        for entry in close {
+            assert_eq!(repair(&close, entry), (Some(entry), "exact"));
+            assert_eq!(repair(&close, &entry.to_uppercase()), (Some(entry), "case"));
+        }
+        let strict = vocabulary(&["crème brûlée"]).best_match("Creme-Brulee", 1.0);
+        assert_eq!((strict.entry, strict.rule), (Some(0), Rule::Accent));
+        assert_eq!(vocabulary(&["puzzle"]).best_match("puzzel", 1.0).rule, Rule::None);
+        let named = Vocabulary::new([("café", vec![]), ("bistro", vec!["cafe"])]).expect("valid vocabulary");
+        assert_eq!(named.best_match("CAFE", 0.75).entry, Some(1), "a written synonym beats a lost accent");
+    }
+
+    #[test]
+    fn every_script_is_matched_by_its_own_rules() {
+        assert_eq!(repair(&["İstanbul", "Isparta"], "istanbul"), (Some("İstanbul"), "accent"));
+        assert_eq!(repair(&["İstanbul", "Isparta"], "ISTANBUL"), (Some("İstanbul"), "accent"));
+        assert_eq!(repair(&["İstanbul", "Isparta"], "ısparta"), (Some("Isparta"), "accent"));
+        assert_eq!(repair(&["Straße"], "STRASSE"), (Some("Straße"), "accent"));
+        assert_eq!(repair(&["Straße"], "STRAẞE"), (Some("Straße"), "case"));
+        assert_eq!(repair(&["Телефон", "Планшет"], "телефно"), (Some("Телефон"), "typo"));
+        assert_eq!(repair(&["Android"], "ＡＮＤＲＯＩＤ"), (Some("Android"), "case"));
+        assert_eq!(repair(&["Crème"], "cre\u{300}me"), (Some("Crème"), "case"));
+        assert_eq!(repair(&["mobile"], "mo\u{200b}bile\u{feff}"), (Some("mobile"), "case"));
+        assert_eq!(repair(&["🎮", "🎲"], "🎮\u{fe0f}"), (Some("🎮"), "case"));
+        assert_eq!(repair(&["🎮", "🎲"], "🎯"), (None, "none"));
+        assert_eq!(repair(&["智能手机", "平板电脑"], "智能手几"), (Some("智能手机"), "typo"));
+    }
+
+    #[test]
+    fn every_single_typo_of_a_code_is_repaired_unless_another_is_as_close() {
+        let codes = vocabulary(&CODES);
+        let mut refused = 0;
+        let mut total = 0;
+        for (index, code) in CODES.iter().enumerate() {
+            for typo in single_typos(code).into_iter().filter(|typo| !CODES.contains(&typo.as_str())) {
+                total += 1;
+                let found = codes.best_match(&typo, 0.75);
+                if found.rule == Rule::Ambiguous {
+                    let rival = found.runner_up.expect("an ambiguous match has a runner-up");
+                    let own = similarity(&typo, code);
+                    let others = CODES.iter().filter(|other| *other != code);
+                    let nearest = others.map(|other| similarity(&typo, other)).fold(0.0, f64::max);
+                    assert!((own - nearest).abs() <= 0.05 + 1e-9, "{typo} of {code}, not {}", CODES[rival]);
+                    refused += 1;
+                } else {
+                    assert_eq!(found.entry, Some(index), "{typo} of {code}: {found:?}");
+                }
+            }
+        }
+        assert!(total > 20_000 && refused * 100 < total, "{refused} of {total}");
+    }
+
+    #[test]
+    fn a_code_that_is_absent_is_not_replaced_by_its_sibling() {
+        assert_eq!(repair(&CODES, "computers.parts.psu"), (None, "none"));
+        assert_eq!(repair(&CODES, "electronics.audio.microphone"), (None, "none"));
+        assert_eq!(repair(&CODES, "garden.tools.shovel"), (None, "none"));
+    }
+
+    /// The rule as it reads, over every spelling, without index, bounds or early end.
+    fn reference_match(entries: &[&str], value: &str, min_similarity: f64) -> (Option<usize>, Option<usize>) {
+        let text = fold(&canonical(value).expect("text")).expect("text");
+        let letters = Letters::new(text.clone());
+        let mut ranked: Vec<(f64, usize, usize)> = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let folded = fold(&canonical(entry).expect("text")).expect("text");
+            let other = Letters::new(folded.clone());
+            let distance = osa::distance(text.chars(), folded.chars());
+            let alike = normalised(distance, letters.len().max(other.len()));
+            let agrees =
+                digits(&text) == digits(&folded) && letters.may_be_typo_of(&other, distance, min_similarity);
+            if agrees && alike + ROUNDING >= min_similarity - MIN_LEAD {
+                ranked.push((alike, index, other.n_alphabetic()));
+            }
+        }
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        match ranked.as_slice() {
+            _ if letters.n_alphabetic() < MIN_LETTERS => (None, None),
+            [] => (None, None),
+            [first, ..] if first.0 + ROUNDING < min_similarity || first.2 < MIN_LETTERS => (None, None),
+            [first] => (Some(first.1), None),
+            [first, second, ..] => {
+                let clear = second.0 + MIN_LEAD + ROUNDING < first.0;
+                (clear.then_some(first.1), Some(second.1))
+            }
+        }
+    }
+
+    #[test]
+    fn no_shortcut_changes_a_match() {
+        let mut state = 3_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let mut word = |max_len: usize| -> String {
+            (0..=next(max_len)).map(|_| ['a', 'b', 'c', 'd', '.', '1'][next(600) % (5 + next(2))]).collect()
+        };
+        let mut decided = 0;
+        for round in 0..400 {
+            let words: std::collections::BTreeSet<String> = (0..40).map(|_| word(6 + round % 8)).collect();
+            let entries: Vec<&str> = words.iter().map(String::as_str).collect();
+            let prepared = vocabulary(&entries);
+            for _ in 0..20 {
+                let value = word(6 + round % 8);
+                for min_similarity in [0.0, 0.6, 0.75, 0.9] {
+                    let found = prepared.best_match(&value, min_similarity);
+                    if matches!(found.rule, Rule::Exact | Rule::Case | Rule::Accent) {
+                        continue;
+                    }
+                    decided += usize::from(found.entry.is_some());
+                    let expected = reference_match(&entries, &value, min_similarity);
+                    assert_eq!(
+                        (found.entry, found.runner_up),
+                        expected,
+                        "{value} in {entries:?} at {min_similarity}"
+                    );
+                }
+            }
+        }
+        assert!(decided > 500, "{decided}");
+    }
+
+    #[test]
+    fn a_megabyte_of_text_is_matched_in_linear_time() {
+        let codes = vocabulary(&CODES);
+        let started = std::time::Instant::now();
+        for filler in ["x", "é", "e\u{301}", "1-", ".", "\u{301}\u{316}", "ﷺ"] {
+            let found = codes.best_match(&filler.repeat((1 << 20) / filler.len()), 0.0);
+            assert_eq!((found.entry, found.rule), (None, Rule::None), "{filler:?}");
+        }
+        let padded = format!("{}Sport.Bicycle{}", " ".repeat(1 << 19), "\u{200b}".repeat(1 << 18));
+        assert_eq!(codes.best_match(&padded, 0.75).rule, Rule::Case);
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_vocabulary_says_what_is_wrong_with_its_entries() {
+        let error =
+            |entries: Vec<(&str, Vec<&str>)>| Vocabulary::new(entries).err().expect("refused").to_string();
+        assert_eq!(error(vec![]), "the vocabulary has no entries");
+        assert_eq!(error(vec![("web", vec![]), (" \t", vec![])]), "vocabulary entry 2 has no text: \" \t\"");
+        assert_eq!(error(vec![("unknown", vec![""])]), "a synonym of \"unknown\" has no text: \"\"");
+        assert_eq!(
+            error(vec![("mobile", vec!["tablet"]), ("desktop", vec!["Tablet"])]),
+            "\"Tablet\" is a synonym of both \"mobile\" and \"desktop\""
+        );
+        assert_eq!(
+            error(vec![("mobile", vec!["WEB"]), ("web", vec![])]),
+            "\"WEB\", a synonym of \"mobile\", is the entry \"web\" itself"
+        );
+        assert!(
+            error(vec![("a", vec!["b"]), ("c", vec![&"b".repeat(9)]), ("d", vec![&"b".repeat(9)])]).len()
+                < 80
+        );
+        assert!(Vocabulary::new([("mobile", vec!["Mobile", "tablet", "TABLET"])]).is_ok());
+    }
+
+    #[test]
+    fn a_memo_answers_as_its_vocabulary_and_stays_within_its_bytes() {
+        let codes = Arc::new(vocabulary(&CODES));
+        let bytes = 20_000;
+        let mut memo = Memo::with_capacity(codes.clone(), 0.75, bytes);
+        for round in 0..3 {
+            for (i, typo) in CODES.iter().flat_map(|code| single_typos(code)).enumerate().step_by(7) {
+                assert_eq!(memo.best_match(&typo), codes.best_match(&typo, 0.75), "round {round}, value {i}");
+                assert_eq!(memo.best_match("Sport Bicycle"), codes.best_match("Sport Bicycle", 0.75));
+                let slot = size_of::<(Box<str>, Match)>();
+                let held: usize = memo.young.keys().chain(memo.old.keys()).map(|key| key.len() + slot).sum();
+                assert!(held <= bytes && memo.young.contains_key("Sport Bicycle"));
+            }
+        }
+        let long = "x".repeat(bytes);
+        assert_eq!(memo.best_match(&long).rule, Rule::None);
+        assert!(!memo.young.contains_key(long.as_str()));
+    }
+}
