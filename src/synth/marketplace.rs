@@ -1,0 +1,1121 @@
+//! Synthetic events of an online shop: sessions of users who view products, put some in the cart and buy a
+//! few.
+//!
+//! The shape follows a large multi-category shop: 96 % views, log-normal prices by category, a quarter of the
+//! events on smartphones, popularity of products by a shifted Zipf law, a long tail of users of a few
+//! behaviours, and the hours of a day. Block `b` is a function of the parameters and `b` alone, so any number
+//! of threads makes the same rows, and nothing grows with the number of rows. A session lives inside one
+//! block: with few rows a block spans days, with many it spans minutes, and then the pauses inside its
+//! sessions shrink to fit.
+
+use std::fmt::{self, Write};
+
+use rand_distr::Distribution;
+use rand_distr::weighted::WeightedAliasIndex;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
+
+use super::catalogue::{self, Category, MISSPELT};
+use super::random::{block_rng, hash, normal_quantile, unit};
+
+/// Rows of every block but the last.
+pub const BLOCK_ROWS: u64 = 2_048;
+
+const MAX_ROWS: u64 = 1_000_000_000_000;
+const MAX_USERS: u64 = 1_000_000_000;
+const MAX_PRODUCTS: u64 = 100_000_000;
+const MAX_DAYS: u32 = 3_660;
+/// 0001-01-01 and 9989-12-31, in microseconds since 1970: the last period still ends in the year 9999.
+const START_RANGE: (i64, i64) = (-62_135_596_800_000_000, 253_086_768_000_000_000);
+const SECOND: i64 = 1_000_000;
+const HOUR: f64 = 3_600.0;
+const SECONDS_OF_DAY: u64 = 86_400;
+
+/// Relative number of events in each hour of a day (UTC).
+const HOURS: [f64; 24] = [
+    0.22, 0.35, 0.65, 0.90, 1.05, 1.10, 1.12, 1.12, 1.12, 1.10, 1.08, 1.08, 1.10, 1.15, 1.25, 1.38, 1.35,
+    1.15, 0.85, 0.60, 0.40, 0.27, 0.18, 0.16,
+];
+/// The sale: how many times the usual traffic comes on the 14th to the 17th of November.
+const SALE: [f64; 4] = [2.2, 3.0, 4.0, 2.6];
+
+/// Carts and purchases per view over all events.
+const CARTS_PER_VIEW: f64 = 2.18 / 96.07;
+const PURCHASES_PER_VIEW: f64 = 1.75 / 96.07;
+/// Views of a session: ceil of a log-normal number (median 2, 90 % up to 8), and seconds between its events.
+const LN_VIEWS: (f64, f64) = (0.45, 1.25);
+const LN_PAUSE: (f64, f64) = (3.5, 1.0);
+/// The next view is of the same product; else it stays in the category; the first one is in the user's
+/// favourite.
+const SAME_PRODUCT: f64 = 0.34;
+const SAME_CATEGORY: f64 = 0.83;
+const FAVOURITE_CATEGORY: f64 = 0.4;
+/// Popularity of the product of rank r in its category: 1 / (r + this), r counted from 1.
+const ZIPF_SHIFT: f64 = 2.0;
+/// Products in a category grow with its weight to this power.
+const ASSORTMENT: f64 = 0.6;
+/// Share of products without a price, and the rank from which they occur.
+const UNPRICED: f64 = 0.002;
+const UNPRICED_FROM_RANK: u64 = 8;
+const MAX_PRICE: i64 = 257_407;
+/// Draws of a user before one outside its time in the shop is taken.
+const USER_DRAWS: usize = 16;
+
+/// Event types that a shop does not have, or spells so.
+const EVENT_TYPE_DIRT: [&str; 6] = ["wishlist", "impression", "", "vieww", "VIEW ", "purchse"];
+
+/// How users of one kind behave.
+struct Behaviour {
+    /// Share of users.
+    share: f64,
+    /// Relative number of sessions, at most 1.
+    activity: f64,
+    /// Relative number of carts per view.
+    carts: f64,
+    /// Probability that a cart becomes a purchase.
+    buys: f64,
+}
+
+/// Browsers, occasional buyers, loyal buyers, those who leave their carts.
+const BEHAVIOURS: [Behaviour; 4] = [
+    Behaviour { share: 0.60, activity: 0.55, carts: 0.15, buys: 0.35 },
+    Behaviour { share: 0.22, activity: 0.70, carts: 1.00, buys: 0.55 },
+    Behaviour { share: 0.07, activity: 1.00, carts: 5.00, buys: 0.80 },
+    Behaviour { share: 0.11, activity: 0.80, carts: 3.00, buys: 0.15 },
+];
+
+/// Purposes of hashes, see [`hash`].
+mod stream {
+    pub const BLOCK: u64 = 1;
+    pub const BEHAVIOUR: u64 = 2;
+    pub const REACH: u64 = 3;
+    pub const FAVOURITE: u64 = 4;
+    pub const USER_ID: u64 = 5;
+    pub const PRODUCT_ID: u64 = 6;
+    pub const UNPRICED: u64 = 7;
+    pub const PRICES: u64 = 8;
+    pub const BRANDS: u64 = 9;
+    pub const UNBRANDED: u64 = 10;
+    pub const DAY: u64 = 11;
+    pub const CATEGORY_ID: u64 = 12;
+}
+
+/// What to generate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// Number of events, exactly; 0 to 10^12.
+    pub rows: u64,
+    /// Users, 1 to 10^9. Every one has a session as long as there are some 4 events a user or more.
+    pub users: u64,
+    /// Products on offer, 1 to 10^8; the least popular may have no event.
+    pub products: u64,
+    /// Any number; another seed gives another shop.
+    pub seed: i64,
+    /// Microseconds since 1970-01-01 00:00:00 UTC, a whole second: no event is earlier.
+    pub start: i64,
+    /// Length of the period, 1 to 3660.
+    pub days: u32,
+    /// Share of events that get one of these defects, 0 to 1: an exact copy of the event before (sessions
+    /// break), an unknown or misspelt event type, no user, a negative price, a misspelt category or brand.
+    pub dirt: f64,
+}
+
+impl Parameters {
+    /// 2019-10-01 00:00:00 UTC in microseconds since 1970.
+    pub const DEFAULT_START: i64 = 1_569_888_000_000_000;
+    /// The days of October.
+    pub const DEFAULT_DAYS: u32 = 31;
+
+    /// A user for every 14 events.
+    pub fn default_users(rows: u64) -> u64 {
+        (rows / 14).clamp(1, MAX_USERS)
+    }
+
+    /// 166,000 products, fewer when there are fewer events.
+    pub fn default_products(rows: u64) -> u64 {
+        rows.clamp(1, 166_000)
+    }
+}
+
+/// A parameter outside its range; the text names it, the range and the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterError(String);
+
+impl fmt::Display for ParameterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParameterError {}
+
+fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), ParameterError> {
+    if holds { Ok(()) } else { Err(ParameterError(message())) }
+}
+
+/// Events in columns of equal length; one value is used for block after block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Events {
+    /// Microseconds since 1970-01-01 00:00:00 UTC, whole seconds, rising.
+    pub event_time: Vec<i64>,
+    /// `view`, `cart` or `purchase`; something else only as dirt.
+    pub event_type: Vec<&'static str>,
+    /// Product.
+    pub product_id: Vec<i64>,
+    /// Category of the product, 19 digits.
+    pub category_id: Vec<i64>,
+    /// Dotted path of the category, where it has one.
+    pub category_code: Vec<Option<&'static str>>,
+    /// Brand of the product, where it has one.
+    pub brand: Vec<Option<&'static str>>,
+    /// Price of the product in cents; 0 where the shop gave none, negative only as dirt.
+    pub price: Vec<i64>,
+    /// User; `None` only as dirt.
+    pub user_id: Vec<Option<i64>>,
+    user_session: String,
+    drafts: Vec<Draft>,
+    sessions: String,
+    items: Vec<Item>,
+    visitors: Vec<i64>,
+    order: Vec<u64>,
+}
+
+impl Events {
+    const SESSION_LENGTH: usize = 36;
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.event_time.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.event_time.is_empty()
+    }
+
+    /// Session of the event at `row` as the text of a UUID (RFC 9562, version 4).
+    pub fn user_session(&self, row: usize) -> &str {
+        &self.user_session[row * Self::SESSION_LENGTH..(row + 1) * Self::SESSION_LENGTH]
+    }
+
+    fn clear(&mut self) {
+        self.event_time.clear();
+        self.event_type.clear();
+        self.product_id.clear();
+        self.category_id.clear();
+        self.category_code.clear();
+        self.brand.clear();
+        self.price.clear();
+        self.user_id.clear();
+        self.user_session.clear();
+        self.drafts.clear();
+        self.sessions.clear();
+        self.items.clear();
+        self.visitors.clear();
+        self.order.clear();
+    }
+}
+
+/// An event before its block is sorted: indices into the block's sessions and items.
+#[derive(Clone, Debug, PartialEq)]
+struct Draft {
+    /// Seconds since the session's start, then since the period's, in whole seconds.
+    seconds: f64,
+    visit: u16,
+    item: u16,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    View,
+    Cart,
+    Purchase,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::View => "view",
+            Kind::Cart => "cart",
+            Kind::Purchase => "purchase",
+        }
+    }
+}
+
+/// A product as its events show it.
+#[derive(Clone, Debug, PartialEq)]
+struct Item {
+    product_id: i64,
+    category: u16,
+    brand: Option<&'static str>,
+    price: i64,
+}
+
+/// A permutation of 0..n that scatters neighbours.
+#[derive(Clone, Debug)]
+struct Permutation {
+    n: u64,
+    factor: u64,
+    inverse: u64,
+}
+
+impl Permutation {
+    fn new(n: u64) -> Self {
+        assert!((1..=MAX_USERS).contains(&n), "a product of two indices must fit 64 bits");
+        let mut factor = (n as f64 * 0.618_033_988_749_894_9) as u64 | 1;
+        loop {
+            if let Some(inverse) = inverse(factor, n) {
+                return Self { n, factor, inverse };
+            }
+            factor += 2;
+        }
+    }
+
+    fn map(&self, index: u64) -> u64 {
+        index * self.factor % self.n
+    }
+
+    fn unmap(&self, image: u64) -> u64 {
+        image * self.inverse % self.n
+    }
+}
+
+/// The inverse of `a` modulo `n` (extended Euclid), if they have no common divisor.
+fn inverse(a: u64, n: u64) -> Option<u64> {
+    let (mut r, mut t) = ((n.cast_signed(), (a % n).cast_signed()), (0i64, 1i64));
+    while r.1 != 0 {
+        let quotient = r.0 / r.1;
+        r = (r.1, r.0 - quotient * r.1);
+        t = (t.1, t.0 - quotient * t.1);
+    }
+    (r.0 == 1).then(|| t.0.rem_euclid(n.cast_signed()).cast_unsigned())
+}
+
+/// The products of one category.
+#[derive(Clone, Debug)]
+struct Assortment {
+    first: u64,
+    order: Permutation,
+    id: i64,
+    /// ln((n + shift + 1) / (1 + shift)): the range of the inverse of the popularity law.
+    ln_ratio: f64,
+    price_offset: f64,
+    brand_offset: f64,
+    unbranded_offset: f64,
+}
+
+/// Traffic over the period: what share of all events has come by which second.
+#[derive(Clone, Debug)]
+struct Traffic {
+    /// Share before the start of each hour of the period, and 1.
+    shares: Vec<f64>,
+}
+
+impl Traffic {
+    fn new(parameters: &Parameters) -> Self {
+        let start = parameters.start.div_euclid(SECOND);
+        let mut shares = vec![0.0];
+        let mut total = 0.0;
+        for hour in 0..i64::from(parameters.days) * 24 {
+            let second = start + hour * 3_600;
+            let day = second.div_euclid(SECONDS_OF_DAY.cast_signed());
+            let wobble = 0.94 + 0.12 * unit(hash(parameters.seed, stream::DAY, day.cast_unsigned()));
+            let hour_of_day = second.rem_euclid(SECONDS_OF_DAY.cast_signed()) / 3_600;
+            total += HOURS[hour_of_day as usize] * wobble * sale(day);
+            shares.push(total);
+        }
+        shares.iter_mut().for_each(|share| *share /= total);
+        Self { shares }
+    }
+
+    /// The hour of the period in which `share` of all events has come.
+    fn hour(&self, share: f64) -> usize {
+        (self.shares.partition_point(|&s| s <= share) - 1).min(self.shares.len() - 2)
+    }
+
+    /// The second, counted from the start, by which `share` of all events has come; searched between two
+    /// hours.
+    fn second(&self, share: f64, hours: (usize, usize)) -> f64 {
+        let inside = &self.shares[hours.0 + 1..=hours.1];
+        let hour = hours.0 + inside.partition_point(|&s| s <= share);
+        let (before, after) = (self.shares[hour], self.shares[hour + 1]);
+        (hour as f64 + (share - before) / (after - before)) * HOUR
+    }
+}
+
+/// How much more traffic than usual a day has, days counted from 1970-01-01.
+fn sale(day: i64) -> f64 {
+    // H. Hinnant, "chrono-compatible low-level date algorithms": the date from a count of days.
+    let day_of_era = (day + 719_468).rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    match (month_from_march, day_of_month) {
+        (8, 14..=17) => SALE[(day_of_month - 14) as usize],
+        _ => 1.0,
+    }
+}
+
+/// The generator.
+pub struct Marketplace {
+    parameters: Parameters,
+    traffic: Traffic,
+    categories: Vec<Category>,
+    assortments: Vec<Assortment>,
+    category_law: WeightedAliasIndex<f64>,
+    user_order: Permutation,
+    behaviour_offset: f64,
+    user_id_step: u64,
+    product_id_step: u64,
+    /// Carts per view, and purchases without a cart per view and `carts * buys` of the behaviour.
+    cart_rate: f64,
+    direct_rate: f64,
+    /// Quantiles of the views of a session and of the seconds between two of its events.
+    views: Vec<u16>,
+    pauses: Vec<f32>,
+}
+
+impl Marketplace {
+    /// Checks the parameters. Memory depends on `days` and the fixed catalogue, never on the number of rows.
+    pub fn new(parameters: Parameters) -> Result<Self, ParameterError> {
+        let Parameters { rows, users, products, seed, start, days, dirt } = parameters;
+        require(rows <= MAX_ROWS, || format!("rows must be between 0 and {MAX_ROWS}, not {rows}"))?;
+        require((1..=MAX_USERS).contains(&users), || {
+            format!("users must be between 1 and {MAX_USERS}, not {users}")
+        })?;
+        require((1..=MAX_PRODUCTS).contains(&products), || {
+            format!("products must be between 1 and {MAX_PRODUCTS}, not {products}")
+        })?;
+        require((START_RANGE.0..=START_RANGE.1).contains(&start), || {
+            format!("start must be between 0001-01-01 and 9989-12-31, not {start} microseconds since 1970")
+        })?;
+        require(start % SECOND == 0, || {
+            format!("start must be a whole second, not {start} microseconds since 1970")
+        })?;
+        require((1..=MAX_DAYS).contains(&days), || {
+            format!("days must be between 1 and {MAX_DAYS}, not {days}")
+        })?;
+        require((0.0..=1.0).contains(&dirt), || format!("dirt must be between 0 and 1, not {dirt:?}"))?;
+
+        let mut categories = catalogue::categories();
+        categories.truncate(usize::try_from(products).unwrap_or(usize::MAX));
+        let weights: Vec<f64> = categories.iter().map(|category| category.weight).collect();
+        let appeal =
+            categories.iter().map(|c| c.weight * c.appeal).sum::<f64>() / weights.iter().sum::<f64>();
+        categories.iter_mut().for_each(|category| category.appeal /= appeal);
+        let assortments = assortments(&categories, products, seed);
+        let category_law = WeightedAliasIndex::new(weights).expect("the catalogue's weights are positive");
+
+        let views: Vec<u16> = quantiles(LN_VIEWS, |views| views.ceil() as u16);
+        let pauses = quantiles(LN_PAUSE, |seconds| seconds as f32);
+        let mean_views = views.iter().map(|&n| f64::from(n)).sum::<f64>() / views.len() as f64;
+        let sessions = rows as f64 / (mean_views * (1.0 + CARTS_PER_VIEW + PURCHASES_PER_VIEW));
+        let (carts, buys) = mean_propensities((users as f64 / sessions.max(1.0)).min(1.0));
+        let cart_rate = CARTS_PER_VIEW / carts;
+        Ok(Self {
+            traffic: Traffic::new(&parameters),
+            categories,
+            assortments,
+            category_law,
+            user_order: Permutation::new(users),
+            behaviour_offset: unit(hash(seed, stream::BEHAVIOUR, 0)),
+            user_id_step: (80_000_000 / users).max(1),
+            product_id_step: (59_000_000 / products).max(1),
+            cart_rate,
+            direct_rate: PURCHASES_PER_VIEW / buys - cart_rate,
+            views,
+            pauses,
+            parameters,
+        })
+    }
+
+    /// Number of blocks.
+    pub fn n_blocks(&self) -> u64 {
+        self.parameters.rows.div_ceil(BLOCK_ROWS)
+    }
+
+    /// Number of rows of a block: [`BLOCK_ROWS`], or fewer in the last one.
+    pub fn block_rows(&self, block: u64) -> u64 {
+        assert!(block < self.n_blocks(), "there are {} blocks, not {block}", self.n_blocks());
+        BLOCK_ROWS.min(self.parameters.rows - block * BLOCK_ROWS)
+    }
+
+    /// Replaces `events` with those of a block: a function of the parameters and `block` alone, sorted by
+    /// time, and not earlier than those of the block before.
+    pub fn fill(&self, block: u64, events: &mut Events) {
+        let block_rows = self.block_rows(block);
+        let Parameters { rows, users, seed, dirt, .. } = self.parameters;
+        let mut rng = block_rng(seed, stream::BLOCK, block);
+        events.clear();
+        let first_row = block * BLOCK_ROWS;
+        let slice = Slice::new(
+            &self.traffic,
+            first_row as f64 / rows as f64,
+            (first_row + block_rows) as f64 / rows as f64,
+        );
+
+        // Each user's turn comes once, by its place in the period; then sessions go to the active users.
+        let turn = |row: u64| (u128::from(users) * u128::from(row) / u128::from(rows)) as u64;
+        for user in turn(first_row)..turn(first_row + block_rows) {
+            if events.drafts.len() as u64 == block_rows {
+                break;
+            }
+            let share = (user as f64 + unit(rng.next_u64())) / users as f64;
+            self.visit(user, share, &slice, block_rows as usize, &mut rng, events);
+        }
+        while (events.drafts.len() as u64) < block_rows {
+            let share = slice.shares.0 + (slice.shares.1 - slice.shares.0) * unit(rng.next_u64());
+            let user = self.draw_user(share, &mut rng);
+            self.visit(user, share, &slice, block_rows as usize, &mut rng, events);
+        }
+        self.write(events);
+        if dirt > 0.0 {
+            soil(events, dirt, &mut rng);
+        }
+    }
+
+    /// A user by activity who is in the shop at `share` of the period.
+    ///
+    /// The product of three uniform numbers is the rank of a user whose weight is the square of an
+    /// exponential number: a long tail without a table.
+    fn draw_user(&self, share: f64, rng: &mut Xoshiro256PlusPlus) -> u64 {
+        let users = self.parameters.users;
+        let mut draw = || {
+            let rank = unit(rng.next_u64()) * unit(rng.next_u64()) * unit(rng.next_u64());
+            let user = self.user_order.map(((rank * users as f64) as u64).min(users - 1));
+            (user, unit(rng.next_u64()))
+        };
+        for _ in 1..USER_DRAWS {
+            let (user, u) = draw();
+            let distance = (user as f64 / users as f64 - share).abs();
+            if u < BEHAVIOURS[self.behaviour(user)].activity && distance <= self.reach(user) {
+                return user;
+            }
+        }
+        draw().0
+    }
+
+    /// The user's kind: evenly spread over the ranks of activity, so that the mix of events holds for few
+    /// users too.
+    fn behaviour(&self, user: u64) -> usize {
+        let rank = self.user_order.unmap(user) as f64;
+        let mut u = (rank * 0.618_033_988_749_894_9 + self.behaviour_offset).fract();
+        let last = BEHAVIOURS.len() - 1;
+        (0..last)
+            .find(|&kind| {
+                u -= BEHAVIOURS[kind].share;
+                u < 0.0
+            })
+            .unwrap_or(last)
+    }
+
+    /// How far from its turn, as a share of the period, a user still comes: some always, others for a while.
+    fn reach(&self, user: u64) -> f64 {
+        match unit(hash(self.parameters.seed, stream::REACH, user)) {
+            u if u < 0.35 => 1.0,
+            u => 0.01 + 0.35 * ((u - 0.35) / 0.65).powi(2),
+        }
+    }
+
+    /// Adds one session, cut where the block is full.
+    fn visit(
+        &self,
+        user: u64,
+        share: f64,
+        slice: &Slice,
+        block_rows: usize,
+        rng: &mut Xoshiro256PlusPlus,
+        events: &mut Events,
+    ) {
+        let seed = self.parameters.seed;
+        let visit = events.visitors.len() as u16;
+        let jitter = hash(seed, stream::USER_ID, user) % self.user_id_step;
+        events.visitors.push((500_000_000 + user * self.user_id_step + jitter).cast_signed());
+        push_uuid([rng.next_u64(), rng.next_u64()], &mut events.sessions);
+        let behaviour = &BEHAVIOURS[self.behaviour(user)];
+        let first = events.drafts.len();
+        let mut seconds = 0.0;
+        let mut push = |kind: Kind, rng: &mut Xoshiro256PlusPlus, events: &mut Events| {
+            if events.drafts.len() < block_rows {
+                events.drafts.push(Draft { seconds, visit, item: (events.items.len() - 1) as u16, kind });
+                seconds += f64::from(self.pauses[quantile_index(rng)]);
+            }
+        };
+        let mut category = if unit(rng.next_u64()) < FAVOURITE_CATEGORY {
+            let mut own = SplitMix64::seed_from_u64(hash(seed, stream::FAVOURITE, user));
+            self.category_law.sample(&mut own)
+        } else {
+            self.category_law.sample(rng)
+        };
+        for view in 0..self.views[quantile_index(rng)] {
+            if events.drafts.len() == block_rows {
+                break;
+            }
+            if view == 0 || unit(rng.next_u64()) >= SAME_PRODUCT {
+                if view > 0 && unit(rng.next_u64()) >= SAME_CATEGORY {
+                    category = self.category_law.sample(rng);
+                }
+                events.items.push(self.draw_item(category, rng));
+            }
+            push(Kind::View, rng, events);
+            if events.items.last().is_some_and(|item| item.price == 0) {
+                continue;
+            }
+            let propensity = self.categories[category].appeal * behaviour.carts;
+            let cart = self.cart_rate * propensity;
+            let u = unit(rng.next_u64());
+            if u < cart {
+                push(Kind::Cart, rng, events);
+                if unit(rng.next_u64()) < behaviour.buys {
+                    push(Kind::Purchase, rng, events);
+                }
+            } else if u < cart + self.direct_rate * propensity * behaviour.buys {
+                push(Kind::Purchase, rng, events);
+            }
+        }
+        // The session must end inside the block's slice of time: long ones shrink, and their start moves
+        // forward.
+        let drafts = &mut events.drafts[first..];
+        let duration = drafts.last().map_or(0.0, |draft| draft.seconds);
+        let length = slice.seconds.1 - slice.seconds.0;
+        let fit = (length / duration).min(1.0);
+        let start = self.traffic.second(share, slice.hours) - slice.seconds.0;
+        let start = slice.seconds.0 + start * (1.0 - (duration / length).min(1.0));
+        let (first, last) = slice.whole_seconds;
+        for draft in drafts {
+            draft.seconds = (start + draft.seconds * fit).floor().clamp(first, last);
+        }
+    }
+
+    /// A product of a category by popularity; its properties are functions of the seed and its rank.
+    fn draw_item(&self, category: usize, rng: &mut Xoshiro256PlusPlus) -> Item {
+        let seed = self.parameters.seed;
+        let Assortment { first, order, ln_ratio, price_offset, brand_offset, unbranded_offset, .. } =
+            &self.assortments[category];
+        let Category { ln_price, unbranded, brands, .. } = &self.categories[category];
+        let rank = (1.0 + ZIPF_SHIFT) * ((unit(rng.next_u64()) * ln_ratio).exp() - 1.0);
+        let rank = (rank as u64).min(order.n - 1);
+        let product = first + order.map(rank);
+        let jitter = hash(seed, stream::PRODUCT_ID, product) % self.product_id_step;
+        // Evenly spread over the ranks (the three-dimensional R sequence of M. Roberts, 2018) rather than
+        // independent: the few popular products then do not decide a category's prices and brands.
+        let spread = |factor: f64, offset: f64| (rank as f64 * factor + offset).fract();
+        let unpriced = rank >= UNPRICED_FROM_RANK && unit(hash(seed, stream::UNPRICED, product)) < UNPRICED;
+        let price = if unpriced {
+            0
+        } else {
+            let quantile = spread(0.819_172_513_396_164_4, *price_offset).clamp(1e-9, 1.0 - 1e-9);
+            let price = (ln_price.0 + ln_price.1 * normal_quantile(quantile)).exp();
+            ((price * 100.0).round() as i64).clamp(1, MAX_PRICE)
+        };
+        let brand = (spread(0.671_043_606_703_789_2, *unbranded_offset) >= *unbranded).then(|| {
+            let u = spread(0.549_700_477_901_970_2, *brand_offset);
+            let place = ((brands.len() as f64 + 1.0).powf(u) - 1.0) as usize;
+            brands[place.min(brands.len() - 1)]
+        });
+        Item {
+            product_id: (1_000_000 + product * self.product_id_step + jitter).cast_signed(),
+            category: category as u16,
+            brand,
+            price,
+        }
+    }
+
+    /// Sorts the drafts by time, each session's in their order, and writes them to the columns.
+    fn write(&self, events: &mut Events) {
+        events
+            .order
+            .extend(events.drafts.iter().zip(0u64..).map(|(draft, i)| (draft.seconds as u64) << 16 | i));
+        events.order.sort_unstable();
+        for key in &events.order {
+            let draft = &events.drafts[(key & 0xffff) as usize];
+            let item = &events.items[usize::from(draft.item)];
+            let visit = usize::from(draft.visit);
+            let session = visit * Events::SESSION_LENGTH..(visit + 1) * Events::SESSION_LENGTH;
+            events.event_time.push(self.parameters.start + draft.seconds as i64 * SECOND);
+            events.event_type.push(draft.kind.name());
+            events.product_id.push(item.product_id);
+            events.category_id.push(self.assortments[usize::from(item.category)].id);
+            events.category_code.push(self.categories[usize::from(item.category)].code);
+            events.brand.push(item.brand);
+            events.price.push(item.price);
+            events.user_id.push(Some(events.visitors[visit]));
+            events.user_session.push_str(&events.sessions[session]);
+        }
+    }
+}
+
+/// A block's share of the period.
+struct Slice {
+    shares: (f64, f64),
+    hours: (usize, usize),
+    seconds: (f64, f64),
+    whole_seconds: (f64, f64),
+}
+
+impl Slice {
+    fn new(traffic: &Traffic, from: f64, to: f64) -> Self {
+        let hours = (traffic.hour(from), traffic.hour(to));
+        let seconds = (traffic.second(from, hours), traffic.second(to, hours));
+        let first = seconds.0.floor();
+        let whole_seconds = (first, (seconds.1.ceil() - 1.0).max(first));
+        Self { shares: (from, to), hours, seconds, whole_seconds }
+    }
+}
+
+const QUANTILES: usize = 4_096;
+
+/// Quantiles of a log-normal law at the middles of equal intervals.
+fn quantiles<T>((mean, deviation): (f64, f64), convert: impl Fn(f64) -> T) -> Vec<T> {
+    (0..QUANTILES)
+        .map(|i| convert((mean + deviation * normal_quantile((i as f64 + 0.5) / QUANTILES as f64)).exp()))
+        .collect()
+}
+
+fn quantile_index(rng: &mut Xoshiro256PlusPlus) -> usize {
+    (rng.next_u64() >> (64 - QUANTILES.ilog2())) as usize
+}
+
+/// Means over sessions of `carts` and of `carts * buys`, when `turns` of the sessions are the users' own
+/// turns and the rest goes by activity.
+fn mean_propensities(turns: f64) -> (f64, f64) {
+    let activity: f64 = BEHAVIOURS.iter().map(|b| b.share * b.activity).sum();
+    BEHAVIOURS.iter().fold((0.0, 0.0), |(carts, buys), b| {
+        let sessions = b.share * (turns + (1.0 - turns) * b.activity / activity);
+        (carts + sessions * b.carts, buys + sessions * b.carts * b.buys)
+    })
+}
+
+/// Divides the products among the categories: at least one each, the rest by a power of the weight.
+fn assortments(categories: &[Category], products: u64, seed: i64) -> Vec<Assortment> {
+    let breadth = |category: &Category| category.weight.powf(ASSORTMENT);
+    let total: f64 = categories.iter().map(breadth).sum();
+    let spare = (products - categories.len() as u64) as f64;
+    let mut before = 0.0;
+    categories
+        .iter()
+        .zip(0u64..)
+        .map(|(category, i)| {
+            let first = i + (spare * before).round() as u64;
+            before = (before + breadth(category) / total).min(1.0);
+            let n = i + 1 + (spare * before).round() as u64 - first;
+            let offset = |stream: u64| unit(hash(seed, stream, i));
+            Assortment {
+                first,
+                order: Permutation::new(n),
+                id: 2_053_013_550_000_000_000
+                    + (hash(0, stream::CATEGORY_ID, i) % 10_000_000_000).cast_signed(),
+                ln_ratio: ((n as f64 + 1.0 + ZIPF_SHIFT) / (1.0 + ZIPF_SHIFT)).ln(),
+                price_offset: offset(stream::PRICES),
+                brand_offset: offset(stream::BRANDS),
+                unbranded_offset: offset(stream::UNBRANDED),
+            }
+        })
+        .collect()
+}
+
+/// Appends 128 random bits as a UUID of version 4.
+fn push_uuid([high, low]: [u64; 2], text: &mut String) {
+    write!(
+        text,
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        0x8000 | low >> 48 & 0x3fff,
+        low & 0xffff_ffff_ffff,
+    )
+    .expect("a String takes any text");
+}
+
+/// Gives a share of the events one defect each, see [`Parameters::dirt`].
+fn soil(events: &mut Events, share: f64, rng: &mut Xoshiro256PlusPlus) {
+    for row in 0..events.len() {
+        if unit(rng.next_u64()) >= share {
+            continue;
+        }
+        let bits = rng.next_u64();
+        let variant = (bits >> 32) as usize;
+        match bits % 5 {
+            0 if row > 0 => copy_row_before(events, row),
+            1 => events.user_id[row] = None,
+            2 => events.price[row] = -events.price[row].max(1),
+            3 => {
+                let row_words = [&mut events.category_code[row], &mut events.brand[row]];
+                let mut misspelt = false;
+                for word in row_words {
+                    if let Some((_, variants)) = MISSPELT.iter().find(|(right, _)| *word == Some(*right)) {
+                        *word = Some(variants[variant % variants.len()]);
+                        misspelt = true;
+                    }
+                }
+                if !misspelt {
+                    events.event_type[row] = EVENT_TYPE_DIRT[variant % EVENT_TYPE_DIRT.len()];
+                }
+            }
+            _ => events.event_type[row] = EVENT_TYPE_DIRT[variant % EVENT_TYPE_DIRT.len()],
+        }
+    }
+}
+
+fn copy_row_before(events: &mut Events, row: usize) {
+    events.event_time[row] = events.event_time[row - 1];
+    events.event_type[row] = events.event_type[row - 1];
+    events.product_id[row] = events.product_id[row - 1];
+    events.category_id[row] = events.category_id[row - 1];
+    events.category_code[row] = events.category_code[row - 1];
+    events.brand[row] = events.brand[row - 1];
+    events.price[row] = events.price[row - 1];
+    events.user_id[row] = events.user_id[row - 1];
+    let session = events.user_session(row - 1).to_owned();
+    let start = row * Events::SESSION_LENGTH;
+    events.user_session.replace_range(start..start + Events::SESSION_LENGTH, &session);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{HashMap, HashSet};
+
+    fn parameters(rows: u64) -> Parameters {
+        Parameters {
+            rows,
+            users: Parameters::default_users(rows),
+            products: Parameters::default_products(rows),
+            seed: 1,
+            start: Parameters::DEFAULT_START,
+            days: Parameters::DEFAULT_DAYS,
+            dirt: 0.0,
+        }
+    }
+
+    fn marketplace(parameters: Parameters) -> Marketplace {
+        Marketplace::new(parameters).expect("the parameters are good")
+    }
+
+    fn block(marketplace: &Marketplace, block: u64) -> Events {
+        let mut events = Events::default();
+        marketplace.fill(block, &mut events);
+        events
+    }
+
+    /// Calls `look` for every event: events of its block, row.
+    fn each_event(parameters: Parameters, mut look: impl FnMut(&Events, usize)) {
+        let marketplace = marketplace(parameters);
+        let mut events = Events::default();
+        for block in 0..marketplace.n_blocks() {
+            marketplace.fill(block, &mut events);
+            (0..events.len()).for_each(|row| look(&events, row));
+        }
+    }
+
+    fn share(parameters: Parameters, holds: impl Fn(&Events, usize) -> bool) -> f64 {
+        let rows = parameters.rows as f64;
+        let mut count = 0;
+        each_event(parameters, |events, row| count += u32::from(holds(events, row)));
+        f64::from(count) / rows
+    }
+
+    #[test]
+    fn the_number_of_rows_is_exact() {
+        for rows in [0, 1, 2, 2_047, 2_048, 2_049, 100_000] {
+            let mut count = 0;
+            each_event(parameters(rows), |_, _| count += 1);
+            assert_eq!(count, rows);
+        }
+    }
+
+    #[test]
+    fn a_block_depends_on_nothing_but_the_parameters_and_its_number() {
+        let (one, other) = (marketplace(parameters(20_000)), marketplace(parameters(20_000)));
+        let mut reused = Events::default();
+        for number in (0..one.n_blocks()).rev() {
+            other.fill(number, &mut reused);
+            assert_eq!(block(&one, number), reused);
+        }
+    }
+
+    #[test]
+    fn another_seed_gives_other_events() {
+        let one = block(&marketplace(parameters(5_000)), 0);
+        let other = block(&marketplace(Parameters { seed: 2, ..parameters(5_000) }), 0);
+        assert_ne!(one.user_id, other.user_id);
+        assert_ne!(one.product_id, other.product_id);
+        assert_ne!(one.event_time, other.event_time);
+        assert_ne!(one.user_session(0), other.user_session(0));
+    }
+
+    #[test]
+    fn times_rise_inside_the_period() {
+        for (rows, days) in [(3, 1), (10_000, 2), (300_000, 1), (50_000, 3_660)] {
+            let parameters = Parameters { days, ..parameters(rows) };
+            let end = parameters.start + i64::from(days) * SECONDS_OF_DAY.cast_signed() * SECOND;
+            let mut before = parameters.start;
+            each_event(parameters, |events, row| {
+                let time = events.event_time[row];
+                assert!(time >= before && time < end && time % SECOND == 0, "{before} {time} {end}");
+                before = time;
+            });
+        }
+    }
+
+    #[test]
+    fn the_event_mix_is_that_of_the_real_shop() {
+        let mix = |parameters: &Parameters, name: &str| {
+            100.0 * share(parameters.clone(), |events, row| events.event_type[row] == name)
+        };
+        let few_users = Parameters { users: 2_000, ..parameters(500_000) };
+        for parameters in [parameters(500_000), Parameters { seed: 7, ..parameters(500_000) }, few_users] {
+            for (name, percent) in [("view", 96.07), ("cart", 2.18), ("purchase", 1.75)] {
+                let found = mix(&parameters, name);
+                assert!((found - percent).abs() < 0.3, "{name}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn missing_categories_and_brands_are_as_frequent_as_in_the_real_shop() {
+        for seed in 1..4 {
+            let parameters = Parameters { seed, ..parameters(500_000) };
+            let uncoded = share(parameters.clone(), |events, row| events.category_code[row].is_none());
+            assert!((uncoded - 0.32).abs() < 0.01, "category: {uncoded}");
+            let unbranded = share(parameters, |events, row| events.brand[row].is_none());
+            assert!((unbranded - 0.144).abs() < 0.015, "brand: {unbranded}");
+        }
+    }
+
+    #[test]
+    fn prices_are_log_normal_as_in_the_real_shop() {
+        for seed in 1..4 {
+            let (mut n, mut sum, mut squares, mut zeros, mut top) = (0.0, 0.0, 0.0, 0, 0);
+            each_event(Parameters { seed, ..parameters(500_000) }, |events, row| {
+                let price = events.price[row];
+                top = top.max(price);
+                if price == 0 {
+                    zeros += 1;
+                } else {
+                    let ln = (price as f64 / 100.0).ln();
+                    (n, sum, squares) = (n + 1.0, sum + ln, squares + ln * ln);
+                }
+            });
+            let mean = sum / n;
+            let deviation = (squares / n - mean * mean).sqrt();
+            assert!((mean - 5.03).abs() < 0.05, "mean {mean}");
+            assert!((deviation - 1.21).abs() < 0.05, "deviation {deviation}");
+            assert!((300..1_700).contains(&zeros), "zeros {zeros}");
+            assert_eq!(top, MAX_PRICE);
+        }
+    }
+
+    #[test]
+    fn a_product_keeps_its_price_category_and_brand() {
+        let mut products = HashMap::new();
+        each_event(Parameters { products: 3_000, ..parameters(200_000) }, |events, row| {
+            let seen =
+                (events.price[row], events.category_id[row], events.category_code[row], events.brand[row]);
+            assert_eq!(*products.entry(events.product_id[row]).or_insert(seen), seen);
+        });
+        assert!((2_000..=3_000).contains(&products.len()), "{}", products.len());
+    }
+
+    #[test]
+    fn a_category_id_has_19_digits_and_one_code() {
+        let mut codes = HashMap::new();
+        each_event(parameters(200_000), |events, row| {
+            let id = events.category_id[row];
+            assert_eq!(id.to_string().len(), 19);
+            let code = events.category_code[row];
+            assert_eq!(*codes.entry(id).or_insert(code), code);
+        });
+        assert_eq!(codes.len(), catalogue::categories().len());
+    }
+
+    #[test]
+    fn every_purchase_has_a_price() {
+        each_event(parameters(300_000), |events, row| {
+            assert!(events.event_type[row] != "purchase" || events.price[row] > 0);
+        });
+    }
+
+    #[test]
+    fn a_session_belongs_to_one_user_and_buys_only_what_it_viewed() {
+        let mut sessions = HashMap::new();
+        let mut viewed = HashSet::new();
+        let mut events_of_sessions = 0;
+        each_event(parameters(100_000), |events, row| {
+            let session = events.user_session(row).to_owned();
+            let user = events.user_id[row];
+            let product = (session.clone(), events.product_id[row]);
+            assert_eq!(*sessions.entry(session).or_insert(user), user);
+            if events.event_type[row] == "view" {
+                viewed.insert(product);
+            } else {
+                assert!(viewed.contains(&product));
+            }
+            events_of_sessions += 1;
+        });
+        let length = f64::from(events_of_sessions) / sessions.len() as f64;
+        assert!((3.5..4.9).contains(&length), "{length}");
+    }
+
+    #[test]
+    fn a_session_is_the_text_of_a_version_4_uuid() {
+        let events = block(&marketplace(parameters(5_000)), 0);
+        for row in 0..events.len() {
+            let text = events.user_session(row).as_bytes();
+            assert!(text.iter().enumerate().all(|(i, &byte)| match i {
+                8 | 13 | 18 | 23 => byte == b'-',
+                14 => byte == b'4',
+                19 => b"89ab".contains(&byte),
+                _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+            }));
+        }
+    }
+
+    #[test]
+    fn every_user_comes_and_a_few_come_often() {
+        let parameters = parameters(280_000);
+        let mut users = HashMap::new();
+        each_event(parameters.clone(), |events, row| *users.entry(events.user_id[row]).or_insert(0u64) += 1);
+        assert_eq!(users.len() as u64, parameters.users);
+        let mut counts: Vec<u64> = users.into_values().collect();
+        counts.sort_unstable();
+        let top: u64 = counts[counts.len() * 9 / 10..].iter().sum();
+        assert!((0.3..0.7).contains(&(top as f64 / parameters.rows as f64)), "{top}");
+    }
+
+    #[test]
+    fn nights_are_quiet_and_the_sale_of_november_is_not() {
+        let november = Parameters { start: 1_572_566_400_000_000, days: 30, ..parameters(300_000) };
+        let (mut hours, mut days) = ([0u32; 24], [0u32; 30]);
+        each_event(november.clone(), |events, row| {
+            let second = (events.event_time[row] - november.start) / SECOND;
+            hours[(second / 3_600 % 24) as usize] += 1;
+            days[(second / 86_400) as usize] += 1;
+        });
+        assert!(hours[15] > 5 * hours[23] && hours[15] > hours[10]);
+        assert!(days[13..17].iter().all(|&day| f64::from(day) > 1.9 * f64::from(days[5])), "{days:?}");
+        assert!(days[17] < days[13]);
+    }
+
+    #[test]
+    fn the_most_popular_product_has_about_one_event_in_a_hundred() {
+        let mut products = HashMap::new();
+        each_event(parameters(500_000), |events, row| {
+            *products.entry(events.product_id[row]).or_insert(0u32) += 1;
+        });
+        let top = f64::from(products.into_values().max().unwrap_or(0)) / 5e5;
+        assert!((0.006..0.016).contains(&top), "{top}");
+    }
+
+    #[test]
+    fn one_user_one_product_and_one_day_are_enough() {
+        let tiny = Parameters { users: 1, products: 1, days: 1, ..parameters(10_000) };
+        let (mut users, mut products) = (HashSet::new(), HashSet::new());
+        each_event(tiny, |events, row| {
+            users.insert(events.user_id[row]);
+            products.insert(events.product_id[row]);
+        });
+        assert_eq!((users.len(), products.len()), (1, 1));
+    }
+
+    #[test]
+    fn more_users_and_products_than_events_are_accepted() {
+        let wide = Parameters { users: MAX_USERS, products: MAX_PRODUCTS, ..parameters(5_000) };
+        let mut count = 0;
+        each_event(wide, |_, _| count += 1);
+        assert_eq!(count, 5_000);
+    }
+
+    /// Whether an event has a defect that shows in its own row.
+    fn visibly_dirty(events: &Events, row: usize) -> bool {
+        let misspelt = |word: Option<&str>| {
+            word.is_some_and(|word| MISSPELT.iter().any(|(_, variants)| variants.contains(&word)))
+        };
+        !["view", "cart", "purchase"].contains(&events.event_type[row])
+            || events.user_id[row].is_none()
+            || events.price[row] < 0
+            || misspelt(events.category_code[row])
+            || misspelt(events.brand[row])
+    }
+
+    fn copies(events: &Events, row: usize) -> bool {
+        row > 0
+            && events.user_session(row) == events.user_session(row - 1)
+            && events.event_time[row] == events.event_time[row - 1]
+            && events.event_type[row] == events.event_type[row - 1]
+            && events.product_id[row] == events.product_id[row - 1]
+    }
+
+    #[test]
+    fn no_dirt_means_no_defect() {
+        assert_eq!(share(parameters(200_000), visibly_dirty), 0.0);
+    }
+
+    #[test]
+    fn dirt_is_the_share_of_events_with_a_defect() {
+        let dirty = Parameters { dirt: 0.1, ..parameters(200_000) };
+        let visible = share(dirty.clone(), visibly_dirty);
+        assert!((visible - 0.08).abs() < 0.01, "{visible}");
+        let copied = share(dirty, copies);
+        assert!((copied - 0.02).abs() < 0.01, "{copied}");
+        assert!(share(Parameters { dirt: 1.0, ..parameters(20_000) }, visibly_dirty) > 0.75);
+    }
+
+    #[test]
+    fn dirt_leaves_the_other_events_as_they_were() {
+        let clean = block(&marketplace(parameters(2_048)), 0);
+        let dirty = block(&marketplace(Parameters { dirt: 0.1, ..parameters(2_048) }), 0);
+        let changed = (0..2_048).filter(|&row| clean.product_id[row] != dirty.product_id[row]).count();
+        assert!((10..100).contains(&changed), "only copies change the product: {changed}");
+    }
+
+    #[test]
+    fn a_permutation_reaches_every_index_and_can_be_undone() {
+        for n in [1, 2, 3, 4, 6, 97, 1_000] {
+            let permutation = Permutation::new(n);
+            let images: HashSet<u64> = (0..n).map(|index| permutation.map(index)).collect();
+            assert_eq!(images.len() as u64, n);
+            assert!((0..n).all(|index| permutation.unmap(permutation.map(index)) == index));
+        }
+    }
+
+    #[test]
+    fn errors_name_the_parameter_the_range_and_the_value() {
+        let error = |parameters: Parameters| Marketplace::new(parameters).err().map(|e| e.to_string());
+        let good = parameters(1_000);
+        for (bad, text) in [
+            (
+                Parameters { rows: MAX_ROWS + 1, ..good.clone() },
+                "rows must be between 0 and 1000000000000, not 1000000000001",
+            ),
+            (Parameters { users: 0, ..good.clone() }, "users must be between 1 and 1000000000, not 0"),
+            (Parameters { products: 0, ..good.clone() }, "products must be between 1 and 100000000, not 0"),
+            (
+                Parameters { start: i64::MAX, ..good.clone() },
+                "start must be between 0001-01-01 and 9989-12-31, not 9223372036854775807 microseconds since 1970",
+            ),
+            (
+                Parameters { start: 1, ..good.clone() },
+                "start must be a whole second, not 1 microseconds since 1970",
+            ),
+            (Parameters { days: 0, ..good.clone() }, "days must be between 1 and 3660, not 0"),
+            (Parameters { dirt: 7.0, ..good.clone() }, "dirt must be between 0 and 1, not 7.0"),
+            (Parameters { dirt: f64::NAN, ..good.clone() }, "dirt must be between 0 and 1, not NaN"),
+        ] {
+            assert_eq!(error(bad).as_deref(), Some(text));
+        }
+        assert_eq!(error(good), None);
+    }
+
+    #[test]
+    fn any_start_in_range_is_accepted() {
+        for start in [START_RANGE.0, -1_000_000, 0, START_RANGE.1] {
+            let mut count = 0;
+            each_event(Parameters { start, days: MAX_DAYS, ..parameters(3_000) }, |_, _| count += 1);
+            assert_eq!(count, 3_000);
+        }
+    }
+}
