@@ -23,8 +23,8 @@ pub const SCATTER_SVG: Function = Function {
     },
     columns: "",
     description: "A scatter plot of labelled points as one self-contained SVG document.",
-    details: "Options: `title`, `x_label`, `y_label`, `width` (960), `height` (640), `max_points` (5000). Every point \
-              counts in the legend; above `max_points` a sample is drawn that does not depend on the order of rows. \
+    details: "Options: `title`, `x_label`, `y_label`, `legend_title`, `width` (960), `height` (640), `max_points` \
+              (5000). Every point counts in the legend; above `max_points` a sample is drawn that does not depend on the order of rows. \
               Points with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as `none`. Colours \
               are safe for colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark scheme. No \
               point gives NULL. Write it byte for byte with \
@@ -37,7 +37,7 @@ pub const SCATTER_SVG: Function = Function {
     register: Some(|registry, function| registry.aggregate(&function.signature, Draw)),
 };
 
-const OPTIONS: &[&str] = &["title", "x_label", "y_label", "width", "height", "max_points"];
+const OPTIONS: &[&str] = &["title", "x_label", "y_label", "legend_title", "width", "height", "max_points"];
 
 /// The aggregate.
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ struct Points<'a> {
 }
 
 impl Aggregate for Draw {
-    type State = Option<Scatter>;
+    type State = Option<(ScatterOptions, Scatter)>;
     type Batch<'a> = Points<'a>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Points<'a>> {
@@ -67,8 +67,10 @@ impl Aggregate for Draw {
         })
     }
 
-    fn update(&self, state: &mut Option<Scatter>, points: &Points<'_>, range: Range<usize>) -> Result<()> {
-        let scatter = state.get_or_insert_with(|| Scatter::new(points.options.clone()));
+    fn update(&self, state: &mut Self::State, points: &Points<'_>, range: Range<usize>) -> Result<()> {
+        let fresh = || (points.options.clone(), Scatter::new(points.options.clone()));
+        let (options, scatter) = state.get_or_insert_with(fresh);
+        same_options(options, &points.options)?;
         for row in range {
             let label = label(points.label, row)?;
             scatter.push(points.x[row], points.y[row], label.as_deref());
@@ -76,19 +78,26 @@ impl Aggregate for Draw {
         Ok(())
     }
 
-    fn combine(&self, source: &Option<Scatter>, target: &mut Option<Scatter>) -> Result<()> {
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
         match (source, &mut *target) {
             (None, _) => {}
             (Some(_), None) => target.clone_from(source),
-            (Some(source), Some(target)) => target.merge(source),
+            (Some((given, source)), Some((options, target))) => {
+                same_options(options, given)?;
+                target.merge(source);
+            }
         }
         Ok(())
     }
 
-    fn finalize(&self, state: Option<Scatter>, out: &mut Output) -> Result<()> {
-        out.push_text(state.and_then(|scatter| scatter.to_svg()).as_deref());
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        out.push_text(state.and_then(|(_, scatter)| scatter.to_svg()).as_deref());
         Ok(())
     }
+}
+
+fn same_options(known: &ScatterOptions, given: &ScatterOptions) -> Result<()> {
+    if known == given { Ok(()) } else { Err(Error::new("options must be the same in all rows of a group")) }
 }
 
 fn read_options(column: Option<&Column<'_>>) -> Result<ScatterOptions> {
@@ -106,6 +115,7 @@ fn read_options(column: Option<&Column<'_>>) -> Result<ScatterOptions> {
             "title" => read.title = Some(options::text(&name, &value)?),
             "x_label" => read.x_label = Some(options::text(&name, &value)?),
             "y_label" => read.y_label = Some(options::text(&name, &value)?),
+            "legend_title" => read.legend_title = Some(options::text(&name, &value)?),
             "width" => read.width = count()? as u32,
             "height" => read.height = count()? as u32,
             _ => read.max_points = count()? as usize,

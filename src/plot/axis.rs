@@ -1,0 +1,213 @@
+// Axes: the range that a set of numbers is drawn in, ticks at 1-2-5 steps, and their labels.
+
+/// A range of numbers that is drawn, wide enough to be divided.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Axis {
+    low: f64,
+    high: f64,
+    /// Both ends are multiplied by this before they are subtracted, so that no difference overflows.
+    shrink: f64,
+    /// The ends of the data where they lie outside the axis.
+    pub beyond: (Option<f64>, Option<f64>),
+}
+
+/// A tail this many times longer than the range of the central 98 % of the points is cut.
+const TAIL: f64 = 10.0;
+/// Fewer points than this are all shown.
+const FEWEST_WITH_TAIL: usize = 20;
+/// Free space at either end, as a share of the range.
+const PADDING: f64 = 0.04;
+/// Narrower ranges, relative to the numbers themselves or in absolute terms, are drawn as if they were this
+/// wide.
+const NARROWEST: (f64, f64) = (1e-12, 1e-300);
+
+impl Axis {
+    /// An axis for finite numbers that reach from `min` to `max`, of which `sample` (sorted) is drawn.
+    ///
+    /// It shows the whole sample, unless one side is a tail more than ten times as long as the range between
+    /// the 1 % and 99 % quantiles: that side then ends at most one such range beyond the quantile, or one
+    /// extreme point would press all others into a dot.
+    pub fn new(min: f64, max: f64, sample: &[f64]) -> Self {
+        let shrink = if min.abs().max(max.abs()) > 1e300 { 0.1 } else { 1.0 };
+        let mut low = sample.first().unwrap_or(&min) * shrink;
+        let mut high = sample.last().unwrap_or(&max) * shrink;
+        let mut beyond = (None, None);
+        if sample.len() >= FEWEST_WITH_TAIL {
+            let tail = (sample.len() / 100).max(1);
+            let (first, last) = (sample[tail] * shrink, sample[sample.len() - 1 - tail] * shrink);
+            let central = last - first;
+            if central > 0.0 && first - min * shrink > TAIL * central {
+                low = low.max(first - central);
+                beyond.0 = Some(min);
+            }
+            if central > 0.0 && max * shrink - last > TAIL * central {
+                high = high.min(last + central);
+                beyond.1 = Some(max);
+            }
+        }
+        let magnitude = low.abs().max(high.abs());
+        if high == low {
+            let half = if magnitude == 0.0 { 1.0 } else { (magnitude * 0.1).max(NARROWEST.1) };
+            (low, high) = (low - half, high + half);
+        }
+        let missing = (magnitude * NARROWEST.0).max(NARROWEST.1) - (high - low);
+        if missing > 0.0 {
+            (low, high) = (low - missing / 2.0, high + missing / 2.0);
+        }
+        let padding = (high - low) * PADDING;
+        Self { low: low - padding, high: high + padding, shrink, beyond }
+    }
+
+    /// Where a number lies between the ends, 0 to 1; numbers beyond an end lie on it.
+    pub fn place(&self, value: f64) -> f64 {
+        ((value * self.shrink - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+    }
+
+    /// At most about `n` ticks, with steps of 1, 2 or 5 times a power of ten: place and label.
+    pub fn ticks(&self, n: usize) -> Vec<(f64, String)> {
+        let raw = (self.high - self.low) / n.max(2) as f64;
+        let power = 10f64.powf(raw.log10().floor());
+        let step = [1.0, 2.0, 5.0].map(|factor| factor * power).into_iter().find(|&step| step >= raw * 0.999);
+        let step = step.unwrap_or(10.0 * power);
+        let first = (self.low / step).ceil();
+        let count = ((self.high / step).floor() - first) as usize;
+        let largest = self.low.abs().max(self.high.abs()) / self.shrink;
+        (0..=count)
+            .map(|i| {
+                let value = (first + i as f64) * step;
+                let place = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+                (place, value / self.shrink)
+            })
+            .filter(|(_, value)| value.is_finite())
+            .map(|(place, value)| (place, label(value, step / self.shrink, largest)))
+            .collect()
+    }
+}
+
+/// The text of a tick: plain with separated thousands where that is short, else with an exponent.
+fn label(value: f64, step: f64, largest: f64) -> String {
+    let exponent = |x: f64| x.abs().log10().floor() as i32;
+    let step_exponent = exponent(step * 1.000_001);
+    let text = if value.abs() < step / 2.0 {
+        "0".to_owned()
+    } else if largest < 1e7 && step_exponent >= -4 {
+        plain(value, step_exponent.min(0).unsigned_abs() as usize)
+    } else {
+        let digits = (exponent(value * 1.000_000_000_000_1) - step_exponent).clamp(0, 15);
+        format!("{value:.*e}", digits as usize)
+    };
+    text.replace('-', "\u{2212}")
+}
+
+/// A number with `decimals` digits after the point and commas between thousands.
+fn plain(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let mut out = String::from(if value < 0.0 { "-" } else { "" });
+    out.push_str(&separated(whole));
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// Digits with commas between thousands.
+pub(super) fn separated(digits: &str) -> String {
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number for a remark, with four significant digits.
+pub(super) fn rounded(value: f64) -> String {
+    let text = if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
+        let text = format!("{value:.3e}");
+        let (mantissa, exponent) = text.split_once('e').expect("the format has an exponent");
+        format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
+    } else {
+        let decimals =
+            if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).max(0) as usize };
+        let text = plain(value, decimals);
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    };
+    text.replace('-', "\u{2212}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(min: f64, max: f64) -> Vec<String> {
+        Axis::new(min, max, &[]).ticks(6).into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        assert_eq!(labels(0.0, 10.0), ["0", "2", "4", "6", "8", "10"]);
+        assert_eq!(labels(-1.0, 1.0), ["−1.0", "−0.5", "0", "0.5", "1.0"]);
+        assert_eq!(labels(0.0, 250_000.0), ["0", "50,000", "100,000", "150,000", "200,000", "250,000"]);
+        assert_eq!(labels(0.0, 3e9), ["0", "1e9", "2e9", "3e9"]);
+        assert_eq!(labels(0.0, 3e-7), ["0", "1e−7", "2e−7", "3e−7"]);
+    }
+
+    #[test]
+    fn ticks_of_any_finite_range_are_few_distinct_and_inside() {
+        let ends =
+            [0.0, 5e-324, 1e-300, 1e-9, 0.1, 1.0, 1.0 + f64::EPSILON, 3.7, 1e8, 1e8 + 1.0, 1e300, f64::MAX];
+        let ends: Vec<f64> = ends.iter().flat_map(|&x| [x, -x]).collect();
+        for &min in &ends {
+            for &max in ends.iter().filter(|&&max| max >= min) {
+                let axis = Axis::new(min, max, &[]);
+                let ticks = axis.ticks(6);
+                // Next to the largest number there is room for one tick only.
+                let fewest = if max == f64::MAX || min == f64::MIN { 1 } else { 2 };
+                assert!((fewest..=8).contains(&ticks.len()), "{min:e} {max:e}: {ticks:?}");
+                assert!(
+                    ticks.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1),
+                    "{ticks:?}"
+                );
+                assert!(axis.place(min) > 0.0 && axis.place(max) < 1.0, "{min:e} {max:e}");
+                assert!(axis.place(min) <= axis.place(max));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_numbers_are_drawn_in_the_middle() {
+        for value in [0.0, 5.0, -3.0, 1e300, -f64::MAX, 1e-310] {
+            let place = Axis::new(value, value, &[value]).place(value);
+            assert!((place - 0.5).abs() < 1e-6, "{value:e} {place}");
+        }
+    }
+
+    #[test]
+    fn one_extreme_number_does_not_set_the_axis() {
+        let mut sample: Vec<f64> = (0..1_000).map(|i| f64::from(i) / 1_000.0).collect();
+        sample.push(1e9);
+        let axis = Axis::new(0.0, 1e9, &sample);
+        assert_eq!(axis.beyond, (None, Some(1e9)));
+        assert!(axis.place(0.9) - axis.place(0.1) > 0.3);
+        assert_eq!(axis.place(1e9), 1.0);
+    }
+
+    #[test]
+    fn moderate_tails_are_shown_whole() {
+        let sample: Vec<f64> = (0..1_000).map(|i| f64::from(i) / 1_000.0).collect();
+        assert_eq!(Axis::new(0.0, 9.0, &sample).beyond, (None, None));
+    }
+
+    #[test]
+    fn remarks_have_four_digits() {
+        assert_eq!(rounded(1_234_567.0), "1,234,567");
+        assert_eq!(rounded(-0.012345), "−0.01235");
+        assert_eq!(rounded(2.5), "2.5");
+        assert_eq!(rounded(1e12), "1e12");
+        assert_eq!(rounded(0.0), "0");
+    }
+}

@@ -1,0 +1,4 @@
+//! Plots: points in, one self-contained SVG document out.
+
+mod axis;
+pub mod scatter;
