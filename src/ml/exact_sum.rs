@@ -1,0 +1,358 @@
+//! Exact sums of doubles: a small superaccumulator that covers only the exponents it has met.
+//!
+//! R. M. Neal, "Fast exact summation using small and large superaccumulators", arXiv:1505.05571 (2015).
+//! The sum is an integer in signed limbs of 32 bits, each held in 64 bits, so that carries wait. Since integer
+//! addition is associative, a sum is the same whatever the order of its terms and however it was merged.
+
+/// Bits of a limb.
+const LIMB: u32 = 32;
+const LIMB_MASK: i64 = (1 << LIMB) - 1;
+/// Terms that may be added before carries must move on: each adds less than 2^32 to a limb of 63 bits.
+const MAX_PENDING: u32 = 1 << 29;
+
+/// The exact sum of finite doubles and of products of two of them.
+#[derive(Clone, Debug, Default)]
+pub struct ExactSum {
+    /// Limb `i` has the weight 2^(32 (first + i)).
+    limbs: Vec<i64>,
+    first: i32,
+    pending: u32,
+}
+
+impl ExactSum {
+    /// The empty sum, 0.
+    pub const fn new() -> Self {
+        Self { limbs: Vec::new(), first: 0, pending: 0 }
+    }
+
+    /// Adds a finite `x`.
+    #[inline]
+    pub fn add(&mut self, x: f64) {
+        let (mantissa, exponent) = decompose(x);
+        self.deposit(mantissa, exponent, x.is_sign_negative());
+    }
+
+    /// Adds the exact product of two finite doubles; it can neither overflow nor underflow.
+    #[inline]
+    pub fn add_product(&mut self, x: f64, y: f64) {
+        let (x_mantissa, x_exponent) = decompose(x);
+        let (y_mantissa, y_exponent) = decompose(y);
+        let mantissa = u128::from(x_mantissa) * u128::from(y_mantissa);
+        let exponent = x_exponent + y_exponent;
+        let negative = x.is_sign_negative() != y.is_sign_negative();
+        self.deposit(mantissa as u64, exponent, negative);
+        self.deposit((mantissa >> 64) as u64, exponent + 64, negative);
+    }
+
+    /// Adds all terms of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.combine(other, 1);
+    }
+
+    /// Takes all terms of `other` away.
+    pub fn subtract(&mut self, other: &Self) {
+        self.combine(other, -1);
+    }
+
+    /// The double nearest to the sum, ties to even; infinite where the sum exceeds the largest double.
+    pub fn round(&self) -> f64 {
+        self.quotient(1.0)
+    }
+
+    /// The sum, rounded to 53 bits, divided by `divisor`; the sum itself may exceed the range of doubles.
+    pub fn quotient(&self, divisor: f64) -> f64 {
+        let (fraction, exponent) = self.parts();
+        scale_by_power(fraction / divisor, exponent)
+    }
+
+    /// The sum times an integer, exactly.
+    pub fn times(&self, factor: u64) -> Self {
+        let (limbs, negative) = self.magnitude();
+        let mut carry = 0_u128;
+        let mut product: Vec<i64> = Vec::with_capacity(limbs.len() + 2);
+        for &limb in &limbs {
+            carry += u128::from(limb) * u128::from(factor);
+            product.push(signed(carry as u32, negative));
+            carry >>= LIMB;
+        }
+        while carry != 0 {
+            product.push(signed(carry as u32, negative));
+            carry >>= LIMB;
+        }
+        Self { limbs: product, first: self.first, pending: 0 }
+    }
+
+    /// The square of the sum, exactly.
+    pub fn square(&self) -> Self {
+        let (limbs, _) = self.magnitude();
+        let mut product = vec![0_u32; 2 * limbs.len()];
+        for (i, &x) in limbs.iter().enumerate() {
+            let mut carry = 0_u64;
+            for (j, &y) in limbs.iter().enumerate() {
+                carry += u64::from(product[i + j]) + u64::from(x) * u64::from(y);
+                product[i + j] = carry as u32;
+                carry >>= LIMB;
+            }
+            product[i + limbs.len()] = carry as u32;
+        }
+        Self { limbs: product.into_iter().map(i64::from).collect(), first: 2 * self.first, pending: 0 }
+    }
+
+    /// The square root of the sum divided by `divisor`; the sum itself may exceed the range of doubles.
+    /// 0 where the sum is not positive.
+    pub fn root_quotient(&self, divisor: f64) -> f64 {
+        let (fraction, exponent) = self.parts();
+        let odd = exponent.rem_euclid(2);
+        let fraction = fraction.max(0.0) * f64::from(1 + odd);
+        scale_by_power(fraction.sqrt() / divisor, (exponent - odd) / 2)
+    }
+
+    /// Adds `mantissa` * 2^exponent.
+    #[inline]
+    fn deposit(&mut self, mantissa: u64, exponent: i32, negative: bool) {
+        if mantissa == 0 {
+            return;
+        }
+        let at = self.reserve(exponent >> 5, 3);
+        let wide = u128::from(mantissa) << (exponent & 31);
+        let sign = -i64::from(negative);
+        let limbs = &mut self.limbs[at..at + 3];
+        limbs[0] += (i64::from(wide as u32) ^ sign) - sign;
+        limbs[1] += (i64::from((wide >> 32) as u32) ^ sign) - sign;
+        limbs[2] += (i64::from((wide >> 64) as u32) ^ sign) - sign;
+        self.pending += 1;
+        if self.pending >= MAX_PENDING {
+            self.propagate();
+        }
+    }
+
+    /// Makes room for `n` limbs from the one of weight 2^(32 `limb`) and returns its index.
+    #[inline]
+    fn reserve(&mut self, limb: i32, n: usize) -> usize {
+        let at = limb.wrapping_sub(self.first) as usize;
+        if at.saturating_add(n) > self.limbs.len() {
+            return self.grow(limb, n);
+        }
+        at
+    }
+
+    #[cold]
+    fn grow(&mut self, limb: i32, n: usize) -> usize {
+        if self.limbs.is_empty() {
+            self.first = limb;
+        }
+        if limb < self.first {
+            let missing = (self.first - limb) as usize;
+            self.limbs.splice(0..0, std::iter::repeat_n(0, missing));
+            self.first = limb;
+        }
+        let at = (limb - self.first) as usize;
+        if at + n > self.limbs.len() {
+            self.limbs.resize(at + n, 0);
+        }
+        at
+    }
+
+    fn combine(&mut self, other: &Self, sign: i64) {
+        if other.limbs.is_empty() {
+            return;
+        }
+        // A carried sum still has up to 2^32 in a limb, as one pending term has.
+        if self.pending + other.pending + 2 >= MAX_PENDING {
+            self.propagate();
+        }
+        let at = self.reserve(other.first, other.limbs.len());
+        for (limb, term) in self.limbs[at..].iter_mut().zip(&other.limbs) {
+            *limb += sign * term;
+        }
+        self.pending += other.pending + 1;
+    }
+
+    /// Moves carries on: afterwards all limbs but the last, which carries the sign, are in 0..2^32.
+    fn propagate(&mut self) {
+        let mut carry = 0;
+        for limb in &mut self.limbs {
+            let value = *limb + carry;
+            *limb = value & LIMB_MASK;
+            carry = value >> LIMB;
+        }
+        if let Some(last) = self.limbs.last_mut() {
+            let value = *last | (carry << LIMB);
+            if i32::try_from(value).is_ok() {
+                *last = value;
+            } else {
+                self.limbs.push(carry);
+            }
+        }
+        self.pending = 0;
+    }
+
+    /// The absolute value as limbs of 32 bits, from the least on, and whether the sum is negative.
+    fn magnitude(&self) -> (Vec<u32>, bool) {
+        let mut sum = self.clone();
+        sum.propagate();
+        let negative = sum.limbs.last().is_some_and(|&last| last < 0);
+        if negative {
+            sum.limbs.iter_mut().for_each(|limb| *limb = -*limb);
+            sum.propagate();
+        }
+        (sum.limbs.iter().map(|&limb| limb as u32).collect(), negative)
+    }
+
+    /// The sum as `fraction * 2^exponent`, the fraction rounded to nearest, ties to even.
+    fn parts(&self) -> (f64, i32) {
+        let (limbs, negative) = self.magnitude();
+        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else {
+            return (0.0, 0);
+        };
+        // Four limbs hold at least 97 significant bits; what is below decides a tie only.
+        let low = top as i32 - 3;
+        let leading = (low..=top as i32).rev().fold(0_u128, |leading, i| {
+            leading << LIMB | u128::from(usize::try_from(i).map_or(0, |i| limbs[i]))
+        });
+        let sticky = low > 0 && limbs[..low as usize].iter().any(|&limb| limb != 0);
+        let fraction = (leading | u128::from(sticky)) as f64;
+        (if negative { -fraction } else { fraction }, (self.first + low) * LIMB as i32)
+    }
+}
+
+/// `x` as an integer mantissa and a power of two, without the sign.
+#[inline]
+fn decompose(x: f64) -> (u64, i32) {
+    debug_assert!(x.is_finite());
+    let bits = x.to_bits();
+    let biased = (bits >> 52 & 0x7ff) as i32;
+    let fraction = bits & ((1 << 52) - 1);
+    if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) }
+}
+
+fn signed(limb: u32, negative: bool) -> i64 {
+    if negative { -i64::from(limb) } else { i64::from(limb) }
+}
+
+/// `x * 2^exponent`, in steps, because the power alone may be out of range.
+pub(super) fn scale_by_power(x: f64, exponent: i32) -> f64 {
+    let (mut x, mut exponent) = (x, exponent);
+    while exponent != 0 && x != 0.0 && x.is_finite() {
+        // Only the last step may end in the subnormal range, so that there is one rounding.
+        let step = if exponent < -1000 { -900 } else { exponent.min(1000) };
+        x *= f64::powi(2.0, step);
+        exponent -= step;
+    }
+    x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::test_data::Random;
+
+    fn sum(terms: &[f64]) -> ExactSum {
+        let mut sum = ExactSum::new();
+        terms.iter().for_each(|&x| sum.add(x));
+        sum
+    }
+
+    /// Finite doubles of all magnitudes, subnormal ones too.
+    fn wild(random: &mut Random, n: usize) -> Vec<f64> {
+        std::iter::repeat_with(|| f64::from_bits(random.bits())).filter(|x| x.is_finite()).take(n).collect()
+    }
+
+    #[test]
+    fn a_sum_does_not_depend_on_order_or_merging() {
+        let mut random = Random::new(1);
+        for _ in 0..50 {
+            let mut terms = wild(&mut random, 300);
+            let expected = sum(&terms).quotient(300.0);
+            random.shuffle(&mut terms);
+            let mut merged = sum(&terms[..77]);
+            merged.merge(&sum(&terms[77..78]));
+            merged.merge(&sum(&terms[78..]));
+            assert_eq!(merged.quotient(300.0).to_bits(), expected.to_bits());
+        }
+    }
+
+    #[test]
+    fn cancellation_leaves_the_exact_rest() {
+        assert_eq!(sum(&[1e300, 1.0, 1e-300, -1e300, -1.0]).round(), 1e-300);
+        assert_eq!(sum(&[1e16, 1.0, -1e16]).round(), 1.0);
+        let mut random = Random::new(2);
+        let mut terms = wild(&mut random, 400);
+        terms.extend(terms.clone().iter().map(|x| -x));
+        terms.push(0.1);
+        random.shuffle(&mut terms);
+        assert_eq!(sum(&terms).round(), 0.1);
+    }
+
+    #[test]
+    fn rounding_is_to_nearest_and_ties_to_even() {
+        let unit = 9_007_199_254_740_992.0;
+        assert_eq!(sum(&[unit, 1.0]).round(), unit);
+        assert_eq!(sum(&[unit, 1.0, 1e-200]).round(), unit + 2.0);
+        assert_eq!(sum(&[unit + 2.0, 1.0]).round(), unit + 4.0);
+        assert_eq!(sum(&[unit + 2.0, 1.0, -1e-200]).round(), unit + 2.0);
+        assert_eq!(sum(&[-unit, -1.0, -1e-200]).round(), -unit - 2.0);
+    }
+
+    #[test]
+    fn a_single_term_comes_back() {
+        for x in wild(&mut Random::new(3), 2000).into_iter().chain([0.0, 5e-324, f64::MAX, f64::MIN_POSITIVE])
+        {
+            assert_eq!(sum(&[x]).round(), x);
+        }
+    }
+
+    #[test]
+    fn the_empty_sum_is_zero() {
+        assert_eq!(ExactSum::new().round(), 0.0);
+        assert_eq!(ExactSum::new().square().times(3).root_quotient(2.0), 0.0);
+    }
+
+    #[test]
+    fn products_are_exact() {
+        let mut random = Random::new(4);
+        for _ in 0..1000 {
+            let (x, y) = (random.normal(), random.normal());
+            let mut rest = ExactSum::new();
+            rest.add_product(x, y);
+            rest.add(-(x * y));
+            assert_eq!(rest.round(), x.mul_add(y, -(x * y)));
+        }
+        let mut tiny = ExactSum::new();
+        tiny.add_product(1e-200, 1e-200);
+        assert_eq!(tiny.root_quotient(1.0), 1e-200, "an underflow");
+        let mut large = ExactSum::new();
+        large.add_product(1e200, 1e200);
+        assert_eq!(large.root_quotient(1.0), 1e200, "an overflow");
+    }
+
+    #[test]
+    fn sums_beyond_the_doubles_still_have_a_mean() {
+        let large = sum(&[f64::MAX; 8]);
+        assert_eq!(large.round(), f64::INFINITY);
+        assert_eq!(large.quotient(8.0), f64::MAX);
+        assert_eq!(large.square().root_quotient(8.0), f64::MAX);
+    }
+
+    #[test]
+    fn carries_survive_more_terms_than_a_limb_holds() {
+        let mut doubled = sum(&[f64::from_bits(0x3fef_ffff_ffff_ffff), 1.0]);
+        let start = doubled.round();
+        for _ in 0..80 {
+            let copy = doubled.clone();
+            doubled.merge(&copy);
+            doubled.add(0.0);
+        }
+        assert_eq!(doubled.round(), start * 2f64.powi(80));
+        let copy = doubled.clone();
+        doubled.subtract(&copy);
+        assert_eq!(doubled.round(), 0.0);
+    }
+
+    #[test]
+    fn times_and_square_agree_with_integers() {
+        let x = sum(&[-123_456_789_012.0, -0.5]);
+        assert_eq!(x.times(1_000_000).round(), -123_456_789_012_500_000.0);
+        assert_eq!(x.square().root_quotient(1.0), 123_456_789_012.5);
+    }
+}

@@ -1,0 +1,472 @@
+//! k-means: fit, nearest centroid, distances.
+
+mod init;
+mod lloyd;
+
+use super::observations::Observations;
+use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
+use super::threads::map_parts;
+use super::{Error, MAX_MAGNITUDE};
+use init::Sample;
+use lloyd::Run;
+
+/// How to fit a [`KMeans`].
+#[derive(Clone, Debug)]
+pub struct KMeansOptions {
+    /// Clusters.
+    pub n_clusters: usize,
+    /// How features are scaled.
+    pub scale: Scale,
+    /// What happens to missing values.
+    pub nulls: Nulls,
+    /// Which features are taken as ln(1 + x); one flag for each feature.
+    pub log: Vec<bool>,
+    /// Restarts from other centroids; the best is kept.
+    pub n_init: usize,
+    /// Most iterations of a run.
+    pub max_iter: usize,
+    /// A run ends when the squared shift of all centroids is at most this times the mean variance of the
+    /// scaled features.
+    pub tol: f64,
+    /// What restarts draw from.
+    pub seed: i64,
+    /// Threads that a fit may use; they do not change its result.
+    pub n_threads: usize,
+    /// A model with the same features in the same order, and as many clusters, to start from instead of
+    /// restarts; its labels are kept.
+    pub init: Option<KMeans>,
+}
+
+/// A fitted k-means model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KMeans {
+    /// How raw values become scaled ones.
+    pub transform: Transform,
+    /// `(n_clusters, n_features)`, in scaled space.
+    pub centroids: Vec<Vec<f64>>,
+    /// Rows of each cluster; they sum to `rows`.
+    pub sizes: Vec<u64>,
+    /// Weighted sum of squared distances to the nearest centroid, in scaled space.
+    pub inertia: f64,
+    /// Usable rows.
+    pub rows: u64,
+    /// Rows left out for a missing value.
+    pub skipped: u64,
+    /// Rows that the fit held; fewer than `rows` where it worked on a sample.
+    pub sampled: u64,
+    /// Iterations of the run that gave the centroids.
+    pub iterations: u32,
+    /// Whether that run ended by itself, before `max_iter`.
+    pub converged: bool,
+    /// The seed.
+    pub seed: i64,
+}
+
+impl KMeans {
+    /// Fits `n_clusters` centroids by Lloyd's algorithm, from the best of `n_init` starts by greedy k-means++
+    /// (D. Arthur, S. Vassilvitskii, 2007). Restarts work on the distinct rows, at most 20,000 of them, drawn by
+    /// hash; above that a run over all rows follows. Clusters are numbered by descending size, ties by centroid.
+    /// `None` without a usable row.
+    ///
+    /// # Errors
+    /// [`Error::TooFewDistinctRows`] and those of the scaling: [`Error::Missing`], [`Error::NegativeLog`],
+    /// [`Error::TooLarge`], [`Error::WeightTooLarge`].
+    pub fn fit(observations: &Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
+        let n_clusters = options.n_clusters;
+        assert!(n_clusters > 0 && options.n_init > 0 && options.max_iter > 0, "options are checked before");
+        if observations.rows() == 0 {
+            return Ok(None);
+        }
+        let observations = observations.settled();
+        let (transform, points) =
+            fit_transform(&observations, options.scale, options.nulls, &options.log, options.n_threads)?;
+        let sample = Sample::draw(&points, n_clusters, options.seed);
+        if sample.points.len() < n_clusters {
+            return Err(Error::TooFewDistinctRows { n_distinct: sample.points.len(), n_clusters });
+        }
+        let n_features = transform.n_features();
+        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
+        let tolerance = options.tol * variance / n_features as f64;
+        let lloyd = |points: &Points, centroids: Vec<f64>, n_threads: usize| {
+            lloyd::run(points, centroids, options.max_iter, tolerance, n_threads)
+        };
+
+        let whole = if sample.is_whole { &sample.points } else { &points };
+        let run = if let Some(init) = &options.init {
+            assert_eq!(init.centroids.len(), n_clusters, "one initial centroid for each cluster");
+            lloyd(whole, init.centroids_in(&transform)?, options.n_threads)
+        } else {
+            let mut restarts: Vec<usize> = (0..options.n_init).collect();
+            let best_of = |restarts: &mut [usize]| {
+                let runs = restarts.iter().map(|&restart| {
+                    let centroids = init::plus_plus(&sample.points, n_clusters, options.seed, restart);
+                    lloyd(&sample.points, centroids, 1)
+                });
+                best(runs)
+            };
+            let best = best(map_parts(&mut restarts, options.n_threads, best_of).into_iter());
+            if sample.is_whole { best } else { lloyd(&points, best.centroids, options.n_threads) }
+        };
+        Ok(Some(Self::from_run(run, transform, &observations, points.n_samples(), options)))
+    }
+
+    fn from_run(
+        run: Run,
+        transform: Transform,
+        observations: &Observations,
+        sampled: u64,
+        options: &KMeansOptions,
+    ) -> Self {
+        let rows = observations.rows();
+        let mut clusters: Vec<(Vec<f64>, u64)> =
+            run.centroids.chunks(transform.n_features()).map(<[f64]>::to_vec).zip(run.sizes).collect();
+        if options.init.is_none() {
+            clusters.sort_by(|(x, x_size), (y, y_size)| {
+                let by_centroid = || x.iter().zip(y).map(|(x, y)| x.total_cmp(y)).find(|order| order.is_ne());
+                y_size.cmp(x_size).then_with(|| by_centroid().unwrap_or(std::cmp::Ordering::Equal))
+            });
+        }
+        let (centroids, sizes): (Vec<_>, Vec<_>) = clusters.into_iter().unzip();
+        Self {
+            transform,
+            centroids,
+            sizes: scale_up(&sizes, rows),
+            inertia: if sampled == rows { run.inertia } else { run.inertia * (rows as f64 / sampled as f64) },
+            rows,
+            skipped: observations.skipped(),
+            sampled,
+            iterations: run.iterations,
+            converged: run.converged,
+            seed: options.seed,
+        }
+    }
+
+    /// The nearest centroid of each row and its squared distance, in scaled units; of two at the same distance
+    /// the lower one. An unusable row gets the label `u32::MAX` and a distance of NaN.
+    ///
+    /// # Errors
+    /// [`Error::DistanceOverflow`] where a usable row is at no finite distance from any centroid.
+    pub fn assign(
+        &self,
+        scaled: &Scaled,
+        labels: &mut Vec<u32>,
+        distances: &mut Vec<f64>,
+    ) -> Result<(), Error> {
+        let columns: Vec<&[f64]> = scaled.columns.iter().map(Vec::as_slice).collect();
+        let rows = scaled.usable.len();
+        labels.clear();
+        labels.resize(rows, 0);
+        distances.clear();
+        distances.resize(rows, 0.0);
+        lloyd::nearest(&columns, &self.centroids.concat(), labels, distances);
+        for ((label, distance), &usable) in labels.iter_mut().zip(distances).zip(&scaled.usable) {
+            if !usable {
+                (*label, *distance) = (u32::MAX, f64::NAN);
+            } else if !distance.is_finite() {
+                return Err(Error::DistanceOverflow);
+            }
+        }
+        Ok(())
+    }
+
+    /// The Euclidean distances of a row to all centroids, in scaled units; NaN of an unusable row.
+    pub fn distances(&self, scaled: &Scaled, row: usize) -> Vec<f64> {
+        let distance = |centroid: &Vec<f64>| {
+            let squares = scaled.columns.iter().zip(centroid).map(|(column, c)| (column[row] - c).powi(2));
+            squares.sum::<f64>().sqrt()
+        };
+        self.centroids.iter().map(distance).collect()
+    }
+
+    /// The centroids in the scaled space of another transform of the same features, one after the other.
+    fn centroids_in(&self, transform: &Transform) -> Result<Vec<f64>, Error> {
+        let own = &self.transform;
+        assert_eq!(own.n_features(), transform.n_features(), "the same features");
+        let convert = |(feature, &x): (usize, &f64)| {
+            let value = own.invert(feature, x);
+            let prepared = match (own.log[feature], transform.log[feature]) {
+                (true, true) => x * own.spread[feature] + own.center[feature],
+                (_, false) => value,
+                (false, true) if value < 0.0 => return Err(Error::NegativeLog { feature, value }),
+                (false, true) => value.ln_1p(),
+            };
+            let scaled = (prepared - transform.center[feature]) / transform.spread[feature] + 0.0;
+            if scaled.abs() <= MAX_MAGNITUDE { Ok(scaled) } else { Err(Error::TooLarge { feature, value }) }
+        };
+        self.centroids.iter().flat_map(|centroid| centroid.iter().enumerate().map(convert)).collect()
+    }
+}
+
+/// The run of least inertia, the first of equals.
+fn best(runs: impl Iterator<Item = Run>) -> Run {
+    runs.reduce(|best, run| if run.inertia < best.inertia { run } else { best }).expect("at least one run")
+}
+
+/// Sizes of a sample's clusters in proportion to all `rows`, by the method of largest remainders.
+fn scale_up(sizes: &[u64], rows: u64) -> Vec<u64> {
+    let total = u128::from(sizes.iter().sum::<u64>());
+    let shares: Vec<u128> = sizes.iter().map(|&size| u128::from(size) * u128::from(rows)).collect();
+    let mut scaled: Vec<u64> = shares.iter().map(|share| (share / total) as u64).collect();
+    let mut by_remainder: Vec<usize> = (0..sizes.len()).collect();
+    by_remainder.sort_by_key(|&cluster| std::cmp::Reverse(shares[cluster] % total));
+    let missing = rows - scaled.iter().sum::<u64>();
+    for &cluster in by_remainder.iter().take(missing as usize) {
+        scaled[cluster] += 1;
+    }
+    scaled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_data::{MEMORY, Random, append, blobs, columns, observe, observe_all, options};
+    use super::*;
+
+    fn fit(rows: &[Vec<f64>], options: &KMeansOptions) -> KMeans {
+        KMeans::fit(&observe(rows), options).expect("rows to fit").expect("a usable row")
+    }
+
+    fn scaled(model: &KMeans, rows: &[Vec<f64>]) -> Scaled {
+        let columns = columns(rows);
+        model.transform.apply(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect("rows to scale")
+    }
+
+    fn predict(model: &KMeans, rows: &[Vec<f64>]) -> (Vec<u32>, Vec<f64>) {
+        let (mut labels, mut distances) = (Vec::new(), Vec::new());
+        model.assign(&scaled(model, rows), &mut labels, &mut distances).expect("rows to label");
+        (labels, distances)
+    }
+
+    fn column(values: &[f64]) -> Vec<Vec<f64>> {
+        values.iter().map(|&x| vec![x]).collect()
+    }
+
+    #[test]
+    fn one_cluster_is_the_mean() {
+        let model = fit(&column(&[0.0, 0.0, 10.0, 10.0]), &options(1, 1));
+        assert_eq!((model.centroids, model.sizes, model.inertia), (vec![vec![5.0]], vec![4], 100.0));
+        assert!(model.converged);
+    }
+
+    #[test]
+    fn two_clusters_agree_with_hand_work() {
+        let rows = column(&[0.0, 10.0, 2.0, 12.0, 1.0]);
+        let model = fit(&rows, &options(2, 1));
+        assert_eq!((&model.centroids, &model.sizes), (&vec![vec![1.0], vec![11.0]], &vec![3, 2]));
+        assert_eq!((model.inertia, model.rows, model.sampled, model.skipped), (4.0, 5, 5, 0));
+        assert_eq!(predict(&model, &rows), (vec![0, 1, 0, 1, 0], vec![1.0, 1.0, 1.0, 1.0, 0.0]));
+        assert_eq!(model.distances(&scaled(&model, &rows), 1), [9.0, 1.0]);
+    }
+
+    #[test]
+    fn no_usable_row_has_no_model() {
+        let nothing = observe(&column(&[f64::NAN, f64::INFINITY]));
+        assert_eq!(KMeans::fit(&nothing, &options(3, 1)), Ok(None));
+    }
+
+    #[test]
+    fn fewer_distinct_rows_than_clusters_are_an_error() {
+        let rows = column(&[1.0, 2.0, 2.0, -0.0, 0.0, 0.0]);
+        let error = Err(Error::TooFewDistinctRows { n_distinct: 3, n_clusters: 5 });
+        assert_eq!(KMeans::fit(&observe(&rows), &options(5, 1)), error);
+        assert_eq!(fit(&rows, &options(3, 1)).inertia, 0.0);
+    }
+
+    #[test]
+    fn every_row_can_be_a_cluster() {
+        for n_features in [1, 3, 1000] {
+            let rows = blobs(1, 40, n_features, 4);
+            let model = fit(&rows, &options(40, n_features));
+            assert_eq!((model.sizes, model.inertia), (vec![1; 40], 0.0));
+            let model = fit(&rows, &options(1, n_features));
+            assert_eq!(model.sizes, [40]);
+        }
+        assert_eq!(fit(&column(&[7.0]), &options(1, 1)).centroids, [[7.0]]);
+    }
+
+    #[test]
+    fn fit_depends_neither_on_order_nor_on_chunks_merges_or_threads() {
+        // More than the restarts hold, so that all stages take part, with duplicates and weights.
+        let mut rows = blobs(2, 24_000, 4, 6);
+        rows.extend_from_within(..6_000);
+        let mut weighted: Vec<(Vec<f64>, f64)> =
+            rows.into_iter().enumerate().map(|(i, row)| (row, [1.0, 0.3, 2.5, 0.0][i % 4])).collect();
+        let fit =
+            |weighted: &[(Vec<f64>, f64)], parts: usize, chunk: usize, memory: u64, n_threads: usize| {
+                let mut observations = Observations::new(4, true, false, memory, 42);
+                for part in weighted.chunks(weighted.len().div_ceil(parts)) {
+                    let (rows, weights): (Vec<Vec<f64>>, Vec<f64>) = part.iter().cloned().unzip();
+                    let mut state = Observations::new(4, true, false, memory, 42);
+                    append(&mut state, &rows, Some(&weights), chunk);
+                    observations.merge(&state);
+                }
+                let log = vec![false; 4];
+                let options =
+                    KMeansOptions { scale: Scale::Standard, n_init: 3, n_threads, log, ..options(9, 4) };
+                KMeans::fit(&observations, &options).expect("rows to fit").expect("a usable row")
+            };
+        for memory in [MEMORY, 0] {
+            let expected = fit(&weighted, 1, 2048, memory, 1);
+            assert_eq!(expected.sampled == expected.rows, memory == MEMORY);
+            assert_eq!(expected.sizes.iter().sum::<u64>(), expected.rows);
+            for (parts, chunk, n_threads) in [(1, 2048, 2), (2, 100, 3), (7, 999, 1)] {
+                Random::new(parts as u64).shuffle(&mut weighted);
+                assert_eq!(fit(&weighted, parts, chunk, memory, n_threads), expected, "{parts} parts");
+            }
+        }
+    }
+
+    #[test]
+    fn a_weight_of_three_is_the_row_three_times() {
+        let rows = blobs(3, 3000, 2, 4);
+        let weights: Vec<f64> =
+            (0..rows.len()).map(|row| f64::from(1 + 2 * u8::from(row % 5 == 0))).collect();
+        let mut weighted = Observations::new(2, true, false, MEMORY, 42);
+        append(&mut weighted, &rows, Some(&weights), 2048);
+        let copies: Vec<Vec<f64>> =
+            rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
+        for scale in [Scale::None, Scale::Standard, Scale::MinMax] {
+            let options = KMeansOptions { scale, init: None, ..options(6, 2) };
+            let weighted = KMeans::fit(&weighted, &options).expect("rows to fit").expect("a usable row");
+            let repeated = fit(&copies, &options);
+            let sorted = |model: &KMeans| {
+                let mut centroids = model.centroids.clone();
+                centroids.sort_by(|x, y| x[0].total_cmp(&y[0]));
+                centroids
+            };
+            assert_eq!(sorted(&weighted), sorted(&repeated));
+            assert_eq!((weighted.inertia, &weighted.transform), (repeated.inertia, &repeated.transform));
+            assert_eq!((weighted.rows, repeated.rows), (3000, 4200));
+        }
+    }
+
+    #[test]
+    fn sizes_and_inertia_are_those_of_predicted_labels() {
+        let mut random = Random::new(4);
+        for case in 0..30 {
+            let n_features = 1 + random.below(6);
+            let n_rows = 50 + random.below(3000);
+            let n_clusters = 1 + random.below(12);
+            let rows = blobs(case, n_rows, n_features, 1 + random.below(8));
+            let scale = [Scale::Standard, Scale::MinMax, Scale::Robust, Scale::None][random.below(4)];
+            // A run cut short ends with labels that belong to its last centroids, too.
+            let max_iter = if case % 3 == 0 { 1 } else { 300 };
+            let model =
+                fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters, n_features) });
+            let (labels, distances) = predict(&model, &rows);
+            let mut sizes = vec![0; n_clusters];
+            labels.iter().for_each(|&label| sizes[label as usize] += 1);
+            assert_eq!(sizes, model.sizes);
+            assert!(sizes.is_sorted_by(|x, y| x >= y));
+            let mut inertia = crate::ml::ExactSum::new();
+            distances.iter().for_each(|&distance| inertia.add(distance));
+            assert_eq!(inertia.round(), model.inertia);
+        }
+    }
+
+    #[test]
+    fn centroids_of_a_settled_fit_are_the_means_of_their_rows() {
+        let rows = blobs(5, 2500, 3, 5);
+        let model = fit(&rows, &KMeansOptions { tol: 0.0, ..options(5, 3) });
+        assert!(model.converged);
+        let (labels, _) = predict(&model, &rows);
+        for (label, centroid) in (0..).zip(&model.centroids) {
+            for (feature, &c) in centroid.iter().enumerate() {
+                let mut sum = crate::ml::ExactSum::new();
+                let own = rows.iter().zip(&labels).filter(|&(_, &other)| other == label);
+                own.for_each(|(row, _)| sum.add(row[feature]));
+                assert_eq!(c, sum.quotient(model.sizes[label as usize] as f64));
+            }
+        }
+    }
+
+    #[test]
+    fn labels_are_numbered_by_size_and_then_by_centroid() {
+        let model = fit(&column(&[5.0, 5.0, 9.0, 1.0, 7.0, 7.0, 7.0]), &options(4, 1));
+        assert_eq!(model.centroids, [[7.0], [5.0], [1.0], [9.0]]);
+        assert_eq!(model.sizes, [3, 2, 1, 1]);
+    }
+
+    #[test]
+    fn a_warm_start_keeps_its_labels_and_its_units() {
+        let rows: Vec<Vec<f64>> = column(&[1.0, 2.0, 3.0, 100.0, 110.0, 120.0, 130.0]);
+        let first = fit(&rows, &KMeansOptions { scale: Scale::Standard, ..options(2, 1) });
+        assert_eq!(first.sizes, [4, 3]);
+        for (scale, log) in [(Scale::MinMax, false), (Scale::Robust, true), (Scale::Standard, false)] {
+            let more: Vec<Vec<f64>> = rows.iter().cloned().chain(column(&[0.0, 1.5, 2.5, 3.5])).collect();
+            let options = KMeansOptions { scale, log: vec![log], init: Some(first.clone()), ..options(2, 1) };
+            let model = fit(&more, &options);
+            assert_eq!(model.sizes, [4, 7]);
+            assert!(model.transform.invert(0, model.centroids[0][0]) > 100.0);
+            assert!(model.transform.invert(0, model.centroids[1][0]) < 3.0);
+        }
+    }
+
+    #[test]
+    fn empty_clusters_get_the_farthest_rows() {
+        let rows = column(&[0.0, 1.0, 2.0, 50.0, 50.0, 90.0]);
+        let mut start = fit(&rows, &options(3, 1));
+        // Two of the three are nearest to no row.
+        start.centroids = vec![vec![20.0], vec![-1e6], vec![1e6]];
+        let model = fit(&rows, &KMeansOptions { init: Some(start), ..options(3, 1) });
+        assert_eq!(model.inertia, 2.0);
+        let mut sizes = model.sizes;
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_start_with_equal_centroids_still_fills_all_clusters() {
+        let rows = blobs(6, 3000, 2, 8);
+        let mut start = fit(&rows, &options(8, 2));
+        start.centroids = vec![vec![0.0, 0.0]; 8];
+        let model = fit(&rows, &KMeansOptions { init: Some(start), ..options(8, 2) });
+        assert!(model.sizes.iter().all(|&size| size > 0), "{:?}", model.sizes);
+    }
+
+    #[test]
+    fn a_missing_value_is_left_out_or_filled() {
+        let rows = column(&[1.0, 1.0, f64::NAN, 9.0, 9.0, 9.0]);
+        let model = fit(&rows, &options(2, 1));
+        assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
+        assert_eq!(predict(&model, &rows).0, [1, 1, u32::MAX, 0, 0, 0]);
+        let options = KMeansOptions { nulls: Nulls::Zero, ..options(2, 1) };
+        let model = KMeans::fit(&observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
+        assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
+        assert_eq!(predict(&model, &rows).0.len(), 6);
+    }
+
+    #[test]
+    fn a_broken_model_has_no_nearest_centroid() {
+        let rows = column(&[1.0, 2.0]);
+        let mut model = fit(&rows, &options(1, 1));
+        model.centroids[0][0] = 1e300;
+        let (mut labels, mut distances) = (Vec::new(), Vec::new());
+        let result = model.assign(&scaled(&model, &rows), &mut labels, &mut distances);
+        assert_eq!(result, Err(Error::DistanceOverflow));
+    }
+
+    #[test]
+    fn sizes_of_a_sample_are_scaled_by_largest_remainders() {
+        assert_eq!(scale_up(&[5, 3, 2], 10), [5, 3, 2]);
+        assert_eq!(scale_up(&[5, 3, 2], 101), [51, 30, 20]);
+        assert_eq!(scale_up(&[1, 1, 1], 8), [3, 3, 2]);
+    }
+
+    #[test]
+    fn restarts_find_the_blobs() {
+        let rows = blobs(7, 4000, 5, 10);
+        let model = fit(&rows, &options(10, 5));
+        // Each blob has 5 features of variance 1.
+        assert!((model.inertia / 4000.0 - 5.0).abs() < 0.2, "{}", model.inertia / 4000.0);
+    }
+
+    #[test]
+    fn a_constant_feature_does_not_matter() {
+        let rows = blobs(8, 500, 2, 3);
+        let with_constant: Vec<Vec<f64>> = rows.iter().map(|row| vec![row[0], 0.1, row[1]]).collect();
+        let options_of = |n| KMeansOptions { scale: Scale::Standard, ..options(3, n) };
+        let (plain, padded) = (fit(&rows, &options_of(2)), fit(&with_constant, &options_of(3)));
+        assert_eq!(plain.sizes, padded.sizes);
+        assert!(padded.centroids.iter().all(|centroid| centroid[1] == 0.0));
+    }
+}

@@ -1,0 +1,65 @@
+//! The mathematics of segmentation, free of SQL: rows in column blocks, scaling, k-means, PCA and summaries.
+//!
+//! Every result is a function of the multiset of rows: sums over rows are exact (see [`ExactSum`]), draws are
+//! made over rows in the order of a hash of their content, so neither the order of the rows, nor the threads,
+//! nor the way they were cut into chunks and merged can change a bit.
+
+mod exact_sum;
+pub mod kmeans;
+mod observations;
+pub mod pca;
+pub mod scaling;
+pub mod summary;
+#[cfg(test)]
+mod test_data;
+mod threads;
+
+pub use exact_sum::ExactSum;
+pub use kmeans::{KMeans, KMeansOptions};
+pub use observations::{BLOCK_ROWS, Observations};
+pub use pca::{Components, Pca, PcaOptions};
+pub use scaling::{Nulls, Scale, Scaled, Transform};
+pub use summary::{FeatureSummary, Summary};
+
+/// The largest magnitude of a value (after the logarithm, before and after scaling) that a model takes: its
+/// square and sums of squares over any number of rows and features stay far below the largest double.
+pub const MAX_MAGNITUDE: f64 = 1e100;
+
+/// What the data or the options cannot satisfy. `feature` is an index in the order of the columns given.
+/// Where several rows are at fault, the one reported does not depend on their order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// Fewer distinct rows (in scaled space) than clusters.
+    TooFewDistinctRows {
+        /// Distinct rows there are.
+        n_distinct: usize,
+        /// Clusters asked for.
+        n_clusters: usize,
+    },
+    /// The logarithm of a value below 0.
+    NegativeLog {
+        /// Index of the feature.
+        feature: usize,
+        /// The value, in original units.
+        value: f64,
+    },
+    /// A value beyond [`MAX_MAGNITUDE`] after the logarithm, or after scaling.
+    TooLarge {
+        /// Index of the feature.
+        feature: usize,
+        /// The value, in original units.
+        value: f64,
+    },
+    /// A row weight beyond [`MAX_MAGNITUDE`].
+    WeightTooLarge {
+        /// The weight.
+        value: f64,
+    },
+    /// A missing value where [`Nulls::Error`] forbids it.
+    Missing {
+        /// Index of the feature.
+        feature: usize,
+    },
+    /// The distances of a row to all centroids of a model are infinite or undefined.
+    DistanceOverflow,
+}
