@@ -131,10 +131,7 @@ mod tests {
     #[test]
     fn statements_are_cut_outside_of_quotes_and_comments() {
         let sql = "-- a; comment\nSELECT 'it''s; one', \"a;b\" -- not; here\n FROM t;\n/* none; */\n\nSELECT $$x;y$$;";
-        assert_eq!(
-            statements(sql),
-            ["SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t", "SELECT $$x;y$$"]
-        );
+        assert_eq!(statements(sql), ["SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t", "SELECT $$x;y$$"]);
     }
 
     #[test]

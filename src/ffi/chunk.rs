@@ -76,7 +76,7 @@ pub struct ListEntry {
 
 /// One string as DuckDB stores it: up to 12 bytes in place, longer ones behind a pointer.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawString {
     length: u32,
     inlined: [u8; 4],
@@ -225,6 +225,10 @@ impl UHugeInt {
 trait Number: Copy + PartialEq {
     fn as_f64(self) -> f64;
     fn value(self) -> Value;
+    /// Unlike `==`, NaN is the same as NaN.
+    fn same(self, other: Self) -> bool {
+        self == other
+    }
 }
 
 macro_rules! numbers {
@@ -249,6 +253,9 @@ impl Number for f32 {
     fn value(self) -> Value {
         Value::Double(f64::from(self))
     }
+    fn same(self, other: Self) -> bool {
+        self.to_bits() == other.to_bits()
+    }
 }
 
 impl Number for f64 {
@@ -257,6 +264,9 @@ impl Number for f64 {
     }
     fn value(self) -> Value {
         Value::Double(self)
+    }
+    fn same(self, other: Self) -> bool {
+        self.to_bits() == other.to_bits()
     }
 }
 
@@ -342,7 +352,9 @@ impl<'a> Column<'a> {
     /// All rows as DOUBLE, NaN for NULL; `None` where the column does not hold numbers. Borrowed where it can be.
     pub fn numbers(&self) -> Option<Cow<'a, [f64]>> {
         let mut numbers: Vec<f64> = match &self.data {
-            Data::Float64(slice) if matches!(self.validity, Validity::All) => return Some(Cow::Borrowed(slice)),
+            Data::Float64(slice) if matches!(self.validity, Validity::All) => {
+                return Some(Cow::Borrowed(slice));
+            }
             Data::Decimal { scale, digits } => {
                 let divisor = 10f64.powi(i32::from(*scale));
                 with_numbers!(&**digits, s => s.iter().map(|x| x.as_f64() / divisor).collect(), return None)
@@ -378,6 +390,32 @@ impl<'a> Column<'a> {
             Data::Untyped => true,
             Data::Other(_) => false,
             data => with_numbers!(data, s => s[a] == s[b], false),
+        }
+    }
+
+    /// Whether all rows hold the value of the first. Cheap for what DuckDB repeats for a constant argument: the
+    /// stored bits are compared first.
+    pub fn is_constant(&self) -> bool {
+        let same_bits = match (&self.validity, &self.data) {
+            (_, Data::Untyped) => true,
+            (Validity::All, Data::Struct(fields)) => {
+                return fields.iter().all(|(_, field)| field.is_constant());
+            }
+            (Validity::All, Data::Text(strings)) => strings.raw.windows(2).all(|pair| pair[0] == pair[1]),
+            (Validity::All, Data::List { entries, .. } | Data::Map { entries, .. }) => {
+                entries.windows(2).all(|pair| pair[0] == pair[1])
+            }
+            (Validity::All, Data::Decimal { digits, .. } | Data::Enum { codes: digits, .. }) => {
+                with_numbers!(&**digits, s => s.windows(2).all(|pair| pair[0].same(pair[1])), false)
+            }
+            (Validity::All, data) => {
+                with_numbers!(data, s => s.windows(2).all(|pair| pair[0].same(pair[1])), false)
+            }
+            (Validity::Mask(_), _) => false,
+        };
+        same_bits || self.is_empty() || {
+            let first = self.value(0);
+            (1..self.len).all(|row| self.value(row) == first)
         }
     }
 
@@ -420,7 +458,9 @@ impl<'a> Column<'a> {
                 Value::Struct(fields.iter().map(|(name, field)| (name.clone(), field.value(row))).collect())
             }
             Data::Other(name) => Value::Other(name),
-            data => with_numbers!(data, s => s[row].value(), unreachable!("every other kind is matched above")),
+            data => {
+                with_numbers!(data, s => s[row].value(), unreachable!("every other kind is matched above"))
+            }
         }
     }
 
@@ -462,8 +502,7 @@ mod tests {
     #[test]
     fn null_numbers_become_nan() {
         let mask = [0b101u64];
-        let column =
-            Column { validity: Validity::Mask(&mask), data: Data::Int32(&[1, 2, 3]), len: 3 };
+        let column = Column { validity: Validity::Mask(&mask), data: Data::Int32(&[1, 2, 3]), len: 3 };
         let numbers = column.numbers().expect("numbers");
         assert!(numbers[1].is_nan());
         assert_eq!((numbers[0], numbers[2]), (1.0, 3.0));
@@ -495,8 +534,11 @@ mod tests {
     #[test]
     fn rows_with_one_list_entry_are_the_same() {
         let child = Box::new(Column::of(Data::Float64(&[1.0, 1.0]), 2));
-        let entries =
-            [ListEntry { offset: 0, length: 1 }, ListEntry { offset: 0, length: 1 }, ListEntry { offset: 1, length: 1 }];
+        let entries = [
+            ListEntry { offset: 0, length: 1 },
+            ListEntry { offset: 0, length: 1 },
+            ListEntry { offset: 1, length: 1 },
+        ];
         let column = Column::of(Data::List { entries: &entries, child }, 3);
         assert!(column.same(0, 1));
         assert!(!column.same(1, 2));

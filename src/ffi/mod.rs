@@ -120,8 +120,13 @@ pub trait Generator: Send + Sync + 'static {
     /// Number of rows, for the optimizer.
     fn n_rows(&self, bound: &Self::Bound) -> u64;
     /// Appends the rows of a block, at most [`BATCH_ROWS`], to `columns`.
-    fn fill(&self, bound: &Self::Bound, local: &mut Self::Local, block: u64, columns: &mut [Output])
-    -> Result<()>;
+    fn fill(
+        &self,
+        bound: &Self::Bound,
+        local: &mut Self::Local,
+        block: u64,
+        columns: &mut [Output],
+    ) -> Result<()>;
 }
 
 /// What `LOAD` found out about the database, for the functions that tell or use it.

@@ -78,7 +78,9 @@ impl Value {
     /// The field of a STRUCT, whatever the case of its name.
     pub fn field(&self, name: &str) -> Option<&Value> {
         match self {
-            Value::Struct(fields) => fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v),
+            Value::Struct(fields) => {
+                fields.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+            }
             _ => None,
         }
     }

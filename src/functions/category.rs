@@ -44,7 +44,10 @@ pub const NORMALIZE_CATEGORY: Function = Function {
     examples: &[
         Example { sql: "SELECT normalize_category('  Home Appliances ')", rows: &["home_appliances"] },
         Example { sql: "SELECT normalize_category('Actionn', ['action', 'puzzle'])", rows: &["action"] },
-        Example { sql: "SELECT normalize_category('tablet', MAP {'mobile': ['tablet', 'phone']})", rows: &["mobile"] },
+        Example {
+            sql: "SELECT normalize_category('tablet', MAP {'mobile': ['tablet', 'phone']})",
+            rows: &["mobile"],
+        },
     ],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Normalize)),
@@ -148,7 +151,8 @@ impl Scalar for Normalize {
             return Ok(());
         }
         matches(arguments, |found| {
-            let entry = found.and_then(|(vocabulary, found)| found.entry.map(|entry| vocabulary.entry(entry)));
+            let entry =
+                found.and_then(|(vocabulary, found)| found.entry.map(|entry| vocabulary.entry(entry)));
             out.push_text(entry);
         })
     }
@@ -161,7 +165,9 @@ impl Scalar for Explain {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         matches(arguments, |found| {
             let Some((vocabulary, found)) = found else { return out.push_null() };
-            let name = |entry: Option<usize>| entry.map_or(Value::Null, |entry| Value::from(vocabulary.entry(entry)));
+            let name = |entry: Option<usize>| {
+                entry.map_or(Value::Null, |entry| Value::from(vocabulary.entry(entry)))
+            };
             out.push(&Value::Struct(vec![
                 field("normalized", name(found.entry)),
                 field("similarity", found.similarity.map_or(Value::Null, Value::Double)),

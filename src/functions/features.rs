@@ -66,7 +66,13 @@ impl<'a> Features<'a> {
         let by_name = matches!(row.data(), Data::Struct(_));
         if !by_name {
             if fields.is_empty() {
-                return Ok(Features { names: Vec::new(), columns: Vec::new(), weights: None, null_rows, len });
+                return Ok(Features {
+                    names: Vec::new(),
+                    columns: Vec::new(),
+                    weights: None,
+                    null_rows,
+                    len,
+                });
             }
             if fields.len() != names.len() {
                 return Err(Error::new(format!(
@@ -120,9 +126,12 @@ fn is_numeric(field: &Field<'_, '_>) -> bool {
     }
 }
 
-/// The numbers of a field; NaN in rows that are NULL as a whole.
+/// The numbers of a field; NaN in rows that are NULL as a whole, and for the literal NULL, which has no type.
 fn numbers<'a>(field: &Field<'_, 'a>, null_rows: Option<&[bool]>) -> Option<Cow<'a, [f64]>> {
     let mut numbers = match &field.numbers {
+        Numbers::Column(column) if matches!(column.data(), Data::Untyped) => {
+            Cow::Owned(vec![f64::NAN; column.len()])
+        }
         Numbers::Column(column) => column.numbers()?,
         Numbers::Element(numbers) => Cow::Owned(numbers.clone()),
     };
@@ -180,7 +189,10 @@ fn elements<'c, 'a>(
         Some(numbers) => numbers,
         None if matches!(child.data(), Data::Untyped) => Cow::Owned(vec![f64::NAN; child.len()]),
         None => {
-            return Err(Error::new(format!("the row is a LIST of {}, features are numbers", child.type_name())));
+            return Err(Error::new(format!(
+                "the row is a LIST of {}, features are numbers",
+                child.type_name()
+            )));
         }
     };
     let valid: Vec<usize> = (0..row.len()).filter(|i| row.is_valid(*i)).collect();
@@ -193,7 +205,9 @@ fn elements<'c, 'a>(
     for i in valid {
         let (offset, length) = entry(i);
         if length != n_features {
-            return Err(Error::new(format!("a row has {length} numbers, the rows before it have {n_features}")));
+            return Err(Error::new(format!(
+                "a row has {length} numbers, the rows before it have {n_features}"
+            )));
         }
         for (column, x) in columns.iter_mut().zip(&numbers[offset..offset + length]) {
             column[i] = *x;
@@ -227,9 +241,10 @@ fn missing(fields: &[Field<'_, '_>], what: &str, name: &str) -> Error {
 
 fn weights<'a>(fields: &[Field<'_, 'a>], name: &str, null_rows: Option<&[bool]>) -> Result<Cow<'a, [f64]>> {
     let field = &fields[position(fields, name).ok_or_else(|| missing(fields, "weight", name))?];
-    let weights = numbers(field, None).ok_or_else(|| Error::new(format!("weight \"{name}\" must be a number")))?;
+    let weights =
+        numbers(field, None).ok_or_else(|| Error::new(format!("weight \"{name}\" must be a number")))?;
     let is_null_row = |i: usize| null_rows.is_some_and(|rows| rows[i]);
-    match weights.iter().enumerate().find(|(i, w)| !(w.is_finite() && **w >= 0.0) && !is_null_row(*i)) {
+    match weights.iter().enumerate().find(|(i, w)| !(is_null_row(*i) || (w.is_finite() && **w >= 0.0))) {
         Some((_, w)) => {
             let given = if w.is_nan() { "NULL".to_string() } else { format!("{w:?}") };
             Err(Error::new(format!("weight \"{name}\" must be a number of at least 0, not {given}")))
@@ -279,9 +294,6 @@ fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
         }
         if chosen.contains(&i) {
             return Err(Error::new(format!("features names \"{name}\" twice")));
-        }
-        if !is_numeric(&fields[i]) {
-            return Err(not_numeric(&fields[i]));
         }
         chosen.push(i);
     }

@@ -83,7 +83,13 @@ impl Generator for MarketplaceEvents {
         *rows
     }
 
-    fn fill(&self, (shop, _): &Self::Bound, events: &mut Events, block: u64, columns: &mut [Output]) -> Result<()> {
+    fn fill(
+        &self,
+        (shop, _): &Self::Bound,
+        events: &mut Events,
+        block: u64,
+        columns: &mut [Output],
+    ) -> Result<()> {
         shop.fill(block, events);
         let [time, kind, product, category, code, brand, price, user, session] = columns else {
             panic!("the generator has nine columns");
@@ -112,5 +118,7 @@ fn count(name: &str, value: &Value) -> Result<Option<u64>> {
         return Ok(None);
     }
     let count = value.as_i64().and_then(|count| u64::try_from(count).ok());
-    count.map(Some).ok_or_else(|| Error::new(format!("{name} must be a whole number of at least 0, not {value}")))
+    count
+        .map(Some)
+        .ok_or_else(|| Error::new(format!("{name} must be a whole number of at least 0, not {value}")))
 }

@@ -109,7 +109,10 @@ pub const AMAZING_INFO_RELATION: Function = Function {
               macros VARCHAR, advice VARCHAR, stale_macros VARCHAR[]",
     description: "What `amazing_info()` tells, and relations in the current database that another version installed.",
     details: "`stale_macros` names them; run `sql/install.sql` again to renew them. NULL where there are none.",
-    examples: &[Example { sql: "SELECT macros, stale_macros FROM amz.amazing_info()", rows: &["amz.main | NULL"] }],
+    examples: &[Example {
+        sql: "SELECT macros, stale_macros FROM amz.amazing_info()",
+        rows: &["amz.main | NULL"],
+    }],
     since: "0.1.0",
     register: None,
 };

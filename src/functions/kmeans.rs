@@ -259,7 +259,11 @@ impl Aggregate for Fit {
         let k = rows.column(1);
         let n_clusters = options::n_clusters(&k.value(0)).map_err(|error| options.speak(error))?;
         if let Some(row) = (1..rows.len()).find(|row| !k.same(0, *row)) {
-            let error = Error::new(format!("k must be the same in all rows, not {} and {}", k.value(0), k.value(row)));
+            let error = Error::new(format!(
+                "k must be the same in all rows, not {} and {}",
+                k.value(0),
+                k.value(row)
+            ));
             return Err(options.speak(error));
         }
         Ok(FitBatch { n_clusters, options, options_column, features, call: OnceCell::new() })
@@ -274,7 +278,9 @@ impl Aggregate for Fit {
             }
         };
         if call.n_clusters != batch.n_clusters || call.options != batch.options {
-            return Err(batch.options.speak(Error::new("k and options must be the same in all rows of a group")));
+            return Err(batch
+                .options
+                .speak(Error::new("k and options must be the same in all rows of a group")));
         }
         if call.given.is_some() {
             return Ok(());
@@ -287,8 +293,11 @@ impl Aggregate for Fit {
         match (&source.call, &target.call) {
             (None, _) => return Ok(()),
             (Some(call), None) => target.call = Some(call.clone()),
-            (Some(a), Some(b)) if Arc::ptr_eq(a, b) || (a.n_clusters == b.n_clusters && a.options == b.options) => {}
-            (Some(_), Some(_)) => return Err(Error::new("k and options must be the same in all rows of a group")),
+            (Some(a), Some(b))
+                if Arc::ptr_eq(a, b) || (a.n_clusters == b.n_clusters && a.options == b.options) => {}
+            (Some(_), Some(_)) => {
+                return Err(Error::new("k and options must be the same in all rows of a group"));
+            }
         }
         target.n_null_rows += source.n_null_rows;
         Rows::merge(&mut target.rows, &source.rows)
@@ -302,7 +311,9 @@ impl Aggregate for Fit {
         let fitted = match (&call.given, state.rows) {
             (Some(given), _) => Some(given.clone()),
             (None, None) => None,
-            (None, Some(rows)) => self.fit(&call, rows, state.n_null_rows).map_err(|e| call.options.speak(e))?,
+            (None, Some(rows)) => {
+                self.fit(&call, rows, state.n_null_rows).map_err(|e| call.options.speak(e))?
+            }
         };
         match fitted {
             Some(model) => out.push(&model.value()),
@@ -357,6 +368,9 @@ impl NamedModel {
         let centroids = reader.matrix("centroids")?;
         let (names, transform) = reader.transform(centroids[0].len())?;
         let sizes = reader.counts("sizes", centroids.len())?;
+        let iterations = i32::try_from(reader.count("iterations")?)
+            .map_err(|_| reader.broken("iterations", "must fit an INTEGER"))?
+            .unsigned_abs();
         let kmeans = KMeans {
             transform,
             sizes,
@@ -364,7 +378,7 @@ impl NamedModel {
             rows: reader.count("rows")?,
             skipped: reader.count("skipped")?,
             sampled: reader.count("sampled")?,
-            iterations: u32::try_from(reader.count("iterations")?).unwrap_or(u32::MAX),
+            iterations,
             converged: reader.figure("converged") == Some(&Value::Boolean(true)),
             seed: reader.figure("seed").and_then(Value::as_i64).unwrap_or(0),
             centroids,
@@ -488,17 +502,20 @@ impl Scalar for Centroids {
 
 fn centroids(model: &NamedModel) -> Value {
     let KMeans { transform, centroids, sizes, .. } = &model.kmeans;
-    let total: u64 = sizes.iter().sum();
+    let total: f64 = sizes.iter().map(|size| *size as f64).sum();
     let mut entries = Vec::new();
     for (segment, (centroid, size)) in centroids.iter().zip(sizes).enumerate() {
         for (i, (name, scaled)) in model.names.iter().zip(centroid).enumerate() {
             let centered = transform.center[i] + scaled * transform.spread[i];
-            let z_score =
-                if transform.stddev[i] > 0.0 { (centered - transform.mean[i]) / transform.stddev[i] } else { 0.0 };
+            let z_score = if transform.stddev[i] > 0.0 {
+                (centered - transform.mean[i]) / transform.stddev[i]
+            } else {
+                0.0
+            };
             entries.push(Value::Struct(vec![
                 field("segment", Value::Integer(segment as i128)),
                 field("size", count(*size)),
-                field("share", if total > 0 { *size as f64 / total as f64 } else { 0.0 }),
+                field("share", if total > 0.0 { *size as f64 / total } else { 0.0 }),
                 field("feature", name.as_str()),
                 field("value", transform.invert(i, *scaled)),
                 field("z_score", z_score),

@@ -3,6 +3,7 @@
 //! Models are read by field name whatever the numeric types, because they come back from tables, Parquet and JSON.
 
 use super::features::element_name;
+use super::options;
 use crate::ffi::{Chunk, Column, Data, Error, Result, SqlType, Value};
 use crate::ml::{Nulls, Scale, Transform};
 
@@ -27,27 +28,30 @@ impl<'v> Reader<'v> {
             return Err(Error::new(format!("the model must be a STRUCT made by {fit}, not {value}")));
         }
         let reader = Reader { value, fit };
-        let version = reader.optional("version").and_then(Value::as_i64).unwrap_or(VERSION);
-        if version > VERSION {
-            return Err(Error::new(format!("the model has version {version}, this extension reads up to {VERSION}")));
+        match reader.optional("version") {
+            Some(version) if version.as_i64().is_none_or(|version| version > VERSION) => Err(Error::new(
+                format!("the model has version {version}, this extension reads up to {VERSION}"),
+            )),
+            _ => Ok(reader),
         }
-        Ok(reader)
     }
 
     fn optional(&self, field: &str) -> Option<&'v Value> {
         self.value.field(field).filter(|value| !value.is_null())
     }
 
-    fn broken(&self, field: &str, what: &str) -> Error {
+    /// The error of a field that cannot be used.
+    pub fn broken(&self, field: &str, what: &str) -> Error {
         Error::new(format!("the model's {field} {what}, a model of {} is needed", self.fit))
     }
 
     fn list(&self, field: &str) -> Result<Option<&'v [Value]>> {
         match self.optional(field) {
             None => Ok(None),
-            Some(value) => {
-                value.as_list().map(Some).ok_or_else(|| self.broken(field, &format!("must be a LIST, not {value}")))
-            }
+            Some(value) => value
+                .as_list()
+                .map(Some)
+                .ok_or_else(|| self.broken(field, &format!("must be a LIST, not {value}"))),
         }
     }
 
@@ -60,13 +64,20 @@ impl<'v> Reader<'v> {
         let matrix: Vec<Vec<f64>> = rows
             .iter()
             .map(|row| {
-                let row = row.as_list().ok_or_else(|| self.broken(field, "has a NULL inside"))?;
+                if row.is_null() {
+                    return Err(self.broken(field, "has a NULL inside"));
+                }
+                let row = row
+                    .as_list()
+                    .filter(|row| !row.is_empty())
+                    .ok_or_else(|| self.broken(field, &format!("must be lists of numbers, not {row}")))?;
                 row.iter().map(|x| self.number(field, x)).collect()
             })
             .collect::<Result<_>>()?;
-        match matrix.iter().find(|row| row.len() != matrix[0].len() || row.is_empty()) {
+        match matrix.iter().find(|row| row.len() != matrix[0].len()) {
             Some(row) => {
-                Err(self.broken(field, &format!("have rows of {} and {} numbers", matrix[0].len(), row.len())))
+                Err(self
+                    .broken(field, &format!("have rows of {} and {} numbers", matrix[0].len(), row.len())))
             }
             None => Ok(matrix),
         }
@@ -134,6 +145,13 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// One of some names, where the field is there.
+    fn one_of<T>(&self, field: &str, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
+        self.optional(field)
+            .map(|value| options::one_of(&format!("the model's {field}"), value, accepted, parse))
+            .transpose()
+    }
+
     /// Any number, where the field is there.
     pub fn figure(&self, field: &str) -> Option<&'v Value> {
         self.optional(field)
@@ -148,17 +166,8 @@ impl<'v> Reader<'v> {
         if names.len() != n {
             return Err(self.broken("features", &format!("has {} names for {n} features", names.len())));
         }
-        let word = |field: &str| self.optional(field).and_then(Value::as_str).map(str::to_ascii_lowercase);
-        let scale = match word("scale") {
-            None => Scale::Standard,
-            Some(name) => Scale::from_name(&name)
-                .ok_or_else(|| self.broken("scale", &format!("must be one of {:?}, not '{name}'", Scale::NAMES)))?,
-        };
-        let nulls = match word("nulls") {
-            None => Nulls::Skip,
-            Some(name) => Nulls::from_name(&name)
-                .ok_or_else(|| self.broken("nulls", &format!("must be one of {:?}, not '{name}'", Nulls::NAMES)))?,
-        };
+        let scale = self.one_of("scale", Scale::NAMES, Scale::from_name)?.unwrap_or(Scale::Standard);
+        let nulls = self.one_of("nulls", Nulls::NAMES, Nulls::from_name)?.unwrap_or(Nulls::Skip);
         let log = self.texts("log")?;
         if let Some(name) = log.iter().find(|name| !names.contains(name)) {
             return Err(self.broken("log", &format!("names \"{name}\", which is no feature")));
@@ -229,7 +238,8 @@ pub fn runs<M>(
     let models: &Column<'_> = arguments.column(0);
     let mut start = 0;
     while start < arguments.len() {
-        let end = (start + 1..arguments.len()).find(|row| !models.same(start, *row)).unwrap_or(arguments.len());
+        let end =
+            (start + 1..arguments.len()).find(|row| !models.same(start, *row)).unwrap_or(arguments.len());
         let value = models.value(start);
         let model = if value.is_null() { None } else { Some(read(&value)?) };
         apply(model.as_ref(), start..end)?;

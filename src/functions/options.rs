@@ -6,8 +6,8 @@ use crate::ml::{Nulls, Scale};
 
 /// Options of `kmeans_fit`.
 pub const KMEANS: &[&str] = &[
-    "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol", "seed", "memory",
-    "threads", "model", "relation", "adds",
+    "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol", "seed",
+    "memory", "threads", "model", "relation", "adds",
 ];
 /// Options of `pca_fit`.
 pub const PCA: &[&str] =
@@ -120,9 +120,9 @@ impl Options {
             "threads" => self.threads = Some(whole(name, value, 1, 100_000)? as usize),
             "memory" => self.memory = whole(name, value, MIN_MEMORY, i64::MAX)? as u64,
             "seed" => {
-                self.seed = value
-                    .as_i64()
-                    .ok_or_else(|| Error::new(format!("seed must be a whole number of 64 bits, not {value}")))?;
+                self.seed = value.as_i64().ok_or_else(|| {
+                    Error::new(format!("seed must be a whole number of 64 bits, not {value}"))
+                })?;
             }
             "tol" => {
                 self.tol = number(value)
@@ -155,19 +155,27 @@ impl Options {
     ///
     /// A NULL that has a type comes from a query that found no model: an error, or a fresh fit would take its place.
     pub fn model(column: Option<&Column<'_>>, name: &str) -> Result<Option<Value>> {
-        match fields(column)?.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, c)| c.value(0)) {
+        match fields(column)?
+            .iter()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, c)| c.value(0))
+        {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::TypedNull) => Err(Error::new(format!("{name} is NULL, the query for it found no model"))),
+            Some(Value::TypedNull) => {
+                Err(Error::new(format!("{name} is NULL, the query for it found no model")))
+            }
             Some(model) => Ok(Some(model)),
         }
     }
 }
 
-/// The fields of an options STRUCT; none where it is left out or NULL.
+/// The fields of an options STRUCT; none where it is left out or NULL. Rows that differ are an error, or the order
+/// of the rows would decide.
 pub fn fields<'c, 'a>(column: Option<&'c Column<'a>>) -> Result<&'c [(String, Column<'a>)]> {
     match column.map(|column| (column, column.data())) {
         None | Some((_, Data::Untyped)) => Ok(&[]),
-        Some((_, Data::Struct(fields))) => Ok(fields),
+        Some((column, Data::Struct(fields))) if column.is_constant() => Ok(fields),
+        Some((_, Data::Struct(_))) => Err(Error::new("options must be the same in all rows")),
         Some((column, _)) => {
             let given = column.type_name();
             Err(Error::new(format!("options must be a STRUCT such as {{'seed': 7}}, not {given}")))
@@ -195,8 +203,13 @@ pub fn n_clusters(k: &Value) -> Result<usize> {
 /// A whole number of a range.
 pub fn whole(name: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
     value.as_i64().filter(|number| (low..=high).contains(number)).ok_or_else(|| {
-        let range = if high == i64::MAX { format!("at least {low}") } else { format!("between {low} and {high}") };
-        let kind = if value.as_f64().is_some_and(|x| x.fract() == 0.0) || value.is_null() { "" } else { "a whole number " };
+        let range =
+            if high == i64::MAX { format!("at least {low}") } else { format!("between {low} and {high}") };
+        let kind = if value.as_f64().is_some_and(|x| x.fract() == 0.0) || value.is_null() {
+            ""
+        } else {
+            "a whole number "
+        };
         Error::new(format!("{name} must be {kind}{range}, not {value}"))
     })
 }
@@ -208,12 +221,17 @@ fn number(value: &Value) -> Option<f64> {
 
 /// A text.
 pub fn text(name: &str, value: &Value) -> Result<String> {
-    value.as_str().map(str::to_string).ok_or_else(|| Error::new(format!("{name} must be a text, not {value}")))
+    value
+        .as_str()
+        .map(str::to_string)
+        .ok_or_else(|| Error::new(format!("{name} must be a text, not {value}")))
 }
 
 /// A list of names; a single name is a list of one.
 fn names(option: &str, value: &Value) -> Result<Vec<String>> {
-    let wrong = |value: &Value| Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}"));
+    let wrong = |value: &Value| {
+        Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}"))
+    };
     match value {
         Value::Text(name) => Ok(vec![name.clone()]),
         Value::List(values) => {
@@ -223,7 +241,8 @@ fn names(option: &str, value: &Value) -> Result<Vec<String>> {
     }
 }
 
-fn one_of<T>(name: &str, value: &Value, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<T> {
+/// One of some names, whatever their case.
+pub fn one_of<T>(name: &str, value: &Value, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<T> {
     value.as_str().and_then(|text| parse(&text.to_ascii_lowercase())).ok_or_else(|| {
         let names: Vec<String> = accepted.iter().map(|name| format!("'{name}'")).collect();
         Error::new(format!("{name} must be one of {}, not {value}", names.join(", ")))

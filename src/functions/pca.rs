@@ -162,9 +162,15 @@ impl Aggregate for Fit {
         features::read(rows, rows.get(1), options::PCA)
     }
 
-    fn update(&self, state: &mut FitState, (options, features): &Self::Batch<'_>, range: Range<usize>) -> Result<()> {
+    fn update(
+        &self,
+        state: &mut FitState,
+        (options, features): &Self::Batch<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
         same_options(&mut state.options, options)?;
-        Rows::add(&mut state.rows, &mut state.n_null_rows, features, options, range).map_err(|e| options.speak(e))
+        Rows::add(&mut state.rows, &mut state.n_null_rows, features, options, range)
+            .map_err(|e| options.speak(e))
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
@@ -215,7 +221,8 @@ impl Fit {
         let log = features::flags(&rows.names, &options.log);
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, log, n, n_threads };
-        let fit = Pca::fit(&rows.observations, &pca_options).map_err(|error| features::explain(error, &rows.names))?;
+        let fit = Pca::fit(&rows.observations, &pca_options)
+            .map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut pca| {
             pca.skipped += n_null_rows;
             NamedModel { names: rows.names, pca }
@@ -237,7 +244,12 @@ impl NamedModel {
         let pca = Pca {
             transform,
             explained_variance: reader.numbers("explained_variance", components.len(), 0.0, false)?,
-            explained_variance_ratio: reader.numbers("explained_variance_ratio", components.len(), 0.0, false)?,
+            explained_variance_ratio: reader.numbers(
+                "explained_variance_ratio",
+                components.len(),
+                0.0,
+                false,
+            )?,
             rows: reader.count("rows")?,
             skipped: reader.count("skipped")?,
             components,
@@ -300,10 +312,9 @@ fn n_components(arguments: &Chunk<'_>, row: usize, available: usize) -> Result<u
     if n.is_null() {
         return Ok(available);
     }
-    n.as_i64()
-        .and_then(|n| usize::try_from(n).ok())
-        .filter(|n| (1..=available).contains(n))
-        .ok_or_else(|| Error::new(format!("n must be between 1 and the model's {available} components, not {n}")))
+    n.as_i64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=available).contains(n)).ok_or_else(
+        || Error::new(format!("n must be between 1 and the model's {available} components, not {n}")),
+    )
 }
 
 /// The scalar that tells what the components are.

@@ -74,7 +74,12 @@ impl Aggregate for Fold {
         features::read(rows, rows.get(1), options::SUMMARY)
     }
 
-    fn update(&self, state: &mut FoldState, (options, features): &Self::Batch<'_>, range: Range<usize>) -> Result<()> {
+    fn update(
+        &self,
+        state: &mut FoldState,
+        (options, features): &Self::Batch<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
         if features.names.is_empty() {
             return Ok(());
         }

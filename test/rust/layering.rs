@@ -26,7 +26,13 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 
 /// External crates that a layer must be allowed to name.
 const CRATES: &[&str] = &[
-    "libduckdb_sys", "nalgebra", "rand_distr", "rand_xoshiro", "rapidfuzz", "unicode_normalization", "xxhash_rust",
+    "libduckdb_sys",
+    "nalgebra",
+    "rand_distr",
+    "rand_xoshiro",
+    "rapidfuzz",
+    "unicode_normalization",
+    "xxhash_rust",
 ];
 
 /// Functions of the C API that the v1 backend calls. All have the same place in the table of every supported
@@ -146,7 +152,9 @@ const SQL_FUNCTIONS: &[&str] = &["duckdb_databases", "duckdb_functions", "duckdb
 
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("src is readable").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            fs::read_dir(folder).expect("src is readable").map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 walk(&entry, found);
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
@@ -163,7 +171,13 @@ fn sources() -> Vec<(String, String)> {
         .map(|path| {
             let name = path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
             let code = fs::read_to_string(&path).expect("a text");
-            (name, code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n"))
+            (
+                name,
+                code.lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
         })
         .collect()
 }
@@ -196,7 +210,8 @@ fn layers_know_only_the_layers_below() {
             panic!("src/{file} belongs to no layer");
         });
         for named in named_layers(code) {
-            let allowed = named == layer || layers.contains(&named) || EXCEPTIONS.contains(&(file.as_str(), named));
+            let allowed =
+                named == layer || layers.contains(&named) || EXCEPTIONS.contains(&(file.as_str(), named));
             assert!(allowed, "src/{file} names crate::{named}");
         }
         for name in CRATES.iter().filter(|name| words(code).contains(**name)) {
@@ -215,7 +230,9 @@ fn only_the_fence_is_unsafe() {
 
 #[test]
 fn pure_modules_do_not_know_duckdb() {
-    for (file, code) in sources().iter().filter(|(file, _)| matches!(layer_of(file), "ml" | "text" | "synth" | "plot")) {
+    for (file, code) in
+        sources().iter().filter(|(file, _)| matches!(layer_of(file), "ml" | "text" | "synth" | "plot"))
+    {
         assert!(!code.to_lowercase().contains("duckdb"), "src/{file} names DuckDB");
     }
 }

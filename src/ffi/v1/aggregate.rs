@@ -26,7 +26,9 @@ impl<S: Default> Slot<S> {
         }
         match self {
             Slot::Live(state) => Ok(state),
-            _ => Err(Error::new("a running window (OVER with a growing frame) is not supported, use GROUP BY")),
+            _ => {
+                Err(Error::new("a running window (OVER with a growing frame) is not supported, use GROUP BY"))
+            }
         }
     }
 }
@@ -79,7 +81,10 @@ unsafe extern "C" fn init<A: Aggregate>(_info: duckdb_function_info, state: duck
 
 /// # Safety
 /// `states` holds `count` states that `init` wrote; no reference to them exists.
-unsafe fn slots<'a, A: Aggregate>(states: *mut duckdb_aggregate_state, count: usize) -> &'a [*mut Slot<A::State>] {
+unsafe fn slots<'a, A: Aggregate>(
+    states: *mut duckdb_aggregate_state,
+    count: usize,
+) -> &'a [*mut Slot<A::State>] {
     // SAFETY: promised by the caller; an array of opaque pointers is one of typed pointers.
     unsafe { slice::from_raw_parts(states.cast::<*mut Slot<A::State>>(), count) }
 }

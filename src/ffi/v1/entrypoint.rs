@@ -79,9 +79,8 @@ unsafe fn load(
 
 /// Attaches the catalog of the macros in memory. `false` where the name is taken by a database of the user.
 fn attach(connection: &Connection) -> Result<bool> {
-    let attached = connection.run(&format!(
-        "SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = '{CATALOG}'"
-    ))?;
+    let attached = connection
+        .run(&format!("SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = '{CATALOG}'"))?;
     if attached != Value::Integer(0) {
         // An earlier LOAD that failed half way leaves an in-memory database of ours: nothing but commented macros.
         let ours = connection.run(&format!(

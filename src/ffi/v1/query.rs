@@ -46,7 +46,11 @@ impl Connection {
                 Ok(value)
             } else {
                 let text = duckdb_result_error(&mut result);
-                let text = if text.is_null() { "unknown error".into() } else { CStr::from_ptr(text).to_string_lossy() };
+                let text = if text.is_null() {
+                    "unknown error".into()
+                } else {
+                    CStr::from_ptr(text).to_string_lossy()
+                };
                 Err(Error::new(text.into_owned()))
             };
             duckdb_destroy_result(&mut result);

@@ -40,7 +40,11 @@ unsafe fn typed_column<'a>(vector: duckdb_vector, logical: &LogicalType, len: us
     // SAFETY: a validity mask, where there is one, has a bit for each row.
     let validity = unsafe {
         let mask = duckdb_vector_get_validity(vector);
-        if mask.is_null() { Validity::All } else { Validity::Mask(slice::from_raw_parts(mask, len.div_ceil(64))) }
+        if mask.is_null() {
+            Validity::All
+        } else {
+            Validity::Mask(slice::from_raw_parts(mask, len.div_ceil(64)))
+        }
     };
     // SAFETY: promised by the caller.
     Column { validity, data: unsafe { data(vector, logical, len) }, len }
@@ -59,8 +63,8 @@ unsafe fn values<'a, T>(vector: duckdb_vector, len: usize) -> &'a [T] {
 /// # Safety
 /// As [`typed_column`].
 unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> Data<'a> {
-    // SAFETY (whole body): each arm reads what DuckDB stores for that type; handles that are created are owned by
-    // `LogicalType` and freed; child vectors live as long as their parent.
+    // SAFETY: each arm reads what DuckDB stores for that type; handles that are created are owned by `LogicalType`
+    // and freed; child vectors live as long as their parent.
     unsafe {
         match duckdb_get_type_id(logical.0) {
             DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => Data::Untyped,

@@ -26,13 +26,21 @@ pub(super) unsafe fn create<S: Scalar>(
         // NULL is our business: what it means differs from argument to argument.
         duckdb_scalar_function_set_special_handling(function);
         let registered = Registered { name: signature.name, returns: signature.returns, function: scalar };
-        duckdb_scalar_function_set_extra_info(function, registered.into_raw(), Some(drop_box::<Registered<S>>));
+        duckdb_scalar_function_set_extra_info(
+            function,
+            registered.into_raw(),
+            Some(drop_box::<Registered<S>>),
+        );
         duckdb_scalar_function_set_function(function, Some(call::<S>));
         function
     }
 }
 
-unsafe extern "C" fn call<S: Scalar>(info: duckdb_function_info, input: duckdb_data_chunk, output: duckdb_vector) {
+unsafe extern "C" fn call<S: Scalar>(
+    info: duckdb_function_info,
+    input: duckdb_data_chunk,
+    output: duckdb_vector,
+) {
     // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and a vector for its rows.
     unsafe {
         let registered = &*duckdb_scalar_function_get_extra_info(info).cast::<Registered<S>>();

@@ -95,7 +95,11 @@ unsafe extern "C" fn bind<G: Generator>(info: duckdb_bind_info) {
                 duckdb_bind_add_result_column(info, name.as_ptr(), LogicalType::new(sql_type).0);
             }
             duckdb_bind_set_cardinality(info, generator.n_rows(&bound), true);
-            duckdb_bind_set_bind_data(info, Box::into_raw(Box::new(bound)).cast(), Some(drop_box::<G::Bound>));
+            duckdb_bind_set_bind_data(
+                info,
+                Box::into_raw(Box::new(bound)).cast(),
+                Some(drop_box::<G::Bound>),
+            );
             Ok(())
         });
         if let Err(error) = result {

@@ -29,7 +29,8 @@ impl LogicalType {
                 return LogicalType(unsafe { duckdb_create_list_type(child.0) });
             }
             SqlType::Struct(fields) => {
-                let types: Vec<LogicalType> = fields.iter().map(|(_, field)| LogicalType::new(field)).collect();
+                let types: Vec<LogicalType> =
+                    fields.iter().map(|(_, field)| LogicalType::new(field)).collect();
                 let mut handles: Vec<duckdb_logical_type> = types.iter().map(|t| t.0).collect();
                 let names: Vec<_> = fields.iter().map(|(name, _)| c_text(name)).collect();
                 let mut name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();

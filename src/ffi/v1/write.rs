@@ -13,7 +13,7 @@ use crate::ffi::output::Buffer;
 /// # Safety
 /// `vector` is a flat vector of the column's type with room for `offset + out.len()` rows.
 pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) {
-    // SAFETY (whole body): promised by the caller; a list's child is reserved before its rows are written, and
+    // SAFETY: promised by the caller; a list's child is reserved before its rows are written, and
     // data pointers are fetched anew after each reserve.
     unsafe {
         if out.valid.contains(&false) {
@@ -46,14 +46,19 @@ pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) {
                 // An earlier call may have filled rows of this vector already.
                 let before = duckdb_list_vector_get_size(vector) as usize;
                 let size = (before + child.len()) as idx_t;
-                assert!(duckdb_list_vector_reserve(vector, size) == duckdb_state_DuckDBSuccess, "list memory");
+                assert!(
+                    duckdb_list_vector_reserve(vector, size) == duckdb_state_DuckDBSuccess,
+                    "list memory"
+                );
                 assert!(duckdb_list_vector_set_size(vector, size) == duckdb_state_DuckDBSuccess, "list size");
                 let mut start = 0;
                 let entries: Vec<duckdb_list_entry> = ends
                     .iter()
                     .map(|end| {
-                        let entry =
-                            duckdb_list_entry { offset: (before + start) as u64, length: (end - start) as u64 };
+                        let entry = duckdb_list_entry {
+                            offset: (before + start) as u64,
+                            length: (end - start) as u64,
+                        };
                         start = *end;
                         entry
                     })
