@@ -1,0 +1,134 @@
+"""Turns the compiled library into a DuckDB extension: appends the metadata footer and lays out a local repository.
+
+    python3 extension-ci/package.py --library target/release/libamazing.so
+
+writes build/release/amazing.duckdb_extension for `LOAD '<path>'`, and
+build/repo/<duckdb version>/<platform>/amazing.duckdb_extension.gz for `INSTALL amazing FROM 'build/repo'`.
+"""
+
+import argparse
+import gzip
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONS_FILE = Path(__file__).resolve().parent / "duckdb_versions.txt"
+
+# DuckDB derives the name of the entry point (amazing_init_c_api) from the name of the file.
+FILE_NAME = "amazing.duckdb_extension"
+ABI_TYPE = "C_STRUCT"
+C_API_VERSION = "v1.2.0"
+
+FIELD_BYTES = 32
+SIGNATURE_BYTES = 256
+FOOTER_BYTES = 8 * FIELD_BYTES + SIGNATURE_BYTES
+
+PLATFORMS = {
+    "x86_64-unknown-linux-gnu": "linux_amd64",
+    "aarch64-unknown-linux-gnu": "linux_arm64",
+    "x86_64-unknown-linux-musl": "linux_amd64_musl",
+    "aarch64-unknown-linux-musl": "linux_arm64_musl",
+    "x86_64-apple-darwin": "osx_amd64",
+    "aarch64-apple-darwin": "osx_arm64",
+    "x86_64-pc-windows-msvc": "windows_amd64",
+    "aarch64-pc-windows-msvc": "windows_arm64",
+    "x86_64-pc-windows-gnu": "windows_amd64_mingw",
+}
+
+
+def footer(extension_version, platform, abi_type=ABI_TYPE, c_api_version=C_API_VERSION):
+    """The last 512 bytes of an extension: eight NUL-padded fields, last to first, then room for a signature."""
+    fields = ["", "", "", abi_type, extension_version, c_api_version, platform, "4"]
+    encoded = [field.encode("ascii") for field in fields]
+    for field in encoded:
+        if len(field) > FIELD_BYTES:
+            raise ValueError(f"footer field {field!r} is longer than {FIELD_BYTES} bytes")
+    return b"".join(field.ljust(FIELD_BYTES, b"\0") for field in encoded) + bytes(SIGNATURE_BYTES)
+
+
+def host_triple():
+    """The triple that rustc builds for when no --target is given."""
+    output = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
+    return re.search(r"^host: (\S+)$", output, re.MULTILINE).group(1)
+
+
+def platform_of(triple):
+    """DuckDB's name of a Rust target triple."""
+    if triple not in PLATFORMS:
+        raise SystemExit(
+            f"package.py: no DuckDB platform is known for the Rust target {triple}; "
+            f"build for one of {', '.join(sorted(PLATFORMS))}, or pass --platform with what `PRAGMA platform` prints"
+        )
+    return PLATFORMS[triple]
+
+
+def crate_version():
+    """`version` of Cargo.toml's [package] section (tomllib is younger than the oldest Python that builds us)."""
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    package = manifest.split("[package]", 1)[1].split("\n[", 1)[0]
+    return re.search(r'^version\s*=\s*"([^"]+)"', package, re.MULTILINE).group(1)
+
+
+def duckdb_versions(tested_only=False):
+    """The DuckDB releases of duckdb_versions.txt, oldest first, each with its leading `v`."""
+    versions = []
+    for line in VERSIONS_FILE.read_text(encoding="utf-8").splitlines():
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        if not re.fullmatch(r"v\d+\.\d+\.\d+", words[0]) or words[1:] not in ([], ["tested"]):
+            raise SystemExit(f"{VERSIONS_FILE.name}: expected `v<major>.<minor>.<patch> [tested]`, found `{line}`")
+        if words[1:] or not tested_only:
+            versions.append(words[0])
+    return versions
+
+
+def write_atomically(path, content):
+    """Replaces a file in one step; leaves an equal one alone, so that what depends on its time is not built again."""
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--library", type=Path, required=True, help="the compiled library (cdylib)")
+    parser.add_argument("--platform", help="DuckDB's platform name; default: that of rustc's host")
+    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where to write; default: build/")
+    parser.add_argument("--kind", default="release", help="folder below the build folder: release or debug")
+    arguments = parser.parse_args()
+
+    if not arguments.library.is_file():
+        raise SystemExit(f"package.py: {arguments.library} does not exist; run `cargo build --release` first")
+    version = "v" + crate_version()
+    platform = arguments.platform or platform_of(host_triple())
+    extension = arguments.library.read_bytes() + footer(version, platform)
+
+    path = arguments.build / arguments.kind / FILE_NAME
+    write_atomically(path, extension)
+    print(f"{os.path.relpath(path)}: amazing {version} for {platform}, {len(extension) / 1e6:.1f} MB")
+
+    if arguments.kind == "release":
+        compressed = gzip.compress(extension, compresslevel=6, mtime=0)
+        versions = duckdb_versions()
+        for duckdb_version in versions:
+            write_atomically(arguments.build / "repo" / duckdb_version / platform / (FILE_NAME + ".gz"), compressed)
+        print(f"{os.path.relpath(arguments.build / 'repo')}: DuckDB {versions[0]} to {versions[-1]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

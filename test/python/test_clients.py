@@ -1,0 +1,125 @@
+"""The clients: Python on every tested DuckDB gives the same bits; data frames and the command line client work."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas
+import pyarrow
+import pytest
+
+from conftest import interpreter
+
+CLI_VERSION = "1.5.6"
+
+# More rows than one row group of DuckDB holds, so that two threads share the work; no function whose value may depend
+# on DuckDB's version.
+POINTS = """
+CREATE TABLE points AS
+SELECT
+    i AS user_id,
+    (i % 4 * 400 + i * 7919 % 1009) / 7.0 AS total_spent,
+    (i % 4 * 90 + i * 104729 % 257) AS total_events,
+    CASE WHEN i % 97 = 0 THEN NULL ELSE i * 31 % 11 / 3.0 END AS avg_basket
+FROM range(250000) AS t (i)
+ORDER BY {order}
+"""
+ORDERS = {"as_made": "i", "shuffled": "i * 48271 % 250007", "reversed": "-i"}
+
+FITS = {
+    "kmeans": "SELECT kmeans_fit(p, 4)::VARCHAR FROM points AS p",
+    "kmeans_log": "SELECT kmeans_fit(p, 3, {'scale': 'robust', 'log': ['total_events'], 'seed': 7})::VARCHAR FROM points AS p",
+    "pca": "SELECT pca_fit(p)::VARCHAR FROM points AS p",
+    "summary": "SELECT feature_summary(p)::VARCHAR FROM points AS p",
+}
+
+
+def fitted(pythons, run_python, version, order, threads):
+    code = f"con = open_database(threads={threads})\ncon.execute({POINTS.format(order=ORDERS[order])!r})\n"
+    code += f"print(json.dumps({{name: con.execute(sql).fetchall()[0][0] for name, sql in {FITS!r}.items()}}))"
+    return run_python(pythons[version], code)
+
+
+def test_the_same_bits_in_every_version_with_any_threads_and_order(pythons, run_python):
+    runs = [("2.0.0", "as_made", 1), ("2.0.0", "shuffled", 2), ("2.0.0", "reversed", 1)]
+    runs += [(version, order, 2) for version in pythons if version != "2.0.0" for order in ("as_made", "shuffled")]
+    expected, *others = [fitted(pythons, run_python, *run) for run in runs]
+    assert len(others) >= 4 and all(expected.values())
+    for run, models in zip(runs[1:], others):
+        assert models == expected, run
+
+
+@pytest.fixture
+def frame():
+    return pandas.DataFrame(
+        {"user_id": range(300), "total_spent": [i % 3 * 100.0 + i % 7 for i in range(300)], "name": ["x"] * 300}
+    )
+
+
+SIZES = "SELECT segment, count(*) FROM amz.kmeans_segments('{}', k := 3) GROUP BY ALL ORDER BY segment"
+
+
+def test_a_pandas_data_frame_is_a_source(con, frame):
+    assert con.execute(SIZES.format("frame")).fetchall() == [(0, 100), (1, 100), (2, 100)]
+
+
+def test_an_arrow_table_is_a_source(con, frame):
+    arrow = pyarrow.Table.from_pandas(frame)
+    assert arrow.num_rows == 300
+    assert con.execute(SIZES.format("arrow")).fetchall() == [(0, 100), (1, 100), (2, 100)]
+
+
+def test_segments_come_back_as_a_data_frame(con, frame):
+    result = con.execute("FROM amz.kmeans_segments('frame', k := 3)").df()
+    assert list(result.columns) == [*frame.columns, "segment"]
+    assert sorted(result["segment"].unique()) == [0, 1, 2]
+
+
+def test_a_model_survives_python_and_arrow(con, frame):
+    con.register("users", frame)
+    model = con.sql("SELECT kmeans_fit(u, 3) AS model FROM users AS u").to_arrow_table()
+    query = "SELECT count(*) FILTER (WHERE kmeans_predict(m.model, u) = s.segment) FROM model AS m, users AS u"
+    query += " JOIN amz.kmeans_segments('users', k := 3) AS s USING (user_id)"
+    assert model.num_rows == 1
+    assert con.execute(query).fetchall() == [(300,)]
+
+
+def test_a_mistake_is_an_exception_and_the_connection_goes_on(con, frame):
+    with pytest.raises(Exception, match="kmeans_fit: k must be between 1 and 1024, not 0"):
+        con.execute("SELECT kmeans_fit(f, 0) FROM frame AS f")
+    assert con.execute("SELECT 42").fetchall() == [(42,)]
+
+
+def cli(*arguments, **options):
+    path = Path(interpreter(CLI_VERSION)).parent / "duckdb"
+    return subprocess.run(
+        [str(path), "-unsigned", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        **options,
+    )
+
+
+def test_the_command_line_client_runs_a_script(extension, tmp_path):
+    script = tmp_path / "segments.sql"
+    script.write_text(
+        f"""
+LOAD '{extension}';
+CREATE TABLE user_features AS SELECT i AS user_id, (i % 3 * 100)::DOUBLE AS total_spent FROM range(300) AS t (i);
+CREATE TABLE user_segments AS FROM amz.kmeans_segments(user_features, k := 3);
+SELECT segment, COUNT(*) AS users FROM user_segments GROUP BY segment ORDER BY segment;
+""",
+        encoding="utf-8",
+    )
+    process = cli("-json", tmp_path / "shop.duckdb", "-f", script)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout) == [{"segment": segment, "users": 100} for segment in range(3)]
+    assert [path.name for path in tmp_path.glob("shop.*")] == ["shop.duckdb"]
+
+
+def test_the_command_line_client_says_what_is_wrong(extension):
+    process = cli("-c", f"LOAD '{extension}'", "-c", "SELECT normalize_category('x', ['y'], 7.0)")
+    assert process.returncode != 0
+    assert "normalize_category: min_similarity must be between 0 and 1, not 7.0" in process.stderr

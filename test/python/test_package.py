@@ -1,0 +1,99 @@
+"""The packaged extension: its footer, and the local repository that INSTALL takes it from."""
+
+import gzip
+import re
+import subprocess
+import sys
+
+import pytest
+
+import package
+from conftest import ROOT, TESTED_VERSIONS
+
+
+def test_the_footer_has_eight_fields_and_room_for_a_signature():
+    footer = package.footer("v1.2.3", "linux_amd64")
+    fields = [footer[i : i + 32].rstrip(b"\0").decode() for i in range(0, 256, 32)]
+    assert fields == ["", "", "", "C_STRUCT", "v1.2.3", "v1.2.0", "linux_amd64", "4"]
+    assert len(footer) == 512 and footer[256:] == bytes(256)
+
+
+def test_a_footer_field_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="longer than 32 bytes"):
+        package.footer("v" + "1" * 32, "linux_amd64")
+
+
+def test_an_unknown_platform_is_refused_with_a_remedy():
+    with pytest.raises(
+        SystemExit, match=r"no DuckDB platform is known for the Rust target mips-unknown-none.*--platform"
+    ):
+        package.platform_of("mips-unknown-none")
+
+
+def test_the_platform_is_the_one_that_duckdb_names(con):
+    assert con.execute("PRAGMA platform").fetchall() == [(package.platform_of(package.host_triple()),)]
+
+
+def test_the_extension_ends_with_the_footer_of_this_crate(extension):
+    platform = package.platform_of(package.host_triple())
+    assert extension.read_bytes()[-512:] == package.footer("v" + package.crate_version(), platform)
+
+
+def test_duckdb_reads_the_version_from_the_footer(con):
+    query = "SELECT loaded, extension_version FROM duckdb_extensions() WHERE extension_name = 'amazing'"
+    assert con.execute(query).fetchall() == [(True, "v" + package.crate_version())]
+
+
+def test_every_tested_version_is_pinned_in_its_requirements():
+    assert TESTED_VERSIONS
+    for version in TESTED_VERSIONS:
+        pins = (ROOT / "extension-ci" / f"requirements-{version}.txt").read_text(encoding="utf-8")
+        assert re.search(rf"^duckdb=={re.escape(version)}$", pins, re.MULTILINE)
+
+
+def packaged(tmp_path, content):
+    library = tmp_path / "libamazing.so"
+    library.write_bytes(content)
+    build = tmp_path / "build"
+    script = ROOT / "extension-ci" / "package.py"
+    subprocess.run([sys.executable, script, "--library", library, "--build", build], check=True)
+    return {path.relative_to(build): path for path in sorted(build.rglob("*")) if path.is_file()}
+
+
+def test_the_repository_serves_every_listed_release(tmp_path):
+    files = packaged(tmp_path, b"library")
+    platform = package.platform_of(package.host_triple())
+    names = {f"repo/{version}/{platform}/amazing.duckdb_extension.gz" for version in package.duckdb_versions()}
+    assert {path.as_posix() for path in files} == names | {"release/amazing.duckdb_extension"}
+    [extension] = [path.read_bytes() for path in files.values() if path.suffix != ".gz"]
+    assert extension[:-512] == b"library"
+    assert {gzip.decompress(path.read_bytes()) for path in files.values() if path.suffix == ".gz"} == {extension}
+
+
+def test_packaging_twice_leaves_equal_files_alone_and_replaces_others(tmp_path):
+    def state(files):
+        return {name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for name, path in files.items()}
+
+    first = state(packaged(tmp_path, b"one"))
+    assert state(packaged(tmp_path, b"one")) == first
+    second = state(packaged(tmp_path, b"two"))
+    assert second.keys() == first.keys() and all(second[name][0] != first[name][0] for name in first)
+
+
+def test_a_missing_library_is_an_error(tmp_path):
+    script = ROOT / "extension-ci" / "package.py"
+    process = subprocess.run(
+        [sys.executable, script, "--library", tmp_path / "none", "--build", tmp_path], capture_output=True, text=True
+    )
+    assert process.returncode != 0 and "does not exist" in process.stderr
+
+
+def test_install_from_the_local_repository_then_load_by_name(python, run_python, tmp_path):
+    setup = f"con = open_database(load=False, extension_directory={str(tmp_path)!r})\n"
+    install = setup + f"con.execute(\"INSTALL amazing FROM '{ROOT / 'build' / 'repo'}'\")\nprint(1)"
+    use = (
+        setup
+        + "con.execute('LOAD amazing')\nprint(json.dumps(con.execute(\"SELECT category_similarity('a', 'a')\").fetchall()))"
+    )
+    assert run_python(python, install) == 1
+    assert run_python(python, use) == [[1.0]]
