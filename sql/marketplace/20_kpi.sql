@@ -1,0 +1,168 @@
+-- Step 20_kpi of the pipeline `marketplace`: what users do, and what each day and month brought.
+--
+-- kpi.user_features  one row: a user
+-- kpi.daily          one row: a day with events (UTC)
+-- kpi.monthly        one row: a month with events (UTC)
+--
+-- Parameter (session variable):
+--   as_of  the day from which days_since_last_event counts (the day of the last event)
+--
+-- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on the order of rows.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS kpi;
+
+CREATE OR REPLACE TABLE kpi.user_features AS
+WITH users AS (
+    SELECT
+        e.user_id,
+        count(*) AS total_events,
+        count(*) FILTER (e.event_type = 'view') AS total_views,
+        count(*) FILTER (e.event_type = 'purchase') AS total_purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS total_spent,
+        min(e.event_time) AS first_event_time,
+        max(e.event_time) AS last_event_time
+    FROM clean.events AS e
+    GROUP BY e.user_id
+),
+
+purchase_sessions AS (
+    SELECT
+        e.user_id,
+        count(DISTINCT e.user_session) AS session_count
+    FROM clean.events AS e
+    WHERE e.event_type = 'purchase'
+    GROUP BY e.user_id
+),
+
+last_day AS (
+    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
+    FROM users AS u
+)
+
+SELECT
+    u.user_id,
+    u.total_events,
+    u.total_views,
+    u.total_purchases,
+    -- Seconds; NULL for one event, which has no time between.
+    date_diff('microsecond', u.first_event_time, u.last_event_time) / 1e6 / nullif(u.total_events - 1, 0)
+        AS avg_time_between_events,
+    u.total_spent,
+    coalesce(u.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
+    u.last_event_time,
+    coalesce(u.total_purchases / nullif(u.total_views, 0), 0)::DOUBLE AS conversion_rate,
+    (u.total_purchases / u.total_events)::DOUBLE AS purchase_ratio,
+    date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
+FROM users AS u
+CROSS JOIN last_day AS d
+LEFT JOIN purchase_sessions AS p ON p.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.daily AS
+WITH new_users AS (
+    SELECT
+        f.first_day AS day,
+        count(*) AS new_users
+    FROM (
+        SELECT min(e.event_time)::DATE AS first_day
+        FROM clean.events AS e
+        GROUP BY e.user_id
+    ) AS f
+    GROUP BY f.first_day
+),
+
+days AS (
+    SELECT
+        e.event_time::DATE AS day,
+        count(*) AS events,
+        count(DISTINCT e.user_id) AS users,
+        count(DISTINCT e.user_session) AS sessions,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
+    FROM clean.events AS e
+    GROUP BY e.event_time::DATE
+)
+
+SELECT
+    d.day,
+    d.events,
+    d.users,
+    coalesce(n.new_users, 0) AS new_users,
+    d.sessions,
+    d.views,
+    d.carts,
+    d.purchases,
+    d.revenue,
+    coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
+    coalesce(d.revenue / nullif(d.purchase_sessions, 0), 0)::DOUBLE AS avg_basket
+FROM days AS d
+LEFT JOIN new_users AS n ON n.day = d.day
+ORDER BY d.day;
+
+-- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
+CREATE OR REPLACE TABLE kpi.monthly AS
+WITH new_users AS (
+    SELECT
+        date_trunc('month', d.day)::DATE AS month,
+        sum(d.new_users)::BIGINT AS new_users
+    FROM kpi.daily AS d
+    GROUP BY date_trunc('month', d.day)
+),
+
+months AS (
+    SELECT
+        date_trunc('month', e.event_time)::DATE AS month,
+        count(*) AS events,
+        count(DISTINCT e.user_id) AS users,
+        count(DISTINCT e.user_session) AS sessions,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
+    FROM clean.events AS e
+    GROUP BY date_trunc('month', e.event_time)
+)
+
+SELECT
+    m.month,
+    m.events,
+    m.users,
+    n.new_users,
+    m.sessions,
+    m.views,
+    m.carts,
+    m.purchases,
+    m.revenue,
+    coalesce(m.purchases / nullif(m.views, 0), 0)::DOUBLE AS conversion_rate,
+    coalesce(m.revenue / nullif(m.purchase_sessions, 0), 0)::DOUBLE AS avg_basket,
+    ((m.events - before.events) / nullif(before.events, 0))::DOUBLE AS events_change,
+    ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
+    ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
+    ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
+FROM months AS m
+LEFT JOIN new_users AS n ON n.month = m.month
+LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
+ORDER BY m.month;
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM kpi.user_features);
+
+COMMIT;
+
+SELECT
+    count(*) AS users,
+    coalesce(sum(f.total_events), 0)::BIGINT AS events,
+    coalesce(sum(f.total_spent), 0) AS revenue
+FROM kpi.user_features AS f;

@@ -1,0 +1,1500 @@
+.bail on
+-- build.sql: builds the layers of the pipeline marketplace in the current database.
+-- Generated from the steps in this folder (make docs). Needs LOAD amazing before; can be run again.
+
+-- install.sql: creates the relations of amazing in the current database, under their bare names.
+-- Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version installed.
+
+CREATE OR REPLACE MACRO normalize_category(
+    source,
+    col,
+    vocabulary,
+    min_similarity := 0.75
+) AS TABLE
+    WITH __all_values AS (
+        SELECT COLUMNS([col]) AS __value
+        FROM query_table(source) AS __s
+    ),
+
+    __distinct_values AS (
+        SELECT
+            __v.__value AS __value,
+            count(*) AS __row_count
+        FROM __all_values AS __v
+        GROUP BY __v.__value
+    ),
+
+    __matched_values AS (
+        SELECT
+            __d.__value AS __value,
+            __d.__row_count AS __row_count,
+            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
+        FROM __distinct_values AS __d
+    )
+
+    SELECT
+        __m.__value AS raw_value,
+        __m.__row_count AS row_count,
+        __m.__match.normalized AS normalized,
+        __m.__match.similarity AS similarity,
+        __m.__match.rule AS rule,
+        __m.__match.runner_up AS runner_up
+    FROM __matched_values AS __m
+    ORDER BY __m.__row_count DESC, __m.__value NULLS LAST;
+
+COMMENT ON MACRO TABLE normalize_category IS 'amazing 0.1.0: The audit of a repair: each distinct value of a column with the entry that it becomes, and why.';
+
+CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
+    WITH __files AS (
+        SELECT
+            __b.filename AS file_name,
+            any_value(__b.size) AS size_bytes,
+            make_timestamp(epoch_us(any_value(__b.last_modified))) AS last_modified,
+            CASE
+                WHEN count(*) > 1 THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
+            END AS problem
+        FROM read_blob(path) AS __b
+        GROUP BY __b.filename
+    ),
+    __contents AS (
+        SELECT
+            __l.filename AS file_name,
+            count(*) AS line_count,
+            system.main.content_hash(__l.line) AS fingerprint
+        FROM read_csv(
+            path,
+            columns = {'line': 'VARCHAR'},
+            auto_detect = false,
+            header = false,
+            delim = chr(1) || chr(2),
+            quote = '',
+            escape = '',
+            new_line = '\n',
+            strict_mode = false,
+            encoding = 'latin-1',
+            max_line_size = 16000000,
+            buffer_size = 32000000,
+            filename = true
+        ) AS __l
+        WHERE __l.line IS NOT NULL
+        GROUP BY __l.filename
+    )
+    SELECT
+        __f.file_name AS file_name,
+        __f.size_bytes AS size_bytes,
+        __f.last_modified AS last_modified,
+        coalesce(__c.line_count, 0) AS line_count,
+        coalesce(__c.fingerprint, 0::UHUGEINT) AS fingerprint
+    FROM __files AS __f
+    LEFT JOIN __contents AS __c ON __c.file_name = __f.file_name
+    WHERE __f.problem IS NULL
+    ORDER BY __f.file_name;
+
+COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of lines and fingerprint of the content of files, one row a file.';
+
+CREATE OR REPLACE MACRO amazing_info() AS TABLE
+    SELECT
+        __i.*,
+        (
+            SELECT list(DISTINCT __f.function_name ORDER BY __f.function_name)
+            FROM duckdb_functions() AS __f
+            WHERE
+                __f.database_name = current_database()
+                AND __f.comment LIKE 'amazing %'
+                AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
+        ) AS stale_macros
+    FROM system.main.amazing_info() AS __i;
+
+COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
+
+CREATE OR REPLACE MACRO kmeans_segments(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    init := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __u.*,
+        system.main.kmeans_predict(
+            (
+                SELECT system.main.kmeans_fit(
+                    __t,
+                    k,
+                    {
+                        'relation': 'kmeans_segments',
+                        'adds': ['segment'],
+                        'features': features,
+                        'id': id,
+                        'model': model,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'weight': weight,
+                        'init': init,
+                        'n_init': n_init,
+                        'max_iter': max_iter,
+                        'tol': tol,
+                        'seed': seed,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+                FROM query_table(source) AS __t
+            ),
+            __u
+        ) AS segment
+    FROM query_table(source) AS __u;
+
+COMMENT ON MACRO TABLE kmeans_segments IS 'amazing 0.1.0: Every row of a source with its segment.';
+
+CREATE OR REPLACE MACRO kmeans_centroids(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    init := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __c.__centroid.segment AS segment,
+        __c.__centroid.size AS size,
+        __c.__centroid.share AS share,
+        __c.__centroid.feature AS feature,
+        __c.__centroid.value AS value,
+        __c.__centroid.z_score AS z_score
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_centroids(
+                system.main.kmeans_fit(
+                    __t,
+                    k,
+                    {
+                        'relation': 'kmeans_centroids',
+                        'features': features,
+                        'id': id,
+                        'model': model,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'weight': weight,
+                        'init': init,
+                        'n_init': n_init,
+                        'max_iter': max_iter,
+                        'tol': tol,
+                        'seed': seed,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+            )
+        ) AS __centroid
+        FROM query_table(source) AS __t
+    ) AS __c;
+
+COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
+
+CREATE OR REPLACE MACRO pca_2d(
+    source,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __s.* EXCLUDE (__scores),
+        __s.__scores[1] AS pc1,
+        __s.__scores[2] AS pc2
+    FROM (
+        SELECT
+            __u.*,
+            system.main.pca_transform(
+                (
+                    SELECT system.main.pca_fit(
+                        __t,
+                        {
+                            'relation': 'pca_2d',
+                            'adds': ['pc1', 'pc2'],
+                            'n': 2,
+                            'features': features,
+                            'id': id,
+                            'scale': scale,
+                            'log': log,
+                            'nulls': nulls,
+                            'memory': memory,
+                            'threads': current_setting('threads')
+                        }
+                    )
+                    FROM query_table(source) AS __t
+                ),
+                __u
+            ) AS __scores
+        FROM query_table(source) AS __u
+    ) AS __s;
+
+COMMENT ON MACRO TABLE pca_2d IS 'amazing 0.1.0: Every row of a source with its place on the first two principal components: a map.';
+
+CREATE OR REPLACE MACRO pca_components(
+    source,
+    n := 2,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __c.__loading.component AS component,
+        __c.__loading.explained_variance AS explained_variance,
+        __c.__loading.explained_variance_ratio AS explained_variance_ratio,
+        __c.__loading.cumulative_ratio AS cumulative_ratio,
+        __c.__loading.feature AS feature,
+        __c.__loading.loading AS loading
+    FROM (
+        SELECT unnest(
+            system.main.pca_components(
+                system.main.pca_fit(
+                    __t,
+                    {
+                        'relation': 'pca_components',
+                        'n': n,
+                        'features': features,
+                        'id': id,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+            )
+        ) AS __loading
+        FROM query_table(source) AS __t
+    ) AS __c;
+
+COMMENT ON MACRO TABLE pca_components IS 'amazing 0.1.0: The principal components of a source, one row for each component and feature.';
+
+CREATE OR REPLACE MACRO segment_profile(
+    source,
+    segment := 'segment',
+    features := NULL,
+    id := NULL
+) AS TABLE
+    WITH __labelled_rows AS (
+        SELECT
+            __s AS __row,
+            COLUMNS([segment]) AS __segment
+        FROM query_table(source) AS __s
+    ),
+
+    __segments AS (
+        SELECT
+            __r.__segment AS __segment,
+            count(*) AS __size,
+            system.main.feature_summary(
+                __r.__row,
+                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+            ) AS __summary
+        FROM __labelled_rows AS __r
+        WHERE __r.__segment IS NOT NULL
+        GROUP BY __r.__segment
+    ),
+
+    __everyone AS (
+        SELECT
+            count(*) AS __size,
+            system.main.feature_summary(
+                __r.__row,
+                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+            ) AS __summary
+        FROM __labelled_rows AS __r
+        WHERE __r.__segment IS NOT NULL
+    ),
+
+    __feature_pairs AS (
+        SELECT
+            __g.__segment AS __segment,
+            __g.__size AS __size,
+            __g.__size / __e.__size AS __share,
+            unnest(__g.__summary) AS __own,
+            unnest(__e.__summary) AS __all
+        FROM __segments AS __g
+        CROSS JOIN __everyone AS __e
+    ),
+
+    __scored_features AS (
+        SELECT
+            __p.__segment AS __segment,
+            __p.__size AS __size,
+            __p.__share AS __share,
+            __p.__own.feature AS __feature,
+            __p.__own.mean AS __mean,
+            CASE
+                WHEN __p.__all.stddev > 0 THEN (__p.__own.mean - __p.__all.mean) / __p.__all.stddev
+                WHEN __p.__own.mean IS NOT NULL THEN 0.0
+            END AS __z_score
+        FROM __feature_pairs AS __p
+    ),
+
+    __ranked_features AS (
+        SELECT
+            __f.*,
+            row_number() OVER (
+                PARTITION BY __f.__segment
+                ORDER BY abs(__f.__z_score) DESC NULLS LAST, __f.__feature
+            ) AS __rank
+        FROM __scored_features AS __f
+    ),
+
+    __named_segments AS (
+        SELECT
+            __f.__segment AS __segment,
+            coalesce(
+                string_agg(
+                    CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END || __f.__feature,
+                    ', ' ORDER BY __f.__rank
+                ) FILTER (WHERE __f.__rank <= 2 AND abs(__f.__z_score) >= 0.25),
+                'average'
+            ) AS __name
+        FROM __ranked_features AS __f
+        GROUP BY __f.__segment
+    )
+
+    SELECT
+        __f.__segment AS segment,
+        __f.__size AS size,
+        __f.__share AS share,
+        __n.__name AS name,
+        __f.__feature AS feature,
+        __f.__mean AS mean,
+        __f.__z_score AS z_score,
+        __f.__rank AS rank
+    FROM __ranked_features AS __f
+    INNER JOIN __named_segments AS __n
+        ON __f.__segment = __n.__segment
+    ORDER BY __f.__segment, __f.__rank;
+
+COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segment different: its means against those of all rows, and a short name.';
+
+-- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
+--
+-- raw.loaded_files    one row: a file that was loaded; `main.loaded_files` shows the same
+-- raw.all_events      one row: a line of a file; `main.all_events` shows the same
+-- raw.rejected_lines  one row: a line that could not be parsed, with its first error
+-- raw.pipeline_runs   one row: a step that was run and committed
+--
+-- Parameters (session variables):
+--   data       files of events: a pattern, a path or a list of them ('data/*.csv')
+--   max_files  new files that one run takes (12); run the step again while it says that files are left
+--   run_id     what this run is called in raw.pipeline_runs (a new UUID)
+--
+-- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
+-- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
+-- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines.
+--
+-- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
+-- one that reads none.
+
+SET VARIABLE data = coalesce(getvariable('data'), 'data/*.csv');
+
+SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS raw;
+
+CREATE TABLE IF NOT EXISTS raw.loaded_files (
+    file_name VARCHAR PRIMARY KEY,
+    size_bytes BIGINT NOT NULL,
+    last_modified TIMESTAMP NOT NULL,
+    fingerprint UHUGEINT NOT NULL UNIQUE,
+    line_count BIGINT NOT NULL,
+    rows_loaded BIGINT NOT NULL,
+    rows_rejected BIGINT NOT NULL,
+    loaded_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS raw.all_events (
+    event_time VARCHAR,
+    event_type VARCHAR,
+    product_id VARCHAR,
+    category_id VARCHAR,
+    category_code VARCHAR,
+    brand VARCHAR,
+    price VARCHAR,
+    user_id VARCHAR,
+    user_session VARCHAR,
+    file_name VARCHAR NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS raw.rejected_lines (
+    file_name VARCHAR NOT NULL,
+    line BIGINT,
+    csv_line VARCHAR,
+    error_type VARCHAR NOT NULL,
+    error_message VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
+    run_id VARCHAR NOT NULL,
+    step VARCHAR NOT NULL,
+    started_at TIMESTAMP NOT NULL,
+    finished_at TIMESTAMP NOT NULL,
+    rows BIGINT NOT NULL
+);
+
+CREATE OR REPLACE VIEW main.all_events AS
+SELECT *
+FROM raw.all_events;
+
+CREATE OR REPLACE VIEW main.loaded_files AS
+SELECT *
+FROM raw.loaded_files;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN coalesce(TRY_CAST(getvariable('max_files') AS BIGINT), 0) < 1
+                THEN error('00_raw: max_files must be a number of at least 1, not ' || getvariable('max_files')::VARCHAR)
+        END
+);
+
+-- The files that `data` names, numbered: the texts below call file n by its place in two lists. An empty file is among
+-- them, though no reader of lines ever shows it.
+CREATE OR REPLACE TEMP TABLE load_files AS
+SELECT
+    row_number() OVER (ORDER BY b.filename) AS n,
+    b.filename AS file_name,
+    any_value(b.size) AS size_bytes,
+    make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
+FROM read_blob(getvariable('data')) AS b
+GROUP BY b.filename;
+
+SET VARIABLE load_names = (
+    SELECT list(f.file_name ORDER BY f.n)
+    FROM temp.load_files AS f
+);
+
+-- Each name as a pattern that matches nothing else.
+SET VARIABLE load_patterns = (
+    SELECT
+        list(
+            CASE
+                WHEN contains(f.file_name, '://') THEN f.file_name
+                ELSE regexp_replace(f.file_name, '([\[*?])', '[\1]', 'g')
+            END
+            ORDER BY f.n
+        )
+    FROM temp.load_files AS f
+);
+
+-- One pass over the lines of all files. Here the reader ends a segment at each CR and each LF, so that a CRLF shows as
+-- one more, blank segment. It leaves out broken UTF-8 and overlong lines; `bytes` then does not add up to the size.
+-- A line with an open quote has an odd number of them: split there, an even number of parts. (CASE, because an AND would
+-- split every line.)
+CREATE OR REPLACE TEMP TABLE load_lines (
+    file_name VARCHAR,
+    segments BIGINT,
+    line_count BIGINT,
+    bytes BIGINT,
+    characters BIGINT,
+    fingerprint UHUGEINT,
+    open_quotes BIGINT,
+    open_quote_commas BIGINT
+);
+
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_patterns') IS NULL THEN 'FROM temp.load_lines LIMIT 0'
+    ELSE $$
+        SELECT
+            l.filename,
+            count(*),
+            count(l.line),
+            coalesce(sum(strlen(l.line)), 0),
+            coalesce(sum(length(l.line)), 0),
+            content_hash(l.line) FILTER (l.line IS NOT NULL),
+            count(CASE WHEN contains(l.line, '"') THEN nullif(len(string_split(l.line, '"')) % 2, 1) END),
+            min(
+                CASE
+                    WHEN contains(l.line, '"')
+                        THEN if(len(string_split(l.line, '"')) % 2 = 0, len(string_split(l.line, ',')) - 1, NULL)
+                END
+            )
+        FROM read_csv(
+            getvariable('load_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
+            ignore_errors = true, filename = true
+        ) AS l
+        GROUP BY l.filename
+    $$
+END;
+
+INSERT INTO temp.load_lines
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- Files with lines left out, or with more than ASCII in them, are read again the slow way that takes any byte.
+SET VARIABLE load_slow_patterns = (
+    SELECT list(getvariable('load_patterns')[f.n])
+    FROM temp.load_files AS f
+    LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
+    WHERE
+        f.size_bytes > 0
+        AND (
+            l.file_name IS NULL
+            OR l.characters <> l.bytes
+            OR f.size_bytes - l.bytes - l.segments NOT IN (0, -1)
+        )
+);
+
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_slow_patterns') IS NULL
+        THEN 'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0'
+    ELSE $$
+        SELECT file_name, line_count, fingerprint
+        FROM amz.file_fingerprint(getvariable('load_slow_patterns'))
+    $$
+END;
+
+CREATE OR REPLACE TEMP TABLE load_slow_files AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+CREATE OR REPLACE TEMP TABLE load_contents AS
+SELECT
+    f.*,
+    coalesce(s.line_count, l.line_count, 0) AS line_count,
+    coalesce(s.fingerprint, l.fingerprint, 0::UHUGEINT) AS fingerprint,
+    l.segments - l.line_count AS blank_segments,
+    -- Whether the last line has an end; NULL where the size says nothing about it (compressed files, lines left out).
+    CASE f.size_bytes - l.bytes - l.segments WHEN 0 THEN true WHEN -1 THEN false END AS is_terminated,
+    l.open_quotes,
+    l.open_quote_commas
+FROM temp.load_files AS f
+LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
+LEFT JOIN temp.load_slow_files AS s ON s.file_name = f.file_name;
+
+-- What is known: every loaded file but those whose path now has another content.
+CREATE OR REPLACE TEMP TABLE load_known AS
+SELECT
+    loaded.file_name,
+    loaded.fingerprint
+FROM raw.loaded_files AS loaded
+LEFT JOIN temp.load_contents AS c ON c.file_name = loaded.file_name
+WHERE c.file_name IS NULL OR c.fingerprint = loaded.fingerprint;
+
+CREATE OR REPLACE TEMP TABLE load_new AS
+SELECT c.*
+FROM temp.load_contents AS c
+ANTI JOIN temp.load_known AS k ON k.fingerprint = c.fingerprint;
+
+-- First lines, as any bytes.
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                replace(
+                    $$(
+                        SELECT getvariable('load_names')[N] AS file_name, l.line
+                        FROM read_csv(
+                            getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
+                            header = false, delim = chr(1) || chr(2), quote = '', escape = '', strict_mode = false,
+                            encoding = 'latin-1', max_line_size = 16000000, buffer_size = 32000000, parallel = false
+                        ) AS l
+                        LIMIT 1
+                    )$$,
+                    '[N]',
+                    '[' || n.n || ']'
+                ),
+                ' UNION ALL '
+            ),
+            $$SELECT '' AS file_name, '' AS line LIMIT 0$$
+        )
+    FROM temp.load_new AS n
+    WHERE n.line_count > 0
+);
+
+CREATE OR REPLACE TEMP TABLE load_headers AS
+SELECT
+    h.file_name,
+    h.header,
+    string_split(replace(h.header, '"', ''), ',') AS columns
+FROM (
+    SELECT
+        q.file_name,
+        -- Without the byte order mark of UTF-8, which is these three characters in latin-1.
+        regexp_replace(q.line, '^\x{EF}\x{BB}\x{BF}', '') AS header
+    FROM query(getvariable('load_sql')) AS q
+) AS h;
+
+-- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
+SET VARIABLE load_crlf_patterns = (
+    SELECT list(getvariable('load_patterns')[n.n])
+    FROM temp.load_new AS n
+    WHERE n.blank_segments > 0
+);
+
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_crlf_patterns') IS NULL THEN $$SELECT '' AS file_name, 0 AS blank_lines LIMIT 0$$
+    ELSE $$
+        SELECT
+            l.filename AS file_name,
+            count(*) - count(l.line) AS blank_lines
+        FROM read_csv(
+            getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n', strict_mode = false,
+            ignore_errors = true, filename = true
+        ) AS l
+        GROUP BY l.filename
+    $$
+END;
+
+CREATE OR REPLACE TEMP TABLE load_line_ends AS
+SELECT
+    n.file_name,
+    n.blank_segments - q.blank_lines AS crlf_count,
+    n.line_count + q.blank_lines AS physical_lines
+FROM query(getvariable('load_sql')) AS q
+JOIN temp.load_new AS n ON n.file_name = q.file_name;
+
+CREATE OR REPLACE TEMP TABLE load_problems AS
+SELECT
+    n.file_name,
+    CASE
+        WHEN n.line_count = 0 THEN 'an empty file'
+        WHEN h.header IS NULL THEN 'its first line is blank, not the header'
+        WHEN NOT list_has_any(h.columns, known.columns) THEN 'no header, its first line is: ' || h.header[:200]
+        WHEN
+            NOT list_has_all(known.columns, h.columns)
+            OR NOT list_has_all(h.columns, known.required)
+            OR len(h.columns) <> len(list_distinct(h.columns))
+            THEN 'other columns, its header is: ' || h.header[:500]
+        WHEN
+            e.crlf_count > 0
+            AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
+            AND (n.is_terminated IS NOT NULL OR e.crlf_count <> e.physical_lines)
+            THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines || ' lines)'
+        WHEN n.open_quote_commas < len(h.columns) - 1 THEN 'line breaks inside quotes'
+    END AS problem
+FROM temp.load_new AS n
+LEFT JOIN temp.load_headers AS h ON h.file_name = n.file_name
+LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
+CROSS JOIN (
+    SELECT
+        [
+            'event_time', 'event_type', 'product_id', 'category_id', 'category_code',
+            'brand', 'price', 'user_id', 'user_session'
+        ] AS columns,
+        [
+            'event_time', 'event_type', 'product_id', 'category_code',
+            'price', 'user_id', 'user_session'
+        ] AS required
+) AS known;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
+                    || ' files cannot be: '
+                    || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
+                    || '. Expected is the header event_time,event_type,product_id,[category_id,]category_code,[brand,]'
+                    || 'price,user_id,user_session and one line an event'
+                )
+        END
+    FROM temp.load_problems AS p
+    WHERE p.problem IS NOT NULL
+);
+
+-- One of the new files for each new content, in the order of their names; no more than max_files are next.
+CREATE OR REPLACE TEMP TABLE load_queue AS
+SELECT
+    n.*,
+    row_number() OVER (ORDER BY n.file_name) <= getvariable('max_files')::BIGINT AS is_next
+FROM (
+    SELECT
+        n.n,
+        n.file_name,
+        n.size_bytes,
+        n.last_modified,
+        n.fingerprint,
+        n.line_count,
+        coalesce(n.open_quotes > 0, false) AS has_open_quotes,
+        h.columns
+    FROM temp.load_new AS n
+    JOIN temp.load_headers AS h ON h.file_name = n.file_name
+    QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
+) AS n;
+
+-- The old content of a path goes when its new content is known or next, or when the old content is next elsewhere.
+CREATE OR REPLACE TEMP TABLE load_replaced AS
+SELECT loaded.file_name
+FROM raw.loaded_files AS loaded
+JOIN temp.load_contents AS c ON c.file_name = loaded.file_name AND c.fingerprint <> loaded.fingerprint
+WHERE
+    c.fingerprint IN (SELECT k.fingerprint FROM temp.load_known AS k)
+    OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
+    OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next);
+
+DELETE FROM raw.all_events
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+DELETE FROM raw.rejected_lines
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+DELETE FROM raw.loaded_files
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+-- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards. Tables of
+-- rejects are named anew for each run, because their counters are shared by name.
+SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
+
+CREATE OR REPLACE TEMP TABLE load_texts AS
+SELECT
+    q.n,
+    q.has_open_quotes,
+    string_agg(
+        CASE
+            WHEN NOT list_contains(q.columns, known.name) THEN 'NULL'
+            WHEN q.has_open_quotes
+                THEN replace(
+                    $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
+                    'NAME',
+                    known.name
+                )
+            ELSE 'l.' || known.name
+        END,
+        ', '
+        ORDER BY known.position
+    ) AS fields,
+    string_agg($$coalesce(l.$$ || known.name || $$, '')$$, $$ || ',' || $$ ORDER BY list_position(q.columns, known.name))
+        FILTER (list_contains(q.columns, known.name)) AS whole_line,
+    $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
+    || string_agg($$'$$ || known.name || $$': 'VARCHAR'$$, ', ' ORDER BY list_position(q.columns, known.name))
+        FILTER (list_contains(q.columns, known.name))
+    || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
+    || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
+FROM temp.load_queue AS q
+CROSS JOIN (
+    VALUES
+        (1, 'event_time'),
+        (2, 'event_type'),
+        (3, 'product_id'),
+        (4, 'category_id'),
+        (5, 'category_code'),
+        (6, 'brand'),
+        (7, 'price'),
+        (8, 'user_id'),
+        (9, 'user_session')
+) AS known (position, name)
+WHERE q.is_next
+GROUP BY
+    q.n,
+    q.has_open_quotes;
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
+                || ', store_rejects = true, rejects_limit = 0'
+                || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
+                || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
+                || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, ''),
+                ' UNION ALL '
+                ORDER BY t.n
+            ),
+            'SELECT * FROM raw.all_events LIMIT 0'
+        )
+    FROM temp.load_texts AS t
+);
+
+INSERT INTO raw.all_events
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- The lines that the parser rejected, with their first error. Without any, its tables do not exist.
+SET VARIABLE load_sql = (
+    SELECT
+        if(
+            count(*) = 0,
+            'SELECT * FROM raw.rejected_lines LIMIT 0',
+            replace(
+                $$
+                    SELECT
+                        s.file_path,
+                        e.line,
+                        ltrim(any_value(e.csv_line), chr(13) || chr(10)),
+                        arg_min(e.error_type::VARCHAR, coalesce(e.column_idx, 0)),
+                        arg_min(e.error_message, coalesce(e.column_idx, 0))
+                    FROM temp.REJECTS_errors AS e
+                    JOIN temp.REJECTS_scans AS s ON s.scan_id = e.scan_id AND s.file_id = e.file_id
+                    GROUP BY s.file_path, e.line
+                $$,
+                'REJECTS',
+                getvariable('load_rejects')
+            )
+        )
+    FROM duckdb_tables() AS t
+    WHERE t.temporary AND t.table_name = getvariable('load_rejects') || '_errors'
+);
+
+INSERT INTO raw.rejected_lines
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- Lines with an open quote: the parser took them, the WHERE above did not. Their numbers are not known.
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
+                || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
+                || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
+                ' UNION ALL '
+                ORDER BY t.n
+            ),
+            'SELECT * FROM raw.rejected_lines LIMIT 0'
+        )
+    FROM temp.load_texts AS t
+    WHERE t.has_open_quotes
+);
+
+INSERT INTO raw.rejected_lines
+SELECT *
+FROM query(getvariable('load_sql'));
+
+INSERT INTO raw.loaded_files
+SELECT
+    q.file_name,
+    q.size_bytes,
+    q.last_modified,
+    q.fingerprint,
+    q.line_count,
+    coalesce(e.rows_loaded, 0),
+    coalesce(r.rows_rejected, 0),
+    make_timestamp(epoch_us(now()))
+FROM temp.load_queue AS q
+LEFT JOIN (
+    SELECT
+        e.file_name,
+        count(*) AS rows_loaded
+    FROM raw.all_events AS e
+    WHERE e.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+    GROUP BY e.file_name
+) AS e ON e.file_name = q.file_name
+LEFT JOIN (
+    SELECT
+        r.file_name,
+        count(*) AS rows_rejected
+    FROM raw.rejected_lines AS r
+    GROUP BY r.file_name
+) AS r ON r.file_name = q.file_name
+WHERE q.is_next;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, these files hold records that are not one line each (line breaks'
+                    || ' inside quotes, or a quote that is never closed): '
+                    || string_agg(
+                        '"' || f.file_name || '": ' || f.line_count || ' lines are not 1 header + ' || f.rows_loaded
+                        || ' rows + ' || f.rows_rejected || ' rejected lines',
+                        '; '
+                        ORDER BY f.file_name
+                    )
+                )
+        END
+    FROM raw.loaded_files AS f
+    JOIN temp.load_queue AS q ON q.file_name = f.file_name AND q.is_next
+    WHERE f.line_count <> 1 + f.rows_loaded + f.rows_rejected
+);
+
+SET VARIABLE load_summary = (
+    SELECT
+        {
+            'files_found': coalesce(len(getvariable('load_names')), 0),
+            'files_loaded': count(*) FILTER (q.is_next),
+            'files_left': count(*) FILTER (NOT q.is_next),
+            'rows_loaded': coalesce(sum(f.rows_loaded), 0)::BIGINT,
+            'lines_rejected': coalesce(sum(f.rows_rejected), 0)::BIGINT,
+            'message': CASE
+                WHEN count(*) = 0 THEN 'nothing new'
+                WHEN count(*) FILTER (NOT q.is_next) > 0 THEN 'files are left: run the step again'
+                ELSE 'all files are loaded'
+            END
+        }
+    FROM temp.load_queue AS q
+    LEFT JOIN raw.loaded_files AS f ON f.file_name = q.file_name AND q.is_next
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '00_raw',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    getvariable('load_summary').rows_loaded;
+
+DROP TABLE temp.load_files;
+
+DROP TABLE temp.load_lines;
+
+DROP TABLE temp.load_slow_files;
+
+DROP TABLE temp.load_contents;
+
+DROP TABLE temp.load_known;
+
+DROP TABLE temp.load_new;
+
+DROP TABLE temp.load_headers;
+
+DROP TABLE temp.load_line_ends;
+
+DROP TABLE temp.load_problems;
+
+DROP TABLE temp.load_queue;
+
+DROP TABLE temp.load_replaced;
+
+DROP TABLE temp.load_texts;
+
+COMMIT;
+
+SELECT unnest(getvariable('load_summary'));
+
+-- Step 10_clean of the pipeline `marketplace`: text becomes typed events, and nothing disappears on the way.
+--
+-- clean.events           one row: an event
+-- clean.rejected_events  one row: a row of raw.all_events that is not an event, as it was, with the reason
+-- clean.corrections      one row: a value that was changed in clean.events, with the number of its events
+--
+-- Raw rows = events + rejected rows; the script checks it. Rules:
+--   event_time   `2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T`; UTC in any case
+--   event_type   repaired by normalize_category
+--   identifiers  digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
+--   category_id  may be absent; a mangled one becomes NULL and a correction
+--   price        at most two decimals that count, not negative
+--   user_session a UUID: a line cut inside its last field shows here only
+-- Of equal rows (all nine columns) one stays; the others are duplicates.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS clean;
+
+CREATE OR REPLACE TEMP TABLE clean_event_types AS
+SELECT
+    a.raw_value,
+    a.normalized,
+    a.rule
+FROM amz.normalize_category(
+    'raw.all_events',
+    'event_type',
+    ['view', 'cart', 'remove_from_cart', 'purchase']
+) AS a;
+
+-- Only rows whose hash occurs twice are compared in full.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH repeated_hashes AS (
+    SELECT
+        hash(
+            e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+            e.brand, e.price, e.user_id, e.user_session
+        ) AS row_hash
+    FROM raw.all_events AS e
+    GROUP BY row_hash
+    HAVING count(*) > 1
+),
+
+similar_rows AS (
+    SELECT
+        e.rowid AS raw_row,
+        row_number() OVER (
+            PARTITION BY
+                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+                e.brand, e.price, e.user_id, e.user_session
+            ORDER BY
+                e.file_name,
+                e.rowid
+        ) AS copy_number
+    FROM raw.all_events AS e
+    WHERE
+        hash(
+            e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+            e.brand, e.price, e.user_id, e.user_session
+        ) IN (SELECT h.row_hash FROM repeated_hashes AS h)
+)
+
+SELECT s.raw_row
+FROM similar_rows AS s
+WHERE s.copy_number > 1;
+
+-- Every raw row with its typed values and the reason why it is not an event, if there is one.
+CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+SELECT
+    e.*,
+    try_strptime(
+        e.event_time,
+        ['%Y-%m-%d %H:%M:%S UTC', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%SZ']
+    ) AS typed_time,
+    t.normalized AS typed_type,
+    t.rule AS type_rule,
+    if(regexp_full_match(e.product_id, '[0-9]+'), TRY_CAST(e.product_id AS BIGINT), NULL) AS typed_product,
+    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
+    if(
+        regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?'),
+        TRY_CAST(e.price AS DECIMAL(10, 2)),
+        NULL
+    ) AS typed_price,
+    if(regexp_full_match(e.user_id, '[0-9]+'), TRY_CAST(e.user_id AS BIGINT), NULL) AS typed_user,
+    CASE
+        WHEN typed_time IS NULL THEN 'bad time'
+        WHEN typed_type IS NULL THEN 'unknown event_type'
+        WHEN coalesce(e.product_id, '') = '' THEN 'no product'
+        WHEN typed_product IS NULL THEN 'bad product'
+        WHEN typed_price IS NULL THEN 'bad price'
+        WHEN typed_price < 0 THEN 'negative price'
+        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN typed_user IS NULL THEN 'bad user'
+        WHEN coalesce(e.user_session, '') = '' THEN 'no session'
+        WHEN NOT regexp_full_match(e.user_session, '[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')
+            THEN 'bad session'
+        WHEN d.raw_row IS NOT NULL THEN 'duplicate'
+    END AS reason
+FROM raw.all_events AS e
+LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
+LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.rowid;
+
+CREATE OR REPLACE TABLE clean.events AS
+SELECT
+    r.typed_time AS event_time,
+    r.typed_type AS event_type,
+    r.typed_product AS product_id,
+    r.typed_category AS category_id,
+    nullif(r.category_code, '') AS category_code,
+    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
+    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
+    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
+    nullif(r.brand, '') AS brand,
+    r.typed_price AS price,
+    r.typed_user AS user_id,
+    r.user_session
+FROM temp.clean_typed_rows AS r
+WHERE r.reason IS NULL;
+
+-- Rows that were not taken as they are: few, so that one more pass serves both tables below.
+CREATE OR REPLACE TEMP TABLE clean_exceptions AS
+SELECT
+    r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
+FROM temp.clean_typed_rows AS r
+WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+
+CREATE OR REPLACE TABLE clean.rejected_events AS
+SELECT x.* EXCLUDE (typed_type, type_rule, typed_category)
+FROM temp.clean_exceptions AS x
+WHERE x.reason IS NOT NULL;
+
+CREATE OR REPLACE TABLE clean.corrections AS
+SELECT
+    'events' AS table_name,
+    c.column_name,
+    c.raw_value,
+    c.clean_value,
+    c.rule,
+    count(*) AS row_count
+FROM (
+    SELECT
+        'event_type' AS column_name,
+        x.event_type AS raw_value,
+        x.typed_type AS clean_value,
+        x.type_rule AS rule
+    FROM temp.clean_exceptions AS x
+    WHERE x.reason IS NULL AND x.event_type <> x.typed_type
+    UNION ALL
+    SELECT
+        'category_id' AS column_name,
+        x.category_id AS raw_value,
+        NULL AS clean_value,
+        'mangled' AS rule
+    FROM temp.clean_exceptions AS x
+    WHERE x.reason IS NULL AND x.category_id <> '' AND x.typed_category IS NULL
+) AS c
+GROUP BY ALL
+ORDER BY ALL;
+
+SET VARIABLE clean_check = (
+    SELECT
+        if(
+            counts.raw_rows <> counts.events + counts.rejected,
+            error(
+                '10_clean: ' || counts.raw_rows || ' raw rows are not ' || counts.events || ' events + '
+                || counts.rejected || ' rejected rows'
+            ),
+            NULL
+        )
+    FROM (
+        SELECT
+            (SELECT count(*) FROM raw.all_events) AS raw_rows,
+            (SELECT count(*) FROM clean.events) AS events,
+            (SELECT count(*) FROM clean.rejected_events) AS rejected
+    ) AS counts
+);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '10_clean',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM clean.events);
+
+DROP VIEW temp.clean_typed_rows;
+
+DROP TABLE temp.clean_event_types;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP TABLE temp.clean_exceptions;
+
+COMMIT;
+
+SELECT
+    coalesce(r.reason, 'events') AS outcome,
+    count(*) AS row_count
+FROM (
+    SELECT NULL::VARCHAR AS reason
+    FROM clean.events
+    UNION ALL
+    SELECT x.reason
+    FROM clean.rejected_events AS x
+) AS r
+GROUP BY ALL
+ORDER BY
+    row_count DESC,
+    outcome;
+
+-- Step 20_kpi of the pipeline `marketplace`: what users do, and what each day and month brought.
+--
+-- kpi.user_features  one row: a user
+-- kpi.daily          one row: a day with events (UTC)
+-- kpi.monthly        one row: a month with events (UTC)
+--
+-- Parameter (session variable):
+--   as_of  the day from which days_since_last_event counts (the day of the last event)
+--
+-- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on the order of rows.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS kpi;
+
+CREATE OR REPLACE TABLE kpi.user_features AS
+WITH users AS (
+    SELECT
+        e.user_id,
+        count(*) AS total_events,
+        count(*) FILTER (e.event_type = 'view') AS total_views,
+        count(*) FILTER (e.event_type = 'purchase') AS total_purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS total_spent,
+        min(e.event_time) AS first_event_time,
+        max(e.event_time) AS last_event_time
+    FROM clean.events AS e
+    GROUP BY e.user_id
+),
+
+purchase_sessions AS (
+    SELECT
+        e.user_id,
+        count(DISTINCT e.user_session) AS session_count
+    FROM clean.events AS e
+    WHERE e.event_type = 'purchase'
+    GROUP BY e.user_id
+),
+
+last_day AS (
+    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
+    FROM users AS u
+)
+
+SELECT
+    u.user_id,
+    u.total_events,
+    u.total_views,
+    u.total_purchases,
+    -- Seconds; NULL for one event, which has no time between.
+    date_diff('microsecond', u.first_event_time, u.last_event_time) / 1e6 / nullif(u.total_events - 1, 0)
+        AS avg_time_between_events,
+    u.total_spent,
+    coalesce(u.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
+    u.last_event_time,
+    coalesce(u.total_purchases / nullif(u.total_views, 0), 0)::DOUBLE AS conversion_rate,
+    (u.total_purchases / u.total_events)::DOUBLE AS purchase_ratio,
+    date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
+FROM users AS u
+CROSS JOIN last_day AS d
+LEFT JOIN purchase_sessions AS p ON p.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.daily AS
+WITH new_users AS (
+    SELECT
+        f.first_day AS day,
+        count(*) AS new_users
+    FROM (
+        SELECT min(e.event_time)::DATE AS first_day
+        FROM clean.events AS e
+        GROUP BY e.user_id
+    ) AS f
+    GROUP BY f.first_day
+),
+
+days AS (
+    SELECT
+        e.event_time::DATE AS day,
+        count(*) AS events,
+        count(DISTINCT e.user_id) AS users,
+        count(DISTINCT e.user_session) AS sessions,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
+    FROM clean.events AS e
+    GROUP BY e.event_time::DATE
+)
+
+SELECT
+    d.day,
+    d.events,
+    d.users,
+    coalesce(n.new_users, 0) AS new_users,
+    d.sessions,
+    d.views,
+    d.carts,
+    d.purchases,
+    d.revenue,
+    coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
+    coalesce(d.revenue / nullif(d.purchase_sessions, 0), 0)::DOUBLE AS avg_basket
+FROM days AS d
+LEFT JOIN new_users AS n ON n.day = d.day
+ORDER BY d.day;
+
+-- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
+CREATE OR REPLACE TABLE kpi.monthly AS
+WITH new_users AS (
+    SELECT
+        date_trunc('month', d.day)::DATE AS month,
+        sum(d.new_users)::BIGINT AS new_users
+    FROM kpi.daily AS d
+    GROUP BY date_trunc('month', d.day)
+),
+
+months AS (
+    SELECT
+        date_trunc('month', e.event_time)::DATE AS month,
+        count(*) AS events,
+        count(DISTINCT e.user_id) AS users,
+        count(DISTINCT e.user_session) AS sessions,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
+    FROM clean.events AS e
+    GROUP BY date_trunc('month', e.event_time)
+)
+
+SELECT
+    m.month,
+    m.events,
+    m.users,
+    n.new_users,
+    m.sessions,
+    m.views,
+    m.carts,
+    m.purchases,
+    m.revenue,
+    coalesce(m.purchases / nullif(m.views, 0), 0)::DOUBLE AS conversion_rate,
+    coalesce(m.revenue / nullif(m.purchase_sessions, 0), 0)::DOUBLE AS avg_basket,
+    ((m.events - before.events) / nullif(before.events, 0))::DOUBLE AS events_change,
+    ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
+    ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
+    ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
+FROM months AS m
+LEFT JOIN new_users AS n ON n.month = m.month
+LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
+ORDER BY m.month;
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM kpi.user_features);
+
+COMMIT;
+
+SELECT
+    count(*) AS users,
+    coalesce(sum(f.total_events), 0)::BIGINT AS events,
+    coalesce(sum(f.total_spent), 0) AS revenue
+FROM kpi.user_features AS f;
+
+-- Step 30_user_segments of the pipeline `marketplace`: users in segments, what makes each different, and a picture.
+--
+-- main.user_segments   one row: a user with at least min_events events: the columns of kpi.user_features, then segment
+-- kpi.segment_profile  one row: a segment and feature
+-- kpi.segment_map      one row: a user of user_segments on the first two principal components
+-- the file `svg`       segment_map as a picture
+--
+-- Parameters (session variables):
+--   min_events  events that a user needs (10): of a few events no habit can be read
+--   k           segments (5); fewer where there are fewer different users than that
+--   seed        of the random draws (42)
+--   svg         the file that the picture goes to ('segments.svg')
+--
+-- Features: everything in kpi.user_features but the identifier and the time. Spend and counts are taken as ln(1 + x):
+-- they are spread over powers of ten, and without it the few largest customers would be segments of their own.
+
+SET VARIABLE min_events = coalesce(getvariable('min_events'), 10);
+
+SET VARIABLE k = coalesce(getvariable('k'), 5);
+
+SET VARIABLE seed = coalesce(getvariable('seed'), 42);
+
+SET VARIABLE svg = coalesce(getvariable('svg'), 'segments.svg');
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+SET VARIABLE segment_features = [
+    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
+    'conversion_rate', 'purchase_ratio', 'days_since_last_event'
+];
+
+SET VARIABLE segment_log = ['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket'];
+
+BEGIN TRANSACTION;
+
+CREATE OR REPLACE TEMP TABLE segment_users AS
+SELECT f.*
+FROM kpi.user_features AS f
+WHERE f.total_events >= getvariable('min_events')::BIGINT;
+
+SET VARIABLE segment_count = (
+    SELECT if(count(*) BETWEEN 1 AND getvariable('k') - 1, count(*), getvariable('k'))
+    FROM (
+        SELECT DISTINCT u.* EXCLUDE (user_id, last_event_time)
+        FROM temp.segment_users AS u
+    ) AS different_users
+);
+
+-- A user with one event has no time between events (min_events = 1): zero.
+CREATE OR REPLACE TABLE main.user_segments AS
+SELECT *
+FROM amz.kmeans_segments(
+    'temp.segment_users',
+    k := getvariable('segment_count'),
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero',
+    seed := getvariable('seed')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_profile AS
+SELECT *
+FROM amz.segment_profile(
+    'main.user_segments',
+    segment := 'segment',
+    features := getvariable('segment_features')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_map AS
+SELECT
+    m.user_id,
+    m.segment,
+    m.pc1,
+    m.pc2
+FROM amz.pca_2d(
+    'main.user_segments',
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero'
+) AS m;
+
+COPY (
+    SELECT
+        encode(
+            coalesce(
+                scatter_svg(
+                    m.pc1,
+                    m.pc2,
+                    m.segment,
+                    {
+                        'title': 'User segments',
+                        'x_label': 'first principal component',
+                        'y_label': 'second principal component'
+                    }
+                ),
+                '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+            )
+        ) AS svg
+    FROM kpi.segment_map AS m
+) TO (getvariable('svg')) (FORMAT blob);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '30_user_segments',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM main.user_segments);
+
+DROP TABLE temp.segment_users;
+
+COMMIT;
+
+SELECT
+    count(*) AS users,
+    count(DISTINCT s.segment) AS segments,
+    CASE
+        WHEN count(*) = 0 THEN 'no user has at least ' || getvariable('min_events') || ' events'
+        WHEN count(DISTINCT s.segment) < getvariable('k')
+            THEN 'fewer segments than k = ' || getvariable('k') || ': the users do not differ more'
+        ELSE 'see kpi.segment_profile and ' || getvariable('svg')
+    END AS message
+FROM main.user_segments AS s;
