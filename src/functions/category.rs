@@ -68,8 +68,8 @@ pub const CATEGORY_MATCH: Function = Function {
     columns: "",
     description: "What `normalize_category` decides and why: entry, similarity, rule and runner-up.",
     details: "`rule` is `exact`, `case` (case, white space, width or separators differ), `accent`, `synonym`, `typo`, \
-              `ambiguous` (a tie or a near runner-up: no entry), `none` or `empty`. `similarity` is that of the best \
-              entry, also where it is not enough. NULL for a NULL vocabulary.",
+              `ambiguous` (a tie or a near runner-up: no entry), `none` or `empty`. `similarity` is that of the \
+              nearest spelling, NULL where none reaches `min_similarity`. NULL for a NULL vocabulary.",
     examples: &[Example {
         sql: "SELECT m.normalized, m.rule FROM (SELECT category_match('PuzZle', ['action', 'puzzle']) AS m)",
         rows: &["puzzle | case"],
@@ -106,7 +106,8 @@ pub const CATEGORY_FINGERPRINT: Function = Function {
     },
     columns: "",
     description: "A key that is equal for variants of one thing: its words without accents, sorted, each once.",
-    details: "The key collision of OpenRefine's fingerprint. NULL for NULL and for texts without letters or digits.",
+    details: "The key collision of OpenRefine's fingerprint. NULL for NULL and for texts that are empty in \
+              canonical form; a text without letters or digits is its own key.",
     examples: &[Example {
         sql: "SELECT category_fingerprint('Pro  Café') = category_fingerprint('cafe-pro')",
         rows: &["true"],

@@ -26,18 +26,18 @@ pub struct Features<'a> {
 }
 
 impl<'a> Features<'a> {
-    /// The features that `options` select from the argument `row`.
+    /// The features that `options` select from the argument `row`; none where a model stands in for the fit.
     pub fn select(row: &Column<'a>, options: &Options) -> Result<Self> {
         let fields = fields(row)?;
         let null_rows = null_rows(row);
         let len = row.len();
-        if fields.is_empty() && !matches!(row.data(), Data::Struct(_)) {
-            return Ok(Features { names: Vec::new(), columns: Vec::new(), weights: None, null_rows, len });
-        }
         if let Some(taken) = options.adds.iter().find(|name| position(&fields, name).is_some()) {
             return Err(Error::new(format!(
                 "the source has a column \"{taken}\" already, use SELECT * EXCLUDE ({taken})"
             )));
+        }
+        if options.fitted || (fields.is_empty() && !matches!(row.data(), Data::Struct(_))) {
+            return Ok(Features { names: Vec::new(), columns: Vec::new(), weights: None, null_rows, len });
         }
         let weights = match &options.weight {
             Some(name) => Some(weights(&fields, name, null_rows.as_deref())?),

@@ -33,11 +33,14 @@ pub const FILE_FINGERPRINT: Function = Function {
     kind: Kind::Relation,
     signature: relation("file_fingerprint"),
     columns: "file_name VARCHAR, size_bytes BIGINT, last_modified TIMESTAMP, line_count BIGINT, fingerprint UHUGEINT",
-    description: "Size, time, number of lines and fingerprint of the content of files, one row a file.",
+    description: "Size, time, number of lines that are not blank, and fingerprint of the content of files, one row a file.",
     details: "`path` is a path, a glob or a list of them. Files are streamed through DuckDB's reader into \
               `content_hash`, so that memory stays bounded. The fingerprint is that of the file's lines whatever their \
               order; a renamed copy has the same one.",
-    examples: &[],
+    examples: &[Example {
+        sql: "SELECT file_name, line_count FROM amz.file_fingerprint('LICENSE')",
+        rows: &["LICENSE | 17"],
+    }],
     since: "0.1.0",
     register: None,
 };

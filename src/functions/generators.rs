@@ -2,7 +2,7 @@
 
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Error, Generator, Output, Result, Signature, SqlType, Value};
-use crate::synth::marketplace::{Events, Marketplace, Parameters};
+use crate::synth::marketplace::{Events, MAX_DAYS, Marketplace, Parameters};
 
 /// `synthetic_marketplace_events(rows, ...)`
 pub const SYNTHETIC_MARKETPLACE_EVENTS: Function = Function {
@@ -67,7 +67,7 @@ impl Generator for MarketplaceEvents {
             days: match count("days", &arguments[5])? {
                 None => Parameters::DEFAULT_DAYS,
                 Some(days) => u32::try_from(days)
-                    .map_err(|_| Error::new(format!("days must be at most {}, not {days}", u32::MAX)))?,
+                    .map_err(|_| Error::new(format!("days must be between 1 and {MAX_DAYS}, not {days}")))?,
             },
             dirt: arguments[6].as_f64().unwrap_or(0.0),
         };

@@ -65,8 +65,8 @@ pub const AMAZING_SCRIPTS: Function = Function {
               error. `name` is the script that a statement comes from: `install` creates the relations in the \
               database itself, `00_raw` and the following build the layers. NULL gives all pipelines.",
     examples: &[Example {
-        sql: "SELECT DISTINCT ON (name) name, sql FROM amazing_scripts('marketplace') WHERE name = '00_raw' ORDER BY name, step",
-        rows: &["00_raw | BEGIN TRANSACTION"],
+        sql: "SELECT DISTINCT name FROM amazing_scripts('marketplace') ORDER BY name",
+        rows: &["00_raw", "10_clean", "20_kpi", "30_user_segments", "install"],
     }],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, Scripts)),

@@ -52,6 +52,8 @@ pub struct Options {
     pub adds: Vec<String>,
     /// The column that carries labels: never a feature.
     pub label: Option<String>,
+    /// Whether a model stands in for the fit, so that the row need not have features.
+    pub fitted: bool,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             relation: None,
             adds: Vec::new(),
             label: None,
+            fitted: false,
         }
     }
 }
@@ -94,7 +97,9 @@ impl Options {
         check_names(given, accepted).map_err(|error| speaker.speak(error))?;
         for (name, column) in given {
             let name = name.to_ascii_lowercase();
-            if name != "init" && name != "model" {
+            if name == "model" {
+                options.fitted = !matches!(column.data(), Data::Untyped);
+            } else if name != "init" {
                 let value = column.value(0);
                 if !value.is_null() {
                     options.set(&name, &value).map_err(|error| speaker.speak(error))?;

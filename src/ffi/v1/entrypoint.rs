@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_old_duckdb_is_refused_by_name() {
+    fn a_release_before_1_4_is_refused_by_name() {
         let error = check_version("v1.3.2").expect_err("too old");
         assert_eq!(error.text("amazing"), "amazing: DuckDB 1.4 or later is needed, this is v1.3.2");
     }
