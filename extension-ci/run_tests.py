@@ -81,7 +81,8 @@ def suites(extension):
         version = version.lstrip("v")
         runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, "test/sql"]
         yield Suite(f"sql-{version}", runner, count_words)
-    pytest = [python(PYTEST_VERSION), "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "test/python"]
+    options = "-q -rs -p no:cacheprovider -n 2 --dist loadgroup test/python".split()
+    pytest = [python(PYTEST_VERSION), "-m", "pytest", *options]
     yield Suite("python", pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     yield node_suite(extension)
 

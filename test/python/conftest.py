@@ -77,7 +77,10 @@ def run_python(extension):
     A process that hangs or dies fails the test.
     """
     prelude = f"""
-import json, os, duckdb
+import json, os, sys, duckdb
+# Standard output is for the answer alone; DuckDB's progress bar goes where the complaints go.
+sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
 EXTENSION = {str(extension)!r}
 def open_database(path=':memory:', read_only=False, load=True, **settings):
     config = {{'allow_unsigned_extensions': 'true', **{{name: str(value) for name, value in settings.items()}}}}

@@ -1,6 +1,7 @@
 """The clients: Python on every tested DuckDB gives the same bits; data frames and the command line client work."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas
 import pyarrow
 import pytest
 
-from conftest import interpreter
+from conftest import ROOT, interpreter
 
 CLI_VERSION = "1.5.6"
 
@@ -119,7 +120,44 @@ SELECT segment, COUNT(*) AS users FROM user_segments GROUP BY segment ORDER BY s
     assert [path.name for path in tmp_path.glob("shop.*")] == ["shop.duckdb"]
 
 
+def session_of_the_readme(extension):
+    """The one block of README.md that loads the built extension and stands for itself."""
+    blocks = re.findall(
+        r"^```sql\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    path = f"LOAD 'build/release/{extension.name}';"
+    [session] = [block for block in blocks if block.startswith(path)]
+    return session.replace(path, f"LOAD '{extension}';")
+
+
+def test_the_session_of_the_readme_runs_in_the_command_line_client(extension, tmp_path):
+    script = tmp_path / "session.sql"
+    script.write_text(session_of_the_readme(extension), encoding="utf-8")
+    process = cli("-bail", "-csv", "-f", script, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert len(process.stdout.splitlines()) > 5
+    assert (tmp_path / "users.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_session_of_the_readme_runs_in_python(python, run_python, extension, tmp_path):
+    code = f"os.chdir({str(tmp_path)!r})\ncon = open_database(load=False)\n"
+    code += f"con.execute({session_of_the_readme(extension)!r})\n"
+    code += "print(json.dumps(con.execute('SELECT count(DISTINCT segment) FROM user_segments').fetchall()))"
+    assert run_python(python, code) == [[4]]
+
+
 def test_the_command_line_client_says_what_is_wrong(extension):
     process = cli("-c", f"LOAD '{extension}'", "-c", "SELECT normalize_category('x', ['y'], 7.0)")
     assert process.returncode != 0
     assert "normalize_category: min_similarity must be between 0 and 1, not 7.0" in process.stderr
+
+
+def test_the_demonstration_runs_twice_and_loads_once(extension, tmp_path):
+    script = ROOT / "extension-ci" / "demo.py"
+    command = [interpreter(CLI_VERSION), script, "--rows", "50000", "--folder", tmp_path, "--extension", extension]
+    first, second = (subprocess.run(command, capture_output=True, text=True, encoding="utf-8") for _ in range(2))
+    assert first.returncode == 0 and second.returncode == 0, first.stderr + second.stderr
+    assert "nothing new" in second.stdout and "nothing new" not in first.stdout
+    tables = [run.stdout.split("segments: who they are")[1] for run in (first, second)]
+    assert tables[0] == tables[1]
+    assert (tmp_path / "segments.svg").read_text(encoding="utf-8").startswith("<svg")

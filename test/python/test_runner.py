@@ -10,6 +10,9 @@ import pytest
 import run_tests
 import sqllogictest
 
+# One process makes the outcomes that the tests of this file share.
+pytestmark = pytest.mark.xdist_group("runner")
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = ROOT / "extension-ci" / "sqllogictest.py"
 
@@ -346,30 +349,38 @@ def test_a_hanging_statement_fails(run):
     assert fails(run(text, options=["--timeout", "3"]), "case0.test:4: no end after 3 seconds", endless)
 
 
+@pytest.fixture
+def compile_extension(tmp_path, stamp):
+    """Makes an extension out of the C statements that its entry point runs."""
+
+    def build(name, body):
+        source = tmp_path / f"{name}.c"
+        library = tmp_path / f"{name}.duckdb_extension"
+        includes = "".join(f"#include <{header}.h>\n" for header in ("stdbool", "stdio", "stdlib", "unistd"))
+        source.write_text(f"{includes}bool {name}_init_c_api(void) {{ {body} return true; }}\n")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        stamp(library)
+        return library
+
+    return build
+
+
 @pytest.mark.parametrize("death", ["abort();", "*(volatile int *)0 = 1;", "_exit(0);", "_exit(3);"])
-def test_a_dying_process_fails_and_is_named(run, tmp_path, death, stamp):
-    source = tmp_path / "deadly.c"
-    library = tmp_path / "deadly.duckdb_extension"
-    source.write_text(
-        f"#include <stdlib.h>\n#include <unistd.h>\nint deadly_init_c_api(void) {{ {death} return 0; }}\n"
-    )
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    stamp(library)
+def test_a_dying_process_fails_and_is_named(run, compile_extension, death):
+    library = compile_extension("deadly", death)
     result = run(f"statement ok\nSELECT 1\n\nstatement error\nLOAD '{library}'\n----\nx\n", "statement ok\nSELECT 1\n")
     assert fails(result, "case0.test:4: the process died", f"LOAD '{library}'")
     assert (result.passed, result.failed) == (2, 1)
 
 
-def test_require_loads_the_extension_again_after_a_restart(run, tmp_path, stamp):
-    source = tmp_path / "amazing.c"
-    library = tmp_path / "amazing.duckdb_extension"
+def test_what_a_library_prints_is_not_taken_for_a_result(run, compile_extension):
+    library = compile_extension("loud", r'puts("[\"passed\"]\n 95% done"); fflush(stdout);')
+    assert run(f"statement ok\nLOAD '{library}'\n").passed == 1
+
+
+def test_require_loads_the_extension_again_after_a_restart(run, compile_extension, tmp_path):
     trace = tmp_path / "trace"
-    source.write_text(
-        "#include <stdio.h>\n#include <stdbool.h>\n"
-        f'bool amazing_init_c_api(void) {{ FILE *f = fopen("{trace}", "a"); fputs("x", f); fclose(f); return true; }}\n'
-    )
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    stamp(library)
+    library = compile_extension("amazing", f'FILE *file = fopen("{trace}", "a"); fputs("x", file); fclose(file);')
     text = "require amazing\n\nload __TEST_DIR__/a.duckdb\n\nrestart\n\nstatement ok\nSELECT 1\n"
     assert run(text, options=["--extension", library]).passed == 1
     assert trace.read_text() == "xxx"
