@@ -69,6 +69,7 @@ WHERE s.copy_number > 1;
 -- Every raw row with its typed values and the reason why it is not an event, if there is one.
 CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
 SELECT
+    e.rowid AS raw_row,
     e.*,
     try_strptime(
         e.event_time,
@@ -94,14 +95,21 @@ SELECT
         WHEN coalesce(e.user_id, '') = '' THEN 'no user'
         WHEN typed_user IS NULL THEN 'bad user'
         WHEN coalesce(e.user_session, '') = '' THEN 'no session'
-        WHEN NOT regexp_full_match(e.user_session, '[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')
-            THEN 'bad session'
+        -- The cast also takes other spellings of a UUID.
+        WHEN TRY_CAST(e.user_session AS UUID)::VARCHAR IS DISTINCT FROM lower(e.user_session) THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason
 FROM raw.all_events AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.rowid;
 
+-- Rows that are not taken as they are, in one pass: few, as a rule.
+CREATE OR REPLACE TEMP TABLE clean_exceptions AS
+SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
+FROM temp.clean_typed_rows AS r
+WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+
+-- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 CREATE OR REPLACE TABLE clean.events AS
 SELECT
     r.typed_time AS event_time,
@@ -117,17 +125,14 @@ SELECT
     r.typed_user AS user_id,
     r.user_session
 FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NULL;
-
--- Rows that were not taken as they are: few, so that one more pass serves both tables below.
-CREATE OR REPLACE TEMP TABLE clean_exceptions AS
-SELECT
-    r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
-FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_exceptions AS x
+    WHERE x.reason IS NOT NULL
+) AS x ON x.raw_row = r.raw_row;
 
 CREATE OR REPLACE TABLE clean.rejected_events AS
-SELECT x.* EXCLUDE (typed_type, type_rule, typed_category)
+SELECT x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category)
 FROM temp.clean_exceptions AS x
 WHERE x.reason IS NOT NULL;
 

@@ -1,0 +1,923 @@
+"""The pipeline `marketplace` on every tested DuckDB: nothing is lost, loading twice changes nothing, figures by hand."""
+
+import csv
+import io
+import itertools
+import os
+import signal
+import subprocess
+from collections import Counter, defaultdict
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, TESTED_VERSIONS
+
+PIPELINE = ROOT / "sql" / "marketplace"
+STEPS = ["00_raw", "10_clean", "20_kpi", "30_user_segments"]
+REAL_DATA = ROOT.parent / "shared" / "data" / "marketplace"
+
+COLUMNS = [
+    "event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id", "user_session",
+]  # fmt: skip
+HEADER = ",".join(COLUMNS)
+
+# Tables that a second run must leave as they are: everything but the log of runs and the time of loading.
+TABLES = {
+    "raw.loaded_files": "SELECT * EXCLUDE (loaded_at, last_modified) FROM raw.loaded_files",
+    "raw.all_events": "FROM raw.all_events",
+    "raw.rejected_lines": "FROM raw.rejected_lines",
+    "clean.events": "FROM clean.events",
+    "clean.rejected_events": "FROM clean.rejected_events",
+    "clean.corrections": "FROM clean.corrections",
+    "kpi.user_features": "FROM kpi.user_features",
+    "kpi.daily": "FROM kpi.daily",
+    "kpi.monthly": "FROM kpi.monthly",
+    "kpi.segment_profile": "FROM kpi.segment_profile",
+    "kpi.segment_map": "FROM kpi.segment_map",
+    "main.user_segments": "FROM main.user_segments",
+}
+
+# What runs inside the interpreter of the tested version: a client that executes one statement at a time, stops at the
+# first error and rolls back.
+CLIENT = """
+import os, sys
+from pathlib import Path
+from datetime import date, datetime
+from decimal import Decimal
+
+PIPELINE = Path({pipeline!r})
+STEPS = {steps!r}
+os.chdir({folder!r})
+
+def plain(value):
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, (date, datetime, Decimal)) else value
+
+def rows(con, sql):
+    return plain(con.execute(sql).fetchall())
+
+def run(con, *steps, statements=None):
+    result = None
+    for step in steps:
+        script = con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8'))
+        for statement in script[:statements]:
+            try:
+                result = con.execute(statement)
+                result = plain(result.fetchall()) if result.description else None
+            except Exception as error:
+                try:
+                    con.execute('ROLLBACK')
+                except Exception:
+                    pass
+                return str(error)
+    return result
+
+TABLES = {tables!r}
+
+def state(con):
+    found = {{row[0] for row in con.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()}}
+    return {{name: sorted(rows(con, sql), key=repr) for name, sql in TABLES.items() if name in found}}
+
+def connect(path, **settings):
+    con = open_database(path, **settings)
+    con.execute('SET enable_progress_bar = false')
+    return con
+
+con = connect('shop.duckdb')
+"""
+
+
+def session(n):
+    return f"00000000-0000-4000-8000-{n:012d}"
+
+
+def event(time="2019-10-01 00:00:00 UTC", kind="view", product="1", category="2053013555631882655", code="a.b.c",
+          brand="acme", price="10.00", user="1", visit=None):  # fmt: skip
+    """One line of a file; `visit` is the session's number, or its text."""
+    visit = session(visit) if isinstance(visit, int) else session(1) if visit is None else visit
+    return ",".join([time, kind, product, category, code, brand, price, user, visit])
+
+
+def lines(n, start=0):
+    return [event(time=f"2019-10-01 {i // 3600:02d}:{i // 60 % 60:02d}:{i % 60:02d} UTC", product=str(i), user=str(i % 7))
+            for i in range(start, start + n)]  # fmt: skip
+
+
+class Shop:
+    """A folder with the files `data/*.csv` and a database, used through one version of DuckDB."""
+
+    def __init__(self, folder, python, run_python):
+        self.folder = folder
+        self.data = folder / "data"
+        self.data.mkdir()
+        self.python = python
+        self.run_python = run_python
+
+    def file(self, name, *content, end="\n", last_end=True):
+        data = content[0] if len(content) == 1 and isinstance(content[0], bytes) else None
+        if data is None:
+            data = (end.join(content) + (end if last_end else "")).encode()
+        (self.data / name).write_bytes(data)
+
+    def client(self):
+        return CLIENT.format(pipeline=str(PIPELINE), steps=STEPS, folder=str(self.folder), tables=TABLES)
+
+    def run(self, code):
+        """Runs `code` after CLIENT; the value of its last line, an expression, comes back."""
+        *body, last = code.strip().splitlines()
+        return self.run_python(self.python, self.client() + "\n".join([*body, f"print(json.dumps({last}))"]))
+
+    def load(self):
+        """What one run of 00_raw gives: (summary or error text, loaded files, rejected lines)."""
+        return self.run("""
+summary = run(con, '00_raw')
+found = state(con)
+(summary, [r for r in found.get('raw.loaded_files', [])], found.get('raw.rejected_lines'), found.get('raw.all_events'))
+""")
+
+
+@pytest.fixture(params=TESTED_VERSIONS)
+def shop(request, tmp_path, pythons, run_python):
+    return Shop(tmp_path, pythons[request.param], run_python)
+
+
+def accounts(loaded):
+    """file name -> (lines, rows, rejected lines) of raw.loaded_files."""
+    return {Path(row[0]).name: tuple(row[3:6]) for row in loaded}
+
+
+# Promise 1: nothing is lost
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("crlf", "\r\n".join([HEADER, *lines(3), ""]), (4, 3, 0)),
+        ("cr", "\r".join([HEADER, *lines(3), ""]), (4, 3, 0)),
+        ("no end of the last line", "\n".join([HEADER, *lines(3)]), (4, 3, 0)),
+        ("crlf, no end of the last line", "\r\n".join([HEADER, *lines(3)]), (4, 3, 0)),
+        ("cut last line", "\r\n".join([HEADER, *lines(2), lines(1)[0][:60]]), (4, 2, 1)),
+        ("blank lines", "\n".join([HEADER, "", *lines(2), "", "", *lines(1, 2), "", ""]), (4, 3, 0)),
+        ("blank lines, crlf", "\r\n".join([HEADER, "", *lines(2), "", "", *lines(1, 2), "", ""]), (4, 3, 0)),
+        ("a line of spaces", "\n".join([HEADER, *lines(2), "   ", ""]), (4, 2, 1)),
+        ("an extra value", "\n".join([HEADER, *lines(2), event() + ",x", ""]), (4, 2, 1)),
+        ("header only", HEADER + "\n", (1, 0, 0)),
+        ("header only, no line end", HEADER, (1, 0, 0)),
+        ("byte order mark", "\ufeff" + "\n".join([HEADER, *lines(2), ""]), (3, 2, 0)),
+        ("quoted header and values", "\n".join(
+            [",".join(f'"{c}"' for c in COLUMNS), ",".join(f'"{v}"' for v in event().split(",")), ""]), (2, 1, 0)),
+        ("quoted comma", "\n".join([HEADER, event(brand='"a,b"'), ""]), (2, 1, 0)),
+        ("doubled quote", "\n".join([HEADER, event(brand='"a""b"'), ""]), (2, 1, 0)),
+        ("stray quote", "\n".join([HEADER, *lines(2), event(brand='"acme'), *lines(2, 2), ""]), (6, 4, 1)),
+        ("stray quote inside", "\n".join([HEADER, *lines(2), event(brand='ac"me'), *lines(2, 2), ""]), (6, 4, 1)),
+        ("stray quotes far apart", "\n".join(
+            [HEADER, event(brand='"acme'), *lines(9), event(brand='"acme', product="2"), event(brand='"b"'), ""]),
+         (13, 10, 2)),
+        ("not UTF-8", ("\n".join([HEADER, *lines(2), ""])).encode() + event(brand="caf\xe9").encode("latin-1") + b"\n",
+         (4, 2, 1)),
+        ("UTF-8", "\n".join([HEADER, *lines(2), event(brand="café 日本"), ""]), (4, 3, 0)),
+        ("a line of 3 MB", "\n".join([HEADER, *lines(2), event(brand="x" * 3_000_000), *lines(1, 2), ""]), (5, 3, 1)),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
+)  # fmt: skip
+def test_each_line_is_a_row_or_a_rejected_line(shop, name, content, expected):
+    shop.file("a.csv", content.encode() if isinstance(content, str) else content)
+    summary, loaded, rejected, rows = shop.load()
+    assert accounts(loaded) == {"a.csv": expected}, summary
+    assert (len(rejected), len(rows)) == (expected[2], expected[1])
+    assert all("\n" not in row[2] and row[3] for row in rejected)
+
+
+def test_rejected_lines_carry_number_text_and_first_error(shop):
+    cut = event()[:60]
+    shop.file("a.csv", HEADER, "", *lines(2), cut, event() + ",x,y", end="\r\n")
+    _, _, rejected, _ = shop.load()
+    assert [row[1:4] for row in rejected] == [
+        [5, cut, "MISSING COLUMNS"],
+        [6, event() + ",x,y", "TOO MANY COLUMNS"],
+    ]
+
+
+def test_values_arrive_as_text_and_empty_ones_as_null(shop):
+    shop.file("a.csv", HEADER, event(brand='"a,b"', category="2.10381E+18", price="7", code='""', user=""))
+    _, _, _, rows = shop.load()
+    assert rows == [
+        ["2019-10-01 00:00:00 UTC", "view", "1", "2.10381E+18", None, "a,b", "7", None, session(1), "data/a.csv"]
+    ]
+
+
+def test_optional_columns_may_be_absent_and_columns_in_any_order(shop):
+    short = [name for name in COLUMNS if name not in ("category_id", "brand")]
+    values = dict(zip(COLUMNS, event().split(",")))
+    shop.file("short.csv", ",".join(short), ",".join(values[name] for name in short))
+    shop.file("turned.csv", ",".join(COLUMNS[::-1]), ",".join(values[name] for name in COLUMNS[::-1]))
+    _, loaded, _, rows = shop.load()
+    assert accounts(loaded) == {"short.csv": (2, 1, 0), "turned.csv": (2, 1, 0)}
+    full = [values[name] for name in COLUMNS]
+    assert sorted(rows, key=lambda row: row[-1]) == [
+        [*full[:3], None, full[4], None, *full[6:], "data/short.csv"],
+        [*full, "data/turned.csv"],
+    ]
+
+
+def test_every_bad_file_is_named_in_one_message_and_nothing_is_loaded(shop):
+    shop.file("good.csv", HEADER, *lines(3))
+    shop.file("no_header.csv", *lines(3))
+    shop.file("missing.csv", HEADER.replace(",price", ""), *lines(3))
+    shop.file("extra.csv", HEADER + ",colour", *lines(3))
+    shop.file("twice.csv", HEADER + ",brand", *lines(3))
+    shop.file("zero.csv", b"")
+    shop.file("blank.csv", b"\n\n")
+    shop.file("late_header.csv", "", HEADER, *lines(3))
+    shop.file("broken_record.csv", HEADER, *lines(3), event(brand='"ac\nme"'), *lines(3))
+    shop.file("broken_last.csv", HEADER, event(visit='"' + session(1) + '\nx"'))
+    shop.file("mixed.csv", (HEADER + "\r\n" + "\n".join(lines(2)) + "\r\n").encode())
+    shop.file("mixed_lf_first.csv", (HEADER + "\n" + "\r\n".join(lines(3)) + "\n").encode())
+    shop.file("one_lf.csv", ("\r\n".join([HEADER, *lines(3)]) + "\n").encode())
+    message, loaded, _, _ = shop.load()
+    assert loaded == []
+    for name, reason in {
+        "no_header": "no header, its first line is: 2019-10-01 00:00:00 UTC,view,0",
+        "missing": "other columns, its header is: " + HEADER.replace(",price", ""),
+        "extra": "other columns, its header is: " + HEADER + ",colour",
+        "twice": "other columns, its header is: " + HEADER + ",brand",
+        "zero": "an empty file",
+        "blank": "an empty file",
+        "late_header": "its first line is blank",
+        "broken_record": "line breaks inside quotes",
+        "broken_last": "line breaks inside quotes",
+        "mixed": "mixed line ends",
+        "mixed_lf_first": "mixed line ends",
+        "one_lf": "mixed line ends (CRLF on 3 of 4 lines)",
+    }.items():
+        assert f'"data/{name}.csv": {reason}' in message
+    assert "12 of 13 files" in message and "good.csv" not in message
+
+
+def test_a_lone_carriage_return_inside_a_line_refuses_the_file_by_name(shop):
+    shop.file("good.csv", HEADER, *lines(3))
+    shop.file("lone.csv", HEADER, *lines(3), event(brand="ac\rme"), *lines(3, 3))
+    message, loaded, _, _ = shop.load()
+    assert "data/lone.csv" in message and loaded == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("quote", ["none", "one", "many"])
+def test_files_larger_than_the_readers_buffer_add_up(shop, end, quote):
+    content = lines(360_000)
+    broken = {"none": [], "one": [150_000], "many": range(100, 350_000, 1003)}[quote]
+    for i in broken:
+        content[i] = event(product=str(i), brand='"acme')
+    content[200_000] = "cut,line"
+    content.append("")
+    shop.file("a.csv", HEADER, *content, end=end)
+    summary, loaded, rejected = shop.run("""
+summary = run(con, '00_raw')
+(summary, rows(con, TABLES['raw.loaded_files']), rows(con, 'FROM raw.rejected_lines'))
+""")
+    rejected_lines = len(broken) + 1
+    assert accounts(loaded) == {"a.csv": (360_001, 360_000 - rejected_lines, rejected_lines)}, summary
+    assert [200_002, "cut,line"] in [row[1:3] for row in rejected]
+
+
+# Promise 2: loading twice changes nothing
+
+BUILD_TWICE = """
+first = run(con, *STEPS), state(con)
+second = run(con, *STEPS), state(con)
+(first, second)
+"""
+
+
+def test_a_second_run_changes_nothing(shop):
+    shop.file("a.csv", HEADER, *lines(300), event(), event(), "cut,line", event(kind="Vieww", user="3"))
+    (summary, first), (_, second) = shop.run(BUILD_TWICE)
+    assert set(first) == set(TABLES), summary
+    assert first == second
+    assert len(first["main.user_segments"]) == 7
+
+
+def test_an_empty_folder_gives_empty_tables_and_a_picture_that_says_so(shop):
+    (_, first), (_, second) = shop.run(BUILD_TWICE)
+    assert set(first) == set(TABLES) and not any(first.values())
+    assert first == second
+    assert "No user has enough events" in (shop.folder / "segments.svg").read_text()
+    assert shop.run("[run(con, '00_raw'), con.execute('SELECT segment FROM user_segments').description[0][0]]") == [
+        [[0, 0, 0, 0, 0, "nothing new"]],
+        "segment",
+    ]
+
+
+def test_a_file_that_is_not_there_is_not_passed_over(shop):
+    shop.file("a.csv", HEADER)
+    alone, one_of_two, folder = shop.run("""
+answers = []
+for data in ["'data/none.csv'", "['data/none.csv', 'data/a.csv']", "'data'"]:
+    con.execute('SET VARIABLE data = ' + data)
+    answers.append(run(con, '00_raw'))
+answers
+""")
+    assert alone.endswith('00_raw: no such file: "data/none.csv"')
+    assert one_of_two == alone and folder.endswith('no such file: "data"')
+
+
+def test_renamed_copies_are_known(shop):
+    shop.file("a.csv", HEADER, *lines(20))
+    _, before, _, _ = shop.load()
+    shop.file("b.csv", HEADER, *lines(20), end="\r\n")
+    shop.file("c.csv", HEADER, *lines(20), last_end=False)
+    shop.file("[a]*.csv", HEADER, *lines(20))
+    summary, after, _, rows = shop.load()
+    assert summary == [[4, 0, 0, 0, 0, "nothing new"]]
+    assert before == after and len(rows) == 20
+
+
+def test_names_with_pattern_characters_and_quotes_are_taken_as_they_are(shop):
+    shop.file("[a]*.csv", HEADER, *lines(2))
+    shop.file("a1.csv", HEADER, *lines(3))
+    shop.file("it's.csv", HEADER, *lines(4), "cut,line")
+    summary, loaded, rejected, _ = shop.load()
+    assert accounts(loaded) == {"[a]*.csv": (3, 2, 0), "a1.csv": (4, 3, 0), "it's.csv": (6, 4, 1)}, summary
+    assert rejected[0][0] == "data/it's.csv"
+
+
+def test_new_content_under_a_known_path_replaces_its_rows(shop):
+    shop.file("a.csv", HEADER, *lines(20), "cut,line")
+    shop.file("b.csv", HEADER, *lines(5, 100))
+    shop.load()
+    shop.file("a.csv", HEADER, *lines(19), event(user="8"), "cut,line")
+    _, loaded, rejected, rows = shop.load()
+    assert accounts(loaded) == {"a.csv": (22, 20, 1), "b.csv": (6, 5, 0)}
+    assert len(rejected) == 1 and len(rows) == 25
+    assert [row[7] for row in rows].count("8") == 1
+
+
+def test_moved_and_swapped_contents_end_as_a_clean_run(shop):
+    names = ("a.csv", "b.csv", "c.csv")
+    contents = [[HEADER, *lines(n)] for n in (3, 4, 5)]
+    for name, content in zip(names, contents):
+        shop.file(name, *content)
+    shop.load()
+    # Swap, and a rotation that brings new content to the first path.
+    for turn, order in enumerate([(1, 0, 2), (1, 1, 0), (2, 0, 1)]):
+        for name, which in zip(names, order):
+            shop.file(name, *contents[which])
+        shop.file("a.csv", HEADER, *lines(30 + turn))
+        _, loaded, _, rows = shop.load()
+        found = accounts(loaded)
+        assert found["a.csv"] == (31 + turn, 30 + turn, 0)
+        for name, which in zip(names[1:], order[1:]):
+            assert found[name][1] == which + 3 or (order[1] == order[2] and name == "c.csv")
+        assert len(rows) == sum(account[1] for account in found.values())
+
+
+def test_a_file_that_becomes_a_copy_of_another_loses_its_rows(shop):
+    shop.file("a.csv", HEADER, *lines(3))
+    shop.file("b.csv", HEADER, *lines(4))
+    shop.load()
+    shop.file("b.csv", HEADER, *lines(3))
+    _, loaded, _, rows = shop.load()
+    assert accounts(loaded) == {"a.csv": (4, 3, 0)} and len(rows) == 3
+
+
+def test_max_files_are_taken_and_the_rest_is_said_to_be_left(shop):
+    for n in range(5):
+        shop.file(f"{n}.csv", HEADER, *lines(n + 1))
+    summaries = shop.run("""
+con.execute("SET VARIABLE max_files = 2")
+[run(con, '00_raw') for _ in range(4)]
+""")
+    assert [summary[0][1:4] for summary in summaries] == [[2, 3, 3], [2, 1, 7], [1, 0, 5], [0, 0, 0]]
+    assert shop.run("rows(con, 'SELECT count(*), max(rows_loaded) FROM loaded_files')") == [[5, 5]]
+    assert "max_files must be a number of at least 1, not 0" in shop.run(
+        "con.execute('SET VARIABLE max_files = 0')\nrun(con, '00_raw')"
+    )
+
+
+def test_of_two_loaders_at_once_one_fails_and_changes_nothing(shop):
+    shop.file("a.csv", HEADER, *lines(50))
+    shop.file("b.csv", HEADER, *lines(60))
+    errors, after, again = shop.run("""
+run(con, '00_raw')
+con.execute('DELETE FROM raw.loaded_files'); con.execute('DELETE FROM raw.all_events')
+other = con.cursor()
+scripts = [list(c.extract_statements((PIPELINE / '00_raw.sql').read_text())) for c in (con, other)]
+errors = []
+for a, b in zip(*scripts):
+    for who, statement in ((con, a), (other, b)):
+        if not any(e[0] == id(who) for e in errors):
+            try:
+                who.execute(statement).fetchall()
+            except Exception as error:
+                errors.append((id(who), str(error)))
+                try:
+                    who.execute('ROLLBACK')
+                except Exception:
+                    pass
+after = state(con)
+again = run(other, '00_raw')
+([e[1] for e in errors], after, again)
+""")
+    assert len(errors) == 1 and ("onstraint" in errors[0] or "onflict" in errors[0])
+    assert accounts(after["raw.loaded_files"]) == {"a.csv": (51, 50, 0), "b.csv": (61, 60, 0)}
+    assert len(after["raw.all_events"]) == 110
+    assert again == [[2, 0, 0, 0, 0, "nothing new"]]
+
+
+def test_an_interruption_after_any_statement_and_a_new_start_give_the_tables_of_one_run(shop):
+    shop.file("a.csv", HEADER, *lines(300), event(), event(), "cut,line")
+    clean_run, interrupted = shop.run(
+        """
+run(con, *STEPS)
+clean_run = state(con)
+con.close()
+con = connect('interrupted.duckdb')
+for step in STEPS:
+    n_statements = len(con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8')))
+    before = state(con)
+    for n in range(n_statements - 2, 0, -5):
+        run(con, step, statements=n)
+        try:
+            con.execute('ROLLBACK')
+        except Exception:
+            pass
+        assert state(con) == before, (step, n)
+    run(con, step)
+(clean_run, state(con))
+"""
+    )
+    assert clean_run == interrupted and set(interrupted) == set(TABLES)
+
+
+def test_a_killed_run_leaves_the_database_as_it_was(shop, extension):
+    shop.file("a.csv", HEADER, *lines(200))
+    shop.run("run(con, *STEPS)")
+    before = shop.run("state(con)")
+    shop.file("b.csv", HEADER, *lines(200_000, 1000))
+    # The process tells when the transaction holds all its work, and waits there for its end.
+    code = f"""
+import time, json, duckdb
+EXTENSION = {str(extension)!r}
+def open_database(path):
+    con = duckdb.connect(path, config={{'allow_unsigned_extensions': 'true'}})
+    con.execute(f"LOAD '{{EXTENSION}}'")
+    return con
+{shop.client()}
+n = len(con.extract_statements((PIPELINE / '00_raw.sql').read_text()))
+run(con, '00_raw', statements=n - 2)
+print('here', flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([str(shop.python), "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "here\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert shop.run("state(con)") == before
+    assert shop.run("run(con, '00_raw')")[0][1:4] == [1, 0, 200_000]
+    assert shop.run("rows(con, 'SELECT count(*) FROM loaded_files')") == [[2]]
+
+
+def test_runs_are_recorded_with_what_they_committed(shop):
+    shop.file("a.csv", HEADER, *lines(30))
+    runs = shop.run(
+        """
+con.execute("SET VARIABLE run_id = 'october'")
+run(con, *STEPS)
+run(con, '00_raw')
+rows(con, "SELECT run_id, step, rows, started_at <= finished_at FROM raw.pipeline_runs ORDER BY started_at")
+"""
+    )
+    assert runs == [
+        ["october", "00_raw", 30, True],
+        ["october", "10_clean", 30, True],
+        ["october", "20_kpi", 7, True],
+        ["october", "30_user_segments", 0, True],
+        ["october", "00_raw", 0, True],
+    ]
+
+
+# file_fingerprint, which sees what the loader sees
+
+
+def fingerprints(shop, path="'data/*.csv'"):
+    """file name -> [size, line count, fingerprint as text]"""
+    found = shop.run(f"""
+con.execute((PIPELINE.parent / 'functions' / 'files.sql').read_text(encoding='utf-8'))
+rows(con, "SELECT file_name, size_bytes, line_count, fingerprint::VARCHAR FROM file_fingerprint({path})")
+""")
+    assert [row[0] for row in found] == sorted(row[0] for row in found)
+    return {Path(row[0]).name: row[1:] for row in found}
+
+
+def test_a_fingerprint_is_of_the_lines_and_of_nothing_else(shop):
+    content = [HEADER, *lines(40), event(brand="café 日本"), event(), event(), event(brand="x" * 3_000_000)]
+    shop.file("a.csv", *content)
+    shop.file("crlf.csv", *content, end="\r\n")
+    shop.file("cut.csv", *content, last_end=False)
+    shop.file("shuffled.csv", "", *content[::-1], "")
+    shop.file("other.csv", *content[:-2], content[-1])
+    shop.file("zero.csv", b"")
+    shop.file("blank.csv", b"\n\n")
+    shop.file("latin.csv", "\n".join(content[:3]).encode() + "\ncafé\n".encode("latin-1"))
+    found = fingerprints(shop)
+    same = {found[name][2] for name in ("a.csv", "crlf.csv", "cut.csv", "shuffled.csv")}
+    assert len(same) == 1 and None not in same and found["other.csv"][2] not in same
+    assert {name: row[1] for name, row in found.items()} == {
+        "a.csv": 45, "crlf.csv": 45, "cut.csv": 45, "shuffled.csv": 45, "other.csv": 44, "zero.csv": 0, "blank.csv": 0,
+        "latin.csv": 3,
+    }  # fmt: skip
+    assert found["zero.csv"][2] == found["blank.csv"][2] == "0" and found["latin.csv"][2] is None
+    assert all(row[0] == (shop.data / name).stat().st_size for name, row in found.items())
+
+
+def test_the_loader_records_the_fingerprint_of_file_fingerprint(shop):
+    shop.file("a.csv", HEADER, *lines(40), event(brand="café 日本"), end="\r\n")
+    shop.file("b.csv", HEADER, *lines(4), "", "cut,line", last_end=False)
+    _, loaded, _, _ = shop.load()
+    recorded = {Path(row[0]).name: [row[1], row[3], str(row[2])] for row in loaded}
+    assert recorded == fingerprints(shop)
+
+
+def test_a_file_named_twice_has_no_fingerprint(shop):
+    shop.file("a.csv", HEADER)
+    with pytest.raises(AssertionError, match="is named twice"):
+        fingerprints(shop, "['data/a.csv', 'data/*.csv']")
+
+
+# The clean layer
+
+
+def test_each_defect_has_its_reason_and_no_row_is_lost(shop):
+    cases = [
+        ("events", event()),
+        ("events", event(time="2019-10-01 00:00:01")),
+        ("events", event(time="2019-10-01T00:00:02")),
+        ("events", event(time="2019-10-01T00:00:03Z")),
+        ("events", event(category="2.10381E+18")),
+        ("events", event(category="")),
+        ("events", event(price="0.00")),
+        ("events", event(price="7")),
+        ("events", event(price="33.2")),
+        ("events", event(price="33.2000")),
+        ("events", event(kind="VIEW")),
+        ("events", event(kind="purchas")),
+        ("events", event(kind="remove_from_cart")),
+        ("events", event(user="007")),
+        ("bad time", event(time="2019-10-01 00:00:00 PST")),
+        ("bad time", event(time="01/10/2019 00:00")),
+        ("bad time", event(time="")),
+        ("bad time", event(time="2019-02-30 00:00:00 UTC")),
+        ("unknown event_type", event(kind="refund")),
+        ("unknown event_type", event(kind="")),
+        ("no product", event(product="")),
+        ("bad product", event(product="1.5")),
+        ("bad product", event(product="2.1E+18")),
+        ("bad price", event(price="")),
+        ("bad price", event(price="ten")),
+        ("bad price", event(price="1.005")),
+        ("bad price", event(price="1e3")),
+        ("bad price", event(price="123456789.00")),
+        ("negative price", event(price="-5.00")),
+        ("no user", event(user="")),
+        ("bad user", event(user="5.4E+08")),
+        ("bad user", event(user="99999999999999999999")),
+        ("no session", event(visit="")),
+        ("bad session", event(visit=session(1)[:-3])),
+        ("bad session", event(visit="NaN")),
+    ]
+    shop.file("a.csv", HEADER, *(line for _, line in cases), *[event(user="55")] * 78)
+    outcome, events, rejected, corrections = shop.run("""
+outcome = run(con, '00_raw', '10_clean')
+events = rows(con, "SELECT event_time, event_type, category_id, category_1, category_2, category_3, price, user_id FROM clean.events ORDER BY ALL")
+(outcome, events, rows(con, 'SELECT * FROM clean.rejected_events'), rows(con, 'SELECT * FROM clean.corrections'))
+""")
+    expected = Counter(reason for reason, _ in cases) + Counter({"events": 1, "duplicate": 77})
+    assert dict(outcome) == expected
+    assert len(rejected) == sum(expected.values()) - expected["events"]
+    by_line = {line: reason for reason, line in cases} | {event(user="55"): "duplicate"}
+    assert all(by_line[",".join(v or "" for v in row[:9])] == row[10] for row in rejected)
+    assert Counter(row[1] for row in events) == {"view": 13, "purchase": 1, "remove_from_cart": 1}
+    assert {row[6] for row in events} == {"10.00", "0.00", "7.00", "33.20"}
+    assert {row[7] for row in events} == {1, 7, 55}
+    assert {tuple(row[3:6]) for row in events} == {("a", "b", "c")}
+    assert corrections == [
+        ["events", "category_id", "2.10381E+18", None, "mangled", 1],
+        ["events", "event_type", "VIEW", "view", "case", 1],
+        ["events", "event_type", "purchas", "purchase", "typo", 1],
+    ]
+
+
+def test_duplicates_in_two_files_keep_one_row_and_depend_on_no_order(shop):
+    both = lines(10)
+    shop.file("a.csv", HEADER, *both, *lines(5, 100))
+    shop.file("b.csv", HEADER, *both[::-1], *lines(6, 200))
+    outcome, files = shop.run("""
+outcome = run(con, '00_raw', '10_clean')
+(outcome, rows(con, "SELECT DISTINCT file_name, reason FROM clean.rejected_events"))
+""")
+    assert outcome == [["events", 21], ["duplicate", 10]]
+    assert files == [["data/b.csv", "duplicate"]]
+
+
+# The KPI layer
+
+# user, time, type, price, session: two months; user 3 has one event, user 4 buys without a view.
+FEW_EVENTS = [
+    (1, "2019-10-01 10:00:00", "view", "100.00", 11),
+    (1, "2019-10-01 10:00:30", "cart", "100.00", 11),
+    (1, "2019-10-01 10:01:00", "purchase", "100.00", 11),
+    (1, "2019-10-01 10:02:00", "purchase", "50.50", 11),
+    (1, "2019-11-03 10:02:00", "view", "20.00", 12),
+    (1, "2019-11-03 10:02:20", "purchase", "20.00", 12),
+    (2, "2019-10-01 23:59:59", "view", "5.00", 21),
+    (2, "2019-10-02 00:00:01", "view", "5.00", 21),
+    (2, "2019-10-02 00:00:02", "remove_from_cart", "5.00", 21),
+    (3, "2019-11-03 12:00:00", "view", "9.99", 31),
+    (4, "2019-11-05 00:00:00", "purchase", "0.01", 41),
+    (4, "2019-11-05 08:00:00", "cart", "7.00", 42),
+]
+
+
+def few_events():
+    return [
+        event(time=t + " UTC", kind=kind, price=price, user=str(user), visit=visit, product=str(n))
+        for n, (user, t, kind, price, visit) in enumerate(FEW_EVENTS)
+    ]
+
+
+def test_user_features_by_hand(shop):
+    shop.file("a.csv", HEADER, *few_events())
+    columns, found = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+found = rows(con, 'FROM kpi.user_features ORDER BY user_id')
+([c[0] for c in con.execute('FROM kpi.user_features').description], found)
+""")
+    assert columns == [
+        "user_id", "total_events", "total_views", "total_purchases", "avg_time_between_events", "total_spent",
+        "avg_basket", "last_event_time", "conversion_rate", "purchase_ratio", "days_since_last_event",
+    ]  # fmt: skip
+    # 2019-10-01 10:00:00 to 2019-11-03 10:02:20 are 33 days and 140 seconds.
+    assert found == [
+        [1, 6, 2, 3, (33 * 86400 + 140) / 5, "170.50", 85.25, "2019-11-03 10:02:20", 1.5, 0.5, 2],
+        [2, 3, 2, 0, 1.5, "0.00", 0.0, "2019-10-02 00:00:02", 0.0, 0.0, 34],
+        [3, 1, 1, 0, None, "0.00", 0.0, "2019-11-03 12:00:00", 0.0, 0.0, 2],
+        [4, 2, 0, 1, 28800.0, "0.01", 0.01, "2019-11-05 08:00:00", 0.0, 0.5, 0],
+    ]
+
+
+def test_days_count_from_as_of(shop):
+    shop.file("a.csv", HEADER, *few_events())
+    assert shop.run("""
+con.execute("SET VARIABLE as_of = DATE '2019-12-01'")
+run(con, '00_raw', '10_clean', '20_kpi')
+rows(con, 'SELECT days_since_last_event FROM kpi.user_features ORDER BY user_id')
+""") == [[28], [60], [28], [26]]
+
+
+def test_days_and_months_by_hand(shop):
+    shop.file("a.csv", HEADER, *few_events())
+    daily, monthly = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+(rows(con, 'FROM kpi.daily ORDER BY day'), rows(con, 'FROM kpi.monthly ORDER BY month'))
+""")
+    # day, events, users, new users, sessions, views, carts, purchases, revenue, conversion, average basket
+    assert daily == [
+        ["2019-10-01", 5, 2, 2, 2, 2, 1, 2, "150.50", 1.0, 150.5],
+        ["2019-10-02", 2, 1, 0, 1, 1, 0, 0, "0.00", 0.0, 0.0],
+        ["2019-11-03", 3, 2, 1, 2, 2, 0, 1, "20.00", 0.5, 20.0],
+        ["2019-11-05", 2, 1, 1, 2, 0, 1, 1, "0.01", 0.0, 0.01],
+    ]
+    assert monthly == [
+        ["2019-10-01", 7, 2, 2, 2, 3, 1, 2, "150.50", 2 / 3, 150.5, None, None, None, None],
+        ["2019-11-01", 5, 3, 2, 4, 2, 1, 2, "20.01", 1.0, 10.005, -2 / 7, 0.5, 0.0, (20.01 - 150.5) / 150.5],
+    ]
+
+
+def test_a_month_after_a_gap_has_no_change(shop):
+    shop.file("a.csv", HEADER, event(), event(time="2019-12-01 00:00:00 UTC"))
+    assert shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+rows(con, 'SELECT month, events_change, revenue_change FROM kpi.monthly ORDER BY month')
+""") == [["2019-10-01", None, None], ["2019-12-01", None, None]]
+
+
+GENERATE = """
+con.execute(\"\"\"
+    COPY (FROM synthetic_marketplace_events(60000, users := 900, seed := 5, dirt := 0.02))
+    TO 'data/made.csv' (HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')
+\"\"\")
+"""
+
+
+def test_user_features_agree_with_a_second_formulation(shop):
+    """The features again, from the rows of clean.events in plain Python with exact decimals."""
+    events, features = shop.run(
+        GENERATE
+        + """
+run(con, '00_raw', '10_clean', '20_kpi')
+events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session FROM clean.events')
+(events, rows(con, 'FROM kpi.user_features ORDER BY user_id'))
+"""
+    )
+    assert len(events) > 50_000
+    by_user = defaultdict(list)
+    for user, moment, kind, price, visit in events:
+        by_user[user].append((datetime.fromisoformat(moment), kind, Decimal(price), visit))
+    last_day = max(moment for history in by_user.values() for moment, *_ in history).date()
+    expected = []
+    for user, history in sorted(by_user.items()):
+        history.sort()
+        gaps = [(b[0] - a[0]).total_seconds() for a, b in itertools.pairwise(history)]
+        bought = [(price, visit) for _, kind, price, visit in history if kind == "purchase"]
+        views = sum(kind == "view" for _, kind, _, _ in history)
+        spent = sum((price for price, _ in bought), Decimal("0.00"))
+        visits = len({visit for _, visit in bought})
+        expected.append([
+            user, len(history), views, len(bought), pytest.approx(sum(gaps) / len(gaps), rel=1e-12) if gaps else None,
+            str(spent), pytest.approx(float(spent / visits)) if visits else 0.0, str(history[-1][0]),
+            len(bought) / views if views else 0.0, len(bought) / len(history), (last_day - history[-1][0].date()).days,
+        ])  # fmt: skip
+    assert features == expected
+
+
+def test_the_whole_pipeline_is_the_same_with_any_threads_and_order_of_rows(shop):
+    shop.file("few.csv", HEADER, *few_events())
+    content = (shop.data / "few.csv").read_text().splitlines()
+    one, other = shop.run(
+        GENERATE
+        + """
+con.execute('SET threads = 1')
+run(con, *STEPS)
+picture = Path('segments.svg').read_bytes()
+one = state(con)
+con.close()
+content = Path('data/made.csv').read_text().splitlines(keepends=True)
+Path('data/made.csv').write_text(''.join([content[0], *content[:0:-1]]))
+con = connect('other.duckdb', threads=4)
+run(con, *STEPS)
+assert picture == Path('segments.svg').read_bytes()
+other = state(con)
+for found in (one, other):
+    for row in found['raw.loaded_files']:
+        row[1] = None
+(one, other)
+"""
+    )
+    assert len(content) == 13
+    assert one == other and len(one["main.user_segments"]) > 100
+
+
+# Segments
+
+
+def busy_users(n_users, n_events=12):
+    return [
+        event(time=f"2019-10-{d % 28 + 1:02d} 10:{d:02d}:{u % 60:02d} UTC", user=str(u), visit=u * 100 + d,
+              kind="purchase" if d < u % 5 else "view", price=f"{u}.50", product=str(d))
+        for u in range(1, n_users + 1) for d in range(n_events)
+    ]  # fmt: skip
+
+
+def test_segments_follow_the_features_and_take_users_with_enough_events(shop):
+    shop.file("a.csv", HEADER, *busy_users(40), *few_events())
+    features, columns, segments, profile, places, answer = shop.run(
+        """
+run(con, *STEPS)
+features = rows(con, 'FROM kpi.user_features WHERE total_events >= 10 ORDER BY user_id')
+segments = rows(con, 'FROM user_segments ORDER BY user_id')
+columns = [c[0] for c in con.execute('FROM user_segments').description]
+answer = rows(con, 'SELECT segment, COUNT(*) FROM user_segments GROUP BY segment ORDER BY segment')
+rows(con, 'SELECT * FROM user_segments WHERE days_since_last_event < 7')
+(features, columns, segments, rows(con, 'SELECT segment, feature FROM kpi.segment_profile'), rows(con, 'FROM kpi.segment_map ORDER BY user_id'), answer)
+"""
+    )
+    assert columns[-1] == "segment" and len(columns) == 12
+    assert [row[:-1] for row in segments] == features and len(features) == 40
+    assert [segment for segment, _ in answer] == [0, 1, 2, 3, 4] and sum(size for _, size in answer) == 40
+    assert len(profile) == 5 * 9 and not {"user_id", "last_event_time", "segment"} & {feature for _, feature in profile}
+    assert [row[:2] for row in places] == [[row[0], row[-1]] for row in segments]
+    picture = (shop.folder / "segments.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<svg") and "first principal component" in picture
+
+
+def test_parameters_that_the_user_set_are_kept(shop):
+    shop.file("a.csv", HEADER, *busy_users(40))
+    assert shop.run(
+        """
+con.execute("SET VARIABLE k = 3"); con.execute("SET VARIABLE min_events = 12")
+con.execute("SET VARIABLE seed = 7"); con.execute("SET VARIABLE svg = 'other.svg'")
+con.execute("SET VARIABLE data = ['data/a.csv']")
+run(con, *STEPS)
+variables = rows(con, "SELECT getvariable('k'), getvariable('min_events'), getvariable('seed'), getvariable('svg')")
+(variables, rows(con, 'SELECT count(DISTINCT segment), count(*) FROM user_segments'), Path('other.svg').exists())
+"""
+    ) == [[[3, 12, 7, "other.svg"]], [[3, 40]], True]
+
+
+def test_fewer_different_users_than_k_give_fewer_segments_and_a_note(shop):
+    shop.file("a.csv", HEADER, *busy_users(2), *[line.replace(",1,0000", ",3,0000") for line in busy_users(1)])
+    summary, sizes = shop.run(
+        """
+summary = run(con, *STEPS)
+(summary, rows(con, 'SELECT segment, count(*) FROM user_segments GROUP BY ALL ORDER BY ALL'))
+"""
+    )
+    assert summary[0][:2] == [3, 2] and "fewer segments than k = 5" in summary[0][2]
+    assert sizes == [[0, 2], [1, 1]]
+
+
+def test_a_bad_k_is_refused_and_the_old_segments_stay(shop):
+    shop.file("a.csv", HEADER, *busy_users(40))
+    error, before, after = shop.run(
+        """
+run(con, *STEPS)
+before = state(con)
+con.execute('SET VARIABLE k = 0')
+(run(con, '30_user_segments'), before, state(con))
+"""
+    )
+    assert "k must be between 1 and 1024, not 0" in error
+    assert before == after
+
+
+def test_users_with_one_event_can_be_segmented(shop):
+    shop.file("a.csv", HEADER, *few_events())
+    assert shop.run(
+        """
+con.execute('SET VARIABLE min_events = 1'); con.execute('SET VARIABLE k = 2')
+run(con, *STEPS)
+rows(con, 'SELECT count(*), count(segment), count(DISTINCT segment) FROM user_segments')
+"""
+    ) == [[4, 4, 2]]
+
+
+# As a user runs it
+
+
+def test_the_command_line_client_builds_the_same_tables(shop, extension, pythons):
+    if shop.python != pythons["1.5.6"]:
+        pytest.skip("the command line client comes with 1.5.6 only")
+    shop.file("a.csv", HEADER, *busy_users(30), "cut,line")
+    expected = shop.run("run(con, *STEPS)\nstate(con)")
+    client = shop.python.parent / "duckdb"
+    command = [str(client), "-unsigned", "-cmd", f"LOAD '{extension}'", "cli.duckdb", "-f", str(PIPELINE / "build.sql")]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=shop.folder, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert shop.run("con = connect('cli.duckdb')\nstate(con)") == expected
+    # The database answers in a session that has loaded the extension and knows nothing of the catalog `amz`.
+    assert shop.run(
+        "con = connect('cli.duckdb')\nrows(con, \"SELECT count(*) FROM kmeans_segments('kpi.user_features', k := 2)\")"
+    ) == [[30]]
+    shop.file("b.csv", *lines(3))
+    done = subprocess.run(command, cwd=shop.folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and 'b.csv": no header' in done.stderr
+    assert shop.run("con = connect('cli.duckdb')\nstate(con)") == expected
+
+
+# Real data, where it lies beside the project
+
+needs_real_data = pytest.mark.skipif(
+    not REAL_DATA.exists(), reason=f"{REAL_DATA.name}: no real excerpts beside the project"
+)
+
+
+@needs_real_data
+def test_the_real_excerpt_loads_line_by_line(shop):
+    source = (REAL_DATA / "good" / "2019-Oct.csv").read_bytes()
+    shop.file("2019-Oct.csv", source)
+    (_, first), (_, second) = shop.run(BUILD_TWICE)
+    assert accounts(first["raw.loaded_files"]) == {"2019-Oct.csv": (17_436, 17_434, 1)}
+    assert first["raw.rejected_lines"][0][1:4] == [17_436, source.splitlines()[-1].decode(), "MISSING COLUMNS"]
+    assert Counter(row[10] for row in first["clean.rejected_events"]) == {"duplicate": 5}
+    assert len(first["clean.events"]) == 17_429 and len(first["kpi.user_features"]) == 4_504
+    assert first == second
+    shop.file("copy.csv", source)
+    assert shop.load()[0] == [[2, 0, 0, 0, 0, "nothing new"]]
+    assert shop.run("state(con)") == first
+    content = list(csv.DictReader(io.StringIO(source.decode())))[:-1]
+    assert sorted(tuple(row.values()) for row in content) == sorted(
+        tuple(value or "" for value in row[:9]) for row in first["raw.all_events"]
+    )
+
+
+@needs_real_data
+def test_each_bad_real_excerpt_gets_a_clear_answer(shop):
+    shop.file("no-header.csv", (REAL_DATA / "bad" / "no-header-2019-Nov.csv").read_bytes())
+    message = shop.load()[0]
+    assert '"data/no-header.csv": no header, its first line is: 2019-11-01 00:00:00 UTC,view,1003461' in message
+    (shop.data / "no-header.csv").unlink()
+    shop.file("mangled.csv", (REAL_DATA / "bad" / "spreadsheet-mangled-2019-Oct.csv").read_bytes())
+    corrections, categories, prices = shop.run("""
+run(con, '00_raw', '10_clean')
+(rows(con, 'FROM clean.corrections'), rows(con, 'SELECT count(category_id), count(*) FROM clean.events'), rows(con, "SELECT price FROM clean.events WHERE product_id = 3900821"))
+""")
+    assert {(row[1], row[4]) for row in corrections} == {("category_id", "mangled")}
+    assert sum(row[5] for row in corrections) == 22
+    assert categories == [[0, 22]] and prices == [["33.20"]]
