@@ -59,8 +59,10 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
     __contents AS (
         SELECT
             __l.filename AS file_name,
-            count(*) AS line_count,
-            system.main.content_hash(__l.line) AS fingerprint
+            count(__l.line) AS line_count,
+            -- The size of what was read, with one byte for each end; the last line may do without.
+            sum(coalesce(strlen(__l.line), 0) + 1) AS bytes_read,
+            system.main.content_hash(__l.line) FILTER (__l.line IS NOT NULL) AS fingerprint
         FROM read_csv(
             path,
             columns = {'line': 'VARCHAR'},
@@ -71,12 +73,11 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
             escape = '',
             new_line = '\n',
             strict_mode = false,
-            encoding = 'latin-1',
+            ignore_errors = true,
             max_line_size = 16000000,
             buffer_size = 32000000,
             filename = true
         ) AS __l
-        WHERE __l.line IS NOT NULL
         GROUP BY __l.filename
     )
     SELECT
@@ -84,13 +85,19 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
         __f.size_bytes AS size_bytes,
         __f.last_modified AS last_modified,
         coalesce(__c.line_count, 0) AS line_count,
-        coalesce(__c.fingerprint, 0::UHUGEINT) AS fingerprint
+        CASE
+            WHEN __f.size_bytes = 0 THEN 0::UHUGEINT
+            WHEN
+                __c.bytes_read - __f.size_bytes IN (0, 1)
+                OR regexp_matches(__f.file_name, '\.(gz|zst)$')
+                THEN coalesce(__c.fingerprint, 0::UHUGEINT)
+        END AS fingerprint
     FROM __files AS __f
     LEFT JOIN __contents AS __c ON __c.file_name = __f.file_name
     WHERE __f.problem IS NULL
     ORDER BY __f.file_name;
 
-COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of lines and fingerprint of the content of files, one row a file.';
+COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of lines that are not blank, and fingerprint of the content of files, one row a file.';
 
 CREATE OR REPLACE MACRO amazing_info() AS TABLE
     SELECT
@@ -494,6 +501,28 @@ SELECT
 FROM read_blob(getvariable('data')) AS b
 GROUP BY b.filename;
 
+-- A pattern may match nothing, a file that is named may not be absent.
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error('00_raw: no such file: ' || string_agg('"' || d.name || '"', ', ' ORDER BY d.name))
+        END
+    FROM (
+        SELECT
+            unnest(
+                if(
+                    typeof(getvariable('data')) = 'VARCHAR[]',
+                    TRY_CAST(getvariable('data') AS VARCHAR[]),
+                    [getvariable('data')::VARCHAR]
+                )
+            ) AS name
+    ) AS d
+    WHERE
+        NOT regexp_matches(d.name, '[*?\[]|^~|://')
+        AND d.name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
+);
+
 SET VARIABLE load_names = (
     SELECT list(f.file_name ORDER BY f.n)
     FROM temp.load_files AS f
@@ -513,15 +542,13 @@ SET VARIABLE load_patterns = (
 );
 
 -- One pass over the lines of all files. Here the reader ends a segment at each CR and each LF, so that a CRLF shows as
--- one more, blank segment. It leaves out broken UTF-8 and overlong lines; `bytes` then does not add up to the size.
--- A line with an open quote has an odd number of them: split there, an even number of parts. (CASE, because an AND would
--- split every line.)
+-- one more, blank segment. A line with an open quote has an odd number of them: split there, an even number of parts
+-- (CASE, because an AND would split every line).
 CREATE OR REPLACE TEMP TABLE load_lines (
     file_name VARCHAR,
     segments BIGINT,
     line_count BIGINT,
     bytes BIGINT,
-    characters BIGINT,
     fingerprint UHUGEINT,
     open_quotes BIGINT,
     open_quote_commas BIGINT
@@ -535,7 +562,6 @@ SET VARIABLE load_sql = CASE
             count(*),
             count(l.line),
             coalesce(sum(strlen(l.line)), 0),
-            coalesce(sum(length(l.line)), 0),
             content_hash(l.line) FILTER (l.line IS NOT NULL),
             count(CASE WHEN contains(l.line, '"') THEN nullif(len(string_split(l.line, '"')) % 2, 1) END),
             min(
@@ -557,46 +583,90 @@ INSERT INTO temp.load_lines
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Files with lines left out, or with more than ASCII in them, are read again the slow way that takes any byte.
-SET VARIABLE load_slow_patterns = (
-    SELECT list(getvariable('load_patterns')[f.n])
+-- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to the file's size. Such
+-- files, and compressed ones, are read once more, one by one, because only a scan of one file keeps what it rejects:
+-- these texts belong to the lines and to the fingerprint. Tables of rejects are named anew for each run, because their
+-- counters are shared by name, and do not exist before the first reject.
+SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                replace(
+                    replace(
+                        $$
+                            SELECT
+                                getvariable('load_names')[N] AS file_name,
+                                count(l.line) AS line_count,
+                                content_hash(l.line) FILTER (l.line IS NOT NULL) AS fingerprint
+                            FROM read_csv(
+                                getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
+                                header = false, delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n',
+                                strict_mode = false, max_line_size = 16000000, buffer_size = 32000000,
+                                store_rejects = true, rejects_limit = 0, rejects_table = 'REJECTS_line_errors',
+                                rejects_scan = 'REJECTS_line_scans'
+                            ) AS l
+                        $$,
+                        '[N]',
+                        '[' || f.n || ']'
+                    ),
+                    'REJECTS',
+                    getvariable('load_rejects')
+                ),
+                ' UNION ALL '
+            ),
+            'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0'
+        )
     FROM temp.load_files AS f
     LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
     WHERE
         f.size_bytes > 0
-        AND (
-            l.file_name IS NULL
-            OR l.characters <> l.bytes
-            OR f.size_bytes - l.bytes - l.segments NOT IN (0, -1)
-        )
+        AND (l.file_name IS NULL OR f.size_bytes - l.bytes - l.segments NOT IN (0, -1))
 );
 
-SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_slow_patterns') IS NULL
-        THEN 'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0'
-    ELSE $$
-        SELECT file_name, line_count, fingerprint
-        FROM amz.file_fingerprint(getvariable('load_slow_patterns'))
-    $$
-END;
+CREATE OR REPLACE TEMP TABLE load_slow_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
 
-CREATE OR REPLACE TEMP TABLE load_slow_files AS
+SET VARIABLE load_sql = (
+    SELECT
+        if(
+            count(*) = 0,
+            'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0',
+            replace(
+                $$
+                    SELECT s.file_path AS file_name, count(*) AS line_count, content_hash(e.csv_line) AS fingerprint
+                    FROM temp.REJECTS_line_errors AS e
+                    JOIN temp.REJECTS_line_scans AS s ON s.scan_id = e.scan_id AND s.file_id = e.file_id
+                    GROUP BY s.file_path
+                $$,
+                'REJECTS',
+                getvariable('load_rejects')
+            )
+        )
+    FROM duckdb_tables() AS t
+    WHERE t.temporary AND t.table_name = getvariable('load_rejects') || '_line_errors'
+);
+
+CREATE OR REPLACE TEMP TABLE load_unreadable_lines AS
 SELECT *
 FROM query(getvariable('load_sql'));
 
 CREATE OR REPLACE TEMP TABLE load_contents AS
 SELECT
     f.*,
-    coalesce(s.line_count, l.line_count, 0) AS line_count,
-    coalesce(s.fingerprint, l.fingerprint, 0::UHUGEINT) AS fingerprint,
+    coalesce(s.line_count, l.line_count, 0) + coalesce(u.line_count, 0) AS line_count,
+    xor(coalesce(s.fingerprint, l.fingerprint, 0::UHUGEINT), coalesce(u.fingerprint, 0::UHUGEINT)) AS fingerprint,
     l.segments - l.line_count AS blank_segments,
-    -- Whether the last line has an end; NULL where the size says nothing about it (compressed files, lines left out).
+    -- Whether the last line has an end; NULL where the size says nothing about it.
     CASE f.size_bytes - l.bytes - l.segments WHEN 0 THEN true WHEN -1 THEN false END AS is_terminated,
     l.open_quotes,
     l.open_quote_commas
 FROM temp.load_files AS f
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
-LEFT JOIN temp.load_slow_files AS s ON s.file_name = f.file_name;
+LEFT JOIN temp.load_slow_lines AS s ON s.file_name = f.file_name
+LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name;
 
 -- What is known: every loaded file but those whose path now has another content.
 CREATE OR REPLACE TEMP TABLE load_known AS
@@ -612,7 +682,7 @@ SELECT c.*
 FROM temp.load_contents AS c
 ANTI JOIN temp.load_known AS k ON k.fingerprint = c.fingerprint;
 
--- First lines, as any bytes.
+-- First lines. The reader takes the byte order mark off.
 SET VARIABLE load_sql = (
     SELECT
         coalesce(
@@ -623,7 +693,7 @@ SET VARIABLE load_sql = (
                         FROM read_csv(
                             getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
                             header = false, delim = chr(1) || chr(2), quote = '', escape = '', strict_mode = false,
-                            encoding = 'latin-1', max_line_size = 16000000, buffer_size = 32000000, parallel = false
+                            ignore_errors = true, parallel = false
                         ) AS l
                         LIMIT 1
                     )$$,
@@ -640,16 +710,10 @@ SET VARIABLE load_sql = (
 
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
-    h.file_name,
-    h.header,
-    string_split(replace(h.header, '"', ''), ',') AS columns
-FROM (
-    SELECT
-        q.file_name,
-        -- Without the byte order mark of UTF-8, which is these three characters in latin-1.
-        regexp_replace(q.line, '^\x{EF}\x{BB}\x{BF}', '') AS header
-    FROM query(getvariable('load_sql')) AS q
-) AS h;
+    q.file_name,
+    q.line AS header,
+    string_split(replace(q.line, '"', ''), ',') AS columns
+FROM query(getvariable('load_sql')) AS q;
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
 SET VARIABLE load_crlf_patterns = (
@@ -771,10 +835,7 @@ DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 -- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
--- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards. Tables of
--- rejects are named anew for each run, because their counters are shared by name.
-SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
-
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
     q.n,
@@ -839,7 +900,7 @@ INSERT INTO raw.all_events
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- The lines that the parser rejected, with their first error. Without any, its tables do not exist.
+-- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (
     SELECT
         if(
@@ -969,7 +1030,9 @@ DROP TABLE temp.load_files;
 
 DROP TABLE temp.load_lines;
 
-DROP TABLE temp.load_slow_files;
+DROP TABLE temp.load_slow_lines;
+
+DROP TABLE temp.load_unreadable_lines;
 
 DROP TABLE temp.load_contents;
 
@@ -1064,6 +1127,7 @@ WHERE s.copy_number > 1;
 -- Every raw row with its typed values and the reason why it is not an event, if there is one.
 CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
 SELECT
+    e.rowid AS raw_row,
     e.*,
     try_strptime(
         e.event_time,
@@ -1089,14 +1153,21 @@ SELECT
         WHEN coalesce(e.user_id, '') = '' THEN 'no user'
         WHEN typed_user IS NULL THEN 'bad user'
         WHEN coalesce(e.user_session, '') = '' THEN 'no session'
-        WHEN NOT regexp_full_match(e.user_session, '[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')
-            THEN 'bad session'
+        -- The cast also takes other spellings of a UUID.
+        WHEN TRY_CAST(e.user_session AS UUID)::VARCHAR IS DISTINCT FROM lower(e.user_session) THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason
 FROM raw.all_events AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.rowid;
 
+-- Rows that are not taken as they are, in one pass: few, as a rule.
+CREATE OR REPLACE TEMP TABLE clean_exceptions AS
+SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
+FROM temp.clean_typed_rows AS r
+WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+
+-- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 CREATE OR REPLACE TABLE clean.events AS
 SELECT
     r.typed_time AS event_time,
@@ -1112,17 +1183,14 @@ SELECT
     r.typed_user AS user_id,
     r.user_session
 FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NULL;
-
--- Rows that were not taken as they are: few, so that one more pass serves both tables below.
-CREATE OR REPLACE TEMP TABLE clean_exceptions AS
-SELECT
-    r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
-FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_exceptions AS x
+    WHERE x.reason IS NOT NULL
+) AS x ON x.raw_row = r.raw_row;
 
 CREATE OR REPLACE TABLE clean.rejected_events AS
-SELECT x.* EXCLUDE (typed_type, type_rule, typed_category)
+SELECT x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category)
 FROM temp.clean_exceptions AS x
 WHERE x.reason IS NOT NULL;
 

@@ -157,8 +157,8 @@ pub enum Data<'a> {
     Enum {
         /// UInt8, UInt16 or UInt32.
         codes: Box<Data<'a>>,
-        /// The dictionary.
-        names: Vec<String>,
+        /// The text of a position. Dictionaries may be long, and most columns of a row are never looked at.
+        name: Box<dyn Fn(usize) -> String + 'a>,
     },
     /// DATE, days since 1970-01-01
     Date(&'a [i32]),
@@ -288,6 +288,11 @@ impl Number for UHugeInt {
     }
 }
 
+/// Whether all rows are the same; without an early end, so that it runs on whole vectors of the processor.
+fn all_same<T: Copy>(rows: &[T], same: impl Fn(T, T) -> bool) -> bool {
+    rows.windows(2).fold(true, |all, pair| all & same(pair[0], pair[1]))
+}
+
 /// One argument column.
 pub struct Column<'a> {
     pub(super) validity: Validity<'a>,
@@ -401,16 +406,14 @@ impl<'a> Column<'a> {
             (Validity::All, Data::Struct(fields)) => {
                 return fields.iter().all(|(_, field)| field.is_constant());
             }
-            (Validity::All, Data::Text(strings)) => strings.raw.windows(2).all(|pair| pair[0] == pair[1]),
+            (Validity::All, Data::Text(strings)) => all_same(strings.raw, |a, b| a == b),
             (Validity::All, Data::List { entries, .. } | Data::Map { entries, .. }) => {
-                entries.windows(2).all(|pair| pair[0] == pair[1])
+                all_same(entries, |a, b| a == b)
             }
             (Validity::All, Data::Decimal { digits, .. } | Data::Enum { codes: digits, .. }) => {
-                with_numbers!(&**digits, s => s.windows(2).all(|pair| pair[0].same(pair[1])), false)
+                with_numbers!(&**digits, s => all_same(s, |a, b| a.same(b)), false)
             }
-            (Validity::All, data) => {
-                with_numbers!(data, s => s.windows(2).all(|pair| pair[0].same(pair[1])), false)
-            }
+            (Validity::All, data) => with_numbers!(data, s => all_same(s, |a, b| a.same(b)), false),
             (Validity::Mask(_), _) => false,
         };
         same_bits || self.is_empty() || {
@@ -435,9 +438,9 @@ impl<'a> Column<'a> {
                 Value::Double(unscaled / 10f64.powi(i32::from(*scale)))
             }
             Data::Text(strings) => Value::Text(strings.get(row).into_owned()),
-            Data::Enum { codes, names } => {
-                let code = with_numbers!(&**codes, s => s[row].as_f64(), f64::INFINITY);
-                Value::Text(names[code as usize].clone())
+            Data::Enum { codes, name } => {
+                let code = with_numbers!(&**codes, s => s[row].as_f64(), f64::NAN);
+                Value::Text(name(code as usize))
             }
             Data::Date(s) => Value::Date(s[row]),
             Data::Timestamp(s) => Value::Timestamp(s[row]),

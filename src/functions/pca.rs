@@ -294,8 +294,10 @@ impl Scalar for Transform {
             let scaled = pca.transform.apply(&features.slices(range.clone())).map_err(explain)?;
             let n = n_components(arguments, range.start, pca.components.len())?;
             pca.transform(&scaled, n, &mut scores);
-            if scores.chunks(n).zip(&scaled.usable).any(|(row, usable)| *usable && !row.iter().all(|x| x.is_finite())) {
-                return Err(Error::new("a score is not finite: the model's components or spreads are out of range"));
+            let overflows = |(row, usable): (&[f64], &bool)| *usable && !row.iter().all(|x| x.is_finite());
+            if scores.chunks(n).zip(&scaled.usable).any(overflows) {
+                let text = "a score is not finite: the model's components or spreads are out of range";
+                return Err(Error::new(text));
             }
             for (i, row) in range.enumerate() {
                 if scaled.usable[i] && !features.is_null_row(row) {

@@ -24,6 +24,7 @@ pub const BLOCK_ROWS: u64 = 2_048;
 const MAX_ROWS: u64 = 1_000_000_000_000;
 const MAX_USERS: u64 = 1_000_000_000;
 const MAX_PRODUCTS: u64 = 100_000_000;
+/// Longest period of events.
 pub const MAX_DAYS: u32 = 3_660;
 /// 0001-01-01 and 9989-12-31, in microseconds since 1970: the last period still ends in the year 9999.
 const START_RANGE: (i64, i64) = (-62_135_596_800_000_000, 253_086_768_000_000_000);

@@ -99,9 +99,9 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
                     DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => Data::UInt16(values(vector, len)),
                     _ => Data::UInt32(values(vector, len)),
                 };
-                let size = u64::from(duckdb_enum_dictionary_size(logical.0));
-                let names = (0..size).map(|i| owned(duckdb_enum_dictionary_value(logical.0, i))).collect();
-                Data::Enum { codes: Box::new(codes), names }
+                let own_type = LogicalType(duckdb_vector_get_column_type(vector));
+                let name = move |code| enum_name(&own_type, code);
+                Data::Enum { codes: Box::new(codes), name: Box::new(name) }
             }
             DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
                 Data::List { entries: values::<ListEntry>(vector, len), child: Box::new(list_child(vector)) }
@@ -134,6 +134,16 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
             id => Data::Other(other_name(id)),
         }
     }
+}
+
+/// The text behind a code of an ENUM. Takes the type by reference, so that a closure over it owns the whole handle
+/// and not a copy of the pointer inside.
+///
+/// # Safety
+/// `logical` is an ENUM and `code` one of its positions.
+unsafe fn enum_name(logical: &LogicalType, code: usize) -> String {
+    // SAFETY: promised by the caller.
+    unsafe { owned(duckdb_enum_dictionary_value(logical.0, code as idx_t)) }
 }
 
 /// # Safety
