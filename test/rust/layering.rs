@@ -84,7 +84,6 @@ const C_API: &[&str] = &[
     "duckdb_destroy_table_function",
     "duckdb_destroy_value",
     "duckdb_disconnect",
-    "duckdb_enum_dictionary_size",
     "duckdb_enum_dictionary_value",
     "duckdb_enum_internal_type",
     "duckdb_fetch_chunk",
