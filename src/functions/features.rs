@@ -64,23 +64,16 @@ impl<'a> Features<'a> {
         let null_rows = null_rows(row);
         let len = row.len();
         let by_name = matches!(row.data(), Data::Struct(_));
-        if !by_name {
-            if fields.is_empty() {
-                return Ok(Features {
-                    names: Vec::new(),
-                    columns: Vec::new(),
-                    weights: None,
-                    null_rows,
-                    len,
-                });
-            }
-            if fields.len() != names.len() {
-                return Err(Error::new(format!(
-                    "the model has {} features, the row has {} numbers",
-                    names.len(),
-                    fields.len()
-                )));
-            }
+        if !by_name && fields.is_empty() {
+            let columns = names.iter().map(|_| Cow::Owned(vec![f64::NAN; len])).collect();
+            return Ok(Features { names: names.to_vec(), columns, weights: None, null_rows, len });
+        }
+        if !by_name && fields.len() != names.len() {
+            return Err(Error::new(format!(
+                "the model has {} features, the row has {} numbers",
+                names.len(),
+                fields.len()
+            )));
         }
         let columns = names
             .iter()

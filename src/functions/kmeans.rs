@@ -5,24 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::features::{self, Features, Rows};
-use super::model::{self, DOUBLES, NAMES, Reader, count, field, matrix};
+use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Scalar, Signature, SqlType, Value};
-use crate::ml::{KMeans, KMeansOptions};
+use crate::ml::{KMeans, KMeansOptions, Transform};
 
-const MODEL: SqlType = SqlType::Struct(&[
-    ("version", SqlType::Integer),
-    ("k", SqlType::Integer),
-    ("features", NAMES),
-    ("scale", SqlType::Varchar),
-    ("log", NAMES),
-    ("nulls", SqlType::Varchar),
-    ("fill", DOUBLES),
-    ("center", DOUBLES),
-    ("spread", DOUBLES),
-    ("mean", DOUBLES),
-    ("stddev", DOUBLES),
+const MODEL: SqlType = model_type! {
+    ("version", SqlType::Integer), ("k", SqlType::Integer);
     ("centroids", SqlType::List(&DOUBLES)),
     ("sizes", SqlType::List(&SqlType::BigInt)),
     ("inertia", SqlType::Double),
@@ -31,8 +21,8 @@ const MODEL: SqlType = SqlType::Struct(&[
     ("sampled", SqlType::BigInt),
     ("iterations", SqlType::Integer),
     ("converged", SqlType::Boolean),
-    ("seed", SqlType::BigInt),
-]);
+    ("seed", SqlType::BigInt)
+};
 
 const CENTROID: SqlType = SqlType::Struct(&[
     ("segment", SqlType::Integer),
@@ -362,7 +352,7 @@ struct NamedModel {
     kmeans: KMeans,
 }
 
-impl NamedModel {
+impl RowModel for NamedModel {
     fn read(value: &Value) -> Result<Self> {
         let reader = Reader::new(value, "kmeans_fit")?;
         let centroids = reader.matrix("centroids")?;
@@ -386,6 +376,16 @@ impl NamedModel {
         Ok(NamedModel { names, kmeans })
     }
 
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn transform(&self) -> &Transform {
+        &self.kmeans.transform
+    }
+}
+
+impl NamedModel {
     fn value(&self) -> Value {
         let KMeans { centroids, sizes, .. } = &self.kmeans;
         let mut fields = vec![
@@ -454,31 +454,17 @@ enum Apply {
 
 impl Scalar for Apply {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        let row = arguments.column(1);
         let (mut labels, mut distances) = (Vec::new(), Vec::new());
-        model::runs(arguments, NamedModel::read, |model, range| {
-            let Some(model) = model else {
-                range.for_each(|_| out.push_null());
-                return Ok(());
-            };
-            let features = Features::matching(row, &model.names)?;
-            if features.columns.is_empty() {
-                range.for_each(|_| out.push_null());
-                return Ok(());
-            }
+        model::apply(arguments, out, |model: &NamedModel, scaled, _, out| {
             let kmeans = &model.kmeans;
-            let explain = |error| features::explain(error, &model.names);
-            let scaled = kmeans.transform.apply(&features.slices(range.clone())).map_err(explain)?;
-            kmeans.assign(&scaled, &mut labels, &mut distances).map_err(explain)?;
-            for (i, row) in range.enumerate() {
-                if !scaled.usable[i] || features.is_null_row(row) {
-                    out.push_null();
-                    continue;
-                }
+            let assigned = kmeans.assign(scaled, &mut labels, &mut distances);
+            assigned.map_err(|error| features::explain(error, &model.names))?;
+            for (i, usable) in scaled.usable.iter().enumerate() {
                 match self {
+                    _ if !usable => out.push_null(),
                     Apply::Predict => out.push_i32(labels[i] as i32),
                     Apply::Distance => out.push_f64(distances[i].sqrt()),
-                    Apply::Distances => out.push_f64s(&kmeans.distances(&scaled, i)),
+                    Apply::Distances => out.push_f64s(&kmeans.distances(scaled, i)),
                 }
             }
             Ok(())
@@ -492,11 +478,7 @@ struct Centroids;
 
 impl Scalar for Centroids {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        model::runs(arguments, NamedModel::read, |model, range| {
-            let value = model.map_or(Value::Null, centroids);
-            range.for_each(|_| out.push(&value));
-            Ok(())
-        })
+        model::describe(arguments, out, centroids)
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Models are read by field name whatever the numeric types, because they come back from tables, Parquet and JSON.
 
-use super::features::element_name;
+use std::ops::Range;
+
+use super::features::{self, Features, element_name};
 use super::options;
-use crate::ffi::{Chunk, Column, Data, Error, Result, SqlType, Value};
-use crate::ml::{Nulls, Scale, Transform};
+use crate::ffi::{Chunk, Column, Error, Output, Result, SqlType, Value};
+use crate::ml::{Nulls, Scale, Scaled, Transform};
 
 /// Version of the fields; a model of a later version is refused.
 pub const VERSION: i64 = 1;
@@ -14,6 +16,26 @@ pub const VERSION: i64 = 1;
 pub const DOUBLES: SqlType = SqlType::List(&SqlType::Double);
 /// LIST of VARCHAR.
 pub const NAMES: SqlType = SqlType::List(&SqlType::Varchar);
+
+/// The type of a model: what comes before the features and their transformation, and what comes after.
+macro_rules! model_type {
+    ($($before:expr),*; $($after:expr),*) => {
+        $crate::ffi::SqlType::Struct(&[
+            $($before,)*
+            ("features", $crate::functions::model::NAMES),
+            ("scale", $crate::ffi::SqlType::Varchar),
+            ("log", $crate::functions::model::NAMES),
+            ("nulls", $crate::ffi::SqlType::Varchar),
+            ("fill", $crate::functions::model::DOUBLES),
+            ("center", $crate::functions::model::DOUBLES),
+            ("spread", $crate::functions::model::DOUBLES),
+            ("mean", $crate::functions::model::DOUBLES),
+            ("stddev", $crate::functions::model::DOUBLES),
+            $($after,)*
+        ])
+    };
+}
+pub(super) use model_type;
 
 /// A model as it comes in: a STRUCT, read field by field.
 pub struct Reader<'v> {
@@ -227,13 +249,22 @@ pub fn count(count: u64) -> Value {
     Value::Integer(i128::from(count))
 }
 
+/// A model that is applied to rows.
+pub trait RowModel: Sized {
+    /// Reads the model from its SQL value.
+    fn read(value: &Value) -> Result<Self>;
+    /// Names of its features.
+    fn names(&self) -> &[String];
+    /// Their transformation.
+    fn transform(&self) -> &Transform;
+}
+
 /// Runs of rows that share one model: `(model, rows)`; `None` for the NULL model.
 ///
 /// A model from a scalar subquery is one run; models from a join are read once for each row where they change.
-pub fn runs<M>(
+fn runs<M: RowModel>(
     arguments: &Chunk<'_>,
-    read: impl Fn(&Value) -> Result<M>,
-    mut apply: impl FnMut(Option<&M>, std::ops::Range<usize>) -> Result<()>,
+    mut apply: impl FnMut(Option<&M>, Range<usize>) -> Result<()>,
 ) -> Result<()> {
     let models: &Column<'_> = arguments.column(0);
     let mut start = 0;
@@ -241,14 +272,51 @@ pub fn runs<M>(
         let end =
             (start + 1..arguments.len()).find(|row| !models.same(start, *row)).unwrap_or(arguments.len());
         let value = models.value(start);
-        let model = if value.is_null() { None } else { Some(read(&value)?) };
+        let model = if value.is_null() { None } else { Some(M::read(&value)?) };
         apply(model.as_ref(), start..end)?;
         start = end;
     }
     Ok(())
 }
 
-/// Whether the argument is a NULL without a type, which is what an omitted model looks like.
-pub fn is_untyped(column: &Column<'_>) -> bool {
-    matches!(column.data(), Data::Untyped)
+/// One value for each model: what the scalars that only read a model are.
+pub fn describe<M: RowModel>(
+    arguments: &Chunk<'_>,
+    out: &mut Output,
+    describe: impl Fn(&M) -> Value,
+) -> Result<()> {
+    runs(arguments, |model: Option<&M>, rows| {
+        let value = model.map_or(Value::Null, &describe);
+        rows.for_each(|_| out.push(&value));
+        Ok(())
+    })
+}
+
+/// Hands the scaled rows of the second argument to `apply`, run by run, with the number of the run's first row.
+/// `apply` pushes one result a row, NULL for rows that are not usable; without a model all are NULL.
+pub fn apply<M: RowModel>(
+    arguments: &Chunk<'_>,
+    out: &mut Output,
+    mut apply: impl FnMut(&M, &Scaled, usize, &mut Output) -> Result<()>,
+) -> Result<()> {
+    let row = arguments.column(1);
+    // Models that change from row to row mostly have the same features: they are picked once.
+    let mut picked: Option<Features<'_>> = None;
+    runs(arguments, |model: Option<&M>, rows| {
+        let Some(model) = model else {
+            rows.for_each(|_| out.push_null());
+            return Ok(());
+        };
+        let features = match picked.take() {
+            Some(features) if features.names == model.names() => features,
+            _ => Features::matching(row, model.names())?,
+        };
+        let scaled = model.transform().apply(&features.slices(rows.clone()));
+        let mut scaled = scaled.map_err(|error| features::explain(error, model.names()))?;
+        for (usable, row) in scaled.usable.iter_mut().zip(rows.clone()) {
+            *usable &= !features.is_null_row(row);
+        }
+        picked = Some(features);
+        apply(model, &scaled, rows.start, out)
+    })
 }

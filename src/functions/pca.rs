@@ -3,29 +3,20 @@
 use std::ops::Range;
 
 use super::features::{self, Features, Rows};
-use super::model::{self, DOUBLES, NAMES, Reader, count, field, matrix};
+use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, quoted, relation, required};
 use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Scalar, Signature, SqlType, Value};
 use crate::ml::{self, Pca, PcaOptions};
 
-const MODEL: SqlType = SqlType::Struct(&[
-    ("version", SqlType::Integer),
-    ("features", NAMES),
-    ("scale", SqlType::Varchar),
-    ("log", NAMES),
-    ("nulls", SqlType::Varchar),
-    ("fill", DOUBLES),
-    ("center", DOUBLES),
-    ("spread", DOUBLES),
-    ("mean", DOUBLES),
-    ("stddev", DOUBLES),
+const MODEL: SqlType = model_type! {
+    ("version", SqlType::Integer);
     ("components", SqlType::List(&DOUBLES)),
     ("explained_variance", DOUBLES),
     ("explained_variance_ratio", DOUBLES),
     ("rows", SqlType::BigInt),
-    ("skipped", SqlType::BigInt),
-]);
+    ("skipped", SqlType::BigInt)
+};
 
 const LOADING: SqlType = SqlType::Struct(&[
     ("component", SqlType::Integer),
@@ -236,7 +227,7 @@ struct NamedModel {
     pca: Pca,
 }
 
-impl NamedModel {
+impl RowModel for NamedModel {
     fn read(value: &Value) -> Result<Self> {
         let reader = Reader::new(value, "pca_fit")?;
         let components = reader.matrix("components")?;
@@ -257,6 +248,16 @@ impl NamedModel {
         Ok(NamedModel { names, pca })
     }
 
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn transform(&self) -> &ml::Transform {
+        &self.pca.transform
+    }
+}
+
+impl NamedModel {
     fn value(&self) -> Value {
         let mut fields = vec![field("version", Value::Integer(i128::from(model::VERSION)))];
         fields.extend(model::transform_fields(&self.names, &self.pca.transform));
@@ -277,33 +278,19 @@ struct Transform;
 
 impl Scalar for Transform {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        let row = arguments.column(1);
         let mut scores = Vec::new();
-        model::runs(arguments, NamedModel::read, |model, range| {
-            let Some(model) = model else {
-                range.for_each(|_| out.push_null());
-                return Ok(());
-            };
-            let features = Features::matching(row, &model.names)?;
-            if features.columns.is_empty() {
-                range.for_each(|_| out.push_null());
-                return Ok(());
-            }
-            let pca = &model.pca;
-            let explain = |error| features::explain(error, &model.names);
-            let scaled = pca.transform.apply(&features.slices(range.clone())).map_err(explain)?;
-            let n = n_components(arguments, range.start, pca.components.len())?;
-            pca.transform(&scaled, n, &mut scores);
-            let overflows = |(row, usable): (&[f64], &bool)| *usable && !row.iter().all(|x| x.is_finite());
-            if scores.chunks(n).zip(&scaled.usable).any(overflows) {
-                let text = "a score is not finite: the model's components or spreads are out of range";
-                return Err(Error::new(text));
-            }
-            for (i, row) in range.enumerate() {
-                if scaled.usable[i] && !features.is_null_row(row) {
-                    out.push_f64s(&scores[i * n..(i + 1) * n]);
-                } else {
+        model::apply(arguments, out, |model: &NamedModel, scaled, start, out| {
+            let n = model.pca.components.len();
+            model.pca.transform(scaled, n, &mut scores);
+            for (i, usable) in scaled.usable.iter().enumerate() {
+                let row = &scores[i * n..][..n_components(arguments, start + i, n)?];
+                if !usable {
                     out.push_null();
+                } else if row.iter().all(|score| score.is_finite()) {
+                    out.push_f64s(row);
+                } else {
+                    let text = "a score is not finite: the model's components or spreads are out of range";
+                    return Err(Error::new(text));
                 }
             }
             Ok(())
@@ -328,11 +315,7 @@ struct Components;
 
 impl Scalar for Components {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        model::runs(arguments, NamedModel::read, |model, range| {
-            let value = model.map_or(Value::Null, loadings);
-            range.for_each(|_| out.push(&value));
-            Ok(())
-        })
+        model::describe(arguments, out, loadings)
     }
 }
 
