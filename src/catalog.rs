@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::ffi::{Library, Registry, Result, SqlType};
+use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, category, files, generators, introspection, kmeans, pca, plot, summary,
+    Example, Function, Kind, category, files, generators, introspection, kmeans, options, pca, plot, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -154,6 +155,22 @@ pub fn reference() -> String {
                 text.push_str("```\n");
             }
         }
+    }
+    text + &options_reference()
+}
+
+/// The options of the fitting functions, for [`reference`].
+fn options_reference() -> String {
+    let mut text = String::from(
+        "\n## Options\n\nNamed parameters of the relations (`k := 5`), and fields of the STRUCT that the building blocks \
+         take (`kmeans_fit(u, 5, {'seed': 7})`). NULL means the default; an unknown name is an error that lists what \
+         the function takes.\n\n| name | default | meaning | `kmeans_fit` | `pca_fit` | `feature_summary` |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for OptionText { name, default, meaning } in options::REFERENCE {
+        let mark = |accepted: &[&str]| if accepted.contains(name) { "yes" } else { "" };
+        let (kmeans, pca, summary) = (mark(options::KMEANS), mark(options::PCA), mark(options::SUMMARY));
+        let _ = writeln!(text, "| `{name}` | `{default}` | {meaning} | {kmeans} | {pca} | {summary} |");
     }
     text
 }

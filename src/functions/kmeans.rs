@@ -53,7 +53,10 @@ pub const KMEANS_FIT: Function = Function {
               `n_init`. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
               left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
-              `centroids` are in scaled space, `inertia` is the sum of squared distances there. Sources: Lloyd, \
+              In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
+              (population) those of the features after `log`, `fill` what stands in for missing values; `centroids` \
+              are in scaled space, `inertia` is the sum of squared distances there; `rows` counts the usable rows, \
+              `skipped` those left out, `sampled` those that the fit held. Sources: Lloyd, \
               *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007).",
     examples: &[
         Example {
@@ -159,8 +162,9 @@ pub const KMEANS_SEGMENTS: Function = Function {
     signature: relation("kmeans_segments"),
     columns: "every column of the source, unchanged and in order, then segment INTEGER",
     description: "Every row of a source with its segment.",
-    details: "Fits k-means to the source (or takes `model`) and applies it, so the source is read twice: make a \
-              volatile or expensive source a table first. Rows without a segment (see `nulls`) stay, with segment \
+    details: "Fits k-means to the source and applies it, so the source is read twice: make a volatile or expensive \
+              source a table first. `model := (SELECT model FROM models)` applies a stored model instead; a query \
+              that finds none is an error. Rows without a segment (see `nulls`) stay, with segment \
               NULL. A source that has a column `segment` already is an error.",
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) SELECT user_id, segment FROM amz.kmeans_segments(users, k := 2) ORDER BY user_id",

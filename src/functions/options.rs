@@ -14,6 +14,89 @@ pub const PCA: &[&str] =
     &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation", "adds"];
 /// Options of `feature_summary`.
 pub const SUMMARY: &[&str] = &["features", "id", "label", "relation"];
+/// What documentation says of an option.
+#[derive(Debug)]
+pub struct OptionText {
+    /// Its name.
+    pub name: &'static str,
+    /// Its default, as in SQL.
+    pub default: &'static str,
+    /// What it means. Markdown.
+    pub meaning: &'static str,
+}
+
+/// Every option that a user can set, in the order of the documentation.
+pub const REFERENCE: &[OptionText] = &[
+    OptionText {
+        name: "features",
+        default: "NULL",
+        meaning: "VARCHAR[]: names of the features; NULL takes every numeric field but identifiers (`id`, `*_id`), \
+                  `segment`, `pc1`, `pc2`",
+    },
+    OptionText { name: "id", default: "NULL", meaning: "VARCHAR[]: fields that are never features" },
+    OptionText {
+        name: "scale",
+        default: "'standard'",
+        meaning: "`'standard'` (mean 0, standard deviation 1), `'minmax'` (0 to 1), `'robust'` (median and \
+                  interquartile range), `'none'`; a constant feature gets spread 1",
+    },
+    OptionText {
+        name: "log",
+        default: "NULL",
+        meaning: "VARCHAR[]: features of which `ln(1 + x)` is taken first, such as money and counts; a negative \
+                  value there is an error",
+    },
+    OptionText {
+        name: "nulls",
+        default: "'skip'",
+        meaning: "what happens to a row with a NULL, NaN or infinite feature: `'skip'` (left out of the fit, counted \
+                  in `skipped`, no segment), `'mean'` or `'zero'` (filled in), `'error'`; a row that is NULL as a \
+                  whole is left out always",
+    },
+    OptionText {
+        name: "weight",
+        default: "NULL",
+        meaning: "name of a field of weights of at least 0; NULL or a negative one is an error, 0 leaves the row out; \
+                  `sizes` count rows, `inertia` is weighted",
+    },
+    OptionText {
+        name: "init",
+        default: "NULL",
+        meaning: "a k-means model with the same features and as many segments: the fit starts there, and its labels \
+                  are kept",
+    },
+    OptionText { name: "n_init", default: "10", meaning: "restarts, 1 to 1000; the best one is kept" },
+    OptionText { name: "max_iter", default: "300", meaning: "iterations of a run at most" },
+    OptionText {
+        name: "tol",
+        default: "0.0001",
+        meaning: "a run ends when the squared movement of all centroids is at most this share of the mean variance of \
+                  the features (scikit-learn's sense)",
+    },
+    OptionText {
+        name: "seed",
+        default: "42",
+        meaning: "BIGINT: seed of everything random; the same set of rows and seed give the same bits",
+    },
+    OptionText {
+        name: "n",
+        default: "2",
+        meaning: "principal components: a count, or below 1 the share of variance to reach",
+    },
+    OptionText {
+        name: "memory",
+        default: "1073741824",
+        meaning: "bytes that one fit may hold; above, it works on a sample of the distinct rows that is a function of \
+                  the set of rows and the seed",
+    },
+    OptionText {
+        name: "threads",
+        default: "DuckDB's",
+        meaning: "threads of one fit; relations take the current setting, a direct call that of `LOAD`; never changes \
+                  the result",
+    },
+];
+
 /// Options that only the relation macros set: not for users, so not in messages.
 const INTERNAL: &[&str] = &["model", "relation", "adds", "label"];
 
@@ -252,4 +335,20 @@ pub fn one_of<T>(name: &str, value: &Value, accepted: &[&str], parse: fn(&str) -
         let names: Vec<String> = accepted.iter().map(|name| format!("'{name}'")).collect();
         Error::new(format!("{name} must be one of {}, not {value}", names.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_of_a_user_is_documented() {
+        let mut accepted: Vec<&str> = [KMEANS, PCA, SUMMARY].concat();
+        accepted.retain(|name| !INTERNAL.contains(name));
+        accepted.sort_unstable();
+        accepted.dedup();
+        let mut documented: Vec<&str> = REFERENCE.iter().map(|option| option.name).collect();
+        documented.sort_unstable();
+        assert_eq!(accepted, documented);
+    }
 }
