@@ -17,6 +17,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &pca::PCA_2D,
     &pca::PCA_COMPONENTS_RELATION,
     &category::NORMALIZE_CATEGORY_RELATION,
+    &category::CATEGORY_VARIANTS,
     &files::FILE_FINGERPRINT,
     &kmeans::KMEANS_FIT,
     &kmeans::KMEANS_PREDICT,

@@ -132,6 +132,39 @@ pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
     register: None,
 };
 
+/// `amz.category_variants(source, col, ...)`
+pub const CATEGORY_VARIANTS: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("category_variants"),
+    columns: "proposal VARCHAR, raw_value VARCHAR, row_count BIGINT, method VARCHAR",
+    description: "Spellings of one thing in a column, found without a vocabulary, with a proposal for each group.",
+    details: "`col` is the name of the column as a text. One row for each distinct value that has another spelling, \
+              the group with most rows first; `proposal` is the most frequent spelling of the group (ties: the first \
+              in text order). `method` tells how a value meets its proposal: `fingerprint` (equal \
+              `category_fingerprint`), `ngram` (the same pairs of letters, whatever the separators), `similar` (at \
+              most two edits, `category_similarity` of at least `min_similarity`, and a proposal that is at least \
+              `min_ratio` times as frequent), NULL for the proposal itself. Digits must agree exactly and in their \
+              order; apart from fingerprints, a pair must also be a repair in the sense of `category_match`. A \
+              group is a star: each fingerprint in it is linked to that of the proposal itself, so that `a`-`b`-`c` \
+              never joins `a` and `c`; a value whose only neighbours belong to others stays alone, and so does one \
+              between two proposals within 0.05. NULL and texts that are empty in canonical form are left out. No \
+              step compares all values with all: pairs are texts that are equal after at most two deletions, or share \
+              a rare trigram if they are long; none within two edits is missed. A proposal is for a person to judge; \
+              see [category repair](category-repair.md). Sources: OpenRefine's key collision and nearest neighbour \
+              clustering; Bocek, Hunt and Stiller, *Fast similarity search in large dictionaries* (2007); Xiao, Wang \
+              and Lin, *Ed-Join* (2008).",
+    examples: &[Example {
+        sql: "WITH games AS (SELECT unnest(['puzzle', 'puzzle', 'puzzle', 'puzzle', 'puzzle', 'Puzzle', 'puzzel', 'action']) AS game_type) FROM amz.category_variants(games, 'game_type')",
+        rows: &[
+            "puzzle | puzzle | 5 | NULL",
+            "puzzle | Puzzle | 1 | fingerprint",
+            "puzzle | puzzel | 1 | similar",
+        ],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
 /// Texts of an argument declared VARCHAR: every row NULL where the literal NULL was given.
 fn text<'a>(column: &Column<'a>, row: usize) -> Option<std::borrow::Cow<'a, str>> {
     match column.data() {
