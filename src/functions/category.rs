@@ -1,5 +1,6 @@
 //! Category repair in SQL: canonical texts, matches in a vocabulary, and the audit over them.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -89,8 +90,10 @@ pub const CATEGORY_SIMILARITY: Function = Function {
     columns: "",
     description: "Similarity of two texts from 0 to 1, as `normalize_category` measures it.",
     details: "Compares the canonical forms: 1 minus the optimal string alignment distance (insertions, deletions, \
-              substitutions and transpositions of neighbours) over the length of the longer one. NULL where one is \
-              NULL. Source: Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
+              substitutions and transpositions of neighbours) over the length of the longer one. Texts that share a \
+              word may have their words in another order for half an edit. Paths with `>` between their levels are \
+              compared level by level; each level weighs half of the one below it. NULL where one is NULL. Source: \
+              Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Similarity)),
@@ -166,7 +169,7 @@ pub const CATEGORY_VARIANTS: Function = Function {
 };
 
 /// Texts of an argument declared VARCHAR: every row NULL where the literal NULL was given.
-fn text<'a>(column: &Column<'a>, row: usize) -> Option<std::borrow::Cow<'a, str>> {
+fn text<'a>(column: &Column<'a>, row: usize) -> Option<Cow<'a, str>> {
     match column.data() {
         Data::Text(strings) if column.is_valid(row) => Some(strings.get(row)),
         _ => None,
@@ -250,11 +253,10 @@ fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &tex
             vocabularies.same(start, row) && arguments.get(2).is_none_or(|column| column.same(start, row))
         };
         let end = (start + 1..arguments.len()).find(|row| !same(*row)).unwrap_or(arguments.len());
-        let vocabulary = vocabularies.value(start);
-        if vocabulary.is_null() {
+        if !vocabularies.is_valid(start) {
             (start..end).for_each(|_| give(None));
         } else {
-            with_memo(&vocabulary, min_similarity, |vocabulary, memo| {
+            with_memo(vocabularies, start, min_similarity, |vocabulary, memo| {
                 for row in start..end {
                     // NULL is an empty text to the rules.
                     let value = text(values, row).unwrap_or_default();
@@ -284,13 +286,22 @@ thread_local! {
     static LAST: RefCell<Option<(u128, Arc<Vocabulary>, Memo)>> = const { RefCell::new(None) };
 }
 
-/// Runs `body` with the memo of a vocabulary, the one of the thread's last call where it is the same.
+/// Runs `body` with the memo of the vocabulary in a row, the one of the thread's last call where it is the same.
 fn with_memo<T>(
-    vocabulary: &Value,
+    vocabularies: &Column<'_>,
+    row: usize,
     min_similarity: f64,
     body: impl FnOnce(&Vocabulary, &mut Memo) -> T,
 ) -> Result<T> {
-    let entries = entries(vocabulary)?;
+    // The usual list of texts is borrowed: each chunk brings the whole vocabulary again.
+    let (texts, value);
+    let entries = if let Some(listed) = listed(vocabularies, row) {
+        texts = listed;
+        texts.iter().map(|entry| (entry.as_ref(), Vec::new())).collect()
+    } else {
+        value = vocabularies.value(row);
+        entries(&value)?
+    };
     let key = key(&entries, min_similarity);
     LAST.with_borrow_mut(|last| {
         let prepared = match last.take() {
@@ -304,6 +315,13 @@ fn with_memo<T>(
         let (_, vocabulary, memo) = last.insert(prepared);
         Ok(body(vocabulary, memo))
     })
+}
+
+/// The elements of a list of texts; `None` for other vocabularies and where one is NULL.
+fn listed<'a>(vocabularies: &Column<'a>, row: usize) -> Option<Vec<Cow<'a, str>>> {
+    let Data::List { entries, child } = vocabularies.data() else { return None };
+    let start = entries[row].offset as usize;
+    (start..start + entries[row].length as usize).map(|element| text(child, element)).collect()
 }
 
 /// Entries of a vocabulary with their synonyms.

@@ -2,6 +2,7 @@
 //! dirty spelling stands for. Knows no SQL.
 
 mod canonical;
+mod name;
 mod similarity;
 mod vocabulary;
 

@@ -1,8 +1,9 @@
-//! How alike two texts are: normalised optimal string alignment distance, and the cheap bounds around it.
+//! How alike two texts are: edits in letters, words and levels of a path, and the cheap bounds around them.
 
 use rapidfuzz::distance::osa;
 
-use super::canonical::{canonical, fold};
+use super::canonical::canonical;
+use super::name::Name;
 
 /// Longer texts (in characters of the folded form) are documents, not names: they are equal or not alike at
 /// all.
@@ -13,19 +14,21 @@ pub(super) const MAX_CHARS: usize = 4096;
 /// `1 - d / n`, where `n` is the length of the longer folded text and `d` the optimal string alignment
 /// distance between both: the least number of insertions, deletions, substitutions and transpositions of
 /// neighbours (Hyyrö 2003, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances").
-/// Texts that differ in accents or separators only are half an edit apart. Texts above 4,096 characters have
-/// 0 unless equal.
+/// Where it is less, `d` is half an edit more than the edits inside words that are paired in the cheapest way,
+/// whatever their order. Levels of a path (`a > b > c`) are compared one by one, see [`Name`]. Texts that
+/// differ in accents or separators only are half an edit apart. Texts above 4,096 characters have 0 unless
+/// equal.
 pub fn similarity(a: &str, b: &str) -> f64 {
     let (a, b) = (canonical(a), canonical(b));
     if a == b {
         return 1.0;
     }
-    let letters = |text: Option<String>| text.and_then(|text| fold(&text)).map(Letters::new);
-    match (letters(a), letters(b)) {
-        (Some(a), Some(b)) if a.chars == b.chars => equal_but_for_accents(a.len()),
-        (Some(a), Some(b)) if a.len().max(b.len()) <= MAX_CHARS => {
-            normalised(a.distance(&b), a.len().max(b.len()))
+    let name = |text: Option<String>| text.and_then(|text| Name::new(&text));
+    match (name(a), name(b)) {
+        (Some(a), Some(b)) if a.whole.letters.chars == b.whole.letters.chars => {
+            equal_but_for_accents(a.len())
         }
+        (Some(a), Some(b)) if a.len().max(b.len()) <= MAX_CHARS => a.similarity(&b),
         _ => 0.0,
     }
 }
@@ -36,15 +39,15 @@ pub(super) fn equal_but_for_accents(len: usize) -> f64 {
 }
 
 /// Similarity of texts that are `distance` edits apart, the longer one of `len` characters.
-pub(super) fn normalised(distance: usize, len: usize) -> f64 {
-    (len - distance) as f64 / len as f64
+pub(super) fn normalised(distance: f64, len: usize) -> f64 {
+    (len as f64 - distance) / len as f64
 }
 
 /// The characters of a folded text, prepared for many comparisons.
 pub(super) struct Letters {
     pub(super) chars: Box<[char]>,
     counts: [u8; 32],
-    n_dots: usize,
+    pub(super) n_dots: usize,
 }
 
 impl Letters {
@@ -68,7 +71,7 @@ impl Letters {
     }
 
     /// Optimal string alignment distance.
-    fn distance(&self, other: &Self) -> usize {
+    pub(super) fn distance(&self, other: &Self) -> usize {
         distance(&self.chars, &other.chars)
     }
 
@@ -91,12 +94,13 @@ impl Letters {
         }
         self.chars.split(|&c| c == '.').zip(other.chars.split(|&c| c == '.')).all(|(part, other_part)| {
             let edits = distance(part, other_part);
-            edits <= 1 || normalised(edits, part.len().max(other_part.len())) >= min_similarity
+            edits <= 1 || normalised(edits as f64, part.len().max(other_part.len())) >= min_similarity
         })
     }
 }
 
-fn distance(a: &[char], b: &[char]) -> usize {
+/// Optimal string alignment distance of short texts.
+pub(super) fn distance(a: &[char], b: &[char]) -> usize {
     osa::distance(a.iter().copied(), b.iter().copied())
 }
 
@@ -183,6 +187,36 @@ mod tests {
         for _ in 0..4000 {
             let a = random_text(&mut state, &['a', 'A', 'é', 'ß', '_', ' ', '.', '1', '-'], 9);
             let b = random_text(&mut state, &['a', 'A', 'e', 's', '_', ' ', '.', '1', '-'], 9);
+            let forward = similarity(&a, &b);
+            assert_eq!(forward, similarity(&b, &a), "{a:?} {b:?}");
+            assert!((0.0..=1.0).contains(&forward), "{a:?} {b:?} {forward}");
+            assert_eq!(forward == 1.0, canonical(&a) == canonical(&b), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn words_may_stand_in_another_order() {
+        assert_eq!(similarity("vases & bowls", "bowls and vases"), 1.0 - 0.5 / 13.0);
+        assert_eq!(similarity("garden colour", "color garden"), 1.0 - 1.5 / 12.0);
+        assert_eq!(similarity("home appliances", "home applianses"), 13.0 / 14.0);
+        assert!(similarity("garden", "ragned") < 0.6, "letters may not");
+    }
+
+    #[test]
+    fn each_level_of_a_path_weighs_half_of_the_one_below_it() {
+        assert_eq!(similarity("aaaa > b > c", "xxxx > b > c"), 0.75);
+        assert_eq!(similarity("a > bbbb > c", "a > xxxx > c"), 0.75);
+        assert_eq!(similarity("a > b > cccc", "a > b > xxxx"), 0.5);
+        assert_eq!(similarity("a > b > c", "a > c"), 0.75);
+        assert_eq!(similarity("a > b", "a » b"), 1.0 - 0.5 / 3.0);
+    }
+
+    #[test]
+    fn similarity_of_paths_and_phrases_is_symmetric_and_within_its_range() {
+        let mut state = 13;
+        for _ in 0..20_000 {
+            let a = random_text(&mut state, &['a', 'b', 'A', ' ', '&', '>', '.', ' '], 14);
+            let b = random_text(&mut state, &['a', 'b', 'é', ' ', '_', '>', '›', ' '], 14);
             let forward = similarity(&a, &b);
             assert_eq!(forward, similarity(&b, &a), "{a:?} {b:?}");
             assert!((0.0..=1.0).contains(&forward), "{a:?} {b:?} {forward}");

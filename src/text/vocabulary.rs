@@ -1,7 +1,7 @@
 //! A vocabulary of category names, the entry that a dirty spelling stands for, and a memo of such matches.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use rapidfuzz::distance::osa;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::canonical::{canonical, digits, fold};
-use super::similarity::{Letters, MAX_CHARS, equal_but_for_accents, normalised};
+use super::name::{Name, Phrase, path_similarity};
+use super::similarity::{MAX_CHARS, distance, equal_but_for_accents, normalised};
 
 /// A runner-up this close to the winner makes a match ambiguous.
 const MIN_LEAD: f64 = 0.05;
@@ -160,8 +161,23 @@ pub struct Vocabulary {
     exact: Map<Box<str>, usize>,
     canonical: Map<String, Owner>,
     folded: Map<String, Owner>,
-    /// Spellings by the digits in them, since digits must agree; each group by ascending length.
-    candidates: Map<String, Vec<Candidate>>,
+    /// Spellings by the digits in them, since digits must agree.
+    candidates: Map<String, Group>,
+    /// The levels of all paths, each once, and where they are by their canonical text.
+    levels: Vec<Phrase>,
+    level_of: Map<String, usize>,
+    /// The paths above the last levels, each once.
+    above_of: HashMap<Box<[usize]>, usize>,
+    /// The words of all levels.
+    words: HashSet<Box<[char]>>,
+}
+
+/// Spellings with the same digits, by ascending length.
+#[derive(Default)]
+struct Group {
+    all: Vec<Candidate>,
+    /// Positions in `all` of paths.
+    paths: Vec<usize>,
 }
 
 /// The entry that a form of spelling belongs to.
@@ -173,7 +189,11 @@ struct Owner {
 
 struct Candidate {
     entry: usize,
-    letters: Letters,
+    phrase: Phrase,
+    /// Positions of the levels of a path; nothing for other texts.
+    levels: Box<[usize]>,
+    /// Number of the path above the last level.
+    above: usize,
     is_repairable: bool,
 }
 
@@ -199,6 +219,10 @@ impl Vocabulary {
             canonical: Map::default(),
             folded: Map::default(),
             candidates: Map::default(),
+            levels: Vec::new(),
+            level_of: Map::default(),
+            above_of: HashMap::new(),
+            words: HashSet::new(),
         };
         let mut synonyms = Vec::new();
         for (index, (entry, entry_synonyms)) in entries.into_iter().enumerate() {
@@ -234,7 +258,8 @@ impl Vocabulary {
             }
         }
         for group in vocabulary.candidates.values_mut() {
-            group.sort_by_key(|candidate| candidate.letters.len());
+            group.all.sort_by_key(|candidate| candidate.phrase.letters.len());
+            group.paths = (0..group.all.len()).filter(|&i| !group.all[i].levels.is_empty()).collect();
         }
         Ok(vocabulary)
     }
@@ -244,11 +269,22 @@ impl Vocabulary {
         if let Some(folded) = fold(&canonical)
             && claim(&mut self.folded, folded.clone(), entry, by_synonym)
         {
-            let digits = digits(&folded);
-            let letters = Letters::new(folded);
-            if letters.len() <= MAX_CHARS {
-                let is_repairable = letters.n_alphabetic() >= MIN_LETTERS;
-                self.candidates.entry(digits).or_default().push(Candidate { entry, letters, is_repairable });
+            let name = Name::new(&canonical).expect("a folded text");
+            if name.len() <= MAX_CHARS {
+                let levels = name.levels.iter().zip(name.phrases()).map(|(level, phrase)| {
+                    *self.level_of.entry(level.clone()).or_insert_with(|| {
+                        self.words.extend(phrase.words().iter().cloned());
+                        self.levels.push(phrase);
+                        self.levels.len() - 1
+                    })
+                });
+                let levels: Box<[usize]> = levels.collect();
+                let n_above = self.above_of.len();
+                let above = levels.split_last().map_or(&[][..], |(_, above)| above);
+                let above = *self.above_of.entry(above.into()).or_insert(n_above);
+                let is_repairable = name.whole.letters.n_alphabetic() >= MIN_LETTERS;
+                let group = self.candidates.entry(digits(&folded)).or_default();
+                group.all.push(Candidate { entry, phrase: name.whole, levels, above, is_repairable });
             }
         }
         claim(&mut self.canonical, canonical, entry, by_synonym);
@@ -278,45 +314,26 @@ impl Vocabulary {
         if let Some(owner) = self.folded.get(&folded) {
             return owner.matched(Rule::Accent, equal_but_for_accents(folded.chars().count()));
         }
-        self.most_similar(folded, min_similarity)
+        self.most_similar(&canonical, &folded, min_similarity)
     }
 
-    fn most_similar(&self, folded: String, min_similarity: f64) -> Match {
+    fn most_similar(&self, canonical: &str, folded: &str, min_similarity: f64) -> Match {
         let none = Match::without_entry(Rule::None);
-        let Some(group) = self.candidates.get(&digits(&folded)) else { return none };
-        let text = Letters::new(folded);
-        if text.n_alphabetic() < MIN_LETTERS || text.len() > MAX_CHARS {
+        let Some(group) = self.candidates.get(&digits(folded)) else { return none };
+        let Some(text) = Name::new(canonical) else { return none };
+        if text.whole.letters.n_alphabetic() < MIN_LETTERS || text.len() > MAX_CHARS {
             return none;
         }
-        let comparator = osa::BatchComparator::new(text.chars.iter().copied());
-        let (mut best, mut second): (Option<Ranked>, Option<Ranked>) = (None, None);
-        for Candidate { entry, letters, is_repairable } in candidates_near(group, text.len(), min_similarity)
-        {
-            let longer = letters.len().max(text.len());
-            let least = second.map_or(min_similarity - MIN_LEAD, |second| second.similarity);
-            let max_distance = ((1.0 - least + ROUNDING) * longer as f64) as usize;
-            if text.distance_at_least(letters) > max_distance {
-                continue;
-            }
-            let distance = comparator.distance(letters.chars.iter().copied());
-            if distance > max_distance || !text.may_be_typo_of(letters, distance, min_similarity) {
-                continue;
-            }
-            let (similarity, entry) = (normalised(distance, longer), *entry);
-            let found = Ranked { similarity, entry, is_repairable: *is_repairable };
-            match best {
-                Some(first) if first.entry == entry => best = Some(better(found, Some(first))),
-                Some(first) if better(found, Some(first)).entry == entry => {
-                    (best, second) = (Some(found), best)
-                }
-                Some(_) => second = Some(better(found, second)),
-                None => best = Some(found),
-            }
+        let mut podium = Podium { first: None, second: None, least: min_similarity - MIN_LEAD };
+        self.rank_phrases(&text, group, min_similarity, &mut podium);
+        if text.is_path() {
+            self.rank_paths(&text, group, &mut podium);
         }
-        let Some(best) = best else { return none };
+        let Some(best) = podium.first else { return none };
         if best.similarity + ROUNDING < min_similarity || !best.is_repairable {
             return none;
         }
+        let second = podium.second;
         let is_ambiguous =
             second.is_some_and(|second| second.similarity + MIN_LEAD + ROUNDING >= best.similarity);
         Match {
@@ -326,13 +343,129 @@ impl Vocabulary {
             runner_up: second.map(|second| second.entry),
         }
     }
+
+    /// Compares as whole texts: all candidates, or for a path those that are none.
+    fn rank_phrases(&self, text: &Name, group: &Group, min_similarity: f64, podium: &mut Podium) {
+        let phrase = &text.whole;
+        let comparator = osa::BatchComparator::new(phrase.letters.chars.iter().copied());
+        for candidate in candidates_near(&group.all, text.len(), min_similarity) {
+            if text.is_path() && !candidate.levels.is_empty() {
+                continue;
+            }
+            let longer = candidate.phrase.letters.len().max(text.len());
+            let max_distance = (1.0 - podium.least + ROUNDING) * longer as f64;
+            if phrase.distance_at_least(&candidate.phrase) as f64 > max_distance {
+                continue;
+            }
+            let in_order = comparator.distance(candidate.phrase.letters.chars.iter().copied());
+            let distance = phrase.distance_from(in_order, &candidate.phrase);
+            if distance <= max_distance && phrase.may_be_typo_of(&candidate.phrase, distance, min_similarity)
+            {
+                podium.add(normalised(distance, longer), candidate);
+            }
+        }
+    }
+
+    /// Whether the last level of a path can be another wording of `level`: one edit away, or different in words
+    /// that the vocabulary does not know. `dog toys` is no wording of `dog food` where toys are known.
+    fn may_mean(&self, text: &Phrase, level: &Phrase, similarity: f64) -> bool {
+        let edits = (1.0 - similarity) * text.letters.len().max(level.letters.len()) as f64;
+        edits <= 1.0 + ROUNDING
+            || text.words().iter().all(|word| {
+                !self.words.contains(word)
+                    || level.letters.chars.windows(word.len()).any(|letters| letters == &word[..])
+                    || level.words().iter().any(|other| distance(word, other) <= 1)
+            })
+    }
+
+    /// Compares paths level by level; each level of the text with each level of the vocabulary at most once.
+    fn rank_paths(&self, text: &Name, group: &Group, podium: &mut Podium) {
+        let levels = text.phrases();
+        let comparators: Vec<_> = levels
+            .iter()
+            .map(|level| osa::BatchComparator::new(level.letters.chars.iter().copied()))
+            .collect();
+        let mut known = vec![f64::NAN; levels.len() * self.levels.len()];
+        let mut known_above = vec![f64::NAN; self.above_of.len()];
+        let last = levels.len() - 1;
+        for candidate in group.paths.iter().map(|&path| &group.all[path]) {
+            let mut similarity_of = |i: usize, j: usize, least: f64| {
+                let level = candidate.levels[j];
+                let known = &mut known[i * self.levels.len() + level];
+                if known.is_nan() {
+                    let (own, other) = (&levels[i], &self.levels[level]);
+                    let longer = own.letters.len().max(other.letters.len());
+                    if normalised(own.distance_at_least(other) as f64, longer) < least {
+                        return f64::NEG_INFINITY;
+                    }
+                    let in_order = comparators[i].distance(other.letters.chars.iter().copied());
+                    *known = normalised(own.distance_from(in_order, other), longer);
+                }
+                *known
+            };
+            // The last levels weigh half, and a path that lacks one reaches half at most.
+            let end = candidate.levels.len() - 1;
+            let of_above = &mut known_above[candidate.above];
+            if of_above.is_nan() {
+                *of_above = path_similarity(last, end, |i, j| similarity_of(i, j, f64::NEG_INFINITY));
+            }
+            // The last levels weigh half; paths whose last levels are not compared reach half at most.
+            let least = match podium.least {
+                least if least > 0.5 => 2.0 * least - *of_above - ROUNDING,
+                _ => f64::NEG_INFINITY,
+            };
+            if least > 1.0 {
+                continue;
+            }
+            let of_last = similarity_of(last, end, least);
+            let last_level = &self.levels[candidate.levels[end]];
+            if of_last < least || !self.may_mean(&levels[last], last_level, of_last) {
+                continue;
+            }
+            let longer = candidate.phrase.letters.len().max(text.len());
+            let similarity = path_similarity(levels.len(), candidate.levels.len(), |i, j| {
+                similarity_of(i, j, f64::NEG_INFINITY)
+            });
+            let similarity = similarity.min(equal_but_for_accents(longer));
+            if similarity + ROUNDING >= podium.least {
+                podium.add(similarity, candidate);
+            }
+        }
+    }
+}
+
+/// The two most similar entries so far.
+struct Podium {
+    first: Option<Ranked>,
+    second: Option<Ranked>,
+    /// What is below neither wins nor forbids.
+    least: f64,
+}
+
+impl Podium {
+    fn add(&mut self, similarity: f64, candidate: &Candidate) {
+        let entry = candidate.entry;
+        let found = Ranked { similarity, entry, is_repairable: candidate.is_repairable };
+        match self.first {
+            Some(first) if first.entry == entry => self.first = Some(better(found, Some(first))),
+            Some(first) if better(found, Some(first)).entry == entry => {
+                (self.first, self.second) = (Some(found), self.first);
+            }
+            Some(_) => self.second = Some(better(found, self.second)),
+            None => self.first = Some(found),
+        }
+        if let Some(second) = self.second {
+            self.least = second.similarity;
+        }
+    }
 }
 
 /// The candidates whose length alone does not put them below the similarity that still matters.
 fn candidates_near(group: &[Candidate], len: usize, min_similarity: f64) -> &[Candidate] {
     let share = (min_similarity - MIN_LEAD - ROUNDING).max(0.0);
-    let start = group.partition_point(|candidate| (candidate.letters.len() as f64) < len as f64 * share);
-    let end = group.partition_point(|candidate| candidate.letters.len() as f64 * share <= len as f64);
+    let start =
+        group.partition_point(|candidate| (candidate.phrase.letters.len() as f64) < len as f64 * share);
+    let end = group.partition_point(|candidate| candidate.phrase.letters.len() as f64 * share <= len as f64);
     &group[start..end]
 }
 
@@ -446,7 +579,7 @@ impl Hasher for TextHasher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::similarity::similarity;
+    use super::super::similarity::{Letters, similarity};
     use super::*;
 
     const CODES: [&str; 24] = [
@@ -662,7 +795,7 @@ mod tests {
             let folded = fold(&canonical(entry).expect("text")).expect("text");
             let other = Letters::new(folded.clone());
             let distance = osa::distance(text.chars(), folded.chars());
-            let alike = normalised(distance, letters.len().max(other.len()));
+            let alike = normalised(distance as f64, letters.len().max(other.len()));
             let agrees =
                 digits(&text) == digits(&folded) && letters.may_be_typo_of(&other, distance, min_similarity);
             if agrees && alike + ROUNDING >= min_similarity - MIN_LEAD {
@@ -715,6 +848,72 @@ mod tests {
             }
         }
         assert!(decided > 500, "{decided}");
+    }
+
+    #[test]
+    fn a_path_is_matched_by_its_levels_the_last_one_first() {
+        let paths = [
+            "Apparel & Accessories > Jewelry > Bracelets",
+            "Apparel & Accessories > Jewelry > Rings",
+            "Apparel & Accessories > Shoes > Rain Boots",
+            "Animals & Pet Supplies > Dog Supplies > Dog Food",
+            "Animals & Pet Supplies > Dog Supplies",
+            "Home & Garden > Decor > Vases & Bowls",
+            "Vehicles & Parts > Aluminum Tires",
+        ];
+        let repaired = |value| repair(&paths, value).0;
+        assert_eq!(repaired("Clothing & Accessories > Jewellery > Bracelets"), Some(paths[0]));
+        assert_eq!(repaired("apparel and accessories > jewellery > rngs"), Some(paths[1]));
+        assert_eq!(repaired("Home & Garden > Décor > Bowls and Vases"), Some(paths[5]));
+        assert_eq!(repaired("Home & Garden > Vases & Bowls"), Some(paths[5]));
+        assert_eq!(repaired("Vehicles & Parts › Aluminium Tyres"), Some(paths[6]));
+        assert_eq!(repaired("Animals & Pet Supplies > Dog Supplies > Dog Boots"), None);
+        assert_eq!(repaired("Apparel & Accessories > Jewelry > Necklaces"), None);
+    }
+
+    #[test]
+    fn no_shortcut_changes_the_match_of_a_path() {
+        let mut state = 5_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let words = ["tire", "tyre", "tyres", "color", "colour", "mold", "moulds", "and", "&", "jewel"];
+        let mut path = || -> String {
+            let mut level =
+                || (0..=next(2)).map(|_| words[next(words.len())]).collect::<Vec<_>>().join(" ") + " x";
+            let levels: Vec<String> = (0..2).map(|_| level()).collect();
+            if next(3) == 0 { levels.join(" > ") } else { format!("{} > tire", levels.join(" > ")) }
+        };
+        let mut decided = 0;
+        for _ in 0..200 {
+            let entries: std::collections::BTreeSet<String> = (0..30).map(|_| path()).collect();
+            let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+            let prepared = vocabulary(&entries);
+            for value in (0..10).map(|_| path()) {
+                for min_similarity in [0.0, 0.6, 0.75, 0.9] {
+                    let found = prepared.best_match(&value, min_similarity);
+                    if !matches!(found.rule, Rule::Typo) {
+                        continue;
+                    }
+                    decided += 1;
+                    let entry = found.entry.expect("the entry of a repair");
+                    assert_eq!(found.similarity, Some(similarity(&value, entries[entry])), "{value}");
+                    let last = |text: &str| {
+                        let text = canonical(text.rsplit('>').next().expect("a level")).expect("text");
+                        Phrase::new(&text).expect("letters")
+                    };
+                    for (i, other) in entries.iter().enumerate().filter(|(i, _)| *i != entry) {
+                        let alike = similarity(&value, other);
+                        let of_last = last(&value).similarity(&last(other));
+                        let is_rival = prepared.may_mean(&last(&value), &last(other), of_last);
+                        let is_clear = alike + MIN_LEAD < found.similarity.expect("a figure") + ROUNDING;
+                        assert!(is_clear || !is_rival, "{value}: {} or {}", entries[entry], entries[i]);
+                    }
+                }
+            }
+        }
+        assert!(decided > 300, "{decided}");
     }
 
     #[test]

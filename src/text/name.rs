@@ -1,0 +1,197 @@
+//! The structure of a name: the words of a phrase, the levels of a path, and the similarity that follows.
+
+use super::canonical::fold;
+use super::similarity::{Letters, distance, equal_but_for_accents, normalised};
+
+/// More words than this are compared in their order only: the cheapest pairing is found over all subsets.
+const MAX_WORDS: usize = 8;
+
+/// Paths with more levels than this are compared as one text.
+const MAX_LEVELS: usize = 16;
+
+/// A canonical text with its words and levels.
+///
+/// A path is levels with `>` (or `›`, `»`) between them, the most general first. The last level names the thing and
+/// the levels above tell where it stands, so each level weighs half of the one below it and the first two the same:
+/// the similarity of two paths is the mean of the similarities of their levels with these weights, where a level that
+/// one of them lacks has similarity 0. Other texts are one phrase.
+pub(super) struct Name {
+    pub(super) whole: Phrase,
+    /// Canonical texts of the levels of a path; nothing for other texts.
+    pub(super) levels: Vec<String>,
+}
+
+impl Name {
+    /// Of a canonical text; `None` when its folded text is empty.
+    pub(super) fn new(canonical: &str) -> Option<Self> {
+        let whole = Phrase::new(canonical)?;
+        let is_path = canonical.contains(is_level_separator);
+        let levels: Vec<String> = canonical
+            .split(is_level_separator)
+            .filter(|_| is_path)
+            .map(|level| level.trim_matches('_').to_string())
+            .filter(|level| fold(level).is_some())
+            .collect();
+        let levels = if (2..=MAX_LEVELS).contains(&levels.len()) { levels } else { Vec::new() };
+        Some(Self { whole, levels })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.whole.letters.len()
+    }
+
+    pub(super) fn is_path(&self) -> bool {
+        !self.levels.is_empty()
+    }
+
+    /// The levels of a path as phrases.
+    pub(super) fn phrases(&self) -> Vec<Phrase> {
+        self.levels.iter().filter_map(|level| Phrase::new(level)).collect()
+    }
+
+    /// Similarity of two names with different folded texts, always below 1.
+    pub(super) fn similarity(&self, other: &Self) -> f64 {
+        let longer = self.len().max(other.len());
+        if !(self.is_path() && other.is_path()) {
+            return normalised(self.whole.distance(&other.whole), longer);
+        }
+        let (levels, other_levels) = (self.phrases(), other.phrases());
+        let similarity =
+            path_similarity(levels.len(), other_levels.len(), |i, j| levels[i].similarity(&other_levels[j]));
+        similarity.min(equal_but_for_accents(longer))
+    }
+}
+
+/// Similarity of two paths of `n` and `n_other` levels from that of their levels; 1 where all levels agree.
+pub(super) fn path_similarity(n: usize, n_other: usize, mut level: impl FnMut(usize, usize) -> f64) -> f64 {
+    // Row i, column j: the best of the first i levels of one path and the first j of the other.
+    let mut above = [0.0; MAX_LEVELS + 1];
+    for i in 1..=n {
+        let mut row = [0.0; MAX_LEVELS + 1];
+        for j in 1..=n_other {
+            let own = if i == 1 && j == 1 { 1.0 } else { 0.5 };
+            let paired = own * level(i - 1, j - 1) + 0.5 * above[j - 1];
+            row[j] = f64::max(paired, 0.5 * f64::max(above[j], row[j - 1]));
+        }
+        above = row;
+    }
+    above[n_other]
+}
+
+fn is_level_separator(c: char) -> bool {
+    matches!(c, '>' | '›' | '»')
+}
+
+/// A canonical text as letters and as words.
+pub(super) struct Phrase {
+    pub(super) letters: Letters,
+    /// Folded, each once; "and" and "&" only join words and are left out. Empty where the order of words decides.
+    words: Vec<Word>,
+    /// A bit for each word by its hash: no common bit, no common word.
+    word_mask: u64,
+    /// Letters that no word has.
+    n_left_out: usize,
+}
+
+type Word = Box<[char]>;
+
+impl Phrase {
+    pub(super) fn new(canonical: &str) -> Option<Self> {
+        let letters = Letters::new(fold(canonical)?);
+        let mut words: Vec<Word> = canonical
+            .split(['_', ',', ';', '/', '(', ')', '&'])
+            .filter(|word| *word != "and")
+            .filter_map(|word| fold(word).map(|word| word.chars().collect()))
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        if letters.n_dots > 0 || words.len() > MAX_WORDS {
+            words.clear();
+        }
+        let bit = |word: &Word| {
+            1 << (word.iter().fold(0_u32, |hash, &c| hash.wrapping_mul(31).wrapping_add(c as u32)) % 64)
+        };
+        let word_mask = words.iter().map(bit).fold(0, |mask, bit: u64| mask | bit);
+        let n_left_out = match words.len() {
+            0 => 0,
+            _ => letters.len().saturating_sub(words.iter().map(|word| word.len()).sum()),
+        };
+        Some(Self { letters, words, word_mask, n_left_out })
+    }
+
+    pub(super) fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    /// Whether this can be a mistyped or reworded `other`, given their distance; see [`Letters::may_be_typo_of`].
+    pub(super) fn may_be_typo_of(&self, other: &Self, distance: f64, min_similarity: f64) -> bool {
+        let longer = self.letters.len().max(other.letters.len());
+        if self.letters.n_dots + other.letters.n_dots == 0 {
+            return distance <= 1.0 || normalised(distance, longer) >= min_similarity;
+        }
+        // Words are not told apart where there are dots, so this is the distance of the letters.
+        self.letters.may_be_typo_of(&other.letters, distance as usize, min_similarity)
+    }
+
+    /// The distance is never below this.
+    pub(super) fn distance_at_least(&self, other: &Self) -> usize {
+        let left_out = if self.words.is_empty() || other.words.is_empty() {
+            0
+        } else {
+            self.n_left_out + other.n_left_out
+        };
+        self.letters.distance_at_least(&other.letters).saturating_sub(left_out)
+    }
+
+    /// Edits between both: of all letters in order, or where they share a word half an edit more than the edits
+    /// between the words that they do not share.
+    pub(super) fn distance(&self, other: &Self) -> f64 {
+        self.distance_from(self.letters.distance(&other.letters), other)
+    }
+
+    /// [`Phrase::distance`], given the edits of all letters in order.
+    pub(super) fn distance_from(&self, in_order: usize, other: &Self) -> f64 {
+        if in_order < 2 || self.word_mask & other.word_mask == 0 {
+            return in_order as f64;
+        }
+        let lone = |words: &[Word], others: &[Word]| -> Vec<Word> {
+            words.iter().filter(|word| !others.contains(word)).cloned().collect()
+        };
+        let (words, others) = (lone(&self.words, &other.words), lone(&other.words, &self.words));
+        if words.len() == self.words.len() {
+            return in_order as f64;
+        }
+        let (few, many) = if words.len() <= others.len() { (words, others) } else { (others, words) };
+        f64::min(in_order as f64, edits_in_words(&few, &many) as f64 + 0.5)
+    }
+
+    /// Similarity as levels of a path; 1 where the folded texts are equal.
+    pub(super) fn similarity(&self, other: &Self) -> f64 {
+        normalised(self.distance(other), self.letters.len().max(other.letters.len()))
+    }
+}
+
+/// The least edits between words that are paired one to one, where a word without a partner costs its length.
+/// `words` are no more than `others`. Pairing never costs more than a deletion and an insertion.
+fn edits_in_words(words: &[Word], others: &[Word]) -> usize {
+    let alone: Vec<usize> = others.iter().map(|other| other.len()).collect();
+    // By the set of others that are paired with the words so far; sets of another size stay out of reach.
+    let mut least = vec![usize::MAX; 1 << others.len()];
+    least[0] = 0;
+    for (i, word) in words.iter().enumerate() {
+        let costs: Vec<usize> = others.iter().map(|other| distance(word, other)).collect();
+        for set in (0..least.len()).rev() {
+            if set.count_ones() as usize != i || least[set] == usize::MAX {
+                continue;
+            }
+            for (j, cost) in costs.iter().enumerate().filter(|(j, _)| set >> j & 1 == 0) {
+                least[set | 1 << j] = least[set | 1 << j].min(least[set] + cost);
+            }
+        }
+    }
+    let unpaired = |set: usize| -> usize {
+        alone.iter().enumerate().filter(|(j, _)| set >> j & 1 == 0).map(|(_, len)| len).sum()
+    };
+    let complete = (0..least.len()).filter(|set| set.count_ones() as usize == words.len());
+    complete.map(|set| least[set] + unpaired(set)).min().expect("no more words than others")
+}
