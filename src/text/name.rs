@@ -154,11 +154,12 @@ impl Phrase {
         if in_order < 2 || self.word_mask & other.word_mask == 0 {
             return in_order as f64;
         }
-        let lone = |words: &[Word], others: &[Word]| -> Vec<Word> {
-            words.iter().filter(|word| !others.contains(word)).cloned().collect()
-        };
-        let (words, others) = (lone(&self.words, &other.words), lone(&other.words, &self.words));
-        if words.len() == self.words.len() {
+        let words: Vec<&Word> = self.words.iter().filter(|word| !other.words.contains(word)).collect();
+        let others: Vec<&Word> = other.words.iter().filter(|word| !self.words.contains(word)).collect();
+        let len = |words: &[&Word]| -> usize { words.iter().map(|word| word.len()).sum() };
+        // Each word costs an edit at least, and so does each letter that one side has more.
+        let at_least = words.len().max(others.len()).max(len(&words).abs_diff(len(&others)));
+        if words.len() == self.words.len() || at_least >= in_order {
             return in_order as f64;
         }
         let (few, many) = if words.len() <= others.len() { (words, others) } else { (others, words) };
@@ -173,7 +174,10 @@ impl Phrase {
 
 /// The least edits between words that are paired one to one, where a word without a partner costs its length.
 /// `words` are no more than `others`. Pairing never costs more than a deletion and an insertion.
-fn edits_in_words(words: &[Word], others: &[Word]) -> usize {
+fn edits_in_words(words: &[&Word], others: &[&Word]) -> usize {
+    if let ([word], [other]) = (words, others) {
+        return distance(word, other);
+    }
     let alone: Vec<usize> = others.iter().map(|other| other.len()).collect();
     // By the set of others that are paired with the words so far; sets of another size stay out of reach.
     let mut least = vec![usize::MAX; 1 << others.len()];
