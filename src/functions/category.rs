@@ -246,25 +246,20 @@ impl Scalar for Fingerprint {
 /// Hands the match of each row to `give`; `None` where the vocabulary is NULL.
 fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &text::Match)>)) -> Result<()> {
     let (values, vocabularies) = (arguments.column(0), arguments.column(1));
-    let mut start = 0;
-    while start < arguments.len() {
-        let min_similarity = min_similarity(arguments, start)?;
-        let same = |row: usize| {
-            vocabularies.same(start, row) && arguments.get(2).is_none_or(|column| column.same(start, row))
-        };
-        let end = (start + 1..arguments.len()).find(|row| !same(*row)).unwrap_or(arguments.len());
-        if !vocabularies.is_valid(start) {
-            (start..end).for_each(|_| give(None));
+    let constants: Vec<&Column<'_>> = (1..arguments.n_columns()).map(|i| arguments.column(i)).collect();
+    for rows in super::runs(&constants, arguments.len()) {
+        let min_similarity = min_similarity(arguments, rows.start)?;
+        if !vocabularies.is_valid(rows.start) {
+            rows.for_each(|_| give(None));
         } else {
-            with_memo(vocabularies, start, min_similarity, |vocabulary, memo| {
-                for row in start..end {
+            with_memo(vocabularies, rows.start, min_similarity, |vocabulary, memo| {
+                for row in rows {
                     // NULL is an empty text to the rules.
                     let value = text(values, row).unwrap_or_default();
                     give(Some((vocabulary, &memo.best_match(&value))));
                 }
             })?;
         }
-        start = end;
     }
     Ok(())
 }

@@ -29,20 +29,7 @@ pub const AMAZING_FUNCTIONS: Function = Function {
     }],
     since: "0.1.0",
     register: Some(|registry, function| {
-        let rows = catalog::FUNCTIONS
-            .iter()
-            .map(|function| {
-                vec![
-                    Value::from(function.signature.name),
-                    Value::from(function.kind.name()),
-                    Value::from(catalog::call(function)),
-                    Value::from(catalog::returns(function)),
-                    Value::from(function.description),
-                    function.examples.first().map_or(Value::Null, |example| Value::from(example.sql)),
-                ]
-            })
-            .collect();
-        registry.generator(&function.signature, Rows { rows })
+        registry.generator(&function.signature, Rows(|_: &[Value]| Ok(functions())))
     }),
 };
 
@@ -69,7 +56,7 @@ pub const AMAZING_SCRIPTS: Function = Function {
         rows: &["00_raw", "10_clean", "20_kpi", "30_user_segments", "install"],
     }],
     since: "0.1.0",
-    register: Some(|registry, function| registry.generator(&function.signature, Scripts)),
+    register: Some(|registry, function| registry.generator(&function.signature, Rows(statements))),
 };
 
 /// `amazing_info()`
@@ -96,8 +83,8 @@ pub const AMAZING_INFO: Function = Function {
     examples: &[Example { sql: "SELECT macros, advice FROM amazing_info()", rows: &["amz.main | NULL"] }],
     since: "0.1.0",
     register: Some(|registry, function| {
-        let rows = vec![info(registry.session())];
-        registry.generator(&function.signature, Rows { rows })
+        let info = info(registry.session());
+        registry.generator(&function.signature, Rows(move |_: &[Value]| Ok(vec![info.clone()])))
     }),
 };
 
@@ -136,67 +123,52 @@ fn info(session: &Session) -> Vec<Value> {
     ]
 }
 
-/// A table of rows that are known at `LOAD`.
-struct Rows {
-    rows: Vec<Vec<Value>>,
+fn functions() -> Vec<Vec<Value>> {
+    let row = |function: &&Function| {
+        vec![
+            Value::from(function.signature.name),
+            Value::from(function.kind.name()),
+            Value::from(catalog::call(function)),
+            Value::from(catalog::returns(function)),
+            Value::from(function.description),
+            function.examples.first().map_or(Value::Null, |example| Value::from(example.sql)),
+        ]
+    };
+    catalog::FUNCTIONS.iter().map(row).collect()
 }
 
-impl Generator for Rows {
-    type Bound = ();
-    type Local = ();
-
-    fn bind(&self, _arguments: &[Value]) -> Result<()> {
-        Ok(())
+fn statements(arguments: &[Value]) -> Result<Vec<Vec<Value>>> {
+    let pipeline = arguments[0].as_str();
+    if let Some(name) = pipeline.filter(|name| !scripts::PIPELINES.iter().any(|p| p.name == *name)) {
+        let names: Vec<&str> = scripts::PIPELINES.iter().map(|p| p.name).collect();
+        return Err(Error::new(format!("no pipeline '{name}', there is '{}'", names.join("', '"))));
     }
-
-    fn n_blocks(&self, (): &()) -> u64 {
-        1
+    let mut rows = Vec::new();
+    for chosen in scripts::PIPELINES.iter().filter(|p| pipeline.is_none_or(|name| name == p.name)) {
+        for (step, (name, sql)) in catalog::pipeline_statements(chosen).into_iter().enumerate() {
+            rows.push(vec![
+                Value::from(chosen.name),
+                Value::Integer(step as i128 + 1),
+                Value::from(name),
+                Value::from(sql),
+            ]);
+        }
     }
-
-    fn n_rows(&self, (): &()) -> u64 {
-        self.rows.len() as u64
-    }
-
-    fn fill(&self, (): &(), (): &mut (), _block: u64, columns: &mut [Output]) -> Result<()> {
-        fill(&self.rows, columns);
-        Ok(())
-    }
+    Ok(rows)
 }
 
-fn fill(rows: &[Vec<Value>], columns: &mut [Output]) {
-    for row in rows {
-        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
-    }
-}
+/// A table of a few rows that a function of the arguments gives.
+struct Rows<F>(F);
 
-/// The table of embedded statements.
-struct Scripts;
-
-impl Generator for Scripts {
+impl<F> Generator for Rows<F>
+where
+    F: Fn(&[Value]) -> Result<Vec<Vec<Value>>> + Send + Sync + 'static,
+{
     type Bound = Vec<Vec<Value>>;
     type Local = ();
 
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
-        let pipeline = match &arguments[0] {
-            value if value.is_null() => None,
-            value => value.as_str(),
-        };
-        if let Some(name) = pipeline.filter(|name| !scripts::PIPELINES.iter().any(|p| p.name == *name)) {
-            let names: Vec<&str> = scripts::PIPELINES.iter().map(|p| p.name).collect();
-            return Err(Error::new(format!("no pipeline '{name}', there is '{}'", names.join("', '"))));
-        }
-        let mut rows = Vec::new();
-        for chosen in scripts::PIPELINES.iter().filter(|p| pipeline.is_none_or(|name| name == p.name)) {
-            for (step, (name, sql)) in catalog::pipeline_statements(chosen).into_iter().enumerate() {
-                rows.push(vec![
-                    Value::from(chosen.name),
-                    Value::Integer(step as i128 + 1),
-                    Value::from(name),
-                    Value::from(sql),
-                ]);
-            }
-        }
-        Ok(rows)
+        (self.0)(arguments)
     }
 
     fn n_blocks(&self, _rows: &Self::Bound) -> u64 {
@@ -208,7 +180,9 @@ impl Generator for Scripts {
     }
 
     fn fill(&self, rows: &Self::Bound, (): &mut (), _block: u64, columns: &mut [Output]) -> Result<()> {
-        fill(rows, columns);
+        for row in rows {
+            columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+        }
         Ok(())
     }
 }

@@ -252,11 +252,11 @@ impl Aggregate for Fit {
         let (options, features) = features::read(rows, options_column, options::KMEANS)?;
         let k = rows.column(1);
         let n_clusters = options::n_clusters(&k.value(0)).map_err(|error| options.speak(error))?;
-        if let Some(row) = (1..rows.len()).find(|row| !k.same(0, *row)) {
+        if let Some(change) = super::runs(&[k], rows.len()).get(1) {
             let error = Error::new(format!(
                 "k must be the same in all rows, not {} and {}",
                 k.value(0),
-                k.value(row)
+                k.value(change.start)
             ));
             return Err(options.speak(error));
         }

@@ -14,7 +14,9 @@ pub mod pca;
 pub mod plot;
 pub mod summary;
 
-use crate::ffi::{Parameter, Registry, Result, Signature, SqlType};
+use std::ops::Range;
+
+use crate::ffi::{Column, Parameter, Registry, Result, Signature, SqlType};
 
 /// What a function is in SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,4 +113,20 @@ fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         text.push(format!("and {} more", names.len() - SHOWN));
     }
     text.join(", ")
+}
+
+/// Runs of rows in which each of `columns` holds the same thing: one for arguments that are constant, as most are.
+fn runs(columns: &[&Column<'_>], len: usize) -> Vec<Range<usize>> {
+    if len > 0 && columns.iter().all(|column| column.is_constant()) {
+        return std::iter::once(0..len).collect();
+    }
+    let mut runs = Vec::new();
+    let mut start = 0;
+    while start < len {
+        let same = |row: &usize| columns.iter().all(|column| column.same(start, *row));
+        let end = (start + 1..len).find(|row| !same(row)).unwrap_or(len);
+        runs.push(start..end);
+        start = end;
+    }
+    runs
 }

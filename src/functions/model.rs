@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::features::{self, Features, element_name};
 use super::options;
-use crate::ffi::{Chunk, Column, Error, Output, Result, SqlType, Value};
+use crate::ffi::{Chunk, Error, Output, Result, SqlType, Value};
 use crate::ml::{Nulls, Scale, Scaled, Transform};
 
 /// Version of the fields; a model of a later version is refused.
@@ -266,15 +266,11 @@ fn runs<M: RowModel>(
     arguments: &Chunk<'_>,
     mut apply: impl FnMut(Option<&M>, Range<usize>) -> Result<()>,
 ) -> Result<()> {
-    let models: &Column<'_> = arguments.column(0);
-    let mut start = 0;
-    while start < arguments.len() {
-        let end =
-            (start + 1..arguments.len()).find(|row| !models.same(start, *row)).unwrap_or(arguments.len());
-        let value = models.value(start);
+    let models = arguments.column(0);
+    for rows in super::runs(&[models], arguments.len()) {
+        let value = models.value(rows.start);
         let model = if value.is_null() { None } else { Some(M::read(&value)?) };
-        apply(model.as_ref(), start..end)?;
-        start = end;
+        apply(model.as_ref(), rows)?;
     }
     Ok(())
 }
