@@ -77,7 +77,7 @@ def python(version):
 
 def suites(extension):
     yield Suite("cargo", ["cargo", "test", "--no-fail-fast"], count_cargo)
-    for version in package.duckdb_versions(tested_only=True):
+    for version in package.duckdb_versions("tested"):
         version = version.lstrip("v")
         runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, "test/sql"]
         yield Suite(f"sql-{version}", runner, count_words)

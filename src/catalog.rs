@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ffi::{Library, Registry, Result, SqlType};
+use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
     Example, Function, Kind, category, files, generators, introspection, kmeans, options, pca, plot, summary,
@@ -37,6 +37,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
     &introspection::AMAZING_FUNCTIONS,
     &introspection::AMAZING_SCRIPTS,
+    &introspection::AMAZING_SESSION,
     &introspection::AMAZING_INFO,
     &introspection::AMAZING_INFO_RELATION,
 ];
@@ -54,9 +55,47 @@ impl Library for Catalog {
         Ok(())
     }
 
+    fn relations(&self) -> Vec<Relation> {
+        let relation =
+            |m: scripts::Macro<'static>| Relation { name: m.name, parameters: m.defaults, body: m.body };
+        scripts::macros().into_iter().map(relation).collect()
+    }
+
     fn macro_statements(&self, catalog: &str) -> Vec<String> {
         macro_statements(&format!("{catalog}.main."))
     }
+
+    fn documentation(&self, name: &str, is_relation: bool) -> Documentation {
+        let function = FUNCTIONS
+            .iter()
+            .find(|f| f.signature.name == name && (f.kind == Kind::Relation) == is_relation)
+            .unwrap_or_else(|| panic!("{name} is in the catalog"));
+        Documentation {
+            description: function.description,
+            // The API has room for documentation where relations need no catalog of their own.
+            examples: function.examples.iter().map(|example| example.sql.replace("amz.", "")).collect(),
+            category: category(function),
+        }
+    }
+}
+
+/// The subject of a function, from the beginning of its name.
+fn category(function: &Function) -> &'static str {
+    const SUBJECTS: &[(&str, &str)] = &[
+        ("kmeans", "clustering"),
+        ("segment", "clustering"),
+        ("feature", "clustering"),
+        ("pca", "principal components"),
+        ("category", "category repair"),
+        ("normalize_category", "category repair"),
+        ("scatter", "plots"),
+        ("content", "files"),
+        ("file", "files"),
+        ("synthetic", "synthetic data"),
+        ("amazing", "introspection"),
+    ];
+    let subject = SUBJECTS.iter().find(|(beginning, _)| function.signature.name.starts_with(beginning));
+    subject.map_or(function.kind.name(), |(_, subject)| *subject)
 }
 
 /// Statements that create every relation under `prefix`, and its comment with version and description.

@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "extension-ci"))
 
 import package  # noqa: E402  (found through the line above)
 
-TESTED_VERSIONS = [version.lstrip("v") for version in package.duckdb_versions(tested_only=True)]
+TESTED_VERSIONS = [version.lstrip("v") for version in package.duckdb_versions("tested")]
 
 
 def interpreter(version):

@@ -3,7 +3,8 @@
 use libduckdb_sys::*;
 
 use super::types::LogicalType;
-use super::{Registered, c_text, drop_box, read, write};
+use super::{c_text, read, write};
+use crate::ffi::registered::{Registered, drop_box, into_raw};
 use crate::ffi::{Error, Output, Scalar, Signature, contain};
 
 /// One overload: the first `n_parameters` of the signature.
@@ -28,7 +29,7 @@ pub(super) unsafe fn create<S: Scalar>(
         let registered = Registered { name: signature.name, returns: signature.returns, function: scalar };
         duckdb_scalar_function_set_extra_info(
             function,
-            registered.into_raw(),
+            into_raw(registered),
             Some(drop_box::<Registered<S>>),
         );
         duckdb_scalar_function_set_function(function, Some(call::<S>));
