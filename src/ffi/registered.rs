@@ -3,13 +3,22 @@
 
 use std::ffi::c_void;
 
-use super::{SqlType, contain};
+use super::{Signature, SqlType, contain};
 
 /// What a callback finds behind the pointer that came with the function: the function and what error messages call it.
 pub(super) struct Registered<F> {
     pub(super) name: &'static str,
     pub(super) returns: SqlType,
+    /// Arguments that every call gives.
+    pub(super) n_required: usize,
     pub(super) function: F,
+}
+
+impl<F> Registered<F> {
+    pub(super) fn new(signature: &Signature, function: F) -> Self {
+        let n_required = signature.parameters.iter().filter(|p| !p.optional).count();
+        Registered { name: signature.name, returns: signature.returns, n_required, function }
+    }
 }
 
 /// Hands a box over to DuckDB.

@@ -29,8 +29,7 @@ impl<'a> Registry<'a> {
         self.session
     }
 
-    /// Registers an aggregate. An optional argument that is left out does not arrive or is NULL: which of them is up to
-    /// the C API, so that both must mean the same.
+    /// Registers an aggregate, whose optional parameters are of type [`super::SqlType::Any`].
     pub fn aggregate<A: Aggregate + Clone>(&mut self, signature: &Signature, function: A) -> Result<()> {
         match &mut self.backend {
             Backend::V1(functions) => functions.aggregate(signature, function),
@@ -38,7 +37,7 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Registers a scalar function, with one overload for each number of optional parameters.
+    /// Registers a scalar function, whose optional parameters are of type [`super::SqlType::Any`].
     pub fn scalar<S: Scalar + Clone>(&mut self, signature: &Signature, function: S) -> Result<()> {
         match &mut self.backend {
             Backend::V1(functions) => functions.scalar(signature, function),
@@ -54,10 +53,4 @@ impl<'a> Registry<'a> {
             Backend::V2(functions) => functions.generator(signature, function),
         }
     }
-}
-
-/// Numbers of parameters that a call may give.
-pub(super) fn arities(signature: &Signature) -> impl Iterator<Item = usize> {
-    let required = signature.parameters.iter().filter(|p| !p.optional).count();
-    required..=signature.parameters.len()
 }

@@ -13,8 +13,7 @@ pub(super) struct Table<G> {
 
 impl<G> Table<G> {
     pub(super) fn new(signature: &Signature, generator: G) -> Self {
-        let registered = Registered { name: signature.name, returns: signature.returns, function: generator };
-        Table { registered, signature: *signature }
+        Table { registered: Registered::new(signature, generator), signature: *signature }
     }
 
     /// Names and types of its columns.

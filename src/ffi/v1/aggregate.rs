@@ -25,7 +25,7 @@ pub(super) unsafe fn create<A: Aggregate>(
         }
         duckdb_aggregate_function_set_return_type(function, LogicalType::new(&signature.returns).0);
         duckdb_aggregate_function_set_special_handling(function);
-        let registered = Registered { name: signature.name, returns: signature.returns, function: aggregate };
+        let registered = Registered::new(signature, aggregate);
         duckdb_aggregate_function_set_extra_info(
             function,
             into_raw(registered),

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use libduckdb_sys::*;
 
 use super::{aggregate, c_text, scalar, table};
-use crate::ffi::registry::arities;
 use crate::ffi::{Aggregate, Error, Generator, Result, Scalar, Signature};
 
 /// The functions of a database, by way of a connection.
@@ -76,6 +75,12 @@ impl Functions<'_> {
             registered(state, signature)
         }
     }
+}
+
+/// Numbers of parameters that a call may give: one overload each.
+fn arities(signature: &Signature) -> impl Iterator<Item = usize> {
+    let required = signature.parameters.iter().filter(|p| !p.optional).count();
+    required..=signature.parameters.len()
 }
 
 fn registered(state: duckdb_state, signature: &Signature) -> Result<()> {

@@ -26,7 +26,7 @@ pub(super) unsafe fn create<S: Scalar>(
         duckdb_scalar_function_set_return_type(function, LogicalType::new(&signature.returns).0);
         // NULL is our business: what it means differs from argument to argument.
         duckdb_scalar_function_set_special_handling(function);
-        let registered = Registered { name: signature.name, returns: signature.returns, function: scalar };
+        let registered = Registered::new(signature, scalar);
         duckdb_scalar_function_set_extra_info(
             function,
             into_raw(registered),

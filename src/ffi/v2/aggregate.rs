@@ -4,15 +4,14 @@ use std::ptr;
 
 use libduckdb_sys::v2::*;
 
-use super::handle::{Owned, add_parameter, logical_type, null};
+use super::handle::{Owned, set_signature};
 use super::{Result, Slot, call, get, hand_over, read, report, write};
 use crate::ffi::registered::Registered;
 use crate::ffi::{Aggregate, Signature, contain, state};
 
 pub(super) type Function = Owned<duckdb_v2_aggregate_function_handle>;
 
-/// An aggregate whose optional parameters are NULL where they are left out: DuckDB 2.0 has no way to add overloads to
-/// an aggregate that is registered.
+/// A function that is not registered yet.
 ///
 /// # Safety
 /// The factory is alive.
@@ -21,7 +20,6 @@ pub(super) unsafe fn create<A: Aggregate>(
     signature: &Signature,
     aggregate: A,
 ) -> Result<Function> {
-    use DUCKDB_V2_FUNCTION_PARAMETER_KIND::DUCKDB_V2_FUNCTION_PARAMETER_KIND_POSITIONAL_ONLY as POSITIONAL;
     use DUCKDB_V2_FUNCTION_PROPERTY_KEY as Key;
     use DUCKDB_V2_FUNCTION_PROPERTY_VALUE as Value;
     let properties = [
@@ -45,17 +43,11 @@ pub(super) unsafe fn create<A: Aggregate>(
         let handle = function.get();
         call(|err| duckdb_v2_aggregate_function_set_name(handle, &name, err))?;
         let types = get(|out, err| duckdb_v2_aggregate_function_get_signature(handle, out, err))?;
-        for parameter in signature.parameters {
-            let logical = logical_type(factory, &parameter.sql_type)?;
-            let default = parameter.optional.then(|| null(factory, &parameter.sql_type)).transpose()?;
-            add_parameter(types, parameter.name, &logical, default.as_ref(), POSITIONAL)?;
-        }
-        let returns = logical_type(factory, &signature.returns)?;
-        call(|err| duckdb_v2_function_signature_set_return_type(types, returns.get(), err))?;
+        set_signature(factory, types, signature)?;
         for (key, value) in properties {
             call(|err| duckdb_v2_aggregate_function_set_property(handle, key, value, err))?;
         }
-        let registered = Registered { name: signature.name, returns: signature.returns, function: aggregate };
+        let registered = Registered::new(signature, aggregate);
         hand_over(registered, |data, err| duckdb_v2_aggregate_function_set_user_data(handle, data, err))?;
         call(|err| duckdb_v2_aggregate_function_set_size_callback(handle, Some(size::<A>), err))?;
         call(|err| duckdb_v2_aggregate_function_set_init_callback(handle, Some(init::<A>), err))?;
@@ -116,7 +108,7 @@ unsafe extern "C" fn update<A: Aggregate>(info: duckdb_v2_aggregate_function_upd
                     let none = ptr::null_mut();
                     duckdb_v2_aggregate_function_update_get_arg_count(info, out, none, none, none, err)
                 })?;
-                let rows = read::chunk(n, len as usize, |i, out, err| {
+                let rows = read::chunk(n, registered.n_required, len as usize, |i, out, err| {
                     duckdb_v2_aggregate_function_update_get_arg(info, i, out, err)
                 })?;
                 let states = get(|out, err| duckdb_v2_aggregate_function_update_get_states(info, out, err))?;

@@ -5,7 +5,7 @@ use libduckdb_sys::v2::*;
 use super::handle::OwnedValue;
 use super::{Functions, Result, fail, get, owned};
 use crate::ffi::registry::{Backend, Registry};
-use crate::ffi::{CATALOG, Error, Library, Session, contain};
+use crate::ffi::{CATALOG, Documentation, Error, Library, Session, contain};
 
 /// Version of the C API that the binary asks for: that of the one DuckDB release that loads this copy.
 const C_API_VERSION: &str = "v2.0.0";
@@ -43,7 +43,12 @@ unsafe fn load(input: &duckdb_v2_extension_input, library: &dyn Library) -> Resu
         };
         let factory = get(|out, err| duckdb_v2_context_get_factory(input.context, out, err))?;
         let mut functions = Functions::new(input.extension, factory, library);
-        functions.pragma(CATALOG, attach(library))?;
+        let about = Documentation {
+            description: "Attaches the catalog amz in memory, with the relations: for SQL that names them amz.kmeans_segments.",
+            examples: vec![format!("PRAGMA {CATALOG}")],
+            category: "introspection",
+        };
+        functions.pragma(CATALOG, attach(library), about)?;
         let mut registry = Registry::new(Backend::V2(functions), &session);
         library.register(&mut registry)?;
         match registry.into_backend() {
@@ -74,12 +79,15 @@ unsafe fn threads(context: duckdb_v2_context_handle) -> Result<usize> {
 /// Statements that attach the catalog of the relations, for SQL that was written for the C API v1. The entry point of
 /// the C API v2 has no connection to run them on.
 fn attach(library: &dyn Library) -> String {
+    // A SELECT would be a result of its own, which a pragma may not have in the midst of statements.
     let mut sql = vec![
-        format!("ATTACH IF NOT EXISTS ':memory:' AS {CATALOG} (READ_WRITE)"),
         format!(
-            "SELECT CASE WHEN path IS NOT NULL THEN error('amazing: the database {CATALOG} is a file of its own, \
-             attach it under another name') END AS problem FROM duckdb_databases() WHERE database_name = '{CATALOG}'"
+            "SET VARIABLE {CATALOG} = (SELECT error('amazing: a database attached as {CATALOG} is not ours: DETACH it \
+             or attach it under another name') FROM duckdb_databases() AS d WHERE d.database_name = '{CATALOG}' \
+             AND (d.path IS NOT NULL OR EXISTS (FROM duckdb_tables() AS t WHERE t.database_name = '{CATALOG}')))"
         ),
+        format!("RESET VARIABLE {CATALOG}"),
+        format!("ATTACH IF NOT EXISTS ':memory:' AS {CATALOG} (READ_WRITE)"),
     ];
     sql.extend(library.macro_statements(CATALOG));
     sql.join(";\n")

@@ -5,7 +5,7 @@ use std::ptr;
 use libduckdb_sys::v2::*;
 
 use super::{Result, call, get};
-use crate::ffi::SqlType;
+use crate::ffi::{Signature, SqlType};
 
 /// The call that destroys a handle.
 type Destroy<H> = unsafe extern "C" fn(*mut H) -> DUCKDB_V2_ERROR;
@@ -81,17 +81,14 @@ unsafe fn type_of_text(factory: duckdb_v2_factory_handle, text: &str) -> Result<
     }
 }
 
-/// NULL of a type of ours; for [`SqlType::Any`] the literal NULL, whose type is not known.
+/// NULL of the type that `type_name` names: `"NULL"` for the literal, whose type is not known.
 ///
 /// # Safety
 /// The factory is alive.
-pub(super) unsafe fn null(factory: duckdb_v2_factory_handle, sql_type: &SqlType) -> Result<OwnedValue> {
+pub(super) unsafe fn null(factory: duckdb_v2_factory_handle, type_name: &str) -> Result<OwnedValue> {
     // SAFETY: promised by the caller; the type lives during the call.
     unsafe {
-        let logical = match sql_type {
-            SqlType::Any => type_of_text(factory, "\"NULL\"")?,
-            sql_type => logical_type(factory, sql_type)?,
-        };
+        let logical = type_of_text(factory, type_name)?;
         Owned::new(duckdb_v2_value_destroy, |out, err| {
             duckdb_v2_value_create_null(factory, logical.get(), out, err)
         })
@@ -128,6 +125,36 @@ pub(super) unsafe fn literal(
         Owned::new(duckdb_v2_value_destroy, |out, err| {
             duckdb_v2_value_cast(factory, value.get(), logical.get(), out, err)
         })
+    }
+}
+
+/// Type of the NULL that stands for an argument that a call left out: none that a function of ours takes, so that it
+/// is not what a user means.
+///
+/// Overloads would say the same, but DuckDB 2.0 has none for aggregates that are registered one by one, and forgets
+/// which extension a scalar function with overloads came from.
+pub(super) const LEFT_OUT: &str = "BIT";
+
+/// Adds the parameters of a function of rows to its signature, and its result.
+///
+/// # Safety
+/// The handles are alive.
+pub(super) unsafe fn set_signature(
+    factory: duckdb_v2_factory_handle,
+    types: duckdb_v2_function_signature_handle,
+    signature: &Signature,
+) -> Result<()> {
+    let kind = DUCKDB_V2_FUNCTION_PARAMETER_KIND::DUCKDB_V2_FUNCTION_PARAMETER_KIND_POSITIONAL_ONLY;
+    // SAFETY: promised by the caller; the type lives during the call.
+    unsafe {
+        for parameter in signature.parameters {
+            assert!(!parameter.optional || parameter.sql_type == SqlType::Any, "any type can be left out");
+            let logical = logical_type(factory, &parameter.sql_type)?;
+            let default = parameter.optional.then(|| null(factory, LEFT_OUT)).transpose()?;
+            add_parameter(types, parameter.name, &logical, default.as_ref(), kind)?;
+        }
+        let returns = logical_type(factory, &signature.returns)?;
+        call(|err| duckdb_v2_function_signature_set_return_type(types, returns.get(), err))
     }
 }
 

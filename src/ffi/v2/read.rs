@@ -4,23 +4,33 @@ use std::slice;
 
 use libduckdb_sys::v2::*;
 
-use super::handle::{LogicalType, OwnedValue};
+use super::handle::{LEFT_OUT, LogicalType, OwnedValue};
 use super::{Result, call, get, owned};
 use crate::ffi::chunk::RawString;
 use crate::ffi::{Chunk, Column, Data, ListEntry, Strings, Validity};
 
-/// The arguments of a call: `n` vectors of `len` rows.
+/// The arguments of a call: `n` vectors of `len` rows, without those behind the `n_required` first that were left out.
 ///
 /// # Safety
 /// `vector` gives valid vectors of at least `len` rows that live for `'a`.
 pub(super) unsafe fn chunk<'a>(
     n: u64,
+    n_required: usize,
     len: usize,
     vector: impl Fn(u64, *mut duckdb_v2_vector_handle, super::Slot) -> DUCKDB_V2_ERROR,
 ) -> Result<Chunk<'a>> {
     // SAFETY: promised by the caller.
     let columns = (0..n).map(|i| unsafe { column(get(|out, err| vector(i, out, err))?, len) });
-    Ok(Chunk { columns: columns.collect::<Result<_>>()?, len })
+    let mut columns = columns.collect::<Result<Vec<Column<'a>>>>()?;
+    while columns.len() > n_required && columns.last().is_some_and(is_left_out) {
+        columns.pop();
+    }
+    Ok(Chunk { columns, len })
+}
+
+/// Whether a column is the default of a parameter that was left out.
+fn is_left_out(column: &Column<'_>) -> bool {
+    matches!(column.data, Data::Other(LEFT_OUT)) && (column.is_empty() || !column.is_valid(0))
 }
 
 /// A vector of `len` rows as a column. DuckDB lends vectors in any representation; ours is the flat one.

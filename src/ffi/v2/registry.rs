@@ -3,7 +3,6 @@
 use libduckdb_sys::v2::*;
 
 use super::{Result, aggregate, call, get, relation, scalar, table};
-use crate::ffi::registry::arities;
 use crate::ffi::{Aggregate, Documentation, Error, Generator, Library, Relation, Scalar, Signature};
 
 /// What is made and not yet registered.
@@ -43,7 +42,7 @@ impl<'a> Functions<'a> {
         // SAFETY: the handles are alive.
         unsafe {
             let made = aggregate::create(self.factory, signature, function)?;
-            self.document(signature.name, false, |out, err| {
+            self.document(self.library.documentation(signature.name, false), |out, err| {
                 duckdb_v2_aggregate_function_get_docs(made.get(), out, err)
             })?;
             self.made.push((signature.name, Made::Aggregate(made)));
@@ -51,20 +50,14 @@ impl<'a> Functions<'a> {
         Ok(())
     }
 
-    pub(in crate::ffi) fn scalar<S: Scalar + Clone>(
-        &mut self,
-        signature: &Signature,
-        function: S,
-    ) -> Result<()> {
-        for n in arities(signature) {
-            // SAFETY: the handles are alive.
-            unsafe {
-                let made = scalar::create(self.factory, signature, n, function.clone())?;
-                self.document(signature.name, false, |out, err| {
-                    duckdb_v2_scalar_function_get_docs(made.get(), out, err)
-                })?;
-                self.made.push((signature.name, Made::Scalar(made)));
-            }
+    pub(in crate::ffi) fn scalar<S: Scalar>(&mut self, signature: &Signature, function: S) -> Result<()> {
+        // SAFETY: the handles are alive.
+        unsafe {
+            let made = scalar::create(self.factory, signature, function)?;
+            self.document(self.library.documentation(signature.name, false), |out, err| {
+                duckdb_v2_scalar_function_get_docs(made.get(), out, err)
+            })?;
+            self.made.push((signature.name, Made::Scalar(made)));
         }
         Ok(())
     }
@@ -81,7 +74,7 @@ impl<'a> Functions<'a> {
         // SAFETY: the handles are alive.
         unsafe {
             let made = table::create(self.factory, signature, function)?;
-            self.document(signature.name, false, |out, err| {
+            self.document(self.library.documentation(signature.name, false), |out, err| {
                 duckdb_v2_table_function_get_docs(made.get(), out, err)
             })?;
             self.made.push((signature.name, Made::Table(made)));
@@ -90,10 +83,13 @@ impl<'a> Functions<'a> {
     }
 
     /// Adds a pragma that stands for statements.
-    pub(super) fn pragma(&mut self, name: &'static str, sql: String) -> Result<()> {
+    pub(super) fn pragma(&mut self, name: &'static str, sql: String, about: Documentation) -> Result<()> {
         // SAFETY: the handles are alive.
-        let made = unsafe { relation::pragma(self.factory, name, sql)? };
-        self.made.push((name, Made::Pragma(made)));
+        unsafe {
+            let made = relation::pragma(self.factory, name, sql)?;
+            self.document(about, |out, err| duckdb_v2_pragma_function_get_docs(made.get(), out, err))?;
+            self.made.push((name, Made::Pragma(made)));
+        }
         Ok(())
     }
 
@@ -105,7 +101,7 @@ impl<'a> Functions<'a> {
             // SAFETY: the handles are alive.
             unsafe {
                 let made = relation::create(self.factory, relation)?;
-                self.document(relation.name, true, |out, err| {
+                self.document(self.library.documentation(relation.name, true), |out, err| {
                     duckdb_v2_macro_function_get_docs(made.get(), out, err)
                 })?;
                 relations.push((relation.name, Made::Relation(made)));
@@ -144,11 +140,10 @@ impl<'a> Functions<'a> {
     /// `docs` asks for the documentation of a function that is alive.
     unsafe fn document(
         &self,
-        name: &str,
-        is_relation: bool,
+        documentation: Documentation,
         docs: impl FnOnce(*mut duckdb_v2_function_docs_handle, super::Slot) -> DUCKDB_V2_ERROR,
     ) -> Result<()> {
-        let Documentation { description, examples, category } = self.library.documentation(name, is_relation);
+        let Documentation { description, examples, category } = documentation;
         let (description, category) = (duckdb_v2_str::from(description), duckdb_v2_str::from(category));
         // SAFETY: promised by the caller; DuckDB copies the texts.
         unsafe {

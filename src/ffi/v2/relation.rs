@@ -43,7 +43,7 @@ unsafe fn constant(factory: duckdb_v2_factory_handle, text: &str) -> Result<Owne
     // SAFETY: promised by the caller.
     unsafe {
         match literal_type(text) {
-            Literal::Null => null(factory, &SqlType::Any),
+            Literal::Null => null(factory, "\"NULL\""),
             Literal::Text(text) => varchar(factory, &text),
             Literal::Other(type_name) => literal(factory, text, &type_name),
         }

@@ -4,24 +4,22 @@ use std::ptr;
 
 use libduckdb_sys::v2::*;
 
-use super::handle::{Owned, add_parameter, logical_type};
+use super::handle::{Owned, set_signature};
 use super::{Result, Slot, call, get, hand_over, read, report, write};
 use crate::ffi::registered::Registered;
 use crate::ffi::{Output, Scalar, Signature};
 
 pub(super) type Function = Owned<duckdb_v2_scalar_function_handle>;
 
-/// One overload: the first `n_parameters` of the signature.
+/// A function that is not registered yet.
 ///
 /// # Safety
 /// The factory is alive.
 pub(super) unsafe fn create<S: Scalar>(
     factory: duckdb_v2_factory_handle,
     signature: &Signature,
-    n_parameters: usize,
     scalar: S,
 ) -> Result<Function> {
-    use DUCKDB_V2_FUNCTION_PARAMETER_KIND::DUCKDB_V2_FUNCTION_PARAMETER_KIND_POSITIONAL_ONLY as POSITIONAL;
     use DUCKDB_V2_FUNCTION_PROPERTY_KEY::DUCKDB_V2_FUNCTION_PROPERTY_NULL_HANDLING as NULL_HANDLING;
     use DUCKDB_V2_FUNCTION_PROPERTY_VALUE::DUCKDB_V2_FUNCTION_PROPERTY_NULL_HANDLING_SPECIAL as SPECIAL;
     let name = duckdb_v2_str::from(signature.name);
@@ -33,15 +31,10 @@ pub(super) unsafe fn create<S: Scalar>(
         let handle = function.get();
         call(|err| duckdb_v2_scalar_function_set_name(handle, &name, err))?;
         let types = get(|out, err| duckdb_v2_scalar_function_get_signature(handle, out, err))?;
-        for parameter in &signature.parameters[..n_parameters] {
-            let logical = logical_type(factory, &parameter.sql_type)?;
-            add_parameter(types, parameter.name, &logical, None, POSITIONAL)?;
-        }
-        let returns = logical_type(factory, &signature.returns)?;
-        call(|err| duckdb_v2_function_signature_set_return_type(types, returns.get(), err))?;
+        set_signature(factory, types, signature)?;
         // NULL is our business: what it means differs from argument to argument.
         call(|err| duckdb_v2_scalar_function_set_property(handle, NULL_HANDLING, SPECIAL, err))?;
-        let registered = Registered { name: signature.name, returns: signature.returns, function: scalar };
+        let registered = Registered::new(signature, scalar);
         hand_over(registered, |data, err| duckdb_v2_scalar_function_set_user_data(handle, data, err))?;
         call(|err| duckdb_v2_scalar_function_set_exec_callback(handle, Some(exec::<S>), err))?;
         Ok(function)
@@ -65,7 +58,7 @@ unsafe extern "C" fn exec<S: Scalar>(
                     let none = ptr::null_mut();
                     duckdb_v2_scalar_function_exec_get_arg_count(info, out, none, none, none, err)
                 })?;
-                let arguments = read::chunk(n, len as usize, |i, out, err| {
+                let arguments = read::chunk(n, registered.n_required, len as usize, |i, out, err| {
                     duckdb_v2_scalar_function_exec_get_arg(info, i, out, err)
                 })?;
                 let mut out = Output::new(&registered.returns);

@@ -35,7 +35,7 @@ pub(super) unsafe fn create<G: Generator>(
             let logical = logical_type(factory, &parameter.sql_type)?;
             if parameter.optional {
                 let kind = Kind::DUCKDB_V2_FUNCTION_PARAMETER_KIND_NAMED_ONLY;
-                let default = null(factory, &parameter.sql_type)?;
+                let default = null(factory, &parameter.sql_type.to_string())?;
                 add_parameter(types, parameter.name, &logical, Some(&default), kind)?;
             } else {
                 let kind = Kind::DUCKDB_V2_FUNCTION_PARAMETER_KIND_POSITIONAL_ONLY;
