@@ -33,6 +33,9 @@ pub const BATCH_ROWS: usize = 2048;
 /// Catalog of the relations where they cannot be in the system catalog.
 const CATALOG: &str = "amz";
 
+/// Place of the relations where they have bare names.
+const SYSTEM: &str = "system.main";
+
 /// What went wrong, for the user: text in DuckDB's style, lower case, without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -149,6 +152,13 @@ pub struct Session {
     pub threads: usize,
     /// Catalog and schema of the relations; `None` where the name `amz` is taken.
     pub relations: Option<&'static str>,
+}
+
+impl Session {
+    /// What stands before the name of a relation in a call: nothing where the system catalog holds them.
+    pub fn relation_prefix(&self) -> &'static str {
+        if self.relations == Some(SYSTEM) { "" } else { "amz." }
+    }
 }
 
 /// What a function tells of itself, where the C API has room for it.

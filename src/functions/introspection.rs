@@ -29,7 +29,8 @@ pub const AMAZING_FUNCTIONS: Function = Function {
     }],
     since: "0.1.0",
     register: Some(|registry, function| {
-        registry.generator(&function.signature, Rows(|_: &[Value]| Ok(functions())))
+        let prefix = registry.session().relation_prefix();
+        registry.generator(&function.signature, Rows(move |_: &[Value]| Ok(functions(prefix))))
     }),
 };
 
@@ -143,15 +144,17 @@ fn info(session: &Session) -> Vec<Value> {
     ]
 }
 
-fn functions() -> Vec<Vec<Value>> {
+/// One row a function; relations as they are called behind `prefix`.
+fn functions(prefix: &str) -> Vec<Vec<Value>> {
+    let called = |sql: &str| Value::from(sql.replace("amz.", prefix));
     let row = |function: &&Function| {
         vec![
             Value::from(function.signature.name),
             Value::from(function.kind.name()),
-            Value::from(catalog::call(function)),
+            called(&catalog::call(function)),
             Value::from(catalog::returns(function)),
             Value::from(function.description),
-            function.examples.first().map_or(Value::Null, |example| Value::from(example.sql)),
+            function.examples.first().map_or(Value::Null, |example| called(example.sql)),
         ]
     };
     catalog::FUNCTIONS.iter().map(row).collect()

@@ -5,7 +5,7 @@ use libduckdb_sys::v2::*;
 use super::handle::OwnedValue;
 use super::{Functions, Result, fail, get, owned};
 use crate::ffi::registry::{Backend, Registry};
-use crate::ffi::{CATALOG, Documentation, Error, Library, Session, contain};
+use crate::ffi::{CATALOG, Documentation, Error, Library, SYSTEM, Session, contain};
 
 /// Version of the C API that the binary asks for: that of the one DuckDB release that loads this copy.
 const C_API_VERSION: &str = "v2.0.0";
@@ -39,7 +39,7 @@ unsafe fn load(input: &duckdb_v2_extension_input, library: &dyn Library) -> Resu
             duckdb_version: owned(get(|out, err| duckdb_v2_library_version(out, err))?),
             c_api_version: C_API_VERSION,
             threads: threads(input.context)?,
-            relations: Some("system.main"),
+            relations: Some(SYSTEM),
         };
         let factory = get(|out, err| duckdb_v2_context_get_factory(input.context, out, err))?;
         let mut functions = Functions::new(input.extension, factory, library);
