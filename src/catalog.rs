@@ -125,13 +125,18 @@ fn relation(name: &str) -> &'static Function {
         .unwrap_or_else(|| panic!("the macro {name} is in the catalog"))
 }
 
+/// SQL that calls relations by their bare names: those of the current database, once `install` ran.
+fn bare_names(sql: &str) -> String {
+    sql.replace("FROM amz.", "FROM ")
+}
+
 /// The statements of a pipeline with the script that each comes from; `install` first.
 pub fn pipeline_statements(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
     let install = macro_statements("").into_iter().map(|statement| ("install", statement));
     let steps = pipeline
         .steps
         .iter()
-        .flat_map(|step| scripts::statements(step.sql).into_iter().map(|sql| (step.name, sql.to_string())));
+        .flat_map(|step| scripts::statements(step.sql).into_iter().map(|sql| (step.name, bare_names(sql))));
     install.chain(steps).collect()
 }
 
@@ -253,7 +258,7 @@ pub fn build_script(pipeline: &Pipeline) -> String {
         install_script()
     );
     for step in pipeline.steps {
-        let _ = write!(text, "\n{}", step.sql);
+        let _ = write!(text, "\n{}", bare_names(step.sql));
     }
     text
 }
