@@ -100,7 +100,7 @@ con.execute({POINTS!r})
 con.execute("CREATE TABLE texts AS SELECT unnest(['action', 'Actionn']) AS x")
 scalars = rows("SELECT normalize_category('Actionn', ['action']), normalize_category(' A  b ')")
 con.execute("CREATE TABLE plane AS SELECT user_id, spend, spend * spend AS area FROM points")
-more = rows("SELECT len(kmeans_centroids(kmeans_fit(p, 3))), len(pca_components(pca_fit(p, {'n': 2}))) FROM plane AS p")
+more = rows("SELECT len(kmeans_centroids(kmeans_fit(p, 3))), len(pca_components(pca_fit(p, {{'n': 2}}))) FROM plane AS p")
 calls = ["normalize_category(texts, 'x', ['action'])", "kmeans_centroids(plane, k := 3)", "pca_components(plane)"]
 [scalars, more, [rows("SELECT count(*) FROM " + call) for call in calls]]
 """

@@ -138,10 +138,14 @@ unsafe fn report<T: Named>(
 /// # Safety
 /// `err` is the slot of a running callback.
 unsafe fn fail(err: Slot, kind: DUCKDB_V2_ERROR, text: &str) {
-    let text = text.replace('\0', "\u{FFFD}");
-    // SAFETY: promised by the caller; DuckDB copies the text.
-    unsafe {
-        duckdb_v2_error_info_set_code(*err, kind);
-        duckdb_v2_error_info_set_text(*err, &duckdb_v2_str::from(&text));
-    }
+    // The bindings panic where `LOAD` failed before it had the functions of the API; nobody can be told then.
+    let _ = contain(|| {
+        let text = text.replace('\0', "\u{FFFD}");
+        // SAFETY: promised by the caller; DuckDB copies the text.
+        unsafe {
+            duckdb_v2_error_info_set_code(*err, kind);
+            duckdb_v2_error_info_set_text(*err, &duckdb_v2_str::from(&text));
+        }
+        Ok(())
+    });
 }
