@@ -108,7 +108,8 @@ unsafe extern "C" fn update<A: Aggregate>(info: duckdb_v2_aggregate_function_upd
                     let none = ptr::null_mut();
                     duckdb_v2_aggregate_function_update_get_arg_count(info, out, none, none, none, err)
                 })?;
-                let rows = read::chunk(n, registered.n_required, len as usize, |i, out, err| {
+                let mut names = read::Names::default();
+                let rows = read::chunk(n, registered.n_required, len as usize, &mut names, |i, out, err| {
                     duckdb_v2_aggregate_function_update_get_arg(info, i, out, err)
                 })?;
                 let states = get(|out, err| duckdb_v2_aggregate_function_update_get_states(info, out, err))?;

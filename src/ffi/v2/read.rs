@@ -9,6 +9,24 @@ use super::{Result, call, get, owned};
 use crate::ffi::chunk::RawString;
 use crate::ffi::{Chunk, Column, Data, ListEntry, Strings, Validity};
 
+/// Names of the fields of the STRUCTs in the arguments of one call site, in the order in which they are read: asking
+/// DuckDB for a name costs more than reading the field, and the types of a call site do not change.
+#[derive(Default)]
+pub(super) struct Names {
+    known: Vec<Vec<String>>,
+    next: usize,
+}
+
+impl Names {
+    fn next(&mut self, ask: impl FnOnce() -> Result<Vec<String>>) -> Result<Vec<String>> {
+        if self.next == self.known.len() {
+            self.known.push(ask()?);
+        }
+        self.next += 1;
+        Ok(self.known[self.next - 1].clone())
+    }
+}
+
 /// The arguments of a call: `n` vectors of `len` rows, without those behind the `n_required` first that were left out.
 ///
 /// # Safety
@@ -17,10 +35,12 @@ pub(super) unsafe fn chunk<'a>(
     n: u64,
     n_required: usize,
     len: usize,
+    names: &mut Names,
     vector: impl Fn(u64, *mut duckdb_v2_vector_handle, super::Slot) -> DUCKDB_V2_ERROR,
 ) -> Result<Chunk<'a>> {
+    names.next = 0;
     // SAFETY: promised by the caller.
-    let columns = (0..n).map(|i| unsafe { column(get(|out, err| vector(i, out, err))?, len) });
+    let columns = (0..n).map(|i| unsafe { column(get(|out, err| vector(i, out, err))?, len, names) });
     let mut columns = columns.collect::<Result<Vec<Column<'a>>>>()?;
     while columns.len() > n_required && columns.last().is_some_and(is_left_out) {
         columns.pop();
@@ -37,7 +57,7 @@ fn is_left_out(column: &Column<'_>) -> bool {
 ///
 /// # Safety
 /// `vector` is a valid vector of at least `len` rows that lives for `'a`.
-unsafe fn column<'a>(vector: duckdb_v2_vector_handle, len: usize) -> Result<Column<'a>> {
+unsafe fn column<'a>(vector: duckdb_v2_vector_handle, len: usize, names: &mut Names) -> Result<Column<'a>> {
     // SAFETY: promised by the caller; a validity mask, where there is one, has a bit for each row.
     unsafe {
         call(|err| duckdb_v2_vector_flatten(vector, err))?;
@@ -51,7 +71,7 @@ unsafe fn column<'a>(vector: duckdb_v2_vector_handle, len: usize) -> Result<Colu
         } else {
             Validity::Mask(slice::from_raw_parts(view.validity, len.div_ceil(64)))
         };
-        Ok(Column { validity, data: data(vector, &view, logical, len)?, len })
+        Ok(Column { validity, data: data(vector, &view, logical, len, names)?, len })
     }
 }
 
@@ -72,6 +92,7 @@ unsafe fn data<'a>(
     view: &duckdb_v2_vector_view,
     logical: LogicalType,
     len: usize,
+    names: &mut Names,
 ) -> Result<Data<'a>> {
     use DUCKDB_V2_LOGICAL_TYPE_ID as Id;
     // SAFETY: each arm reads what DuckDB stores for that type; child vectors live as long as their parent.
@@ -116,17 +137,18 @@ unsafe fn data<'a>(
                 let name = move |code| enum_name(&logical, code);
                 Data::Enum { codes: Box::new(codes), name: Box::new(name) }
             }
-            Id::DUCKDB_V2_LOGICAL_TYPE_ID_LIST => {
-                Data::List { entries: values::<ListEntry>(view, len), child: Box::new(list_child(vector)?) }
-            }
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_LIST => Data::List {
+                entries: values::<ListEntry>(view, len),
+                child: Box::new(list_child(vector, names)?),
+            },
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_ARRAY => {
                 let size = number(&parameter(&logical, 1)?.1)? as usize;
-                let child = column(child(vector, 0)?, len * size)?;
+                let child = column(child(vector, 0)?, len * size, names)?;
                 Data::Array { size, child: Box::new(child) }
             }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_MAP => {
                 let entries = values::<ListEntry>(view, len);
-                let Data::Struct(fields) = list_child(vector)?.data else {
+                let Data::Struct(fields) = list_child(vector, names)?.data else {
                     panic!("the entries of a MAP are a STRUCT")
                 };
                 let mut columns = fields.into_iter().map(|(_, field)| Box::new(field));
@@ -137,8 +159,9 @@ unsafe fn data<'a>(
             }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_STRUCT | Id::DUCKDB_V2_LOGICAL_TYPE_ID_TUPLE => {
                 let n_fields = get(|out, err| duckdb_v2_vector_get_child_count(vector, out, err))?;
-                let field = |i| Ok((parameter(&logical, i)?.0, column(child(vector, i)?, len)?));
-                Data::Struct((0..n_fields).map(field).collect::<Result<_>>()?)
+                let own = names.next(|| (0..n_fields).map(|i| Ok(parameter(&logical, i)?.0)).collect())?;
+                let field = |(i, name)| Ok((name, column(child(vector, i)?, len, names)?));
+                Data::Struct((0..n_fields).zip(own).map(field).collect::<Result<_>>()?)
             }
             id => Data::Other(other_name(id)),
         })
@@ -183,12 +206,12 @@ unsafe fn child(vector: duckdb_v2_vector_handle, index: u64) -> Result<duckdb_v2
 
 /// # Safety
 /// `vector` is a LIST or MAP vector.
-unsafe fn list_child<'a>(vector: duckdb_v2_vector_handle) -> Result<Column<'a>> {
+unsafe fn list_child<'a>(vector: duckdb_v2_vector_handle, names: &mut Names) -> Result<Column<'a>> {
     // SAFETY: promised by the caller; the child has the size that it says.
     unsafe {
         let child = child(vector, 0)?;
         let len = get(|out, err| duckdb_v2_vector_get_size(child, out, err))?;
-        column(child, len as usize)
+        column(child, len as usize, names)
     }
 }
 

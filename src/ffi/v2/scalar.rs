@@ -36,8 +36,29 @@ pub(super) unsafe fn create<S: Scalar>(
         call(|err| duckdb_v2_scalar_function_set_property(handle, NULL_HANDLING, SPECIAL, err))?;
         let registered = Registered::new(signature, scalar);
         hand_over(registered, |data, err| duckdb_v2_scalar_function_set_user_data(handle, data, err))?;
+        call(|err| duckdb_v2_scalar_function_set_init_callback(handle, Some(init::<S>), err))?;
         call(|err| duckdb_v2_scalar_function_set_exec_callback(handle, Some(exec::<S>), err))?;
         Ok(function)
+    }
+}
+
+unsafe extern "C" fn init<S: Scalar>(
+    info: duckdb_v2_scalar_function_init_info_handle,
+    _context: duckdb_v2_context_handle,
+    err: Slot,
+) {
+    // SAFETY: DuckDB passes the user data that `create` set.
+    unsafe {
+        report::<Registered<S>>(
+            err,
+            DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_INPUT_INVALID,
+            |out, err| duckdb_v2_scalar_function_init_get_user_data(info, out, err),
+            |_| {
+                hand_over(read::Names::default(), |data, err| {
+                    duckdb_v2_scalar_function_init_set_init_data(info, data, err)
+                })
+            },
+        );
     }
 }
 
@@ -46,7 +67,8 @@ unsafe extern "C" fn exec<S: Scalar>(
     _context: duckdb_v2_context_handle,
     err: Slot,
 ) {
-    // SAFETY: DuckDB passes the user data that `create` set, vectors of one length and a vector for the results.
+    // SAFETY: DuckDB passes the user data that `create` set, vectors of one length, a vector for the results, and what
+    // `init` made for the calling thread alone.
     unsafe {
         report::<Registered<S>>(
             err,
@@ -58,7 +80,9 @@ unsafe extern "C" fn exec<S: Scalar>(
                     let none = ptr::null_mut();
                     duckdb_v2_scalar_function_exec_get_arg_count(info, out, none, none, none, err)
                 })?;
-                let arguments = read::chunk(n, registered.n_required, len as usize, |i, out, err| {
+                let names = get(|out, err| duckdb_v2_scalar_function_exec_get_init_data(info, out, err))?;
+                let names = &mut *names.cast::<read::Names>();
+                let arguments = read::chunk(n, registered.n_required, len as usize, names, |i, out, err| {
                     duckdb_v2_scalar_function_exec_get_arg(info, i, out, err)
                 })?;
                 let mut out = Output::new(&registered.returns);
