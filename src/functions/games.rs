@@ -3,7 +3,8 @@
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Error, Generator, Output, Result, Signature, SqlType, Value};
 use crate::synth::games::{
-    DEFAULT_DIRT, Defect, EventParameters, Events, GameEvents, GameTable, Games, UserTable, Users,
+    DEFAULT_DIRT, Defect, EventParameters, Events, GameEvents, GameTable, Games, MAX_EVENTS, MAX_GAMES,
+    MAX_USERS, UserTable, Users,
 };
 
 /// The column that `truth` adds: what dirt did to the row, and what stands there without it.
@@ -114,7 +115,7 @@ pub const SYNTHETIC_GAME_EVENTS: Function = Function {
     },
     columns: "",
     description: "Events of a games platform: users log in, start and finish games and buy, over the years 2022 to 2024.",
-    details: "Exactly `rows` events of `users` (default: one for 100 rows; at least one for 1,000) in `games` (default: one for \
+    details: "Exactly `rows` events of `users` (default: one for 100 rows; needed: one for 1,000) in `games` (default: one for \
               5,000 rows, 10 to 500): those of `synthetic_users(users)` and `synthetic_games(games)` with the same `seed` \
               (default 42). A session is a `login`, then rounds of `start_game`, `finish_game` (not always) and seldom a \
               `purchase`; events of a session are less than 30 minutes apart, sessions of a user more. No event is \
@@ -137,7 +138,7 @@ pub const SYNTHETIC_GAME_EVENTS: Function = Function {
         },
         Example {
             sql: "SELECT d.kind, count(*) FROM (SELECT unnest(dirt) AS d FROM synthetic_game_events(10000, seed := 1, truth := true)) GROUP BY d.kind HAVING d.kind LIKE 'unknown%' ORDER BY d.kind",
-            rows: &[],
+            rows: &["unknown game | 32", "unknown user | 22"],
         },
     ],
     since: "0.1.0",
@@ -165,7 +166,8 @@ impl Generator for UserGenerator {
 
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
         let [rows, seed, dirt, truth] = arguments else { panic!("four parameters") };
-        let table = UserTable::new(required_rows(rows)?, seed_or_default(seed), dirt_or_default(dirt));
+        let table =
+            UserTable::new(required_rows(rows, MAX_USERS)?, seed_or_default(seed), dirt_or_default(dirt));
         Ok(Bound { table: table.map_err(|error| Error::new(error.to_string()))?, truth: is_true(truth) })
     }
 
@@ -212,7 +214,8 @@ impl Generator for GameGenerator {
 
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
         let [rows, seed, dirt, truth] = arguments else { panic!("four parameters") };
-        let table = GameTable::new(required_rows(rows)?, seed_or_default(seed), dirt_or_default(dirt));
+        let table =
+            GameTable::new(required_rows(rows, MAX_GAMES)?, seed_or_default(seed), dirt_or_default(dirt));
         Ok(Bound { table: table.map_err(|error| Error::new(error.to_string()))?, truth: is_true(truth) })
     }
 
@@ -256,7 +259,7 @@ impl Generator for EventGenerator {
 
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
         let [rows, users, games, seed, dirt, truth] = arguments else { panic!("six parameters") };
-        let rows = required_rows(rows)?;
+        let rows = required_rows(rows, MAX_EVENTS)?;
         let table = GameEvents::new(&EventParameters {
             rows,
             users: users.as_i64().unwrap_or_else(|| EventParameters::default_users(rows)),
@@ -326,9 +329,9 @@ fn push_defects(defects: &[Defect], n_rows: usize, out: &mut Output) {
     }
 }
 
-/// The number of rows, whose range the table checks.
-fn required_rows(value: &Value) -> Result<i64> {
-    value.as_i64().ok_or_else(|| Error::new(format!("rows must be a whole number, not {value}")))
+/// The number of rows; the table checks that it is between 0 and `most`.
+fn required_rows(value: &Value, most: i64) -> Result<i64> {
+    value.as_i64().ok_or_else(|| Error::new(format!("rows must be between 0 and {most}, not {value}")))
 }
 
 fn seed_or_default(value: &Value) -> i64 {

@@ -20,7 +20,8 @@ use crate::synth::BLOCK_ROWS;
 use crate::synth::calendar::date;
 use crate::synth::random::{Permutation, block_rng, unit};
 
-const MAX_ROWS: i64 = 1_000_000_000_000;
+/// Most rows of events.
+pub const MAX_EVENTS: i64 = 1_000_000_000_000;
 /// Events of a user on the average, at most.
 const MAX_EVENTS_PER_USER: i64 = 1_000;
 /// Events of one user on a day of play, on the average over these days, at most. With a pause of half an hour
@@ -40,6 +41,9 @@ const PAUSE: i64 = 1_860;
 /// Rounds last whole half minutes, at most 25 minutes: a session never falls apart.
 const HALF_MINUTE: i64 = 30;
 const MAX_ROUND: i64 = 1_500;
+const MAX_ROUNDS: u32 = 15;
+/// The last session of the period ends up to so many seconds before its end.
+const LAST_SECONDS: i64 = 1_800;
 /// Popularity of the game of rank r: 1 / (r + this), r counted from 1.
 const ZIPF_SHIFT: f64 = 1.5;
 /// One in so many games is never played.
@@ -212,7 +216,7 @@ impl GameEvents {
     /// Checks the parameters. Memory does not depend on the number of rows.
     pub fn new(parameters: &EventParameters) -> Result<Self, ParameterError> {
         let EventParameters { rows, users, games, seed, dirt } = *parameters;
-        let n_rows = require_rows(rows, MAX_ROWS)?;
+        let n_rows = require_rows(rows, MAX_EVENTS)?;
         let least = ((rows + MAX_EVENTS_PER_USER - 1) / MAX_EVENTS_PER_USER).max(1);
         require((least..=MAX_USERS).contains(&users), || match least {
             1 => format!("users must be between 1 and {MAX_USERS}, not {users}"),
@@ -374,24 +378,24 @@ impl GameEvents {
         };
         push(seconds, LOGIN, HALF_MINUTE, game, &known);
         seconds += between(5, 50, rng);
-        loop {
+        for round in 1..=MAX_ROUNDS {
             push(seconds, START, HALF_MINUTE * between(1, 2, rng), game, &known);
             // The sum of three uniform numbers is bell-shaped: rounds of one user differ, but not wildly.
             let bell = unit(rng.next_u64()) + unit(rng.next_u64()) + unit(rng.next_u64());
-            let round = person.round_seconds * (0.25 + bell / 2.0);
-            let round = ((round as i64 + 15) / HALF_MINUTE * HALF_MINUTE).clamp(HALF_MINUTE, MAX_ROUND);
+            let length = person.round_seconds * (0.25 + bell / 2.0);
+            let length = ((length as i64 + 15) / HALF_MINUTE * HALF_MINUTE).clamp(HALF_MINUTE, MAX_ROUND);
             if unit(rng.next_u64()) < known.finished {
-                seconds += round;
-                push(seconds, FINISH, round, game, &known);
+                seconds += length;
+                push(seconds, FINISH, length, game, &known);
             } else {
-                seconds += 10 + (round as f64 * unit(rng.next_u64())) as i64;
+                seconds += 10 + (length as f64 * unit(rng.next_u64())) as i64;
             }
             let purchases = person.behaviour.purchases * PURCHASES_BY_TYPE[known.kind];
             if unit(rng.next_u64()) < purchases {
                 seconds += between(10, 90, rng);
                 push(seconds, PURCHASE, HALF_MINUTE * between(1, 3, rng), game, &known);
             }
-            if unit(rng.next_u64()) < 1.0 / person.behaviour.rounds {
+            if round == MAX_ROUNDS || unit(rng.next_u64()) < 1.0 / person.behaviour.rounds {
                 break;
             }
             seconds += between(10, 120, rng);
@@ -452,7 +456,7 @@ impl GameEvents {
             *start = free.max(*start);
             free = *start + length + PAUSE;
         }
-        let mut end = N_DAYS as i64 * DAY - 1;
+        let mut end = N_DAYS as i64 * DAY - between(1, LAST_SECONDS, rng);
         for (start, length) in starts.iter_mut().zip(lengths).rev() {
             *start = (*start).min(end - length);
             end = *start - PAUSE;
@@ -577,4 +581,203 @@ fn push_time(seconds: i64, text: &mut String) {
     put(14, of_day / 60 % 60);
     put(17, of_day % 60);
     text.push_str(str::from_utf8(&bytes).expect("digits are ASCII"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{HashMap, HashSet};
+
+    fn parameters(rows: i64) -> EventParameters {
+        EventParameters {
+            rows,
+            users: EventParameters::default_users(rows),
+            games: EventParameters::default_games(rows),
+            seed: 1,
+            dirt: 0.0,
+        }
+    }
+
+    fn generator(parameters: &EventParameters) -> GameEvents {
+        GameEvents::new(parameters).expect("the parameters are good")
+    }
+
+    /// Calls `look` for every event: events of its block, row.
+    fn each_event(parameters: &EventParameters, mut look: impl FnMut(&Events, usize)) {
+        let generator = generator(parameters);
+        let mut events = Events::default();
+        for block in 0..generator.n_blocks() {
+            generator.fill(block, &mut events);
+            (0..events.len()).for_each(|row| look(&events, row));
+        }
+    }
+
+    #[test]
+    fn identifiers_count_the_rows() {
+        for rows in [0, 1, 2_047, 2_048, 2_049, 100_000] {
+            let mut ids = Vec::new();
+            each_event(&parameters(rows), |events, row| ids.push(events.event_id[row]));
+            assert!(ids.iter().copied().eq(1..=rows));
+        }
+    }
+
+    #[test]
+    fn a_block_depends_on_nothing_but_the_parameters_and_its_number() {
+        for parameters in [parameters(60_000), EventParameters { users: 61, dirt: 0.1, ..parameters(60_000) }]
+        {
+            let (one, other) = (generator(&parameters), generator(&parameters));
+            // A value that has served another generator before.
+            let mut reused = Events::default();
+            generator(&EventParameters { seed: 2, ..parameters.clone() }).fill(0, &mut reused);
+            for block in (0..one.n_blocks()).rev() {
+                let mut fresh = Events::default();
+                one.fill(block, &mut fresh);
+                other.fill(block, &mut reused);
+                assert_eq!(fresh.event_id, reused.event_id);
+                assert_eq!(fresh.user_id, reused.user_id);
+                assert_eq!(fresh.times, reused.times);
+                assert_eq!(fresh.event_type, reused.event_type);
+                assert_eq!(fresh.defects, reused.defects);
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_events_as_the_users_can_have_keep_their_distance() {
+        for users in [1, 2, 15, 16, 17, 63, 64, 65, 127, 1_000] {
+            for seed in 0..4 {
+                let full = EventParameters { users, seed, ..parameters(users * MAX_EVENTS_PER_USER) };
+                let mut last: Option<(i64, String)> = None;
+                each_event(&full, |events, row| {
+                    let (user, time) = (events.user_id[row], events.event_time(row));
+                    if let Some((last_user, last_time)) = &last {
+                        assert!(*last_user != user || last_time.as_str() < time, "{last_time} {time}");
+                    }
+                    assert!(("2022-01-01T00:00:00".."2025-01-01").contains(&time), "{time}");
+                    last = Some((user, time.to_string()));
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn all_events_of_a_user_follow_each_other() {
+        let mut seen = HashSet::new();
+        let mut last = 0;
+        each_event(&parameters(200_000), |events, row| {
+            let user = events.user_id[row];
+            assert!(user == last || seen.insert(user), "user {user} comes twice");
+            last = user;
+        });
+    }
+
+    #[test]
+    fn dirt_changes_nothing_but_what_it_names() {
+        let clean = generator(&parameters(20_000));
+        let dirty = generator(&EventParameters { dirt: 0.3, ..parameters(20_000) });
+        let (mut right, mut wrong) = (Events::default(), Events::default());
+        for block in 0..clean.n_blocks() {
+            clean.fill(block, &mut right);
+            dirty.fill(block, &mut wrong);
+            let named: HashMap<(usize, &str), &Defect> =
+                wrong.defects.iter().map(|defect| ((defect.row, defect.column), defect)).collect();
+            assert_eq!(named.len(), wrong.defects.len());
+            for row in 0..right.len() {
+                if let Some(copy) = named.get(&(row, "event_id")) {
+                    assert_eq!(copy.kind, Kind::DuplicateId);
+                    assert_eq!(wrong.event_id[row], right.event_id[row - 1]);
+                    continue;
+                }
+                for (column, right, wrong) in [
+                    ("event_id", right.event_id[row].to_string(), wrong.event_id[row].to_string()),
+                    ("game_id", right.game_id[row].to_string(), wrong.game_id[row].to_string()),
+                    ("user_id", right.user_id[row].to_string(), wrong.user_id[row].to_string()),
+                    ("event_time", right.event_time(row).to_string(), wrong.event_time(row).to_string()),
+                    (
+                        "duration_seconds",
+                        format!("{:?}", right.duration_seconds[row]),
+                        format!("{:?}", wrong.duration_seconds[row]),
+                    ),
+                    (
+                        "event_type",
+                        format!("{:?}", right.event_type[row]),
+                        format!("{:?}", wrong.event_type[row]),
+                    ),
+                    (
+                        "device_type",
+                        format!("{:?}", right.device_type[row]),
+                        format!("{:?}", wrong.device_type[row]),
+                    ),
+                ] {
+                    assert_eq!(
+                        right != wrong,
+                        named.contains_key(&(row, column)),
+                        "{column} {right} {wrong}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_share_of_dirt_up_to_all_is_kept() {
+        for dirt in [0.01, 0.1, 0.5, 1.0] {
+            let mut counts: HashMap<Kind, f64> = HashMap::new();
+            let rows = 200_000;
+            let dirty = generator(&EventParameters { dirt, ..parameters(rows) });
+            let mut events = Events::default();
+            for block in 0..dirty.n_blocks() {
+                dirty.fill(block, &mut events);
+                for defect in &events.defects {
+                    *counts.entry(defect.kind).or_default() += 1.0 / rows as f64;
+                }
+            }
+            for kind in [Kind::DuplicateId, Kind::UnknownUser, Kind::UnknownGame, Kind::BadTime] {
+                let share = counts[&kind];
+                assert!((share / (dirt * 0.125) - 1.0).abs() < 0.15, "{kind:?} {share} of {dirt}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_division_is_complete_and_keeps_to_the_caps() {
+        let (weights, caps) = ([5.0, 0.0, 1.0, 1.0, 3.0], [40.0, 10.0, 1_000.0, 20.0, 60.0]);
+        let mut ends = Vec::new();
+        divide(150, &mut weights.clone(), &caps, &mut ends);
+        assert_eq!(ends, [40, 40, 70, 90, 150]);
+        ends.clear();
+        divide(10, &mut weights.clone(), &caps, &mut ends);
+        assert_eq!(ends, [5, 5, 6, 7, 10]);
+        ends.clear();
+        divide(0, &mut weights.clone(), &caps, &mut ends);
+        assert_eq!(ends, [0; 5]);
+    }
+
+    #[test]
+    fn times_are_iso_8601() {
+        let mut text = String::new();
+        push_time((31 + 28) * DAY + 3_723, &mut text);
+        push_time(N_DAYS as i64 * DAY - 1, &mut text);
+        assert_eq!(text, "2022-03-01T01:02:032024-12-31T23:59:59");
+    }
+
+    #[test]
+    fn errors_name_the_parameter_the_range_and_the_value() {
+        let good = parameters(5_000);
+        for (bad, text) in [
+            (
+                EventParameters { rows: MAX_EVENTS + 1, ..good.clone() },
+                "rows must be between 0 and 1000000000000, not 1000000000001",
+            ),
+            (
+                EventParameters { users: 4, ..good.clone() },
+                "users must be between 5 and 1000000000 for 5000 rows, not 4",
+            ),
+            (EventParameters { games: 0, ..good.clone() }, "games must be between 1 and 1000000, not 0"),
+            (EventParameters { dirt: f64::NAN, ..good.clone() }, "dirt must be between 0 and 1, not NaN"),
+        ] {
+            assert_eq!(GameEvents::new(&bad).err().map(|e| e.to_string()).as_deref(), Some(text));
+        }
+        assert!(GameEvents::new(&good).is_ok());
+    }
 }

@@ -12,7 +12,7 @@ mod titles;
 mod words;
 
 pub use dirt::{Defect, Kind};
-pub use events::{EventParameters, Events, GameEvents};
+pub use events::{EventParameters, Events, GameEvents, MAX_EVENTS};
 pub use people::{UserTable, Users};
 pub use titles::{GameTable, Games};
 
@@ -23,8 +23,10 @@ pub const UNKNOWN_ID: i64 = 9_999;
 /// Share of dirty values unless the caller says otherwise.
 pub const DEFAULT_DIRT: f64 = 0.02;
 
-const MAX_USERS: i64 = 1_000_000_000;
-const MAX_GAMES: i64 = 1_000_000;
+/// Most users.
+pub const MAX_USERS: i64 = 1_000_000_000;
+/// Most games.
+pub const MAX_GAMES: i64 = 1_000_000;
 
 /// Purposes of random numbers: no two share their bits.
 mod stream {
