@@ -45,7 +45,7 @@ pub const SYNTHETIC_USERS: Function = Function {
     details: "User `i` is the same in every table of the seed (default 42), whatever `rows`: identifiers count from 1 and \
               leave out 9999, which stands for an unknown one. `dirt` (default 0.02) is the share of words that are \
               misspelt or missing, 0 to 1; an eighth of it is the share of rows with an impossible `registration_date`, \
-              and as many repeat the row before. With `dirt := 0` the same users come without a defect. `truth := true` \
+              and as many repeat the row before, in the place of a user who never plays. With `dirt := 0` the same users come without a defect. `truth := true` \
               adds the column `dirt`, see `synthetic_game_events`.",
     examples: &[Example {
         sql: "SELECT count(*), count(DISTINCT location), bool_and(TRY_CAST(registration_date AS DATE) < DATE '2025-01-01') FROM synthetic_users(1000, dirt := 0)",
@@ -79,7 +79,7 @@ pub const SYNTHETIC_GAMES: Function = Function {
     description: "Games of a games platform, with dirty values.",
     details: "Game `i` is the same in every table of the seed (default 42), whatever `rows`: identifiers count from 1 and \
               leave out 9999. `dirt` (default 0.02) is the share of words that are misspelt or missing, 0 to 1; an eighth of it \
-              is the share of rows that repeat the row before. `truth := true` adds the column `dirt`, see \
+              is the share of rows that repeat the row before, in the place of a game that nobody plays (at most one in twenty). `truth := true` adds the column `dirt`, see \
               `synthetic_game_events`.",
     examples: &[Example {
         sql: "SELECT count(*), count(DISTINCT game_name), count(DISTINCT game_type) FROM synthetic_games(300, dirt := 0)",

@@ -104,17 +104,27 @@ impl<'a> Dirt<'a> {
     }
 
     /// The next row's fate; rows are asked for in order. Copies are made in pairs of neighbours, so that a copied
-    /// row is clean and its copy has no other defect.
-    pub fn fate(&mut self, row: usize, n_rows: usize, kinds: &[Kind]) -> Fate {
+    /// row is clean and its copy has no other defect. A copy replaces a row that nothing refers to: `spare` is the
+    /// share of such rows, `next_is_spare` says whether the one behind `row` is.
+    pub fn fate(
+        &mut self,
+        row: usize,
+        n_rows: usize,
+        kinds: &[Kind],
+        spare: f64,
+        next_is_spare: impl FnOnce() -> bool,
+    ) -> Fate {
         let per_kind = self.share * UNUSABLE;
         if row.is_multiple_of(2) {
-            self.in_pair = row + 1 < n_rows && self.strikes(2.0 * per_kind);
+            self.in_pair =
+                spare > 0.0 && self.strikes(2.0 * per_kind / spare) && row + 1 < n_rows && next_is_spare();
         }
         if self.in_pair {
             return if row.is_multiple_of(2) { Fate::Copied } else { Fate::Copy };
         }
         // Outside the pairs the other kinds are likelier, so that each has its share of all rows.
-        if !kinds.is_empty() && self.strikes(per_kind * kinds.len() as f64 / (1.0 - 2.0 * per_kind)) {
+        let outside = 1.0 - (2.0 * per_kind).min(spare);
+        if !kinds.is_empty() && self.strikes(per_kind * kinds.len() as f64 / outside) {
             return Fate::Unusable(self.pick(kinds));
         }
         Fate::Usable

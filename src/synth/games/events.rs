@@ -10,7 +10,7 @@ use rand_xoshiro::rand_core::Rng;
 use super::dirt::{Defect, Dirt, Fate, Kind};
 use super::people::{Person, STEADY_DAYS, STEADY_EVERY};
 use super::time_course::{DAY, FIRST_DAY, N_DAYS, TimeCourse};
-use super::titles::{Title, title};
+use super::titles::{Popularity, Title, title};
 use super::words::{DEVICES, EVENT_TYPES, Word};
 use super::{
     MAX_GAMES, MAX_USERS, ParameterError, UNKNOWN_ID, block_range, identifier, n_blocks, repeat, require,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::synth::BLOCK_ROWS;
 use crate::synth::calendar::date;
-use crate::synth::random::{Permutation, block_rng, unit};
+use crate::synth::random::{block_rng, unit};
 
 /// Most rows of events.
 pub const MAX_EVENTS: i64 = 1_000_000_000_000;
@@ -46,8 +46,6 @@ const MAX_ROUNDS: u32 = 15;
 const LAST_SECONDS: i64 = 1_800;
 /// Popularity of the game of rank r: 1 / (r + this), r counted from 1.
 const ZIPF_SHIFT: f64 = 1.5;
-/// One in so many games is never played.
-const UNPLAYED: u64 = 20;
 /// Favourite games of a user, and how often a session begins, and a round goes on, with one of them.
 const FAVOURITES: usize = 3;
 const FAVOURITE: f64 = 0.65;
@@ -201,11 +199,10 @@ struct Draft {
 pub struct GameEvents {
     rows: u64,
     users: u64,
-    games: u64,
     seed: i64,
     dirt: f64,
     time_course: TimeCourse,
-    game_order: Permutation,
+    popularity: Popularity,
     /// ln((n + shift + 1) / (1 + shift)) of the n games that are played: the range of the inverse of the popularity
     /// law.
     ln_ratio: f64,
@@ -227,17 +224,16 @@ impl GameEvents {
         })?;
         require_dirt(dirt)?;
         let (users, games) = (users.cast_unsigned(), games.cast_unsigned());
-        let played = games - games / UNPLAYED;
+        let popularity = Popularity::new(games);
         let cohort_rows = (u128::from(MIN_COHORT) * u128::from(n_rows)).div_ceil(u128::from(users));
         Ok(Self {
             rows: n_rows,
             users,
-            games,
             seed,
             dirt,
             time_course: TimeCourse::new(),
-            game_order: Permutation::new(games),
-            ln_ratio: ((played as f64 + 1.0 + ZIPF_SHIFT) / (1.0 + ZIPF_SHIFT)).ln(),
+            ln_ratio: ((popularity.n_played as f64 + 1.0 + ZIPF_SHIFT) / (1.0 + ZIPF_SHIFT)).ln(),
+            popularity,
             blocks_per_cohort: cohort_rows.div_ceil(u128::from(BLOCK_ROWS)).max(1) as u64,
         })
     }
@@ -408,10 +404,9 @@ impl GameEvents {
 
     /// A game by popularity that suits the user's taste and device.
     fn draw_game(&self, person: &Person, rng: &mut Xoshiro256PlusPlus) -> u64 {
-        let played = self.games - self.games / UNPLAYED;
         let mut draw = || {
             let rank = (1.0 + ZIPF_SHIFT) * ((unit(rng.next_u64()) * self.ln_ratio).exp() - 1.0);
-            self.game_order.map((rank as u64).min(played - 1))
+            self.popularity.game(rank as u64)
         };
         for _ in 1..GAME_DRAWS {
             let game = draw();
@@ -470,7 +465,8 @@ impl GameEvents {
         let n_rows = events.len();
         let mut dirt = Dirt::new(self.dirt, self.seed, stream::EVENT_DIRT, block, &mut events.defects);
         for row in 0..n_rows {
-            match dirt.fate(row, n_rows, &[Kind::UnknownUser, Kind::UnknownGame, Kind::BadTime]) {
+            let kinds = [Kind::UnknownUser, Kind::UnknownGame, Kind::BadTime];
+            match dirt.fate(row, n_rows, &kinds, 1.0, || true) {
                 Fate::Usable => {
                     let kind = word(&EVENT_TYPES, events.event_type[row]);
                     events.event_type[row] = dirt.spell(row, "event_type", kind);

@@ -33,6 +33,8 @@ pub(super) struct Behaviour {
 }
 
 const REGULAR: usize = 1;
+/// Share of users who never play; steady ones have even indices and a copy replaces an odd one.
+const NEVER_PLAYING: f64 = 0.10;
 /// Casual players, regular ones, devotees, spenders, and those who never play.
 static BEHAVIOURS: [Behaviour; 5] = [
     Behaviour {
@@ -80,7 +82,7 @@ static BEHAVIOURS: [Behaviour; 5] = [
         subscriptions: [0.20, 0.75, 0.05],
     },
     Behaviour {
-        share: 0.10,
+        share: NEVER_PLAYING,
         rate: 0.0,
         rounds: 1.0,
         round_seconds: 120.0,
@@ -342,7 +344,8 @@ impl UserTable {
                 ("location", &LOCATIONS[person.location], &mut users.location),
                 ("subscription_type", &SUBSCRIPTIONS[person.subscription], &mut users.subscription_type),
             ];
-            let fate = dirt.fate(row, n_rows, &[Kind::BadTime]);
+            let never_plays = || Person::new(self.seed, index + 1).rate == 0.0;
+            let fate = dirt.fate(row, n_rows, &[Kind::BadTime], NEVER_PLAYING, never_plays);
             for (column, word, texts) in words {
                 texts.push(match fate {
                     Fate::Usable => dirt.spell(row, column, word),

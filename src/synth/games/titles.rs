@@ -8,7 +8,7 @@ use super::{
     MAX_GAMES, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt, require_rows,
     stream,
 };
-use crate::synth::random::{block_rng, unit};
+use crate::synth::random::{Permutation, block_rng, unit};
 
 const TYPE_WEIGHTS: [f64; 5] = [0.18, 0.18, 0.24, 0.22, 0.18];
 const PLATFORM_WEIGHTS: [f64; 3] = [0.32, 0.40, 0.28];
@@ -49,6 +49,36 @@ pub(super) fn title(seed: i64, index: u64) -> Title {
     let difficulty = choose(&DIFFICULTY_WEIGHTS, draw());
     let finished = (FINISHED[difficulty] + 0.1 * (draw() - 0.5)).min(0.98);
     Title { kind, platform, difficulty, finished }
+}
+
+/// Which game has which rank of popularity.
+#[derive(Clone, Debug)]
+pub(super) struct Popularity {
+    order: Permutation,
+    /// Games that are played: the others, one in twenty, have the last ranks.
+    pub n_played: u64,
+}
+
+impl Popularity {
+    /// The order of `n` games, at least one.
+    pub fn new(n: u64) -> Self {
+        Self { order: Permutation::new(n), n_played: n - n / 20 }
+    }
+
+    /// The game of a rank counted from 0; the last that is played for higher ones.
+    pub fn game(&self, rank: u64) -> u64 {
+        self.order.map(rank.min(self.n_played - 1))
+    }
+
+    /// Whether the game at `index` may have events.
+    pub fn is_played(&self, index: u64) -> bool {
+        self.order.unmap(index) < self.n_played
+    }
+
+    /// Share of the games without events.
+    pub fn unplayed_share(&self) -> f64 {
+        1.0 - self.n_played as f64 / self.order.n as f64
+    }
 }
 
 /// The name of the game at `index`: no two games have the same.
@@ -97,6 +127,7 @@ pub struct GameTable {
     rows: u64,
     seed: i64,
     dirt: f64,
+    popularity: Popularity,
 }
 
 impl GameTable {
@@ -104,7 +135,7 @@ impl GameTable {
     pub fn new(rows: i64, seed: i64, dirt: f64) -> Result<Self, ParameterError> {
         let rows = require_rows(rows, MAX_GAMES)?;
         require_dirt(dirt)?;
-        Ok(Self { rows, seed, dirt })
+        Ok(Self { rows, seed, dirt, popularity: Popularity::new(rows.max(1)) })
     }
 
     /// Number of rows.
@@ -132,7 +163,8 @@ impl GameTable {
                 ("platform", &PLATFORMS[platform], &mut games.platform),
                 ("difficulty", &DIFFICULTIES[difficulty], &mut games.difficulty),
             ];
-            let fate = dirt.fate(row, n_rows, &[]);
+            let unplayed = || !self.popularity.is_played(index + 1);
+            let fate = dirt.fate(row, n_rows, &[], self.popularity.unplayed_share(), unplayed);
             for (column, word, texts) in words {
                 texts.push(match fate {
                     Fate::Usable => dirt.spell(row, column, word),
