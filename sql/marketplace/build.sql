@@ -722,22 +722,25 @@ COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segmen
 
 -- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
 --
--- raw.loaded_files    one row: a file that was loaded; `main.loaded_files` shows the same
--- raw.all_events      one row: a line of a file; `main.all_events` shows the same
+-- raw.all_events      one row: a line of a file; `main.all_events` shows the same, `main.loaded_files` the files
+-- raw.loaded_files    one row: a file that was loaded
 -- raw.rejected_lines  one row: a line that could not be parsed, with its first error
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       files of events: a pattern, a path or a list of them ('data/*.csv')
+--   data       the files: a pattern, a path or a list of them ('data/*.csv')
 --   max_files  new files that one run takes (12); run the step again while it says that files are left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
 --
 -- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
 -- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
--- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines.
+-- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
+-- of a file says which table its lines go to.
 --
 -- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
 -- one that reads none.
+--
+-- Generated from raw_tables.sql and ../load_files.sql (make docs).
 
 SET VARIABLE data = coalesce(getvariable('data'), 'data/*.csv');
 
@@ -746,6 +749,8 @@ SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS main;
 
 CREATE SCHEMA IF NOT EXISTS raw;
 
@@ -788,6 +793,22 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     finished_at TIMESTAMP NOT NULL,
     rows BIGINT NOT NULL
 );
+
+-- The tables and their columns; a file may lack those that are not required.
+CREATE OR REPLACE TEMP TABLE load_columns AS
+SELECT *
+FROM (
+    VALUES
+        ('all_events', 'event_time', true),
+        ('all_events', 'event_type', true),
+        ('all_events', 'product_id', true),
+        ('all_events', 'category_id', false),
+        ('all_events', 'category_code', true),
+        ('all_events', 'brand', false),
+        ('all_events', 'price', true),
+        ('all_events', 'user_id', true),
+        ('all_events', 'user_session', true)
+) AS c (table_name, column_name, is_required);
 
 CREATE OR REPLACE VIEW main.all_events AS
 SELECT *
@@ -1023,12 +1044,34 @@ SET VARIABLE load_sql = (
     WHERE n.line_count > 0
 );
 
+CREATE OR REPLACE TEMP TABLE load_layouts AS
+SELECT
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) AS columns,
+    list(c.column_name) FILTER (c.is_required) AS required,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'), ',' ORDER BY c.rowid) AS header,
+    min(c.rowid) AS position
+FROM temp.load_columns AS c
+GROUP BY c.table_name;
+
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
-    q.file_name,
-    q.line AS header,
-    string_split(replace(q.line, '"', ''), ',') AS columns
-FROM query(getvariable('load_sql')) AS q;
+    h.file_name,
+    h.header,
+    h.columns,
+    t.table_name
+FROM (
+    SELECT
+        q.file_name,
+        q.line AS header,
+        string_split(replace(q.line, '"', ''), ',') AS columns
+    FROM query(getvariable('load_sql')) AS q
+) AS h
+LEFT JOIN temp.load_layouts AS t
+    ON
+        list_has_all(t.columns, h.columns)
+        AND list_has_all(h.columns, t.required)
+        AND len(h.columns) = len(list_distinct(h.columns));
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
 SET VARIABLE load_crlf_patterns = (
@@ -1066,12 +1109,10 @@ SELECT
     CASE
         WHEN n.line_count = 0 THEN 'an empty file'
         WHEN h.header IS NULL THEN 'its first line is blank, not the header'
-        WHEN NOT list_has_any(h.columns, known.columns) THEN 'no header, its first line is: ' || h.header[:200]
         WHEN
-            NOT list_has_all(known.columns, h.columns)
-            OR NOT list_has_all(h.columns, known.required)
-            OR len(h.columns) <> len(list_distinct(h.columns))
-            THEN 'other columns, its header is: ' || h.header[:500]
+            h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
+            THEN 'no header, its first line is: ' || h.header[:200]
+        WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
         WHEN
             e.crlf_count > 0
             AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
@@ -1083,15 +1124,8 @@ FROM temp.load_new AS n
 LEFT JOIN temp.load_headers AS h ON h.file_name = n.file_name
 LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
 CROSS JOIN (
-    SELECT
-        [
-            'event_time', 'event_type', 'product_id', 'category_id', 'category_code',
-            'brand', 'price', 'user_id', 'user_session'
-        ] AS columns,
-        [
-            'event_time', 'event_type', 'product_id', 'category_code',
-            'price', 'user_id', 'user_session'
-        ] AS required
+    SELECT list(c.column_name) AS columns
+    FROM temp.load_columns AS c
 ) AS known;
 
 SET VARIABLE load_check = (
@@ -1102,8 +1136,8 @@ SET VARIABLE load_check = (
                     '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
                     || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
-                    || '. Expected is the header event_time,event_type,product_id,[category_id,]category_code,[brand,]'
-                    || 'price,user_id,user_session and one line an event'
+                    || '. Accepted headers (columns in brackets may be absent): '
+                    || (SELECT string_agg(t.table_name || ': ' || t.header, '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
                 )
         END
     FROM temp.load_problems AS p
@@ -1124,7 +1158,8 @@ FROM (
         n.fingerprint,
         n.line_count,
         coalesce(n.open_quotes > 0, false) AS has_open_quotes,
-        h.columns
+        h.columns,
+        h.table_name
     FROM temp.load_new AS n
     JOIN temp.load_headers AS h ON h.file_name = n.file_name
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
@@ -1140,9 +1175,6 @@ WHERE
     OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
     OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next);
 
-DELETE FROM raw.all_events
-WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
-
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -1153,67 +1185,86 @@ WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 -- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
-    q.n,
-    q.has_open_quotes,
-    string_agg(
-        CASE
-            WHEN NOT list_contains(q.columns, known.name) THEN 'NULL'
-            WHEN q.has_open_quotes
-                THEN replace(
-                    $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
-                    'NAME',
-                    known.name
-                )
-            ELSE 'l.' || known.name
-        END,
-        ', '
-        ORDER BY known.position
-    ) AS fields,
-    string_agg($$coalesce(l.$$ || known.name || $$, '')$$, $$ || ',' || $$ ORDER BY list_position(q.columns, known.name))
-        FILTER (list_contains(q.columns, known.name)) AS whole_line,
-    $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
-    || string_agg($$'$$ || known.name || $$': 'VARCHAR'$$, ', ' ORDER BY list_position(q.columns, known.name))
-        FILTER (list_contains(q.columns, known.name))
-    || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
-    || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
-FROM temp.load_queue AS q
-CROSS JOIN (
-    VALUES
-        (1, 'event_time'),
-        (2, 'event_type'),
-        (3, 'product_id'),
-        (4, 'category_id'),
-        (5, 'category_code'),
-        (6, 'brand'),
-        (7, 'price'),
-        (8, 'user_id'),
-        (9, 'user_session')
-) AS known (position, name)
-WHERE q.is_next
-GROUP BY
-    q.n,
-    q.has_open_quotes;
+    t.n,
+    t.table_name,
+    'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
+    || ', store_rejects = true, rejects_limit = 0'
+    || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
+    || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
+    || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, '') AS rows_sql,
+    if(
+        t.has_open_quotes,
+        $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
+        || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
+        || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
+        NULL
+    ) AS open_quotes_sql
+FROM (
+    SELECT
+        q.n,
+        q.table_name,
+        q.has_open_quotes,
+        string_agg(
+            CASE
+                WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
+                WHEN q.has_open_quotes
+                    THEN replace(
+                        $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
+                        'NAME',
+                        c.column_name
+                    )
+                ELSE 'l.' || c.column_name
+            END,
+            ', '
+            ORDER BY c.rowid
+        ) AS fields,
+        string_agg(
+            $$coalesce(l.$$ || c.column_name || $$, '')$$,
+            $$ || ',' || $$
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name)) AS whole_line,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
+        || string_agg(
+            $$'$$ || c.column_name || $$': 'VARCHAR'$$,
+            ', '
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name))
+        || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
+        || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
+    FROM temp.load_queue AS q
+    JOIN temp.load_columns AS c ON c.table_name = q.table_name
+    WHERE q.is_next
+    GROUP BY
+        q.n,
+        q.table_name,
+        q.has_open_quotes
+) AS t;
+
+CREATE OR REPLACE TEMP TABLE load_counts (
+    file_name VARCHAR,
+    rows_loaded BIGINT
+);
+
+DELETE FROM raw.all_events
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT
-        coalesce(
-            string_agg(
-                'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
-                || ', store_rejects = true, rejects_limit = 0'
-                || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
-                || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
-                || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, ''),
-                ' UNION ALL '
-                ORDER BY t.n
-            ),
-            'SELECT * FROM raw.all_events LIMIT 0'
-        )
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.all_events LIMIT 0')
     FROM temp.load_texts AS t
+    WHERE t.table_name = 'all_events'
 );
 
 INSERT INTO raw.all_events
 SELECT *
 FROM query(getvariable('load_sql'));
+
+INSERT INTO temp.load_counts
+SELECT
+    r.file_name,
+    count(*)
+FROM raw.all_events AS r
+WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+GROUP BY r.file_name;
 
 -- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (
@@ -1245,21 +1296,10 @@ INSERT INTO raw.rejected_lines
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Lines with an open quote: the parser took them, the WHERE above did not. Their numbers are not known.
+-- Lines with an open quote: the parser took them, the texts above did not. Their numbers are not known.
 SET VARIABLE load_sql = (
-    SELECT
-        coalesce(
-            string_agg(
-                $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
-                || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
-                || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
-                ' UNION ALL '
-                ORDER BY t.n
-            ),
-            'SELECT * FROM raw.rejected_lines LIMIT 0'
-        )
+    SELECT coalesce(string_agg(t.open_quotes_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.rejected_lines LIMIT 0')
     FROM temp.load_texts AS t
-    WHERE t.has_open_quotes
 );
 
 INSERT INTO raw.rejected_lines
@@ -1273,18 +1313,11 @@ SELECT
     q.last_modified,
     q.fingerprint,
     q.line_count,
-    coalesce(e.rows_loaded, 0),
+    coalesce(c.rows_loaded, 0),
     coalesce(r.rows_rejected, 0),
     make_timestamp(epoch_us(now()))
 FROM temp.load_queue AS q
-LEFT JOIN (
-    SELECT
-        e.file_name,
-        count(*) AS rows_loaded
-    FROM raw.all_events AS e
-    WHERE e.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
-    GROUP BY e.file_name
-) AS e ON e.file_name = q.file_name
+LEFT JOIN temp.load_counts AS c ON c.file_name = q.file_name
 LEFT JOIN (
     SELECT
         r.file_name,
@@ -1355,6 +1388,10 @@ DROP TABLE temp.load_known;
 
 DROP TABLE temp.load_new;
 
+DROP TABLE temp.load_columns;
+
+DROP TABLE temp.load_layouts;
+
 DROP TABLE temp.load_headers;
 
 DROP TABLE temp.load_line_ends;
@@ -1366,6 +1403,8 @@ DROP TABLE temp.load_queue;
 DROP TABLE temp.load_replaced;
 
 DROP TABLE temp.load_texts;
+
+DROP TABLE temp.load_counts;
 
 COMMIT;
 
