@@ -728,7 +728,8 @@ COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segmen
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       the files: a pattern, a path or a list of them ('data/*.csv')
+--   data       the files: a pattern, a path or a list of them ('data/*.csv', and none if there is a source)
+--   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
 --   max_files  new files that one run takes (12); run the step again while it says that files are left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
 --
@@ -737,12 +738,19 @@ COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segmen
 -- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
 -- of a file says which table its lines go to.
 --
+-- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
+-- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01 (UTC, whole seconds),
+-- numbers without empty decimals; columns that are not listed here are left. The same rows again change nothing.
+--
 -- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
 -- one that reads none.
 --
 -- Generated from raw_tables.sql and ../load_files.sql (make docs).
 
-SET VARIABLE data = coalesce(getvariable('data'), 'data/*.csv');
+SET VARIABLE load_data = CASE
+    WHEN getvariable('data') IS NULL AND getvariable('source') IS NULL THEN 'data/*.csv'
+    ELSE getvariable('data')
+END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
@@ -828,13 +836,18 @@ SET VARIABLE load_check = (
 
 -- The files that `data` names, numbered: the texts below call file n by its place in two lists. An empty file is among
 -- them, though no reader of lines ever shows it.
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_data') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_data')) AS b$$
+END;
+
 CREATE OR REPLACE TEMP TABLE load_files AS
 SELECT
     row_number() OVER (ORDER BY b.filename) AS n,
     b.filename AS file_name,
     any_value(b.size) AS size_bytes,
     make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
-FROM read_blob(getvariable('data')) AS b
+FROM query(getvariable('load_sql')) AS b
 GROUP BY b.filename;
 
 -- A pattern may match nothing, a file that is named may not be absent.
@@ -848,9 +861,9 @@ SET VARIABLE load_check = (
         SELECT
             unnest(
                 if(
-                    typeof(getvariable('data')) = 'VARCHAR[]',
-                    TRY_CAST(getvariable('data') AS VARCHAR[]),
-                    [getvariable('data')::VARCHAR]
+                    typeof(getvariable('load_data')) = 'VARCHAR[]',
+                    TRY_CAST(getvariable('load_data') AS VARCHAR[]),
+                    [getvariable('load_data')::VARCHAR]
                 )
             ) AS name
     ) AS d
@@ -859,10 +872,158 @@ SET VARIABLE load_check = (
         AND d.name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
 );
 
+-- The columns of the tables of `source` that have a place here.
+CREATE OR REPLACE TEMP TABLE load_source_columns AS
+SELECT
+    t.table_name,
+    t.column_name,
+    t.position,
+    format('"{}"', replace(d.column_name, '"', '""')) AS source_column,
+    d.data_type,
+    format(
+        '"{}"."{}"."{}"',
+        replace(d.database_name, '"', '""'),
+        replace(d.schema_name, '"', '""'),
+        replace(d.table_name, '"', '""')
+    ) AS source_table
+FROM duckdb_columns() AS d
+JOIN (
+    SELECT
+        c.table_name,
+        c.column_name,
+        c.rowid AS position
+    FROM temp.load_columns AS c
+) AS t
+    ON t.table_name = lower(d.table_name) AND t.column_name = lower(d.column_name)
+WHERE
+    getvariable('source') IS NOT NULL
+    AND getvariable('source')::VARCHAR IN (
+        d.database_name || '.' || d.schema_name,
+        if(d.database_name = current_database(), d.schema_name, NULL),
+        if(d.schema_name IN ('main', 'public'), d.database_name, NULL)
+    );
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error(
+                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR || '" is called '
+                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name) FROM temp.load_columns AS c)
+                    || '; write it as <attached database>.<schema>'
+                )
+            WHEN count(DISTINCT s.source_table) > count(DISTINCT s.table_name)
+                THEN error(
+                    '00_raw: the source "' || getvariable('source')::VARCHAR || '" is ambiguous: '
+                    || string_agg(DISTINCT s.source_table, ', ' ORDER BY s.source_table)
+                )
+        END
+    FROM temp.load_source_columns AS s
+    WHERE getvariable('source') IS NOT NULL
+    HAVING getvariable('source') IS NOT NULL
+);
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, the source lacks columns: '
+                    || string_agg(s.source_table || '.' || c.column_name, ', ' ORDER BY c.rowid)
+                )
+        END
+    FROM temp.load_columns AS c
+    JOIN (
+        SELECT
+            s.table_name,
+            any_value(s.source_table) AS source_table,
+            list(s.column_name) AS columns
+        FROM temp.load_source_columns AS s
+        GROUP BY s.table_name
+    ) AS s
+        ON s.table_name = c.table_name
+    WHERE c.is_required AND NOT list_contains(s.columns, c.column_name)
+);
+
+-- Each table of the source with the texts that read its rows and, from the copy in temp, its lines.
+CREATE OR REPLACE TEMP TABLE load_sources AS
+SELECT
+    (SELECT count(*) FROM temp.load_files) + row_number() OVER (ORDER BY min(c.rowid)) AS n,
+    getvariable('source')::VARCHAR || '.' || c.table_name AS file_name,
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) FILTER (s.column_name IS NOT NULL) AS columns,
+    'SELECT '
+    || string_agg(
+        CASE
+            WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
+            WHEN s.data_type LIKE 'TIMESTAMP%'
+                THEN format($$strftime(make_timestamp(epoch_us(s.{})), '%Y-%m-%dT%H:%M:%S')$$, s.source_column)
+            WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
+                THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
+            ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
+        END
+        || ' AS ' || c.column_name,
+        ', '
+        ORDER BY c.rowid
+    )
+    || ' FROM ' || any_value(s.source_table) || ' AS s' AS rows_sql,
+    'SELECT '
+    || string_agg(
+        replace(
+            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"', coalesce(r.NAME, ''))$$,
+            'NAME',
+            c.column_name
+        ),
+        $$ || ',' || $$
+        ORDER BY c.rowid
+    ) FILTER (s.column_name IS NOT NULL)
+    || ' AS line FROM temp.load_rows_' || c.table_name || ' AS r' AS lines_sql
+FROM temp.load_columns AS c
+LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name AND s.column_name = c.column_name
+GROUP BY c.table_name
+HAVING count(s.column_name) > 0;
+
 SET VARIABLE load_names = (
     SELECT list(f.file_name ORDER BY f.n)
-    FROM temp.load_files AS f
+    FROM (
+        SELECT
+            f.n,
+            f.file_name
+        FROM temp.load_files AS f
+        UNION ALL
+        SELECT
+            s.n,
+            s.file_name
+        FROM temp.load_sources AS s
+    ) AS f
 );
+
+SET VARIABLE load_sql = coalesce(
+    (SELECT s.rows_sql FROM temp.load_sources AS s WHERE s.table_name = 'all_events'),
+    'SELECT * EXCLUDE (file_name) FROM raw.all_events LIMIT 0'
+);
+
+CREATE OR REPLACE TEMP TABLE load_rows_all_events AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS size_bytes, '
+                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$ || array_to_string(s.columns, ',')
+                || $$' AS line UNION ALL $$ || s.lines_sql || ') AS l',
+                ' UNION ALL '
+            ),
+            'SELECT 0 AS n, 0 AS line_count, 0 AS size_bytes, 0::UHUGEINT AS fingerprint LIMIT 0'
+        )
+    FROM temp.load_sources AS s
+);
+
+CREATE OR REPLACE TEMP TABLE load_source_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
 
 -- Each name as a pattern that matches nothing else.
 SET VARIABLE load_patterns = (
@@ -1002,7 +1163,17 @@ SELECT
 FROM temp.load_files AS f
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
 LEFT JOIN temp.load_slow_lines AS s ON s.file_name = f.file_name
-LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name;
+LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name
+UNION ALL BY NAME
+SELECT
+    s.n,
+    s.file_name,
+    l.size_bytes::BIGINT AS size_bytes,
+    make_timestamp(epoch_us(now())) AS last_modified,
+    l.line_count,
+    l.fingerprint
+FROM temp.load_sources AS s
+JOIN temp.load_source_lines AS l ON l.n = s.n;
 
 -- What is known: every loaded file but those whose path now has another content.
 CREATE OR REPLACE TEMP TABLE load_known AS
@@ -1041,6 +1212,7 @@ SET VARIABLE load_sql = (
             $$SELECT '' AS file_name, '' AS line LIMIT 0$$
         )
     FROM temp.load_new AS n
+    JOIN temp.load_files AS f ON f.n = n.n
     WHERE n.line_count > 0
 );
 
@@ -1071,7 +1243,14 @@ LEFT JOIN temp.load_layouts AS t
     ON
         list_has_all(t.columns, h.columns)
         AND list_has_all(h.columns, t.required)
-        AND len(h.columns) = len(list_distinct(h.columns));
+        AND len(h.columns) = len(list_distinct(h.columns))
+UNION ALL
+SELECT
+    s.file_name,
+    array_to_string(s.columns, ',') AS header,
+    s.columns,
+    s.table_name
+FROM temp.load_sources AS s;
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
 SET VARIABLE load_crlf_patterns = (
@@ -1232,13 +1411,22 @@ FROM (
         || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
         || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
     FROM temp.load_queue AS q
+    JOIN temp.load_files AS f ON f.n = q.n
     JOIN temp.load_columns AS c ON c.table_name = q.table_name
     WHERE q.is_next
     GROUP BY
         q.n,
         q.table_name,
         q.has_open_quotes
-) AS t;
+) AS t
+UNION ALL
+SELECT
+    s.n,
+    s.table_name,
+    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
+    NULL AS open_quotes_sql
+FROM temp.load_sources AS s
+JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
 
 CREATE OR REPLACE TEMP TABLE load_counts (
     file_name VARCHAR,
@@ -1375,6 +1563,14 @@ SELECT
     getvariable('load_summary').rows_loaded;
 
 DROP TABLE temp.load_files;
+
+DROP TABLE temp.load_source_columns;
+
+DROP TABLE temp.load_sources;
+
+DROP TABLE temp.load_source_lines;
+
+DROP TABLE temp.load_rows_all_events;
 
 DROP TABLE temp.load_lines;
 

@@ -168,3 +168,140 @@ con.execute("SET VARIABLE run_id = 'first'")
 run(con, '00_raw')
 rows(con, "SELECT run_id, step, rows, started_at <= finished_at FROM raw.pipeline_runs")
 """) == [["first", "00_raw", 27, True]]
+
+
+# Tables instead of files
+
+# The tables of a database as its owner may have them: typed, one a view, with names in capitals and columns of no use.
+SOURCE = """
+con.execute("ATTACH 'shop.duckdb' AS shop")
+con.execute('''
+    CREATE TABLE shop.main.users AS
+    SELECT * REPLACE (user_id::INTEGER AS user_id, registration_date::DATE AS registration_date), now() AS changed_at
+    FROM read_csv('data/users.csv', all_varchar = true);
+    CREATE TABLE shop.main.all_games AS FROM read_csv('data/games.csv', all_varchar = true);
+    CREATE VIEW shop.main.games AS SELECT platform, game_type, game_id::DOUBLE AS Game_ID, game_name, difficulty FROM shop.main.all_games;
+    CREATE TABLE shop.main."EVENTS" AS
+    SELECT * REPLACE (event_id::BIGINT AS event_id, game_id::DECIMAL(18, 3) AS game_id, event_time::TIMESTAMP AS event_time,
+                      '' AS duration_seconds)
+    FROM read_csv('data/events.csv', all_varchar = true);
+''')
+con.execute("SET VARIABLE source = 'shop.main'")
+"""
+
+
+def without_file(rows, column=-1):
+    return sorted((row[:column] for row in rows), key=repr)
+
+
+def test_tables_of_a_source_give_the_rows_and_fingerprints_of_their_files(platform):
+    write_all(platform)
+    _, *from_files = platform.load()
+    summary, from_tables, again = platform.run(
+        SOURCE
+        + """
+con.execute('ATTACH \\':memory:\\' AS fresh; USE fresh')
+summary = run(con, '00_raw')
+first = state(con)
+again = run(con, '00_raw')
+assert state(con) == first
+(summary, first, again)
+"""
+    )
+    assert summary == [[3, 3, 0, 27, 0, "all files are loaded"]] and again == [[3, 0, 0, 0, 0, "nothing new"]]
+    loaded, rejected, *tables = (from_tables[name] for name in TABLES)
+    assert table_of([[row[0].replace(".", "/"), *row[1:]] for row in loaded]) == {t: t for t in COLUMNS}
+    assert rejected == [] and {row[-1] for row in tables[2]} == {"shop.main.events"}
+    for rows, expected in zip(tables, from_files[2:]):
+        assert without_file(rows) == without_file(expected)
+    # Size, fingerprint, lines: those of the files.
+    assert sorted(row[1:] for row in loaded) == sorted(row[1:] for row in from_files[0])
+
+
+def test_a_source_whose_content_is_loaded_already_changes_nothing(platform):
+    write_all(platform, end="\r\n")
+    _, *before = platform.load()
+    summary, after = platform.run(SOURCE + "(run(con, '00_raw'), state(con))")
+    assert summary == [[3, 0, 0, 0, 0, "nothing new"]]
+    assert list(after.values()) == before
+
+
+def test_changed_tables_replace_their_rows(platform):
+    write_all(platform)
+    summary, both, after = platform.run(
+        SOURCE
+        + """
+run(con, '00_raw')
+con.execute("INSERT INTO shop.main.events VALUES (99, 1, '1', TIMESTAMP '2024-06-16 00:00:00.999', 'login', NULL, 'a, \\"b\\"')")
+con.execute("DELETE FROM shop.main.all_games")
+summary = run(con, '00_raw')
+after = state(con)
+con.execute("SET VARIABLE data = ['data/games.csv']")
+(summary, run(con, '00_raw'), after)
+"""
+    )
+    assert summary == [[3, 2, 0, 21, 0, "all files are loaded"]] and both == [[4, 1, 0, 3, 0, "all files are loaded"]]
+    assert [len(after[f"raw.{name}"]) for name in COLUMNS] == [4, 0, 21]
+    assert ["99", "1", "1", "2024-06-16T00:00:00", "login", None, 'a, "b"', "shop.main.events"] in after["raw.events"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SET VARIABLE source = 'shop.public'", 'no table of the source "shop.public" is called events, games, users'),
+        ("ALTER TABLE shop.main.EVENTS DROP COLUMN event_type", 'lacks columns: "shop"."main"."EVENTS".event_type'),
+        (
+            "CREATE SCHEMA world.shop; CREATE TABLE world.shop.users (user_id INTEGER); SET VARIABLE source = 'shop'",
+            "is ambiguous",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_loaded_is_refused(platform, statement, message):
+    write_all(platform)
+    answer, after = platform.run(SOURCE + f"con.execute({statement!r})\n(run(con, '00_raw'), state(con))")
+    assert message in answer and not any(after.values())
+
+
+# Both worlds
+
+
+def test_both_pipelines_in_one_database_build_what_each_builds_alone(platform):
+    write_all(platform)
+    (platform.folder / "shop").mkdir()
+    alone, together = platform.run("""
+con.execute("COPY (FROM synthetic_marketplace_events(3000, users := 200)) TO 'shop/events.csv' (TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')")
+
+def build(con, pipeline, data, prefix=''):
+    con.execute('SET VARIABLE data = ' + repr(data))
+    scripts = con.execute('SELECT sql FROM amazing_scripts($1, schema_prefix := $2) ORDER BY step', [pipeline, prefix]).fetchall()
+    for [sql] in scripts:
+        con.execute(sql)
+
+def content(con, prefix, other):
+    tables = con.execute('''
+        SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary
+        UNION ALL
+        SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal AND NOT temporary
+        ORDER BY ALL''').fetchall()
+    found = {}
+    for schema, table in tables:
+        if table != 'pipeline_runs' and not (other and schema.startswith(other)):
+            columns = '* EXCLUDE (loaded_at)' if table == 'loaded_files' else '*'
+            found[schema.removeprefix(prefix) + '.' + table] = sorted(rows(con, f'SELECT {columns} FROM "{schema}"."{table}"'), key=repr)
+    return found
+
+alone = {}
+for pipeline, data in (('games', 'data/*.csv'), ('marketplace', 'shop/*.csv')):
+    one = connect(':memory:')
+    build(one, pipeline, data)
+    alone[pipeline] = content(one, '', None)
+build(con, 'marketplace', 'shop/*.csv')
+build(con, 'games', 'data/*.csv', 'games_')
+build(con, 'marketplace', 'shop/*.csv')
+together = {'marketplace': content(con, '', 'games_')}
+con.execute('DROP SCHEMA raw CASCADE; DROP SCHEMA clean CASCADE; DROP SCHEMA kpi CASCADE')
+together['games'] = {name: rows for name, rows in content(con, 'games_', 'main').items()}
+(alone, together)
+""")
+    assert alone["games"] == together["games"] and len(alone["games"]["raw.events"]) == 20
+    assert alone["marketplace"] == together["marketplace"] and len(alone["marketplace"]["raw.all_events"]) == 3000
