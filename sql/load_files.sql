@@ -20,8 +20,8 @@
 -- of a file says which table its lines go to.
 --
 -- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
--- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01 (UTC, whole seconds),
--- numbers without empty decimals; columns that are not listed here are left. The same rows again change nothing.
+-- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
+-- decimals that are all zero; columns that are not listed here are left. The same rows again change nothing.
 --
 -- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
 -- one that reads none.
@@ -211,7 +211,16 @@ SELECT
         CASE
             WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
             WHEN s.data_type LIKE 'TIMESTAMP%'
-                THEN format($$strftime(make_timestamp(epoch_us(s.{})), '%Y-%m-%dT%H:%M:%S')$$, s.source_column)
+                THEN replace(
+                    $$coalesce(
+                        regexp_replace(
+                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+                        ),
+                        s.NAME::VARCHAR
+                    )$$,
+                    'NAME',
+                    s.source_column
+                )
             WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
                 THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
             ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
