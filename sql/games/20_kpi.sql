@@ -19,7 +19,8 @@
 --   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
 --   none in this time. `inactive`: no event up to as_of. first_event_time, last_event_time and days_since_last_event of
 --   kpi.user_status are those up to as_of. active_users is meant so in demographics, game_performance (an event in the
---   game) and location; nothing else depends on as_of.
+--   game) and location. The days_since_last_event of kpi.user_engagement count from the last event of all to as_of; no
+--   other figure depends on it.
 -- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
 --   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
 --   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
