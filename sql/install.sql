@@ -71,8 +71,6 @@ CREATE OR REPLACE MACRO user_activity(source) AS TABLE
     SELECT
         __e.__user AS user_id,
         count(*) AS events,
-        count(DISTINCT CAST(__e.__time AS DATE)) AS active_days,
-        count(DISTINCT date_trunc('month', __e.__time)) AS active_months,
         min(__e.__time) AS first_event_time,
         max(__e.__time) AS last_event_time,
         date_diff('microsecond', min(__e.__time), max(__e.__time)) / 1e6 / nullif(count(*) - 1, 0)

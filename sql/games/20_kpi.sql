@@ -122,6 +122,25 @@ WITH user_sessions AS (
     GROUP BY s.user_id
 ),
 
+user_days AS (
+    SELECT
+        e.user_id,
+        e.event_time::DATE AS day
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.event_time::DATE
+),
+
+active_times AS (
+    SELECT
+        d.user_id,
+        count(*) AS days_active,
+        count(DISTINCT date_trunc('month', d.day)) AS months_active
+    FROM user_days AS d
+    GROUP BY d.user_id
+),
+
 favourite_games AS (
     SELECT
         g.user_id,
@@ -170,9 +189,9 @@ SELECT
     u.user_id,
     coalesce(a.events, 0) AS events,
     coalesce(s.sessions, 0) AS sessions,
-    coalesce(a.active_days, 0) AS days_active,
-    coalesce(a.active_months, 0) AS months_active,
-    (a.events / a.active_months)::DOUBLE AS events_per_active_month,
+    coalesce(m.days_active, 0) AS days_active,
+    coalesce(m.months_active, 0) AS months_active,
+    (a.events / m.months_active)::DOUBLE AS events_per_active_month,
     a.avg_time_between_events,
     (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
     coalesce(s.seconds_played, 0) AS seconds_played,
@@ -185,6 +204,7 @@ SELECT
 FROM clean.users AS u
 CROSS JOIN temp.kpi_active_time AS t
 LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN active_times AS m ON m.user_id = u.user_id
 LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
 LEFT JOIN favourite_devices AS d ON d.user_id = u.user_id;

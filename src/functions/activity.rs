@@ -25,16 +25,17 @@ pub const SESSIONIZE: Function = Function {
 pub const USER_ACTIVITY: Function = Function {
     kind: Kind::Relation,
     signature: relation("user_activity"),
-    columns: "user_id, events BIGINT, active_days BIGINT, active_months BIGINT, first_event_time TIMESTAMP, \
-              last_event_time TIMESTAMP, avg_time_between_events DOUBLE",
+    columns: "user_id, events BIGINT, first_event_time TIMESTAMP, last_event_time TIMESTAMP, avg_time_between_events DOUBLE",
     description: "How often and when each user was active, one row a user.",
     details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP; rows where one of them is \
-              NULL, and times that are infinite, are left out. `active_days` and `active_months` count days and \
-              calendar months with events. `avg_time_between_events` is in seconds, (last - first) / (events - 1), \
-              NULL for one event. DuckDB makes only the columns that a query reads.",
+              NULL, and times that are infinite, are left out. `avg_time_between_events` is in seconds, (last - first) / (events - 1), \
+              NULL for one event.",
     examples: &[Example {
-        sql: "WITH events AS (SELECT * FROM (VALUES (1, DATE '2024-01-31'), (1, DATE '2024-02-01'), (1, DATE '2024-02-01'), (2, DATE '2024-02-29')) AS t(user_id, event_time)) SELECT user_id, events, active_days, active_months, avg_time_between_events FROM amz.user_activity(events) ORDER BY user_id",
-        rows: &["1 | 3 | 2 | 2 | 43200.0", "2 | 1 | 1 | 1 | NULL"],
+        sql: "WITH events AS (SELECT * FROM (VALUES (1, DATE '2024-01-31'), (1, DATE '2024-02-01'), (1, DATE '2024-02-01'), (2, DATE '2024-02-29')) AS t(user_id, event_time)) FROM amz.user_activity(events) ORDER BY user_id",
+        rows: &[
+            "1 | 3 | 2024-01-31 00:00:00 | 2024-02-01 00:00:00 | 43200.0",
+            "2 | 1 | 2024-02-29 00:00:00 | 2024-02-29 00:00:00 | NULL",
+        ],
     }],
     since: "0.1.0",
     register: None,
