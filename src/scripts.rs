@@ -22,6 +22,7 @@ pub struct Pipeline {
 
 /// The relation macros, one file per subject.
 pub const MACROS: &[Script] = &[
+    Script { name: "activity", sql: include_str!("../sql/functions/activity.sql") },
     Script { name: "category", sql: include_str!("../sql/functions/category.sql") },
     Script { name: "files", sql: include_str!("../sql/functions/files.sql") },
     Script { name: "introspection", sql: include_str!("../sql/functions/introspection.sql") },
