@@ -6,6 +6,7 @@ pub mod activity;
 pub mod category;
 pub mod features;
 pub mod files;
+pub mod games;
 pub mod generators;
 pub mod introspection;
 pub mod kmeans;
