@@ -57,6 +57,8 @@ docs: ## Writes what is generated from the catalog: docs/functions.md, examples.
 	AMAZING_BLESS=1 $(CARGO) test --test generated
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
+	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.
+	@$(MAKE) --no-print-directory $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
 
 # The stamp is the last thing written: an environment whose installation was cut short is made anew.
 $(VENV)/%/.ready: extension-ci/requirements-%.txt

@@ -25,6 +25,14 @@ impl<G> Table<G> {
     }
 }
 
+impl<G: Generator> Table<G> {
+    /// Those of its columns that a call has.
+    pub(super) fn bound_columns(&self, bound: &G::Bound) -> &'static [(&'static str, SqlType)] {
+        let columns = self.columns();
+        &columns[..self.registered.function.n_columns(bound, columns.len())]
+    }
+}
+
 /// State of one scan, shared by its threads.
 pub(super) struct Scan {
     next_block: AtomicU64,

@@ -350,3 +350,26 @@ def test_a_relation_fits_once_and_scans_twice(python, run_python):
     assert len(aggregates) == 1, plan
     assert sum("SCAN" in name for name, _ in plan) == 2, plan
     assert not any("JOIN" in name for name, _ in plan), plan
+
+
+# Pipelines
+
+PIPELINE = """
+os.chdir({folder!r})
+con = open_database()
+con.execute("CREATE TEMP TABLE made AS FROM synthetic_marketplace_events(20000, users := 500)")
+con.execute("COPY made TO 'events.csv' (HEADER true, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')")
+con.execute("SET VARIABLE data = 'events.csv'")
+for _, step, _, sql in con.execute("FROM amazing_scripts('marketplace') ORDER BY step").fetchall():
+    con.execute(sql)
+tables = con.execute("SELECT count(*), sum(hash(s)) FROM user_segments AS s").fetchall()
+print(json.dumps([str(tables), tables[0][0] > 100]))
+"""
+
+
+def test_a_pipeline_builds_the_same_tables_through_either_api(run_python, tmp_path):
+    found = []
+    for version in ("2.0.0", V2_VERSIONS[-1]):
+        (tmp_path / version).mkdir()
+        found.append(run_python(interpreter(version), PIPELINE.format(folder=str(tmp_path / version))))
+    assert found[0] == found[1] and found[0][1]

@@ -53,7 +53,7 @@ unsafe extern "C" fn bind<G: Generator>(info: duckdb_bind_info) {
             }
             let generator = &table.registered.function;
             let bound = generator.bind(&arguments)?;
-            for (name, sql_type) in table.columns() {
+            for (name, sql_type) in table.bound_columns(&bound) {
                 let name = c_text(name);
                 duckdb_bind_add_result_column(info, name.as_ptr(), LogicalType::new(sql_type).0);
             }
@@ -81,6 +81,7 @@ unsafe fn argument(mut handle: duckdb_value, sql_type: SqlType) -> Value {
             Value::TypedNull
         } else {
             match sql_type {
+                SqlType::Boolean => Value::Boolean(duckdb_get_bool(handle)),
                 SqlType::BigInt => Value::Integer(i128::from(duckdb_get_int64(handle))),
                 SqlType::Double => Value::Double(duckdb_get_double(handle)),
                 SqlType::Timestamp => Value::Timestamp(duckdb_get_timestamp(handle).micros),

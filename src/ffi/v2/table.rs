@@ -79,7 +79,7 @@ unsafe extern "C" fn bind<G: Generator>(
                 let generator = &table.registered.function;
                 let bound = generator.bind(&arguments)?;
                 let factory = get(|out, err| duckdb_v2_context_get_factory(context, out, err))?;
-                for (name, sql_type) in table.columns() {
+                for (name, sql_type) in table.bound_columns(&bound) {
                     let (name, logical) = (duckdb_v2_str::from(*name), logical_type(factory, sql_type)?);
                     call(|err| {
                         duckdb_v2_table_function_bind_add_result_column(result, &name, logical.get(), err)
@@ -102,6 +102,9 @@ fn argument(value: &OwnedValue, sql_type: SqlType) -> Result<Value> {
     // SAFETY: the value is alive.
     Ok(unsafe {
         match sql_type {
+            SqlType::Boolean => {
+                Value::Boolean(get(|out, err| duckdb_v2_value_get_bool(value_handle, out, err))?)
+            }
             SqlType::BigInt => {
                 let number: i64 = get(|out, err| duckdb_v2_value_get_bigint(value_handle, out, err))?;
                 Value::Integer(i128::from(number))
