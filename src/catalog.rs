@@ -134,7 +134,7 @@ fn relation(name: &str) -> &'static Function {
 
 /// SQL that calls relations by their bare names: those of the current database, once `install` ran.
 fn bare_names(sql: &str) -> String {
-    sql.replace("FROM amz.", "FROM ")
+    sql.replace("amz.", "")
 }
 
 /// The statements of a pipeline with the script that each comes from; `install` first. The schemas get `prefix`.

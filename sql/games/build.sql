@@ -2687,7 +2687,7 @@ SELECT
     date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
 FROM clean.users AS u
 CROSS JOIN temp.kpi_active_time AS t
-LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN user_activity('clean.events') AS a ON a.user_id = u.user_id
 LEFT JOIN active_times AS m ON m.user_id = u.user_id
 LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id

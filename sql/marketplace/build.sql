@@ -2152,7 +2152,7 @@ active_months AS (
         a.new_users,
         m.*
     FROM months AS m
-    JOIN amz.monthly_activity('clean.events') AS a ON a.month = m.month
+    JOIN monthly_activity('clean.events') AS a ON a.month = m.month
 )
 
 SELECT
