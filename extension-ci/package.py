@@ -145,7 +145,9 @@ def main():
     }
 
     if arguments.kind == "release":
-        compressed = {content: gzip.compress(content, compresslevel=6, mtime=0) for content in {stable, *copies.values()}}
+        compressed = {
+            content: gzip.compress(content, compresslevel=6, mtime=0) for content in {stable, *copies.values()}
+        }
         versions = duckdb_versions()
         for name in versions:
             path = arguments.build / "repo" / name / platform / (FILE_NAME + ".gz")

@@ -119,8 +119,8 @@ unsafe fn data<'a>(
                 // The storage follows from the width.
                 let digits = match number(&parameter(&logical, 0)?.1)? {
                     ..=4 => Data::Int16(values(view, len)),
-                    ..=9 => Data::Int32(values(view, len)),
-                    ..=18 => Data::Int64(values(view, len)),
+                    5..=9 => Data::Int32(values(view, len)),
+                    10..=18 => Data::Int64(values(view, len)),
                     _ => Data::Int128(values(view, len)),
                 };
                 let scale = number(&parameter(&logical, 1)?.1)?;
@@ -131,7 +131,7 @@ unsafe fn data<'a>(
                 let codes =
                     match get(|out, err| duckdb_v2_logical_type_get_param_count(logical.get(), out, err))? {
                         ..=0xFF => Data::UInt8(values(view, len)),
-                        ..=0xFFFF => Data::UInt16(values(view, len)),
+                        0x100..=0xFFFF => Data::UInt16(values(view, len)),
                         _ => Data::UInt32(values(view, len)),
                     };
                 let name = move |code| enum_name(&logical, code);
