@@ -9,6 +9,7 @@ pub mod kmeans;
 mod observations;
 pub mod pca;
 pub mod scaling;
+mod simd;
 pub mod summary;
 #[cfg(test)]
 mod test_data;

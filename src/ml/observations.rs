@@ -69,7 +69,7 @@ impl Block {
     }
 
     /// The features of a row.
-    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = f64> {
+    pub(super) fn row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> + Clone {
         self.values.chunks_exact(self.stride).map(move |column| column[row])
     }
 

@@ -2,8 +2,10 @@
 
 use super::exact_sum::{ExactSum, scale_by_power};
 use super::observations::{Block, Observations};
+use super::simd::vectorize;
 use super::threads::map_parts;
 use super::{Error, MAX_MAGNITUDE};
+use std::sync::Arc;
 
 /// What a feature is centred on and divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +167,16 @@ fn scaled(x: f64, center: f64, spread: f64) -> f64 {
 pub(super) struct Points {
     pub(super) n_features: usize,
     pub(super) blocks: Vec<Block>,
+    /// Where the values of each feature lie.
+    pub(super) extents: Vec<Extent>,
+}
+
+/// Where the scaled values of a feature lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) min: f64,
+    pub(super) max: f64,
+    pub(super) mean: f64,
 }
 
 impl Points {
@@ -210,7 +222,11 @@ pub(super) fn fit_transform(
         return Err(Error::Missing { feature });
     }
 
-    let mut blocks: Vec<Block> = observations.blocks().iter().map(|block| Block::clone(block)).collect();
+    let mut shared = observations.blocks().to_vec();
+    let copy = |shared: &mut [Arc<Block>]| -> Vec<Block> {
+        shared.iter().map(|block| Block::clone(block)).collect()
+    };
+    let mut blocks = map_parts(&mut shared, n_threads, copy).concat();
     for block in blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
         block.weights = (0..block.rows()).map(|row| block.weight(row) * block.count(row) as f64).collect();
     }
@@ -239,7 +255,8 @@ pub(super) fn fit_transform(
         mean: of(|feature| feature.mean),
         stddev: of(|feature| feature.stddev),
     };
-    Ok((transform, Points { n_features, blocks }))
+    let extents = features.iter().map(|feature| feature.extent).collect();
+    Ok((transform, Points { n_features, blocks, extents }))
 }
 
 struct FeatureTransform {
@@ -248,6 +265,7 @@ struct FeatureTransform {
     spread: f64,
     mean: f64,
     stddev: f64,
+    extent: Extent,
 }
 
 impl Column<'_> {
@@ -275,7 +293,7 @@ impl Column<'_> {
             let (worst, value) = if max.abs() >= min.abs() { (max, raw_max) } else { (min, raw_min) };
             if worst.abs() > MAX_MAGNITUDE { Err(Error::TooLarge { feature, value }) } else { Ok(()) }
         };
-        let (min, max) = self.extremes();
+        let (min, max) = if self.log { self.extremes() } else { (raw_min, raw_max) };
         check(min, max)?;
 
         let (mean, stddev, constant) = self.moments(multiplicities, min, max);
@@ -288,9 +306,13 @@ impl Column<'_> {
             }
             Scale::None => (0.0, 1.0),
         };
-        check(scaled(min, center, spread), scaled(max, center, spread))?;
-        self.replace(|x| scaled(x, center, spread));
-        Ok(FeatureTransform { fill, center, spread, mean, stddev })
+        let [min, max, scaled_mean] = [min, max, mean].map(|x| scaled(x, center, spread));
+        check(min, max)?;
+        if scale != Scale::None {
+            self.replace(|x| scaled(x, center, spread));
+        }
+        let extent = Extent { min, max, mean: scaled_mean };
+        Ok(FeatureTransform { fill, center, spread, mean, stddev, extent })
     }
 
     fn values(&self) -> impl Iterator<Item = f64> {
@@ -298,11 +320,26 @@ impl Column<'_> {
     }
 
     fn replace(&mut self, f: impl Fn(f64) -> f64) {
-        self.slices.iter_mut().flat_map(|slice| slice.iter_mut()).for_each(|x| *x = f(*x) + 0.0);
+        for slice in &mut self.slices {
+            vectorize(
+                #[inline(always)]
+                || slice.iter_mut().for_each(|x| *x = f(*x) + 0.0),
+            );
+        }
     }
 
     fn extremes(&self) -> (f64, f64) {
-        self.values().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)))
+        self.slices
+            .iter()
+            .map(|slice| {
+                vectorize(
+                    #[inline(always)]
+                    || extremes(slice),
+                )
+            })
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), (other_min, other_max)| {
+                (min.min(other_min), max.max(other_max))
+            })
     }
 
     /// The weighted mean of the values that are there; 0 where there is none.
@@ -319,11 +356,18 @@ impl Column<'_> {
     /// The weighted sum of `f` of all values.
     fn total(&self, multiplicities: &[Multiplicity], f: impl Fn(f64) -> f64) -> Total {
         let mut total = Total::default();
+        let mut terms = Vec::new();
         for (slice, (weights, _)) in self.slices.iter().zip(multiplicities) {
+            terms.clear();
+            vectorize(
+                #[inline(always)]
+                || terms.extend(slice.iter().map(|&x| f(x))),
+            );
             if weights.is_empty() {
-                slice.iter().for_each(|&x| total.add(f(x), None));
+                total.sum.add_all(&terms);
+                total.unweighted += terms.len() as u64;
             } else {
-                slice.iter().zip(weights).for_each(|(&x, &weight)| total.add(f(x), Some(weight)));
+                terms.iter().zip(weights).for_each(|(&x, &weight)| total.add(x, Some(weight)));
             }
         }
         total
@@ -369,6 +413,23 @@ impl Column<'_> {
             if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
         })
     }
+}
+
+/// The least and the greatest of some values that are not NaN; infinite where there is none.
+#[inline(always)]
+fn extremes(values: &[f64]) -> (f64, f64) {
+    const LANES: usize = 8;
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    for x in lanes {
+        for lane in 0..LANES {
+            min[lane] = if x[lane] < min[lane] { x[lane] } else { min[lane] };
+            max[lane] = if x[lane] > max[lane] { x[lane] } else { max[lane] };
+        }
+    }
+    let least = min.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
+    let greatest = max.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
+    (least, greatest)
 }
 
 /// The weighted sum of values and the sum of their weights.

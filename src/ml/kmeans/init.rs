@@ -55,9 +55,13 @@ impl Sample {
                 }
             }
         }
+        if weights.iter().all(|&weight| weight == 1.0) {
+            weights.clear();
+        }
         let blocks = Entry::gather(&distinct, blocks, &weights, points.n_features);
         let is_whole = end.is_none() && highest == u64::MAX;
-        Self { points: Points { n_features: points.n_features, blocks }, is_whole }
+        let extents = points.extents.clone();
+        Self { points: Points { n_features: points.n_features, blocks, extents }, is_whole }
     }
 }
 

@@ -2,13 +2,15 @@
 
 mod init;
 mod lloyd;
+mod nearest;
+mod sums;
 
 use super::observations::Observations;
-use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
+use super::scaling::{Nulls, Scale, Scaled, Transform, fit_transform};
 use super::threads::map_parts;
 use super::{Error, MAX_MAGNITUDE};
 use init::Sample;
-use lloyd::Run;
+use lloyd::{Prepared, Run};
 
 /// How to fit a [`KMeans`].
 #[derive(Clone, Debug)]
@@ -87,25 +89,31 @@ impl KMeans {
         let n_features = transform.n_features();
         let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
         let tolerance = options.tol * variance / n_features as f64;
-        let lloyd = |points: &Points, centroids: Vec<f64>, n_threads: usize| {
-            lloyd::run(points, centroids, options.max_iter, tolerance, n_threads)
+        let lloyd = |rows: &Prepared, centroids: Vec<f64>, n_threads: usize| {
+            lloyd::run(rows, centroids, options.max_iter, tolerance, n_threads)
         };
 
-        let whole = if sample.is_whole { &sample.points } else { &points };
+        let whole =
+            |n_threads| Prepared::new(if sample.is_whole { &sample.points } else { &points }, n_threads);
         let run = if let Some(init) = &options.init {
             assert_eq!(init.centroids.len(), n_clusters, "one initial centroid for each cluster");
-            lloyd(whole, init.centroids_in(&transform)?, options.n_threads)
+            lloyd(&whole(options.n_threads), init.centroids_in(&transform)?, options.n_threads)
         } else {
+            let prepared = Prepared::new(&sample.points, 1);
             let mut restarts: Vec<usize> = (0..options.n_init).collect();
             let best_of = |restarts: &mut [usize]| {
                 let runs = restarts.iter().map(|&restart| {
                     let centroids = init::plus_plus(&sample.points, n_clusters, options.seed, restart);
-                    lloyd(&sample.points, centroids, 1)
+                    lloyd(&prepared, centroids, 1)
                 });
                 best(runs)
             };
             let best = best(map_parts(&mut restarts, options.n_threads, best_of).into_iter());
-            if sample.is_whole { best } else { lloyd(&points, best.centroids, options.n_threads) }
+            if sample.is_whole {
+                best
+            } else {
+                lloyd(&whole(options.n_threads), best.centroids, options.n_threads)
+            }
         };
         Ok(Some(Self::from_run(run, transform, &observations, points.n_samples(), options)))
     }
@@ -158,7 +166,7 @@ impl KMeans {
         labels.resize(rows, 0);
         distances.clear();
         distances.resize(rows, 0.0);
-        lloyd::nearest(&columns, &self.centroids.concat(), labels, distances);
+        nearest::nearest(&columns, &self.centroids.concat(), labels, distances);
         for ((label, distance), &usable) in labels.iter_mut().zip(distances).zip(&scaled.usable) {
             if !usable {
                 (*label, *distance) = (u32::MAX, f64::NAN);
