@@ -327,7 +327,7 @@ impl Fit {
         };
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let fit = KMeans::fit(
-            &rows.observations,
+            rows.observations,
             &KMeansOptions {
                 n_clusters: call.n_clusters,
                 scale: options.scale,

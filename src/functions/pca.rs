@@ -212,7 +212,7 @@ impl Fit {
         let log = features::flags(&rows.names, &options.log);
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, log, n, n_threads };
-        let fit = Pca::fit(&rows.observations, &pca_options)
+        let fit = Pca::fit(rows.observations, &pca_options)
             .map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut pca| {
             pca.skipped += n_null_rows;

@@ -277,7 +277,9 @@ fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
     let cuts = [0, 1, 2].map(|slice| 1.5 * f64::powi(2.0, quantum - slice * (CUT_BITS + 1) + 52));
     let mut sums = [[0.0; LANES]; 3];
     let mut left = [0_u64; LANES];
-    let mut add = |x: &[f64; LANES]| {
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    for x in lanes.iter().chain([&last]) {
         let mut x = *x;
         for (cut, sum) in cuts.iter().zip(&mut sums) {
             for lane in 0..LANES {
@@ -289,11 +291,7 @@ fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
         for lane in 0..LANES {
             left[lane] |= x[lane].to_bits() << 1;
         }
-    };
-    lanes.iter().for_each(&mut add);
-    let mut last = [0.0; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    add(&last);
+    }
     (left == [0; LANES]).then(|| sums.map(|lanes| lanes.iter().sum()))
 }
 

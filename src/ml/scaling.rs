@@ -206,7 +206,7 @@ type Multiplicity = (Vec<f64>, Vec<u64>);
 /// # Errors
 /// [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`], [`Error::WeightTooLarge`].
 pub(super) fn fit_transform(
-    observations: &Observations,
+    observations: Observations,
     scale: Scale,
     nulls: Nulls,
     log: &[bool],
@@ -222,11 +222,12 @@ pub(super) fn fit_transform(
         return Err(Error::Missing { feature });
     }
 
-    let mut shared = observations.blocks().to_vec();
-    let copy = |shared: &mut [Arc<Block>]| -> Vec<Block> {
-        shared.iter().map(|block| Block::clone(block)).collect()
+    let mut shared: Vec<Option<Arc<Block>>> = observations.into_blocks().into_iter().map(Some).collect();
+    // Blocks that another state still shares are copied.
+    let own = |shared: &mut [Option<Arc<Block>>]| -> Vec<Block> {
+        shared.iter_mut().filter_map(Option::take).map(Arc::unwrap_or_clone).collect()
     };
-    let mut blocks = map_parts(&mut shared, n_threads, copy).concat();
+    let mut blocks: Vec<Block> = map_parts(&mut shared, n_threads, own).into_iter().flatten().collect();
     for block in blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
         block.weights = (0..block.rows()).map(|row| block.weight(row) * block.count(row) as f64).collect();
     }
@@ -498,7 +499,7 @@ mod tests {
     fn fit(values: &[f64], scale: Scale, nulls: Nulls, log: bool) -> Result<Transform, Error> {
         let rows = column(values);
         let observations = if nulls == Nulls::Skip { observe(&rows) } else { observe_all(&rows) };
-        fit_transform(&observations, scale, nulls, &[log], 1).map(|(transform, _)| transform)
+        fit_transform(observations, scale, nulls, &[log], 1).map(|(transform, _)| transform)
     }
 
     fn fit_scale(values: &[f64], scale: Scale) -> (f64, f64) {
@@ -589,7 +590,7 @@ mod tests {
     fn a_weight_too_large_is_an_error() {
         let mut observations = Observations::new(1, true, false, MEMORY, 42);
         append(&mut observations, &column(&[1.0, 2.0]), Some(&[1.0, 1e200]), 2);
-        let error = fit_transform(&observations, Scale::None, Nulls::Skip, &[false], 1).map(|_| ());
+        let error = fit_transform(observations, Scale::None, Nulls::Skip, &[false], 1).map(|_| ());
         assert_eq!(error, Err(Error::WeightTooLarge { value: 1e200 }));
     }
 
@@ -599,7 +600,8 @@ mod tests {
         let observations = observe(&rows);
         for scale in Scale::ALL {
             let (transform, points) =
-                fit_transform(&observations, scale, Nulls::Skip, &[true, false], 2).expect("values to scale");
+                fit_transform(observations.clone(), scale, Nulls::Skip, &[true, false], 2)
+                    .expect("values to scale");
             let columns = columns(&rows);
             let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
             let scaled = transform.apply(&columns).expect("values to scale");
@@ -630,7 +632,7 @@ mod tests {
         for scale in [Scale::Standard, Scale::MinMax, Scale::None] {
             let mut weighted = Observations::new(1, true, false, MEMORY, 42);
             append(&mut weighted, &column(&[0.1, 0.7]), Some(&[3.0, 1.0]), 2);
-            let (weighted, _) = fit_transform(&weighted, scale, Nulls::Skip, &[false], 1).expect("values");
+            let (weighted, _) = fit_transform(weighted, scale, Nulls::Skip, &[false], 1).expect("values");
             assert_eq!(Ok(weighted), fit(&[0.1, 0.1, 0.7, 0.1], scale, Nulls::Skip, false));
         }
     }

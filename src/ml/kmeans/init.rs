@@ -19,9 +19,21 @@ impl Sample {
     /// The distinct rows with the lowest hashes: all, up to 20,000 or `n_clusters`.
     pub(super) fn draw(points: &Points, n_clusters: usize, seed: i64) -> Self {
         let wanted = n_clusters.max(SAMPLE_ROWS);
+        // Where most rows are distinct, this share of the hashes holds enough, and the others need no sorting.
+        let share = 1.1 * wanted as f64 / points.len() as f64;
+        if share < 0.5 {
+            let sample = Self::draw_below(points, wanted, seed, (share * u64::MAX as f64) as u64);
+            if sample.points.len() == wanted {
+                return sample;
+            }
+        }
+        Self::draw_below(points, wanted, seed, u64::MAX)
+    }
+
+    /// The `wanted` distinct rows with the lowest hashes, of those with a hash up to `highest`.
+    fn draw_below(points: &Points, wanted: usize, seed: i64, mut highest: u64) -> Self {
         let blocks = points.blocks.as_slice();
         let mut entries = Vec::new();
-        let mut highest = u64::MAX;
         let mut limit = 4 * wanted;
         for (index, block) in blocks.iter().enumerate() {
             let hashes = block.hashes(seed, false);

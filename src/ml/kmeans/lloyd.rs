@@ -5,13 +5,12 @@ use super::super::observations::Block;
 use super::super::scaling::Points;
 use super::super::threads::map_parts;
 use super::nearest::{Frame, Search, Shadow, own_distances};
-use super::sums::{Arithmetic, ClusterSums};
+use super::sums::{Arithmetic, ClusterSums, Move};
 
 /// Distances times features below which a further thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 20;
 /// Labels that are compared at once: late iterations change few.
 const RUN: usize = 16;
-const UNASSIGNED: u32 = u32::MAX;
 
 /// What a run ends with.
 pub(super) struct Run {
@@ -86,7 +85,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Labels of a block's rows.
+/// Labels of a block's rows; the number of clusters where there is none yet.
 struct BlockLabels<'a> {
     block: &'a Block,
     shadow: &'a Shadow,
@@ -103,24 +102,19 @@ impl Part<'_> {
     /// Labels the rows anew; whether a label changed.
     fn assign(&mut self, search: &Search, arithmetic: &Arithmetic) -> bool {
         let mut changed = false;
-        let mut labels = Vec::new();
+        let (mut labels, mut moves) = (Vec::new(), Vec::new());
         for BlockLabels { block, shadow, labels: old_labels } in &mut self.blocks {
             search.labels(block, shadow, &mut labels);
+            moves.clear();
             let runs = old_labels.chunks(RUN).zip(labels.chunks(RUN)).enumerate();
-            for (run, _) in runs.filter(|(_, (old, new))| old != new) {
-                for row in run * RUN..((run + 1) * RUN).min(labels.len()) {
-                    let (old, new) = (old_labels[row], labels[row]);
-                    if old == new {
-                        continue;
-                    }
-                    if old != UNASSIGNED {
-                        self.sums.take(arithmetic, block, row, old);
-                    }
-                    self.sums.add(arithmetic, block, row, new);
-                }
-                changed = true;
+            for (run, (old, new)) in runs.filter(|(_, (old, new))| old != new) {
+                let rows = (run * RUN) as u32..;
+                let pairs = rows.zip(old.iter().zip(new)).filter(|(_, (old, new))| old != new);
+                moves.extend(pairs.map(|(row, (&from, &to))| Move { row, from, to }));
             }
-            old_labels.copy_from_slice(&labels);
+            self.sums.apply(arithmetic, block, &moves);
+            changed |= !moves.is_empty();
+            std::mem::swap(old_labels, &mut labels);
         }
         changed
     }
@@ -138,7 +132,11 @@ impl<'a> State<'a> {
         let part = |blocks: &'a [(&'a Block, Shadow)]| Part {
             blocks: blocks
                 .iter()
-                .map(|(block, shadow)| BlockLabels { block, shadow, labels: vec![UNASSIGNED; block.rows()] })
+                .map(|(block, shadow)| BlockLabels {
+                    block,
+                    shadow,
+                    labels: vec![n_clusters as u32; block.rows()],
+                })
                 .collect(),
             sums: ClusterSums::new(n_clusters, rows.n_features),
         };
@@ -180,8 +178,8 @@ impl<'a> State<'a> {
             for Part { blocks, sums } in &mut self.parts {
                 for (BlockLabels { block, labels, .. }, distances) in blocks.iter_mut().zip(&mut distances) {
                     for row in (0..block.rows()).filter(|&row| block.row(row).eq(farthest.iter().copied())) {
-                        sums.take(arithmetic, block, row, labels[row]);
-                        sums.add(arithmetic, block, row, empty as u32);
+                        let moved = Move { row: row as u32, from: labels[row], to: empty as u32 };
+                        sums.apply(arithmetic, block, &[moved]);
                         (labels[row], distances[row]) = (empty as u32, 0.0);
                     }
                 }

@@ -73,15 +73,16 @@ impl KMeans {
     /// # Errors
     /// [`Error::TooFewDistinctRows`] and those of the scaling: [`Error::Missing`], [`Error::NegativeLog`],
     /// [`Error::TooLarge`], [`Error::WeightTooLarge`].
-    pub fn fit(observations: &Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
+    pub fn fit(observations: Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
         let n_clusters = options.n_clusters;
         assert!(n_clusters > 0 && options.n_init > 0 && options.max_iter > 0, "options are checked before");
         if observations.rows() == 0 {
             return Ok(None);
         }
         let observations = observations.settled();
+        let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
-            fit_transform(&observations, options.scale, options.nulls, &options.log, options.n_threads)?;
+            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
         let sample = Sample::draw(&points, n_clusters, options.seed);
         if sample.points.len() < n_clusters {
             return Err(Error::TooFewDistinctRows { n_distinct: sample.points.len(), n_clusters });
@@ -115,17 +116,15 @@ impl KMeans {
                 lloyd(&whole(options.n_threads), best.centroids, options.n_threads)
             }
         };
-        Ok(Some(Self::from_run(run, transform, &observations, points.n_samples(), options)))
+        Ok(Some(Self::from_run(run, transform, [rows, skipped, points.n_samples()], options)))
     }
 
     fn from_run(
         run: Run,
         transform: Transform,
-        observations: &Observations,
-        sampled: u64,
+        [rows, skipped, sampled]: [u64; 3],
         options: &KMeansOptions,
     ) -> Self {
-        let rows = observations.rows();
         let mut clusters: Vec<(Vec<f64>, u64)> =
             run.centroids.chunks(transform.n_features()).map(<[f64]>::to_vec).zip(run.sizes).collect();
         if options.init.is_none() {
@@ -141,7 +140,7 @@ impl KMeans {
             sizes: scale_up(&sizes, rows),
             inertia: if sampled == rows { run.inertia } else { run.inertia * (rows as f64 / sampled as f64) },
             rows,
-            skipped: observations.skipped(),
+            skipped,
             sampled,
             iterations: run.iterations,
             converged: run.converged,
@@ -230,7 +229,7 @@ mod tests {
     use super::*;
 
     fn fit(rows: &[Vec<f64>], options: &KMeansOptions) -> KMeans {
-        KMeans::fit(&observe(rows), options).expect("rows to fit").expect("a usable row")
+        KMeans::fit(observe(rows), options).expect("rows to fit").expect("a usable row")
     }
 
     fn scaled(model: &KMeans, rows: &[Vec<f64>]) -> Scaled {
@@ -268,14 +267,14 @@ mod tests {
     #[test]
     fn no_usable_row_has_no_model() {
         let nothing = observe(&column(&[f64::NAN, f64::INFINITY]));
-        assert_eq!(KMeans::fit(&nothing, &options(3, 1)), Ok(None));
+        assert_eq!(KMeans::fit(nothing, &options(3, 1)), Ok(None));
     }
 
     #[test]
     fn fewer_distinct_rows_than_clusters_are_an_error() {
         let rows = column(&[1.0, 2.0, 2.0, -0.0, 0.0, 0.0]);
         let error = Err(Error::TooFewDistinctRows { n_distinct: 3, n_clusters: 5 });
-        assert_eq!(KMeans::fit(&observe(&rows), &options(5, 1)), error);
+        assert_eq!(KMeans::fit(observe(&rows), &options(5, 1)), error);
         assert_eq!(fit(&rows, &options(3, 1)).inertia, 0.0);
     }
 
@@ -310,7 +309,7 @@ mod tests {
                 let log = vec![false; 4];
                 let options =
                     KMeansOptions { scale: Scale::Standard, n_init: 3, n_threads, log, ..options(9, 4) };
-                KMeans::fit(&observations, &options).expect("rows to fit").expect("a usable row")
+                KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row")
             };
         for memory in [MEMORY, 0] {
             let expected = fit(&weighted, 1, 2048, memory, 1);
@@ -334,7 +333,8 @@ mod tests {
             rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
         for scale in [Scale::None, Scale::Standard, Scale::MinMax] {
             let options = KMeansOptions { scale, init: None, ..options(6, 2) };
-            let weighted = KMeans::fit(&weighted, &options).expect("rows to fit").expect("a usable row");
+            let weighted =
+                KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect("a usable row");
             let repeated = fit(&copies, &options);
             let sorted = |model: &KMeans| {
                 let mut centroids = model.centroids.clone();
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
         assert_eq!(predict(&model, &rows).0, [1, 1, u32::MAX, 0, 0, 0]);
         let options = KMeansOptions { nulls: Nulls::Zero, ..options(2, 1) };
-        let model = KMeans::fit(&observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
+        let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
         assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
         assert_eq!(predict(&model, &rows).0.len(), 6);
     }

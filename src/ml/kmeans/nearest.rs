@@ -266,3 +266,72 @@ impl WithSimd for SearchRows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::scaling::{Nulls, Points, Scale, fit_transform};
+    use super::super::super::test_data::{Random, blobs, observe};
+    use super::*;
+
+    fn points(rows: &[Vec<f64>]) -> Points {
+        let log = vec![false; rows[0].len()];
+        fit_transform(observe(rows), Scale::None, Nulls::Skip, &log, 1).expect("rows to scale").1
+    }
+
+    /// The labels by both ways, and how many rows had to be searched again.
+    fn compare(rows: &[Vec<f64>], centroids: &[Vec<f64>]) -> usize {
+        let (points, centroids) = (points(rows), centroids.concat());
+        let frame = Frame::new(&points.extents);
+        let search = Search::new(&centroids, &frame);
+        let mut n_doubtful = 0;
+        for block in &points.blocks {
+            let shadow = Shadow::new(block, &frame);
+            let mut labels = Vec::new();
+            search.labels(block, &shadow, &mut labels);
+            let (mut expected, mut distances) = (vec![0; block.rows()], vec![0.0; block.rows()]);
+            nearest(&block.columns(), &centroids, &mut expected, &mut distances);
+            assert_eq!(labels, expected);
+            let mut own = Vec::new();
+            own_distances(block, &centroids, &labels, &mut own);
+            assert_eq!(own, distances);
+            let mut found = vec![0.0; block.rows().next_multiple_of(ROWS_TOGETHER)];
+            Arch::new().dispatch(SearchRows { search: &search, shadow: &shadow, found: &mut found });
+            n_doubtful += found[..block.rows()].iter().filter(|&&label| label < 0.0).count();
+        }
+        n_doubtful
+    }
+
+    #[test]
+    fn labels_of_single_precision_are_those_of_doubles() {
+        let mut random = Random::new(1);
+        for case in 0..60 {
+            let n_features = 1 + random.below(20);
+            let n_clusters = 1 + random.below(70);
+            let mut rows = blobs(case, 1 + random.below(5000), n_features, 1 + random.below(9));
+            // Offsets, units and outliers that single precision alone could not bear.
+            let (offset, unit) = ([0.0, 1e9, -1e4][random.below(3)], [1.0, 1e-20, 1e30][random.below(3)]);
+            rows.iter_mut().flatten().for_each(|x| *x = (*x + offset) * unit);
+            if case % 4 == 0 {
+                rows[0][0] = 1e12 * unit;
+            }
+            let centroids: Vec<Vec<f64>> =
+                (0..n_clusters).map(|_| rows[random.below(rows.len())].clone()).collect();
+            compare(&rows, &centroids);
+        }
+    }
+
+    #[test]
+    fn rows_between_two_centroids_go_to_the_lower_one() {
+        // Half of the rows are as near to one centroid as to another, and some centroids are equal.
+        let rows: Vec<Vec<f64>> = (0..4000).map(|i| vec![f64::from(i % 9), f64::from(i % 5)]).collect();
+        let centroids = [[4.0, 2.0], [0.0, 2.0], [8.0, 2.0], [4.0, 2.0]].map(|c| c.to_vec());
+        assert!(compare(&rows, &centroids) > 1000);
+    }
+
+    #[test]
+    fn few_rows_are_in_doubt() {
+        let rows = blobs(2, 20_000, 8, 1);
+        let n_doubtful = compare(&rows, &rows[..16]);
+        assert!(n_doubtful < 20, "{n_doubtful}");
+    }
+}

@@ -4,6 +4,7 @@ use super::super::ExactSum;
 use super::super::exact_sum::scale_by_power;
 use super::super::observations::Block;
 use super::super::scaling::Points;
+use super::super::simd::vectorize;
 
 /// Bits of a value's high and low part in fixed point.
 const HIGH_BITS: i32 = 51;
@@ -32,20 +33,27 @@ impl FixedPoint {
         }
     }
 
-    /// `x` in quanta, and what is left of it: 0 but for values below 2^-42 of the greatest.
+    /// Cuts values into integers, a high one of 2^44 quanta and a low one, and what is left: 0 but for values below
+    /// 2^-42 of the greatest. Whether anything is left.
     #[inline(always)]
-    fn of(&self, x: f64) -> (i128, f64) {
-        let (high, rest) = cut(x, self.high_cut);
-        let (low, rest) = cut(rest, self.low_cut);
-        ((i128::from(high) << LOW_BITS) + i128::from(low), rest)
+    fn cut(&self, values: &[f64], parts: &mut [(i64, i64, f64)]) -> bool {
+        let mut left = 0;
+        for (part, &x) in parts.iter_mut().zip(values) {
+            let high = x + self.high_cut;
+            let rest = x - (high - self.high_cut);
+            let low = rest + self.low_cut;
+            let rest = rest - (low - self.low_cut);
+            left |= rest.to_bits() << 1;
+            *part = (difference(high, self.high_cut), difference(low, self.low_cut), rest);
+        }
+        left != 0
     }
 }
 
-/// `x` in the quanta that `cut` stands for, and what is left.
+/// How many units in the last place `x` is above `origin`; both have one exponent.
 #[inline(always)]
-fn cut(x: f64, cut: f64) -> (i64, f64) {
-    let shifted = x + cut;
-    (shifted.to_bits().wrapping_sub(cut.to_bits()) as i64, x - (shifted - cut))
+fn difference(x: f64, origin: f64) -> i64 {
+    x.to_bits().wrapping_sub(origin.to_bits()) as i64
 }
 
 /// What rows and sums have in common: which arithmetic is exact for them.
@@ -75,26 +83,48 @@ impl Arithmetic {
     }
 }
 
+/// A row of a block that goes from one cluster to another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Move {
+    pub(super) row: u32,
+    /// The number of clusters stands for none.
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
 /// Sums of the features, weights and counts of the rows of each cluster.
 #[derive(Clone, Debug)]
 pub(super) struct ClusterSums {
-    /// One for each feature of each cluster, in quanta.
+    n_clusters: usize,
+    /// One for each cluster of each feature, in quanta.
     integers: Vec<i128>,
     /// What does not fit the quanta, and all of rows with other weights than whole ones.
     rests: Vec<ExactSum>,
     weights: Vec<ExactSum>,
     whole_weights: Vec<u64>,
     sizes: Vec<u64>,
+    scratch: Scratch,
+}
+
+/// Memory that is used again from block to block.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    values: Vec<f64>,
+    parts: Vec<(i64, i64, f64)>,
+    /// High and low sums of each cluster, and of none. 2,048 rows cannot overflow them.
+    block: Vec<(i64, i64)>,
 }
 
 impl ClusterSums {
     pub(super) fn new(n_clusters: usize, n_features: usize) -> Self {
         Self {
+            n_clusters,
             integers: vec![0; n_clusters * n_features],
             rests: vec![ExactSum::new(); n_clusters * n_features],
             weights: vec![ExactSum::new(); n_clusters],
             whole_weights: vec![0; n_clusters],
             sizes: vec![0; n_clusters],
+            scratch: Scratch::default(),
         }
     }
 
@@ -102,50 +132,112 @@ impl ClusterSums {
         self.sizes[cluster]
     }
 
-    /// Adds a row to a cluster.
-    #[inline(always)]
-    pub(super) fn add(&mut self, arithmetic: &Arithmetic, block: &Block, row: usize, cluster: u32) {
-        self.change::<false>(arithmetic, block, row, cluster as usize);
+    /// Moves rows of a block between clusters.
+    pub(super) fn apply(&mut self, arithmetic: &Arithmetic, block: &Block, moves: &[Move]) {
+        if moves.is_empty() {
+            return;
+        }
+        let is_weighted = !block.weights.is_empty();
+        for (feature, column) in block.columns().into_iter().enumerate() {
+            if !arithmetic.is_whole {
+                self.apply_exactly(feature, column, block, moves);
+            } else if is_weighted {
+                self.apply_weighted(feature, &arithmetic.features[feature], column, block, moves);
+            } else {
+                self.apply_unweighted(feature, &arithmetic.features[feature], column, moves);
+            }
+        }
+        for Move { row, from, to } in moves {
+            let (weight, count) = (block.weight(*row as usize), block.count(*row as usize));
+            let (from, to) = (*from as usize, *to as usize);
+            if from < self.n_clusters {
+                self.sizes[from] -= count;
+            }
+            self.sizes[to] += count;
+            if arithmetic.is_whole {
+                if from < self.n_clusters {
+                    self.whole_weights[from] -= weight as u64;
+                }
+                self.whole_weights[to] += weight as u64;
+            } else {
+                if from < self.n_clusters {
+                    self.weights[from].add(-weight);
+                }
+                self.weights[to].add(weight);
+            }
+        }
     }
 
-    /// Takes a row away that was added.
-    #[inline(always)]
-    pub(super) fn take(&mut self, arithmetic: &Arithmetic, block: &Block, row: usize, cluster: u32) {
-        self.change::<true>(arithmetic, block, row, cluster as usize);
-    }
-
-    #[inline(always)]
-    fn change<const TAKE: bool>(
-        &mut self,
-        arithmetic: &Arithmetic,
-        block: &Block,
-        row: usize,
-        cluster: usize,
-    ) {
-        let n_features = arithmetic.features.len();
-        let weight = block.weight(row);
-        let start = cluster * n_features;
-        if arithmetic.is_whole {
-            let whole = weight as u64;
-            let features = arithmetic.features.iter().zip(block.row(row));
-            for (i, ((fixed_point, x), sum)) in features.zip(&mut self.integers[start..]).enumerate() {
-                let (quanta, rest) = fixed_point.of(x);
-                let quanta = if whole == 1 { quanta } else { quanta * i128::from(whole) };
-                *sum = if TAKE { *sum - quanta } else { *sum + quanta };
-                if rest != 0.0 {
-                    self.rests[start + i].add_product(if TAKE { -rest } else { rest }, weight);
+    fn apply_unweighted(&mut self, feature: usize, fixed_point: &FixedPoint, column: &[f64], moves: &[Move]) {
+        let Scratch { values, parts, block } = &mut self.scratch;
+        values.clear();
+        values.extend(moves.iter().map(|moved| column[moved.row as usize]));
+        parts.resize(moves.len(), (0, 0, 0.0));
+        block.clear();
+        block.resize(self.n_clusters + 1, (0, 0));
+        let is_left = vectorize(
+            #[inline(always)]
+            || fixed_point.cut(values, parts),
+        );
+        for (Move { from, to, .. }, (high, low, _)) in moves.iter().zip(parts.iter()) {
+            let from = &mut block[*from as usize];
+            *from = (from.0 - high, from.1 - low);
+            let to = &mut block[*to as usize];
+            *to = (to.0 + high, to.1 + low);
+        }
+        let integers = &mut self.integers[feature * self.n_clusters..];
+        for (sum, (high, low)) in integers.iter_mut().zip(&block[..self.n_clusters]) {
+            *sum += (i128::from(*high) << LOW_BITS) + i128::from(*low);
+        }
+        if is_left {
+            let rests = &mut self.rests[feature * self.n_clusters..][..self.n_clusters];
+            for (Move { from, to, .. }, (_, _, rest)) in
+                moves.iter().zip(parts).filter(|(_, part)| part.2 != 0.0)
+            {
+                rests[*to as usize].add(*rest);
+                if let Some(from) = rests.get_mut(*from as usize) {
+                    from.add(-*rest);
                 }
             }
-            let total = &mut self.whole_weights[cluster];
-            *total = if TAKE { *total - whole } else { *total + whole };
-        } else {
-            let weight = if TAKE { -weight } else { weight };
-            let rests = &mut self.rests[start..start + n_features];
-            rests.iter_mut().zip(block.row(row)).for_each(|(sum, x)| sum.add_product(x, weight));
-            self.weights[cluster].add(weight);
         }
-        let size = &mut self.sizes[cluster];
-        *size = if TAKE { *size - block.count(row) } else { *size + block.count(row) };
+    }
+
+    fn apply_weighted(
+        &mut self,
+        feature: usize,
+        fixed_point: &FixedPoint,
+        column: &[f64],
+        block: &Block,
+        moves: &[Move],
+    ) {
+        let start = feature * self.n_clusters;
+        let integers = &mut self.integers[start..][..self.n_clusters];
+        let rests = &mut self.rests[start..][..self.n_clusters];
+        for Move { row, from, to } in moves {
+            let (from, to, row) = (*from as usize, *to as usize, *row as usize);
+            let mut part = [(0, 0, 0.0)];
+            fixed_point.cut(&column[row..=row], &mut part);
+            let [(high, low, rest)] = part;
+            let weight = block.weights[row];
+            let quanta = ((i128::from(high) << LOW_BITS) + i128::from(low)) * (weight as i128);
+            integers[to] += quanta;
+            rests[to].add_product(rest, weight);
+            if from < self.n_clusters {
+                integers[from] -= quanta;
+                rests[from].add_product(-rest, weight);
+            }
+        }
+    }
+
+    fn apply_exactly(&mut self, feature: usize, column: &[f64], block: &Block, moves: &[Move]) {
+        let rests = &mut self.rests[feature * self.n_clusters..][..self.n_clusters];
+        for Move { row, from, to } in moves {
+            let (x, weight) = (column[*row as usize], block.weight(*row as usize));
+            rests[*to as usize].add_product(x, weight);
+            if let Some(from) = rests.get_mut(*from as usize) {
+                from.add_product(x, -weight);
+            }
+        }
     }
 
     /// Writes the means of a cluster over several sums to `means`.
@@ -157,11 +249,11 @@ impl ClusterSums {
             parts.iter().for_each(|part| weight.merge(&part.weights[cluster]));
             weight.round()
         };
-        let start = cluster * means.len();
-        for (i, (mean, fixed_point)) in means.iter_mut().zip(&arithmetic.features).enumerate() {
-            let integer: i128 = parts.iter().map(|part| part.integers[start + i]).sum();
-            let mut rests =
-                parts.iter().map(|part| &part.rests[start + i]).filter(|rest| !rest.is_empty()).peekable();
+        for ((feature, mean), fixed_point) in means.iter_mut().enumerate().zip(&arithmetic.features) {
+            let integer: i128 =
+                parts.iter().map(|part| part.integers[feature * part.n_clusters + cluster]).sum();
+            let rests = parts.iter().map(|part| &part.rests[feature * part.n_clusters + cluster]);
+            let mut rests = rests.filter(|rest| !rest.is_empty()).peekable();
             *mean = if rests.peek().is_none() {
                 scale_by_power(integer as f64 / weight, fixed_point.exponent)
             } else {
