@@ -16,7 +16,7 @@ mod test_data;
 mod threads;
 
 pub use exact_sum::ExactSum;
-pub use kmeans::{KMeans, KMeansOptions};
+pub use kmeans::{Figures, KMeans, KMeansOptions};
 pub use observations::{BLOCK_ROWS, Observations};
 pub use pca::{Components, Pca, PcaOptions};
 pub use scaling::{Nulls, Scale, Scaled, Transform};

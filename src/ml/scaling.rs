@@ -112,10 +112,11 @@ impl Transform {
         let rows = columns.first().map_or(0, |column| column.len());
         let mut usable = vec![true; rows];
         if self.nulls == Nulls::Skip {
-            for column in columns {
+            for column in columns.iter().filter(|column| !all_finite(column)) {
                 usable.iter_mut().zip(*column).for_each(|(usable, x)| *usable &= x.is_finite());
             }
         }
+        let all_usable = !usable.contains(&false);
         let scale_column = |(feature, column): (usize, &&[f64])| {
             let fill = self.fill.get(feature).copied();
             let scale = |(&x, &usable): (&f64, &bool)| {
@@ -133,6 +134,28 @@ impl Transform {
                 }
                 Ok(scaled)
             };
+            let (min, max) = vectorize(
+                #[inline(always)]
+                || extremes(column),
+            );
+            // Nothing is missing and nothing too large: no value needs a look of its own.
+            let (center, spread) = (self.center[feature], self.spread[feature]);
+            let is_plain = [min, max, scaled(min, center, spread), scaled(max, center, spread)]
+                .iter()
+                .all(|x| x.abs() <= MAX_MAGNITUDE);
+            if is_plain && !self.log[feature] && all_usable && all_finite(column) {
+                let mut scaled_column = vec![0.0; rows];
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        scaled_column
+                            .iter_mut()
+                            .zip(*column)
+                            .for_each(|(y, &x)| *y = scaled(x, center, spread))
+                    },
+                );
+                return Ok(scaled_column);
+            }
             column.iter().zip(&usable).map(scale).collect()
         };
         let columns = columns.iter().enumerate().map(scale_column).collect::<Result<_, _>>()?;
@@ -416,7 +439,15 @@ impl Column<'_> {
     }
 }
 
-/// The least and the greatest of some values that are not NaN; infinite where there is none.
+/// Whether no value is missing.
+fn all_finite(values: &[f64]) -> bool {
+    vectorize(
+        #[inline(always)]
+        || values.iter().fold(true, |all, x| all & x.is_finite()),
+    )
+}
+
+/// The least and the greatest of some values, NaN apart; infinite where there is none.
 #[inline(always)]
 fn extremes(values: &[f64]) -> (f64, f64) {
     const LANES: usize = 8;

@@ -2,6 +2,7 @@
 
 use super::super::observations::{Block, Entry, mix};
 use super::super::scaling::Points;
+use super::super::simd::vectorize;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -86,7 +87,7 @@ fn end_of_distinct(entries: &[Entry], blocks: &[Block], wanted: usize) -> Option
 /// `n_clusters` starting centroids, one after the other: greedy k-means++ with 2 + ln(k) candidates a step, as in
 /// scikit-learn. The points are in canonical order, so the draw is a function of their set.
 pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: usize) -> Vec<f64> {
-    let mut generator = Xoshiro256PlusPlus::seed_from_u64(mix(seed as u64 ^ mix(restart as u64)));
+    let mut draw = Draw::new(seed as u64 ^ mix(restart as u64));
     let weights = normalized_weights(points);
     let n_trials = 2 + (n_clusters as f64).ln() as usize;
     let mut chosen: Vec<usize> = Vec::with_capacity(n_clusters);
@@ -100,8 +101,7 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for _ in 0..n_draws {
             let row = if total > 0.0 {
-                let drawn = (generator.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * total;
-                cumulative.partition_point(|&sum| sum <= drawn).min(points.len() - 1)
+                draw.row(&cumulative)
             } else {
                 // All squared distances have underflown to 0.
                 (0..points.len()).find(|row| !chosen.contains(row)).unwrap_or(0)
@@ -126,6 +126,22 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
     centroids
 }
 
+/// Seeded draws of rows.
+pub(super) struct Draw(Xoshiro256PlusPlus);
+
+impl Draw {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(mix(seed)))
+    }
+
+    /// A row with a probability in proportion to its step in running sums.
+    pub(super) fn row(&mut self, cumulative: &[f64]) -> usize {
+        let total = cumulative.last().copied().unwrap_or(0.0);
+        let drawn = (self.0.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * total;
+        cumulative.partition_point(|&sum| sum <= drawn).min(cumulative.len() - 1)
+    }
+}
+
 /// Weights of the points, at most 1, so that potentials cannot overflow.
 fn normalized_weights(points: &Points) -> Vec<f64> {
     let weights: Vec<f64> =
@@ -143,7 +159,7 @@ fn cumulate(terms: impl Iterator<Item = f64>) -> Vec<f64> {
         .collect()
 }
 
-fn row_of(points: &Points, row: usize) -> Vec<f64> {
+pub(super) fn row_of(points: &Points, row: usize) -> Vec<f64> {
     let mut row = row;
     for block in &points.blocks {
         if row < block.rows() {
@@ -159,12 +175,18 @@ fn squared_distances(points: &Points, center: &[f64]) -> Vec<f64> {
     for block in &points.blocks {
         let start = distances.len();
         distances.resize(start + block.rows(), 0.0);
-        for (column, c) in block.columns().into_iter().zip(center) {
-            distances[start..]
-                .iter_mut()
-                .zip(column)
-                .for_each(|(distance, x)| *distance += (x - c) * (x - c));
-        }
+        let (distances, columns) = (&mut distances[start..], block.columns());
+        vectorize(
+            #[inline(always)]
+            || {
+                for (column, c) in columns.iter().zip(center) {
+                    distances
+                        .iter_mut()
+                        .zip(*column)
+                        .for_each(|(distance, x)| *distance += (x - c) * (x - c));
+                }
+            },
+        );
     }
     distances
 }

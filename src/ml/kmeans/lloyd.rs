@@ -79,6 +79,10 @@ impl<'a> Prepared<'a> {
         Self { n_features: points.n_features, blocks, arithmetic: Arithmetic::of(points), frame }
     }
 
+    pub(super) fn blocks(&self) -> Vec<&'a Block> {
+        self.blocks.iter().map(|(block, _)| *block).collect()
+    }
+
     /// Rows.
     pub(super) fn len(&self) -> usize {
         self.blocks.iter().map(|(block, _)| block.rows()).sum()

@@ -2,15 +2,18 @@
 
 mod init;
 mod lloyd;
+mod metrics;
 mod nearest;
+mod restarts;
 mod sums;
 
 use super::observations::Observations;
-use super::scaling::{Nulls, Scale, Scaled, Transform, fit_transform};
-use super::threads::map_parts;
+use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
 use super::{Error, MAX_MAGNITUDE};
 use init::Sample;
 use lloyd::{Prepared, Run};
+pub use metrics::Figures;
+use std::ops::RangeInclusive;
 
 /// How to fit a [`KMeans`].
 #[derive(Clone, Debug)]
@@ -66,8 +69,9 @@ pub struct KMeans {
 
 impl KMeans {
     /// Fits `n_clusters` centroids by Lloyd's algorithm, from the best of `n_init` starts by greedy k-means++
-    /// (D. Arthur, S. Vassilvitskii, 2007). Restarts work on the distinct rows, at most 20,000 of them, drawn by
-    /// hash; above that a run over all rows follows. Clusters are numbered by descending size, ties by centroid.
+    /// (D. Arthur, S. Vassilvitskii, 2007), improved by swaps of single centroids (P. Fränti, "Efficiency of random
+    /// swap clustering", 2018). Both work on the distinct rows, at most 20,000 of them, drawn by hash; above that a
+    /// run over all rows follows. Clusters are numbered by descending size, ties by centroid.
     /// `None` without a usable row.
     ///
     /// # Errors
@@ -75,48 +79,51 @@ impl KMeans {
     /// [`Error::TooLarge`], [`Error::WeightTooLarge`].
     pub fn fit(observations: Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
         let n_clusters = options.n_clusters;
-        assert!(n_clusters > 0 && options.n_init > 0 && options.max_iter > 0, "options are checked before");
-        if observations.rows() == 0 {
+        let Some(fitting) = Fitting::new(observations, options)? else {
             return Ok(None);
-        }
-        let observations = observations.settled();
-        let (rows, skipped) = (observations.rows(), observations.skipped());
-        let (transform, points) =
-            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
-        let sample = Sample::draw(&points, n_clusters, options.seed);
-        if sample.points.len() < n_clusters {
-            return Err(Error::TooFewDistinctRows { n_distinct: sample.points.len(), n_clusters });
-        }
-        let n_features = transform.n_features();
-        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
-        let tolerance = options.tol * variance / n_features as f64;
-        let lloyd = |rows: &Prepared, centroids: Vec<f64>, n_threads: usize| {
-            lloyd::run(rows, centroids, options.max_iter, tolerance, n_threads)
         };
-
-        let whole =
-            |n_threads| Prepared::new(if sample.is_whole { &sample.points } else { &points }, n_threads);
+        let n_distinct = fitting.sample.points.len();
+        if n_distinct < n_clusters {
+            return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
+        }
+        let prepared = fitting.prepare();
         let run = if let Some(init) = &options.init {
             assert_eq!(init.centroids.len(), n_clusters, "one initial centroid for each cluster");
-            lloyd(&whole(options.n_threads), init.centroids_in(&transform)?, options.n_threads)
+            fitting.lloyd(prepared.whole(), init.centroids_in(&fitting.transform)?, options.n_threads)
         } else {
-            let prepared = Prepared::new(&sample.points, 1);
-            let mut restarts: Vec<usize> = (0..options.n_init).collect();
-            let best_of = |restarts: &mut [usize]| {
-                let runs = restarts.iter().map(|&restart| {
-                    let centroids = init::plus_plus(&sample.points, n_clusters, options.seed, restart);
-                    lloyd(&prepared, centroids, 1)
-                });
-                best(runs)
-            };
-            let best = best(map_parts(&mut restarts, options.n_threads, best_of).into_iter());
-            if sample.is_whole {
-                best
-            } else {
-                lloyd(&whole(options.n_threads), best.centroids, options.n_threads)
-            }
+            fitting.run(&prepared, n_clusters)
         };
-        Ok(Some(Self::from_run(run, transform, [rows, skipped, points.n_samples()], options)))
+        let counts = [fitting.rows, fitting.skipped, fitting.points.n_samples()];
+        Ok(Some(Self::from_run(run, fitting.transform, counts, options)))
+    }
+
+    /// Figures of the fits with each number of clusters in `n_clusters`, which take the place of that in `options`;
+    /// `None` for a number above that of distinct rows. `None` without a usable row.
+    ///
+    /// # Errors
+    /// Those of the scaling, as in [`KMeans::fit`].
+    pub fn evaluate(
+        observations: Observations,
+        n_clusters: RangeInclusive<usize>,
+        options: &KMeansOptions,
+    ) -> Result<Option<Vec<Option<Figures>>>, Error> {
+        assert!(options.init.is_none(), "a start has one number of clusters");
+        let Some(fitting) = Fitting::new(observations, options)? else {
+            return Ok(None);
+        };
+        let prepared = fitting.prepare();
+        let means: Vec<f64> = fitting.points.extents.iter().map(|extent| extent.mean).collect();
+        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64;
+        let figures = |n_clusters| {
+            (n_clusters <= fitting.sample.points.len()).then(|| {
+                let run = fitting.run(&prepared, n_clusters);
+                let mut figures =
+                    metrics::figures(prepared.whole().blocks(), &run, &means, options.n_threads);
+                figures.inertia *= scale_up;
+                figures
+            })
+        };
+        Ok(Some(n_clusters.map(figures).collect()))
     }
 
     fn from_run(
@@ -204,9 +211,78 @@ impl KMeans {
     }
 }
 
-/// The run of least inertia, the first of equals.
-fn best(runs: impl Iterator<Item = Run>) -> Run {
-    runs.reduce(|best, run| if run.inertia < best.inertia { run } else { best }).expect("at least one run")
+/// The rows of a fit, scaled, and the distinct ones that restarts work on.
+struct Fitting<'o> {
+    options: &'o KMeansOptions,
+    transform: Transform,
+    points: Points,
+    sample: Sample,
+    /// Usable rows, those that a sample left out included.
+    rows: u64,
+    skipped: u64,
+    /// The squared shift of all centroids at which a run ends.
+    tolerance: f64,
+}
+
+/// What Lloyd's algorithm reads of the sample, and of all rows where there are more.
+struct PreparedPair<'a> {
+    sample: Prepared<'a>,
+    rows: Option<Prepared<'a>>,
+}
+
+impl<'a> PreparedPair<'a> {
+    fn whole(&self) -> &Prepared<'a> {
+        self.rows.as_ref().unwrap_or(&self.sample)
+    }
+}
+
+impl<'o> Fitting<'o> {
+    fn new(observations: Observations, options: &'o KMeansOptions) -> Result<Option<Self>, Error> {
+        assert!(
+            options.n_clusters > 0 && options.n_init > 0 && options.max_iter > 0,
+            "options are checked before"
+        );
+        if observations.rows() == 0 {
+            return Ok(None);
+        }
+        let observations = observations.settled();
+        let (rows, skipped) = (observations.rows(), observations.skipped());
+        let (transform, points) =
+            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
+        let sample = Sample::draw(&points, options.n_clusters, options.seed);
+        let n_features = transform.n_features();
+        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
+        let tolerance = options.tol * variance / n_features as f64;
+        Ok(Some(Self { options, transform, points, sample, rows, skipped, tolerance }))
+    }
+
+    fn prepare(&self) -> PreparedPair<'_> {
+        let sample = Prepared::new(&self.sample.points, 1);
+        let is_whole = self.sample.is_whole;
+        let rows = (!is_whole).then(|| Prepared::new(&self.points, self.options.n_threads));
+        PreparedPair { sample, rows }
+    }
+
+    fn lloyd(&self, rows: &Prepared, centroids: Vec<f64>, n_threads: usize) -> Run {
+        lloyd::run(rows, centroids, self.options.max_iter, self.tolerance, n_threads)
+    }
+
+    /// The run over all rows from the best start that the sample gives.
+    fn run(&self, prepared: &PreparedPair, n_clusters: usize) -> Run {
+        let search = restarts::Search {
+            points: &self.sample.points,
+            is_whole: self.sample.is_whole,
+            n_clusters,
+            seed: self.options.seed,
+            n_threads: self.options.n_threads,
+            lloyd: |centroids| self.lloyd(&prepared.sample, centroids, 1),
+        };
+        let best = search.best(self.options.n_init);
+        match &prepared.rows {
+            None => best,
+            Some(rows) => self.lloyd(rows, best.centroids, self.options.n_threads),
+        }
+    }
 }
 
 /// Sizes of a sample's clusters in proportion to all `rows`, by the method of largest remainders.

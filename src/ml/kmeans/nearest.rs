@@ -103,6 +103,61 @@ pub(super) fn own_distances(block: &Block, centroids: &[f64], labels: &[u32], di
     );
 }
 
+/// The two nearest centroids of each row of a block.
+#[derive(Default)]
+pub(super) struct TwoNearest {
+    /// Of the nearest, the lower one of two at the same distance.
+    pub(super) labels: Vec<u32>,
+    /// Squared distances to the nearest.
+    pub(super) first: Vec<f64>,
+    /// Squared distances to the second nearest; infinite where there is one centroid.
+    pub(super) second: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl TwoNearest {
+    pub(super) fn search(&mut self, block: &Block, centroids: &[f64]) {
+        /// Rows whose distances stay in the nearest cache.
+        const ROWS: usize = 256;
+        let columns = block.columns();
+        self.labels.clear();
+        self.labels.resize(block.rows(), 0);
+        for distances in [&mut self.first, &mut self.second] {
+            distances.clear();
+            distances.resize(block.rows(), f64::INFINITY);
+        }
+        self.squares.resize(ROWS, 0.0);
+        let parts =
+            self.labels.chunks_mut(ROWS).zip(self.first.chunks_mut(ROWS)).zip(self.second.chunks_mut(ROWS));
+        for (i, ((labels, first), second)) in parts.enumerate() {
+            let rows = i * ROWS..i * ROWS + labels.len();
+            let squares = &mut self.squares[..labels.len()];
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (cluster, centroid) in (0..).zip(centroids.chunks_exact(columns.len())) {
+                        squares.fill(0.0);
+                        for (column, c) in columns.iter().zip(centroid) {
+                            let column = &column[rows.clone()];
+                            squares
+                                .iter_mut()
+                                .zip(column)
+                                .for_each(|(square, x)| *square += (x - c) * (x - c));
+                        }
+                        for row in 0..squares.len() {
+                            let is_closer = squares[row] < first[row];
+                            let other = if is_closer { first[row] } else { squares[row] };
+                            second[row] = if other < second[row] { other } else { second[row] };
+                            first[row] = if is_closer { squares[row] } else { first[row] };
+                            labels[row] = if is_closer { cluster } else { labels[row] };
+                        }
+                    }
+                },
+            );
+        }
+    }
+}
+
 /// How rows are brought to single precision: about the mean of each feature, by a power of two.
 #[derive(Clone, Debug)]
 pub(super) struct Frame {
