@@ -50,14 +50,18 @@ pub const KMEANS_FIT: Function = Function {
     details: "`row` is a table's alias (every numeric field that is not an identifier is a feature), a STRUCT that \
               names the features, or a LIST or ARRAY of numbers (features `f1`, `f2`, ...). Features are scaled \
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
-              `n_init`. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
+              `n_init`, improved by swaps of single centroids. Restarts and swaps work on at most 20,000 distinct \
+              rows and take about a second at most: no further one begins after 2^32 products of rows, segments and \
+              features in restarts, or 2^28 in swaps. DuckDB can interrupt the reading of rows, but not the \
+              fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
               left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
               In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
               (population) those of the features after `log`, `fill` what stands in for missing values; `centroids` \
               are in scaled space, `inertia` is the sum of squared distances there; `rows` counts the usable rows, \
               `skipped` those left out, `sampled` those that the fit held. Sources: Lloyd, \
-              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007).",
+              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007); \
+              Fränti, *Efficiency of random swap clustering* (2018).",
     examples: &[
         Example {
             sql: "SELECT (kmeans_fit({'x': x}, 2, {'scale': 'none'})).centroids FROM (VALUES (1), (2), (3), (10), (12)) AS t(x)",
