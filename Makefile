@@ -53,7 +53,7 @@ format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci test
 	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci test
 
-docs: ## Writes what is generated from the catalog: docs/functions.md, examples.test, install.sql, build.sql
+docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
 	AMAZING_BLESS=1 $(CARGO) test --test generated
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
