@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::ffi::{Library, Registry, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, category, files, generators, introspection, kmeans, options, pca, plot, summary,
+    Example, Function, Kind, category, files, games, generators, introspection, kmeans, options, pca, plot,
+    summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -35,6 +36,9 @@ pub const FUNCTIONS: &[&Function] = &[
     &plot::SCATTER_SVG,
     &files::CONTENT_HASH,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
+    &games::SYNTHETIC_USERS,
+    &games::SYNTHETIC_GAMES,
+    &games::SYNTHETIC_GAME_EVENTS,
     &introspection::AMAZING_FUNCTIONS,
     &introspection::AMAZING_SCRIPTS,
     &introspection::AMAZING_INFO,

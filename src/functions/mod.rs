@@ -5,6 +5,7 @@
 pub mod category;
 pub mod features;
 pub mod files;
+pub mod games;
 pub mod generators;
 pub mod introspection;
 pub mod kmeans;
