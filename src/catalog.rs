@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::ffi::{Library, Registry, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, category, files, games, generators, introspection, kmeans, options, pca, plot,
-    summary,
+    Example, Function, Kind, activity, category, files, games, generators, introspection, kmeans, options,
+    pca, plot, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -19,6 +19,9 @@ pub const FUNCTIONS: &[&Function] = &[
     &pca::PCA_COMPONENTS_RELATION,
     &category::NORMALIZE_CATEGORY_RELATION,
     &category::CATEGORY_VARIANTS,
+    &activity::SESSIONIZE,
+    &activity::USER_ACTIVITY,
+    &activity::MONTHLY_ACTIVITY,
     &files::FILE_FINGERPRINT,
     &kmeans::KMEANS_FIT,
     &kmeans::KMEANS_PREDICT,

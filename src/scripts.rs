@@ -22,6 +22,7 @@ pub struct Pipeline {
 
 /// The relation macros, one file per subject.
 pub const MACROS: &[Script] = &[
+    Script { name: "activity", sql: include_str!("../sql/functions/activity.sql") },
     Script { name: "category", sql: include_str!("../sql/functions/category.sql") },
     Script { name: "files", sql: include_str!("../sql/functions/files.sql") },
     Script { name: "introspection", sql: include_str!("../sql/functions/introspection.sql") },
@@ -44,7 +45,15 @@ pub const PIPELINES: &[Pipeline] = &[
             Script { name: "30_user_segments", sql: include_str!("../sql/marketplace/30_user_segments.sql") },
         ],
     },
-    Pipeline { name: "games", raw_tables: include_str!("../sql/games/raw_tables.sql"), steps: &[] },
+    Pipeline {
+        name: "games",
+        raw_tables: include_str!("../sql/games/raw_tables.sql"),
+        steps: &[
+            Script { name: "10_clean", sql: include_str!("../sql/games/10_clean.sql") },
+            Script { name: "20_kpi", sql: include_str!("../sql/games/20_kpi.sql") },
+            Script { name: "30_user_segments", sql: include_str!("../sql/games/30_user_segments.sql") },
+        ],
+    },
 ];
 
 impl Pipeline {

@@ -5,6 +5,200 @@
 -- install.sql: creates the relations of amazing in the current database, under their bare names.
 -- Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version installed.
 
+CREATE OR REPLACE MACRO sessionize(
+    source,
+    max_gap := '30 minutes'
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            __s.*,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time,
+            CASE
+                WHEN regexp_matches(typeof(__s), '[(,] ?"?session_number"? ')
+                    THEN error(
+                        'sessionize: the source has a column session_number already, leave it out: '
+                        || 'SELECT * EXCLUDE (session_number)'
+                    )
+                WHEN
+                    coalesce(
+                        regexp_matches(CAST(max_gap AS VARCHAR), '[a-z:]')
+                        AND try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL) >= INTERVAL 0 SECOND,
+                        false
+                    )
+                    THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
+                ELSE error(
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
+                )
+            END AS __max_gap
+        FROM query_table(source) AS __s
+    ),
+
+    __starts AS (
+        SELECT
+            __e.*,
+            CASE
+                WHEN
+                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    >= __e.__time
+                    THEN 0
+                ELSE 1
+            END AS __is_start
+        FROM __events AS __e
+    )
+
+    SELECT
+        __b.* EXCLUDE (__user, __time, __max_gap, __is_start),
+        CASE
+            WHEN __b.__user IS NOT NULL AND __b.__time IS NOT NULL
+                THEN CAST(
+                    sum(__b.__is_start) OVER (
+                        PARTITION BY __b.__user
+                        ORDER BY __b.__time NULLS LAST
+                        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+                    ) AS BIGINT
+                )
+        END AS session_number
+    FROM __starts AS __b;
+
+COMMENT ON MACRO TABLE sessionize IS 'amazing 0.1.0: The session of each event: a pause longer than `max_gap` since the user''s event before begins a new one.';
+
+CREATE OR REPLACE MACRO user_activity(source) AS TABLE
+    WITH __events AS (
+        SELECT
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    )
+
+    SELECT
+        __e.__user AS user_id,
+        count(*) AS events,
+        min(__e.__time) AS first_event_time,
+        max(__e.__time) AS last_event_time,
+        date_diff('microsecond', min(__e.__time), max(__e.__time)) / 1e6 / nullif(count(*) - 1, 0)
+            AS avg_time_between_events
+    FROM __events AS __e
+    WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+    GROUP BY __e.__user;
+
+COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each user was active, one row a user.';
+
+CREATE OR REPLACE MACRO monthly_activity(
+    source,
+    col := NULL
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            CASE
+                WHEN
+                    lower(CAST(col AS VARCHAR)) IN (
+                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                    )
+                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
+                WHEN col IS NOT NULL
+                    THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
+            END AS __group,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    ),
+
+    __user_months AS (
+        SELECT
+            __e.__group AS __group,
+            __e.__user AS __user,
+            CAST(date_trunc('month', __e.__time) AS DATE) AS __month,
+            count(*) AS __n_events
+        FROM __events AS __e
+        WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+        GROUP BY __e.__group, __e.__user, CAST(date_trunc('month', __e.__time) AS DATE)
+    ),
+
+    __dated_user_months AS (
+        SELECT
+            __u.*,
+            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+        FROM __user_months AS __u
+    ),
+
+    __active_months AS (
+        SELECT
+            __u.__group AS __group,
+            __u.__month AS __month,
+            CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
+            count(*) AS __n_users,
+            count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+        FROM __dated_user_months AS __u
+        GROUP BY __u.__group, __u.__month
+    ),
+
+    __calendar AS (
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        FROM __active_months AS __a
+    ),
+
+    __groups AS (
+        SELECT DISTINCT __a.__group AS __group
+        FROM __active_months AS __a
+    ),
+
+    __months AS (
+        SELECT
+            __g.__group AS __group,
+            __c.__month AS __month,
+            coalesce(__a.__n_events, 0) AS __n_events,
+            coalesce(__a.__n_users, 0) AS __n_users,
+            coalesce(__a.__n_new, 0) AS __n_new,
+            coalesce(__a.__n_reactivated, 0) AS __n_reactivated
+        FROM __groups AS __g
+        CROSS JOIN __calendar AS __c
+        LEFT JOIN __active_months AS __a
+            ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
+    ),
+
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    __results AS (
+        SELECT
+            COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END),
+            CAST(NULL AS DATE) AS month,
+            CAST(NULL AS BIGINT) AS events,
+            CAST(NULL AS BIGINT) AS active_users,
+            CAST(NULL AS BIGINT) AS new_users,
+            CAST(NULL AS BIGINT) AS churned_users,
+            CAST(NULL AS BIGINT) AS reactivated_users
+        FROM query_table(source) AS __s
+        WHERE false
+        UNION ALL
+        SELECT
+            __m.__group,
+            __m.__month,
+            __m.__n_events,
+            __m.__n_users,
+            __m.__n_new,
+            coalesce(lag(__m.__n_users) OVER (PARTITION BY __m.__group ORDER BY __m.__month), 0)
+            - (__m.__n_users - __m.__n_new - __m.__n_reactivated),
+            __m.__n_reactivated
+        FROM __months AS __m
+    )
+
+    SELECT COLUMNS(
+        CASE
+            WHEN col IS NULL
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+            ELSE [
+                CAST(col AS VARCHAR),
+                'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+            ]
+        END
+    )
+    FROM __results AS __r
+    ORDER BY ALL;
+
+COMMENT ON MACRO TABLE monthly_activity IS 'amazing 0.1.0: Users who are active, new, gone and back, one row a calendar month.';
+
 CREATE OR REPLACE MACRO normalize_category(
     source,
     col,
@@ -1706,3 +1900,1332 @@ DROP TABLE temp.load_counts;
 COMMIT;
 
 SELECT unnest(getvariable('load_summary'));
+
+-- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing disappears on the way.
+--
+-- clean.users            one row: a user
+-- clean.games            one row: a game
+-- clean.events           one row: an event
+-- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across midnight
+-- clean.session_games    one row: a session and game, with its first and last event of this game; the game is NULL for
+--                        events without one
+-- clean.rejected_users, clean.rejected_games, clean.rejected_events
+--                        one row: a row of the raw table that could not be kept, as it was, with the reason
+-- clean.corrections      one row: a value of a row that was kept and is not what the file says, with the number of rows
+--
+-- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing.
+--
+-- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons that applies:
+--   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
+--   bad time                  of events: `2024-06-15T14:23:01`, with a fraction, with a space for the `T`, with `Z` or ` UTC`
+--   no user, bad user, unknown user
+--   no game, bad game, unknown game    a login may be without a game
+--   duplicate id              another row with this id stays: the one whose content most rows have, else the first by
+--                             content, whatever the order of rows
+--
+-- Everything else is a value, and the row stays. Rules of clean.corrections:
+--   case, accent, synonym, typo   a category that normalize_category repaired
+--   none, ambiguous               a category that it could not repair: `unknown`
+--   empty                         a missing category or game name: `unknown`
+--   negative                      a duration below 0: NULL
+--   invalid                       a duration that is not a whole number, a registration date that is none: NULL
+-- Missing durations, dates and e-mail addresses are NULL and no correction. A correction shows a missing value as NULL.
+--
+-- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
+-- sum of the durations that its events tell.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS clean;
+
+-- What each value of a category becomes. `unknown` is an entry, or what is called so already would be a correction.
+CREATE OR REPLACE TEMP TABLE clean_categories AS
+SELECT
+    c.column_name,
+    c.raw_value,
+    coalesce(c.normalized, 'unknown') AS clean_value,
+    c.rule
+FROM (
+    SELECT
+        'age_range' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'age_range', ['-18', '18-25', '26-35', '36-50', '50+', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'workout_frequency' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'workout_frequency', ['minimal', 'flexible', 'regular', 'maximal', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'gender' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'gender', map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []}
+    )
+    UNION ALL
+    SELECT
+        'location' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'location', ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'subscription_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'subscription_type', ['free', 'trial', 'premium', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'game_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'game_type', ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'platform' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'platform', ['iOS', 'Android', 'Web', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'difficulty' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'difficulty', ['easy', 'medium', 'hard', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'event_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.events', 'event_type', ['login', 'start_game', 'finish_game', 'purchase', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'device_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.events', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
+    )
+) AS c;
+
+-- Each raw row with its typed identifiers and the reason, but for duplicates, why it cannot be kept.
+CREATE OR REPLACE TEMP VIEW clean_read_users AS
+SELECT
+    u.rowid AS raw_row,
+    u.*,
+    if(regexp_full_match(u.user_id, '[0-9]+'), TRY_CAST(u.user_id AS BIGINT), NULL) AS typed_id,
+    try_strptime(
+        u.registration_date,
+        ['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S']
+    )::DATE AS typed_date,
+    CASE
+        WHEN coalesce(u.user_id, '') = '' THEN 'no id'
+        WHEN typed_id IS NULL THEN 'bad id'
+    END AS reason
+FROM raw.users AS u;
+
+CREATE OR REPLACE TEMP VIEW clean_read_games AS
+SELECT
+    g.rowid AS raw_row,
+    g.*,
+    if(regexp_full_match(g.game_id, '[0-9]+'), TRY_CAST(g.game_id AS BIGINT), NULL) AS typed_id,
+    CASE
+        WHEN coalesce(g.game_id, '') = '' THEN 'no id'
+        WHEN typed_id IS NULL THEN 'bad id'
+    END AS reason
+FROM raw.games AS g;
+
+CREATE OR REPLACE TEMP TABLE clean_user_ids AS
+SELECT DISTINCT u.typed_id AS user_id
+FROM temp.clean_read_users AS u
+WHERE u.reason IS NULL;
+
+CREATE OR REPLACE TEMP TABLE clean_game_ids AS
+SELECT DISTINCT g.typed_id AS game_id
+FROM temp.clean_read_games AS g
+WHERE g.reason IS NULL;
+
+CREATE OR REPLACE TEMP VIEW clean_read_events AS
+SELECT
+    e.*,
+    coalesce(t.clean_value, 'unknown') AS clean_type,
+    CASE
+        WHEN coalesce(e.event_id, '') = '' THEN 'no id'
+        WHEN e.typed_id IS NULL THEN 'bad id'
+        WHEN e.typed_time IS NULL THEN 'bad time'
+        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN u.user_id IS NULL THEN 'unknown user'
+        WHEN coalesce(e.game_id, '') = '' THEN if(clean_type = 'login', NULL, 'no game')
+        WHEN e.typed_game IS NULL THEN 'bad game'
+        WHEN g.game_id IS NULL THEN 'unknown game'
+    END AS reason
+FROM (
+    SELECT
+        r.rowid AS raw_row,
+        r.*,
+        if(regexp_full_match(r.event_id, '[0-9]+'), TRY_CAST(r.event_id AS BIGINT), NULL) AS typed_id,
+        if(regexp_full_match(r.user_id, '[0-9]+'), TRY_CAST(r.user_id AS BIGINT), NULL) AS typed_user,
+        if(regexp_full_match(r.game_id, '[0-9]+'), TRY_CAST(r.game_id AS BIGINT), NULL) AS typed_game,
+        try_strptime(
+            r.event_time,
+            [
+                '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%SZ', '%Y-%m-%d %H:%M:%S UTC',
+                '%Y-%m-%dT%H:%M:%S.%f', '%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%dT%H:%M:%S.%fZ'
+            ]
+        ) AS typed_time,
+        -- Spreadsheets and data frames write whole numbers as `60.0`.
+        if(
+            regexp_full_match(r.duration_seconds, '[0-9]+(\.0+)?'),
+            TRY_CAST(r.duration_seconds AS INTEGER),
+            NULL
+        ) AS typed_duration
+    FROM raw.events AS r
+) AS e
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
+LEFT JOIN temp.clean_user_ids AS u ON u.user_id = e.typed_user
+LEFT JOIN temp.clean_game_ids AS g ON g.game_id = e.typed_game;
+
+-- Only rows whose identifier occurs twice are compared; the plain cast takes more than an identifier may be, which does
+-- no harm here.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH same_ids AS (
+    SELECT
+        'users' AS table_name,
+        u.raw_row,
+        u.typed_id,
+        u.file_name,
+        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type]
+            AS content
+    FROM temp.clean_read_users AS u
+    WHERE
+        u.reason IS NULL
+        AND u.typed_id IN (SELECT TRY_CAST(r.user_id AS BIGINT) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        g.raw_row,
+        g.typed_id,
+        g.file_name,
+        [g.game_type, g.game_name, g.platform, g.difficulty] AS content
+    FROM temp.clean_read_games AS g
+    WHERE
+        g.reason IS NULL
+        AND g.typed_id IN (SELECT TRY_CAST(r.game_id AS BIGINT) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        e.raw_row,
+        e.typed_id,
+        e.file_name,
+        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type] AS content
+    FROM temp.clean_read_events AS e
+    WHERE
+        e.reason IS NULL
+        AND e.typed_id IN (SELECT TRY_CAST(r.event_id AS BIGINT) FROM raw.events AS r GROUP BY ALL HAVING count(*) > 1)
+),
+
+counted_rows AS (
+    SELECT
+        s.*,
+        count(*) OVER (PARTITION BY s.table_name, s.typed_id, s.content) AS copies
+    FROM same_ids AS s
+)
+
+SELECT
+    c.table_name,
+    c.raw_row
+FROM counted_rows AS c
+QUALIFY
+    row_number() OVER (
+        PARTITION BY c.table_name, c.typed_id
+        ORDER BY
+            c.copies DESC,
+            c.content,
+            c.file_name,
+            c.raw_row
+    ) > 1;
+
+-- The rows that cannot be kept: few, as a rule.
+CREATE OR REPLACE TEMP TABLE clean_rejected AS
+SELECT
+    'users' AS table_name,
+    u.raw_row,
+    u.reason
+FROM temp.clean_read_users AS u
+WHERE u.reason IS NOT NULL
+UNION ALL
+SELECT
+    'games' AS table_name,
+    g.raw_row,
+    g.reason
+FROM temp.clean_read_games AS g
+WHERE g.reason IS NOT NULL
+UNION ALL
+SELECT
+    'events' AS table_name,
+    e.raw_row,
+    e.reason
+FROM temp.clean_read_events AS e
+WHERE e.reason IS NOT NULL
+UNION ALL
+SELECT
+    d.table_name,
+    d.raw_row,
+    'duplicate id' AS reason
+FROM temp.clean_duplicates AS d;
+
+CREATE OR REPLACE TABLE clean.rejected_users AS
+SELECT
+    u.*,
+    x.reason
+FROM raw.users AS u
+JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.rowid;
+
+CREATE OR REPLACE TABLE clean.rejected_games AS
+SELECT
+    g.*,
+    x.reason
+FROM raw.games AS g
+JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.rowid;
+
+CREATE OR REPLACE TABLE clean.rejected_events AS
+SELECT
+    e.*,
+    x.reason
+FROM raw.events AS e
+JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.rowid;
+
+CREATE OR REPLACE TABLE clean.users AS
+SELECT
+    u.typed_id AS user_id,
+    coalesce(a.clean_value, 'unknown') AS age_range,
+    u.typed_date AS registration_date,
+    nullif(u.email, '') AS email,
+    coalesce(w.clean_value, 'unknown') AS workout_frequency,
+    coalesce(g.clean_value, 'unknown') AS gender,
+    coalesce(l.clean_value, 'unknown') AS location,
+    coalesce(s.clean_value, 'unknown') AS subscription_type
+FROM temp.clean_read_users AS u
+ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.raw_row
+LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
+LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
+LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
+LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
+
+CREATE OR REPLACE TABLE clean.games AS
+SELECT
+    g.typed_id AS game_id,
+    coalesce(t.clean_value, 'unknown') AS game_type,
+    coalesce(nullif(g.game_name, ''), 'unknown') AS game_name,
+    coalesce(p.clean_value, 'unknown') AS platform,
+    coalesce(d.clean_value, 'unknown') AS difficulty
+FROM temp.clean_read_games AS g
+ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.raw_row
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
+LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
+
+CREATE OR REPLACE TABLE clean.events AS
+SELECT
+    e.typed_id AS event_id,
+    e.typed_game AS game_id,
+    e.typed_user AS user_id,
+    e.typed_time AS event_time,
+    e.clean_type AS event_type,
+    e.typed_duration AS duration_seconds,
+    coalesce(d.clean_value, 'unknown') AS device_type
+FROM temp.clean_read_events AS e
+ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.raw_row
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type;
+
+-- The values of the rows that were kept, and what became of them.
+CREATE OR REPLACE TABLE clean.corrections AS
+WITH kept_users AS (
+    SELECT u.*
+    FROM temp.clean_read_users AS u
+    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.raw_row
+),
+
+kept_games AS (
+    SELECT g.*
+    FROM raw.games AS g
+    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.rowid
+),
+
+kept_events AS (
+    SELECT
+        e.event_type,
+        e.device_type,
+        if(e.typed_duration IS NULL, e.duration_seconds, NULL) AS lost_duration,
+        count(*) AS row_count
+    FROM temp.clean_read_events AS e
+    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.raw_row
+    GROUP BY ALL
+),
+
+kept_values AS (
+    SELECT
+        'users' AS table_name,
+        unnest(
+            [
+                {'column_name': 'age_range', 'raw_value': u.age_range},
+                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency},
+                {'column_name': 'gender', 'raw_value': u.gender},
+                {'column_name': 'location', 'raw_value': u.location},
+                {'column_name': 'subscription_type', 'raw_value': u.subscription_type},
+                {
+                    'column_name': 'registration_date',
+                    'raw_value': if(u.typed_date IS NULL, u.registration_date, NULL)
+                }
+            ]
+        ) AS kept,
+        1 AS row_count
+    FROM kept_users AS u
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        unnest(
+            [
+                {'column_name': 'game_type', 'raw_value': g.game_type},
+                {'column_name': 'game_name', 'raw_value': g.game_name},
+                {'column_name': 'platform', 'raw_value': g.platform},
+                {'column_name': 'difficulty', 'raw_value': g.difficulty}
+            ]
+        ) AS kept,
+        1 AS row_count
+    FROM kept_games AS g
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        unnest(
+            [
+                {'column_name': 'event_type', 'raw_value': e.event_type},
+                {'column_name': 'device_type', 'raw_value': e.device_type},
+                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration}
+            ]
+        ) AS kept,
+        e.row_count
+    FROM kept_events AS e
+),
+
+counted_values AS (
+    SELECT
+        v.table_name,
+        v.kept.column_name,
+        nullif(v.kept.raw_value, '') AS raw_value,
+        sum(v.row_count)::BIGINT AS row_count
+    FROM kept_values AS v
+    GROUP BY ALL
+)
+
+SELECT
+    v.table_name,
+    v.column_name,
+    v.raw_value,
+    if(v.column_name IN ('duration_seconds', 'registration_date'), NULL, coalesce(c.clean_value, 'unknown'))
+        AS clean_value,
+    CASE
+        WHEN v.column_name IN ('duration_seconds', 'registration_date')
+            THEN if(coalesce(TRY_CAST(v.raw_value AS DOUBLE) < 0, false), 'negative', 'invalid')
+        ELSE coalesce(c.rule, 'empty')
+    END AS rule,
+    v.row_count
+FROM counted_values AS v
+LEFT JOIN temp.clean_categories AS c ON c.column_name = v.column_name AND c.raw_value = v.raw_value
+WHERE
+    CASE
+        WHEN v.column_name IN ('duration_seconds', 'registration_date') THEN v.raw_value IS NOT NULL
+        WHEN v.column_name = 'game_name' THEN v.raw_value IS NULL
+        ELSE c.rule IS DISTINCT FROM 'exact'
+    END
+ORDER BY ALL;
+
+-- One pass over the events gives them their sessions; what is kept of it are sums.
+CREATE OR REPLACE TABLE clean.session_games AS
+SELECT
+    s.user_id,
+    s.session_number,
+    s.game_id,
+    min(s.event_time) AS first_event_time,
+    max(s.event_time) AS last_event_time,
+    count(*) AS events,
+    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
+FROM amz.sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
+GROUP BY
+    s.user_id,
+    s.session_number,
+    s.game_id;
+
+CREATE OR REPLACE TABLE clean.sessions AS
+SELECT
+    g.user_id,
+    g.session_number,
+    min(g.first_event_time) AS session_start,
+    max(g.last_event_time) AS session_end,
+    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
+    sum(g.events)::BIGINT AS events,
+    sum(g.seconds_played)::BIGINT AS seconds_played
+FROM clean.session_games AS g
+GROUP BY
+    g.user_id,
+    g.session_number;
+
+SET VARIABLE clean_check = (
+    SELECT
+        string_agg(
+            if(
+                counts.raw_rows <> counts.clean_rows + counts.rejected_rows,
+                error(
+                    '10_clean: ' || counts.raw_rows || ' raw rows of ' || counts.table_name || ' are not '
+                    || counts.clean_rows || ' + ' || counts.rejected_rows || ' rejected rows'
+                ),
+                NULL
+            )
+        )
+    FROM (
+        SELECT
+            'users' AS table_name,
+            (SELECT count(*) FROM raw.users) AS raw_rows,
+            (SELECT count(*) FROM clean.users) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_users) AS rejected_rows
+        UNION ALL
+        SELECT
+            'games' AS table_name,
+            (SELECT count(*) FROM raw.games) AS raw_rows,
+            (SELECT count(*) FROM clean.games) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_games) AS rejected_rows
+        UNION ALL
+        SELECT
+            'events' AS table_name,
+            (SELECT count(*) FROM raw.events) AS raw_rows,
+            (SELECT count(*) FROM clean.events) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_events) AS rejected_rows
+    ) AS counts
+);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '10_clean',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM clean.events);
+
+DROP VIEW temp.clean_read_users;
+
+DROP VIEW temp.clean_read_games;
+
+DROP VIEW temp.clean_read_events;
+
+DROP TABLE temp.clean_categories;
+
+DROP TABLE temp.clean_user_ids;
+
+DROP TABLE temp.clean_game_ids;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP TABLE temp.clean_rejected;
+
+COMMIT;
+
+SELECT
+    o.table_name,
+    o.outcome,
+    count(*) AS row_count
+FROM (
+    SELECT
+        'users' AS table_name,
+        'kept' AS outcome
+    FROM clean.users
+    UNION ALL
+    SELECT
+        'users' AS table_name,
+        x.reason
+    FROM clean.rejected_users AS x
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        'kept' AS outcome
+    FROM clean.games
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        x.reason
+    FROM clean.rejected_games AS x
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        'kept' AS outcome
+    FROM clean.events
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        x.reason
+    FROM clean.rejected_events AS x
+) AS o
+GROUP BY ALL
+ORDER BY
+    o.table_name,
+    row_count DESC,
+    o.outcome;
+
+-- Step 20_kpi of the pipeline `games`: who plays, what, where, and what each month brought.
+--
+-- kpi.user_status          one row: a user
+-- kpi.user_status_counts   one row: a status, also one that nobody has
+-- kpi.user_engagement      one row: a user; NULL for figures that need an event and a favourite that is not known
+-- kpi.demographics         one row: a dimension (age_range, gender, subscription_type, workout_frequency) and value
+-- kpi.game_performance     one row: a game, also one that nobody played
+-- kpi.monthly              one row: a month, from the first event to the last, also one without events (UTC)
+-- kpi.monthly_by_game      one row: a game and month, every game and every month of kpi.monthly
+-- kpi.monthly_by_location  one row: a location and month, every location of a user and every month of kpi.monthly
+-- kpi.seasonality          one row: a month of kpi.monthly
+-- kpi.location             one row: a location of a user
+-- kpi.location_behaviour   one row: a location of a user; figures are per user who ever played, NULL where nobody did
+--
+-- Parameter (session variable):
+--   as_of  the day on which users are active or not, at its end (the day of the last event)
+--
+-- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of as_of. As of
+--   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
+--   none in this time. `inactive`: no event up to as_of. first_event_time, last_event_time and days_since_last_event of
+--   kpi.user_status are those up to as_of. active_users is meant so in demographics, game_performance (an event in the
+--   game) and location. The days_since_last_event of kpi.user_engagement count from the last event of all to as_of; no
+--   other figure depends on it.
+-- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
+--   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
+--   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
+-- A session belongs to the month in which it begins. Of a game, sessions are those with an event in the game, from the
+--   first to the last such event. A session of one event has 0 seconds and counts in the mean.
+-- A change is (this month - the other) / the other, against the month before or the same month of the year before;
+--   NULL where that month is not in the table or a zero.
+-- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the game with the smallest
+--   identifier, the device or type that is first by name. `unknown` is nobody's favourite.
+-- finish_rate: events finish_game / start_game, NULL without a start.
+-- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends. `level` is the median
+--   of the 13 months around it, of fewer at the ends. `seasonal_index` is the median of the calendar month's ratios of
+--   events to level in all years, and 1: what recurs; of a month that was seen in one year only it is NULL, taken as 1.
+--   `expected` = level * seasonal_index, `deviation` = events / expected - 1. `is_outlier`, a one-off: the deviation's
+--   modified z-score is beyond 3.5 (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); its scale is not
+--   taken below 1 / sqrt(expected), the noise of a count.
+--
+-- A mean is one division of exact sums, so that no figure depends on the order of rows.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS kpi;
+
+-- The time in which an event makes a user active.
+CREATE OR REPLACE TEMP TABLE kpi_active_time AS
+SELECT
+    d.as_of,
+    (d.as_of - INTERVAL 6 MONTH)::TIMESTAMP AS start_time,
+    (d.as_of + INTERVAL 1 DAY)::TIMESTAMP AS end_time
+FROM (
+    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
+    FROM clean.events AS e
+) AS d;
+
+CREATE OR REPLACE TABLE kpi.user_status AS
+WITH histories AS (
+    SELECT
+        e.user_id,
+        min(e.event_time) AS first_event_time,
+        max(e.event_time) AS last_event_time
+    FROM clean.events AS e
+    CROSS JOIN temp.kpi_active_time AS t
+    WHERE e.event_time < t.end_time
+    GROUP BY e.user_id
+)
+
+SELECT
+    u.user_id,
+    CASE
+        WHEN h.user_id IS NULL THEN 'inactive'
+        WHEN h.last_event_time >= t.start_time THEN 'active'
+        ELSE 'churned'
+    END AS status,
+    h.first_event_time,
+    h.last_event_time,
+    date_diff('day', h.last_event_time::DATE, t.as_of) AS days_since_last_event
+FROM clean.users AS u
+CROSS JOIN temp.kpi_active_time AS t
+LEFT JOIN histories AS h ON h.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.user_status_counts AS
+SELECT
+    known.status,
+    count(s.user_id) AS users,
+    (count(s.user_id) / nullif(sum(count(s.user_id)) OVER (), 0))::DOUBLE AS share
+FROM (
+    VALUES
+        ('active'),
+        ('churned'),
+        ('inactive')
+) AS known (status)
+LEFT JOIN kpi.user_status AS s ON s.status = known.status
+GROUP BY known.status
+ORDER BY known.status;
+
+CREATE OR REPLACE TEMP TABLE kpi_user_games AS
+SELECT
+    g.user_id,
+    g.game_id,
+    sum(g.events)::BIGINT AS events,
+    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time) > 0 AS is_active
+FROM clean.session_games AS g
+CROSS JOIN temp.kpi_active_time AS t
+WHERE g.game_id IS NOT NULL
+GROUP BY
+    g.user_id,
+    g.game_id;
+
+CREATE OR REPLACE TABLE kpi.user_engagement AS
+WITH user_sessions AS (
+    SELECT
+        s.user_id,
+        count(*) AS sessions,
+        sum(s.session_seconds)::BIGINT AS session_seconds,
+        sum(s.seconds_played)::BIGINT AS seconds_played
+    FROM clean.sessions AS s
+    GROUP BY s.user_id
+),
+
+user_days AS (
+    SELECT
+        e.user_id,
+        e.event_time::DATE AS day
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.event_time::DATE
+),
+
+active_times AS (
+    SELECT
+        d.user_id,
+        count(*) AS days_active,
+        count(DISTINCT date_trunc('month', d.day)) AS months_active
+    FROM user_days AS d
+    GROUP BY d.user_id
+),
+
+favourite_games AS (
+    SELECT
+        g.user_id,
+        g.game_id,
+        count(*) OVER (PARTITION BY g.user_id) AS games_played
+    FROM temp.kpi_user_games AS g
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY g.user_id
+            ORDER BY
+                g.events DESC,
+                g.game_id
+        ) = 1
+),
+
+user_devices AS (
+    SELECT
+        e.user_id,
+        e.device_type,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.device_type
+),
+
+-- The unknown device comes last: it is first where there is no other.
+favourite_devices AS (
+    SELECT
+        d.user_id,
+        nullif(d.device_type, 'unknown') AS device_type,
+        sum(d.purchases) OVER (PARTITION BY d.user_id)::BIGINT AS purchases
+    FROM user_devices AS d
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY d.user_id
+            ORDER BY
+                d.device_type = 'unknown',
+                d.events DESC,
+                d.device_type
+        ) = 1
+)
+
+SELECT
+    u.user_id,
+    coalesce(a.events, 0) AS events,
+    coalesce(s.sessions, 0) AS sessions,
+    coalesce(m.days_active, 0) AS days_active,
+    coalesce(m.months_active, 0) AS months_active,
+    (a.events / m.months_active)::DOUBLE AS events_per_active_month,
+    a.avg_time_between_events,
+    (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    coalesce(s.seconds_played, 0) AS seconds_played,
+    coalesce(g.games_played, 0) AS games_played,
+    g.game_id AS favourite_game,
+    d.device_type AS favourite_device,
+    coalesce(d.purchases, 0) AS purchases,
+    a.last_event_time,
+    date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
+FROM clean.users AS u
+CROSS JOIN temp.kpi_active_time AS t
+LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN active_times AS m ON m.user_id = u.user_id
+LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
+LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
+LEFT JOIN favourite_devices AS d ON d.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.demographics AS
+SELECT
+    u.dimension,
+    u.value,
+    count(*) AS users,
+    count(*) FILTER (s.status = 'active') AS active_users,
+    (count(*) / sum(count(*)) OVER (PARTITION BY u.dimension))::DOUBLE AS share,
+    (count(*) FILTER (s.status = 'active') / count(*))::DOUBLE AS active_rate
+FROM (
+    UNPIVOT clean.users
+    ON age_range, gender, subscription_type, workout_frequency
+    INTO NAME dimension VALUE value
+) AS u
+JOIN kpi.user_status AS s ON s.user_id = u.user_id
+GROUP BY
+    u.dimension,
+    u.value
+ORDER BY
+    u.dimension,
+    u.value;
+
+CREATE OR REPLACE TABLE kpi.game_performance AS
+WITH game_users AS (
+    SELECT
+        g.game_id,
+        count(*) AS users,
+        count(*) FILTER (g.is_active) AS active_users
+    FROM temp.kpi_user_games AS g
+    GROUP BY g.game_id
+),
+
+game_sessions AS (
+    SELECT
+        g.game_id,
+        count(*) AS sessions,
+        sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds,
+        sum(g.seconds_played)::BIGINT AS seconds_played
+    FROM clean.session_games AS g
+    GROUP BY g.game_id
+),
+
+game_events AS (
+    SELECT
+        e.game_id,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'start_game') AS starts,
+        count(*) FILTER (e.event_type = 'finish_game') AS finishes,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases
+    FROM clean.events AS e
+    GROUP BY e.game_id
+)
+
+SELECT
+    g.game_id,
+    g.game_name,
+    g.game_type,
+    g.platform,
+    g.difficulty,
+    coalesce(e.events, 0) AS events,
+    coalesce(u.users, 0) AS users,
+    coalesce(u.active_users, 0) AS active_users,
+    rank() OVER (ORDER BY coalesce(u.active_users, 0) DESC) AS rank,
+    coalesce(s.sessions, 0) AS sessions,
+    (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    coalesce(s.seconds_played, 0) AS seconds_played,
+    coalesce(e.starts, 0) AS starts,
+    coalesce(e.finishes, 0) AS finishes,
+    (e.finishes / nullif(e.starts, 0))::DOUBLE AS finish_rate,
+    coalesce(e.purchases, 0) AS purchases
+FROM clean.games AS g
+LEFT JOIN game_events AS e ON e.game_id = g.game_id
+LEFT JOIN game_users AS u ON u.game_id = g.game_id
+LEFT JOIN game_sessions AS s ON s.game_id = g.game_id
+ORDER BY
+    rank,
+    g.game_id;
+
+-- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all', 'game' or 'location'.
+CREATE OR REPLACE TEMP VIEW kpi_located_events AS
+SELECT
+    e.user_id,
+    e.event_time,
+    e.event_type,
+    u.location
+FROM clean.events AS e
+JOIN clean.users AS u ON u.user_id = e.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_month_activity AS
+SELECT
+    'all' AS level,
+    NULL::BIGINT AS game_id,
+    NULL::VARCHAR AS location,
+    a.*
+FROM amz.monthly_activity('clean.events') AS a
+UNION ALL
+SELECT
+    'game' AS level,
+    a.game_id,
+    NULL AS location,
+    a.* EXCLUDE (game_id)
+FROM amz.monthly_activity('clean.events', col := 'game_id') AS a
+UNION ALL
+SELECT
+    'location' AS level,
+    NULL AS game_id,
+    a.location,
+    a.* EXCLUDE (location)
+FROM amz.monthly_activity('temp.kpi_located_events', col := 'location') AS a;
+
+CREATE OR REPLACE TEMP TABLE kpi_month_sessions AS
+SELECT
+    if(grouping(u.location) = 1, 'all', 'location') AS level,
+    NULL::BIGINT AS game_id,
+    u.location,
+    date_trunc('month', s.session_start)::DATE AS month,
+    count(*) AS sessions,
+    sum(s.session_seconds)::BIGINT AS session_seconds
+FROM clean.sessions AS s
+JOIN clean.users AS u ON u.user_id = s.user_id
+GROUP BY
+    GROUPING SETS (
+        (date_trunc('month', s.session_start)),
+        (date_trunc('month', s.session_start), u.location)
+    )
+UNION ALL
+SELECT
+    'game' AS level,
+    g.game_id,
+    NULL AS location,
+    date_trunc('month', g.first_event_time)::DATE AS month,
+    count(*) AS sessions,
+    sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds
+FROM clean.session_games AS g
+GROUP BY
+    g.game_id,
+    date_trunc('month', g.first_event_time);
+
+CREATE OR REPLACE TEMP TABLE kpi_month_purchases AS
+SELECT
+    CASE
+        WHEN grouping(e.game_id) = 0 THEN 'game'
+        WHEN grouping(u.location) = 0 THEN 'location'
+        ELSE 'all'
+    END AS level,
+    e.game_id,
+    u.location,
+    date_trunc('month', e.event_time)::DATE AS month,
+    count(*) AS purchases
+FROM clean.events AS e
+JOIN clean.users AS u ON u.user_id = e.user_id
+WHERE e.event_type = 'purchase'
+GROUP BY
+    GROUPING SETS (
+        (date_trunc('month', e.event_time)),
+        (date_trunc('month', e.event_time), e.game_id),
+        (date_trunc('month', e.event_time), u.location)
+    );
+
+CREATE OR REPLACE TEMP TABLE kpi_months AS
+WITH subjects AS (
+    SELECT
+        'all' AS level,
+        NULL::BIGINT AS game_id,
+        NULL::VARCHAR AS location
+    UNION ALL
+    SELECT
+        'game' AS level,
+        g.game_id,
+        NULL AS location
+    FROM clean.games AS g
+    UNION ALL
+    SELECT DISTINCT
+        'location' AS level,
+        NULL::BIGINT AS game_id,
+        u.location
+    FROM clean.users AS u
+),
+
+calendar AS (
+    SELECT a.month
+    FROM temp.kpi_month_activity AS a
+    WHERE a.level = 'all'
+),
+
+months AS (
+    SELECT
+        j.level,
+        j.game_id,
+        j.location,
+        c.month,
+        coalesce(a.events, 0) AS events,
+        coalesce(a.active_users, 0) AS active_users,
+        coalesce(a.new_users, 0) AS new_users,
+        coalesce(a.churned_users, 0) AS churned_users,
+        coalesce(a.reactivated_users, 0) AS reactivated_users,
+        coalesce(s.sessions, 0) AS sessions,
+        (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+        coalesce(p.purchases, 0) AS purchases
+    FROM subjects AS j
+    CROSS JOIN calendar AS c
+    LEFT JOIN temp.kpi_month_activity AS a
+        ON
+            a.level = j.level
+            AND a.game_id IS NOT DISTINCT FROM j.game_id
+            AND a.location IS NOT DISTINCT FROM j.location
+            AND a.month = c.month
+    LEFT JOIN temp.kpi_month_sessions AS s
+        ON
+            s.level = j.level
+            AND s.game_id IS NOT DISTINCT FROM j.game_id
+            AND s.location IS NOT DISTINCT FROM j.location
+            AND s.month = c.month
+    LEFT JOIN temp.kpi_month_purchases AS p
+        ON
+            p.level = j.level
+            AND p.game_id IS NOT DISTINCT FROM j.game_id
+            AND p.location IS NOT DISTINCT FROM j.location
+            AND p.month = c.month
+)
+
+SELECT
+    m.*,
+    ((m.events - lag(m.events) OVER subject) / nullif(lag(m.events) OVER subject, 0))::DOUBLE AS events_change,
+    ((m.active_users - lag(m.active_users) OVER subject) / nullif(lag(m.active_users) OVER subject, 0))::DOUBLE AS active_users_change,
+    ((m.sessions - lag(m.sessions) OVER subject) / nullif(lag(m.sessions) OVER subject, 0))::DOUBLE AS sessions_change,
+    ((m.purchases - lag(m.purchases) OVER subject) / nullif(lag(m.purchases) OVER subject, 0))::DOUBLE AS purchases_change,
+    ((m.events - lag(m.events, 12) OVER subject) / nullif(lag(m.events, 12) OVER subject, 0))::DOUBLE AS events_year_change,
+    ((m.active_users - lag(m.active_users, 12) OVER subject) / nullif(lag(m.active_users, 12) OVER subject, 0))::DOUBLE
+        AS active_users_year_change,
+    ((m.sessions - lag(m.sessions, 12) OVER subject) / nullif(lag(m.sessions, 12) OVER subject, 0))::DOUBLE AS sessions_year_change,
+    ((m.purchases - lag(m.purchases, 12) OVER subject) / nullif(lag(m.purchases, 12) OVER subject, 0))::DOUBLE
+        AS purchases_year_change
+FROM months AS m
+WINDOW subject AS (PARTITION BY m.level, m.game_id, m.location ORDER BY m.month);
+
+CREATE OR REPLACE TABLE kpi.monthly AS
+SELECT m.* EXCLUDE (level, game_id, location)
+FROM temp.kpi_months AS m
+WHERE m.level = 'all'
+ORDER BY m.month;
+
+CREATE OR REPLACE TABLE kpi.monthly_by_game AS
+SELECT m.* EXCLUDE (level, location)
+FROM temp.kpi_months AS m
+WHERE m.level = 'game'
+ORDER BY
+    m.game_id,
+    m.month;
+
+CREATE OR REPLACE TABLE kpi.monthly_by_location AS
+SELECT m.* EXCLUDE (level, game_id)
+FROM temp.kpi_months AS m
+WHERE m.level = 'location'
+ORDER BY
+    m.location,
+    m.month;
+
+CREATE OR REPLACE TABLE kpi.seasonality AS
+WITH smoothed_months AS (
+    SELECT
+        m.month,
+        m.events,
+        avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
+        median(m.events) OVER (ORDER BY m.month ROWS BETWEEN 6 PRECEDING AND 6 FOLLOWING)::DOUBLE AS level
+    FROM kpi.monthly AS m
+),
+
+calendar_months AS (
+    SELECT
+        month(s.month) AS calendar_month,
+        list_aggregate(list_append(list(s.events / s.level), 1.0), 'median') AS seasonal_index
+    FROM smoothed_months AS s
+    WHERE s.level > 0
+    GROUP BY month(s.month)
+    HAVING count(*) > 1
+),
+
+expected_months AS (
+    SELECT
+        s.*,
+        c.seasonal_index,
+        s.level * coalesce(c.seasonal_index, 1) AS expected,
+        s.events / nullif(expected, 0) - 1 AS deviation
+    FROM smoothed_months AS s
+    LEFT JOIN calendar_months AS c ON c.calendar_month = month(s.month)
+),
+
+centred_months AS (
+    SELECT
+        e.*,
+        e.deviation - median(e.deviation) OVER () AS centred_deviation
+    FROM expected_months AS e
+)
+
+SELECT
+    c.* EXCLUDE (centred_deviation),
+    coalesce(
+        abs(c.centred_deviation)
+        > 3.5 * greatest(median(abs(c.centred_deviation)) OVER () / 0.6745, 1 / sqrt(nullif(c.expected, 0))),
+        false
+    ) AS is_outlier
+FROM centred_months AS c
+ORDER BY c.month;
+
+CREATE OR REPLACE TABLE kpi.location AS
+WITH locations AS (
+    SELECT
+        u.location,
+        count(*) AS users,
+        count(*) FILTER (s.status = 'active') AS active_users
+    FROM clean.users AS u
+    JOIN kpi.user_status AS s ON s.user_id = u.user_id
+    GROUP BY u.location
+)
+
+SELECT
+    l.location,
+    l.users,
+    l.active_users,
+    (l.active_users / nullif(sum(l.active_users) OVER (), 0))::DOUBLE AS share,
+    rank() OVER (ORDER BY l.active_users DESC) AS rank
+FROM locations AS l
+ORDER BY
+    rank,
+    l.location;
+
+CREATE OR REPLACE TABLE kpi.location_behaviour AS
+WITH locations AS (
+    SELECT
+        u.location,
+        count(*) FILTER (n.events > 0) AS players,
+        sum(n.events)::BIGINT AS events,
+        sum(n.sessions)::BIGINT AS sessions,
+        sum(n.seconds_played)::BIGINT AS seconds_played,
+        sum(n.purchases)::BIGINT AS purchases
+    FROM clean.users AS u
+    JOIN kpi.user_engagement AS n ON n.user_id = u.user_id
+    GROUP BY u.location
+),
+
+location_types AS (
+    SELECT
+        u.location,
+        g.game_type,
+        sum(p.events) AS events
+    FROM temp.kpi_user_games AS p
+    JOIN clean.users AS u ON u.user_id = p.user_id
+    JOIN clean.games AS g ON g.game_id = p.game_id
+    WHERE g.game_type <> 'unknown'
+    GROUP BY
+        u.location,
+        g.game_type
+),
+
+favourite_types AS (
+    SELECT
+        t.location,
+        t.game_type
+    FROM location_types AS t
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY t.location
+            ORDER BY
+                t.events DESC,
+                t.game_type
+        ) = 1
+)
+
+SELECT
+    l.location,
+    l.players,
+    (l.events / nullif(l.players, 0))::DOUBLE AS events_per_user,
+    (l.sessions / nullif(l.players, 0))::DOUBLE AS sessions_per_user,
+    (l.seconds_played / nullif(l.players, 0))::DOUBLE AS seconds_per_user,
+    (l.purchases / nullif(l.players, 0))::DOUBLE AS purchases_per_user,
+    t.game_type AS favourite_game_type
+FROM locations AS l
+LEFT JOIN favourite_types AS t ON t.location = l.location
+ORDER BY l.location;
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM kpi.user_engagement);
+
+DROP VIEW temp.kpi_located_events;
+
+DROP TABLE temp.kpi_active_time;
+
+DROP TABLE temp.kpi_user_games;
+
+DROP TABLE temp.kpi_month_activity;
+
+DROP TABLE temp.kpi_month_sessions;
+
+DROP TABLE temp.kpi_month_purchases;
+
+DROP TABLE temp.kpi_months;
+
+COMMIT;
+
+FROM kpi.user_status_counts;
+
+-- Step 30_user_segments of the pipeline `games`: players in segments, what makes each different, and a picture.
+--
+-- main.user_segments   one row: a user with at least min_events events: the columns of kpi.user_engagement, then
+--                      segment
+-- kpi.segment_profile  one row: a segment and feature
+-- kpi.segment_map      one row: a user of user_segments on the first two principal components
+-- the file `svg`       segment_map as a picture
+--
+-- Parameters (session variables):
+--   min_events  events that a user needs (10): of a few events no habit can be read
+--   k           segments (5); fewer where there are fewer different users than that
+--   seed        of the random draws (42)
+--   svg         the file that the picture goes to ('segments.svg')
+--
+-- Features: every figure of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
+-- standard scale. Counts and seconds are taken as ln(1 + x): they are spread over powers of ten, and without it the few
+-- keenest players would be segments of their own. Time since the last event is not: there each day counts the same.
+
+SET VARIABLE min_events = coalesce(getvariable('min_events'), 10);
+
+SET VARIABLE k = coalesce(getvariable('k'), 5);
+
+SET VARIABLE seed = coalesce(getvariable('seed'), 42);
+
+SET VARIABLE svg = coalesce(getvariable('svg'), 'segments.svg');
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+SET VARIABLE segment_features = [
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+];
+
+SET VARIABLE segment_log = [
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+];
+
+BEGIN TRANSACTION;
+
+CREATE OR REPLACE TEMP TABLE segment_users AS
+SELECT f.*
+FROM kpi.user_engagement AS f
+WHERE f.events >= getvariable('min_events')::BIGINT;
+
+SET VARIABLE segment_count = (
+    SELECT if(count(*) BETWEEN 1 AND getvariable('k') - 1, count(*), getvariable('k'))
+    FROM (
+        SELECT DISTINCT u.* EXCLUDE (user_id, favourite_game, favourite_device, last_event_time)
+        FROM temp.segment_users AS u
+    ) AS different_users
+);
+
+-- A user with one event has no time between events (min_events = 1): zero.
+CREATE OR REPLACE TABLE main.user_segments AS
+SELECT *
+FROM amz.kmeans_segments(
+    'temp.segment_users',
+    k := getvariable('segment_count'),
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero',
+    seed := getvariable('seed')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_profile AS
+SELECT *
+FROM amz.segment_profile(
+    'main.user_segments',
+    segment := 'segment',
+    features := getvariable('segment_features')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_map AS
+SELECT
+    m.user_id,
+    m.segment,
+    m.pc1,
+    m.pc2
+FROM amz.pca_2d(
+    'main.user_segments',
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero'
+) AS m;
+
+COPY (
+    SELECT
+        encode(
+            coalesce(
+                scatter_svg(
+                    m.pc1,
+                    m.pc2,
+                    m.segment,
+                    {
+                        'title': 'Player segments',
+                        'x_label': 'first principal component',
+                        'y_label': 'second principal component'
+                    }
+                ),
+                '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+            )
+        ) AS svg
+    FROM kpi.segment_map AS m
+) TO (getvariable('svg')) (FORMAT blob);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '30_user_segments',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM main.user_segments);
+
+DROP TABLE temp.segment_users;
+
+COMMIT;
+
+SELECT
+    count(*) AS users,
+    count(DISTINCT s.segment) AS segments,
+    CASE
+        WHEN count(*) = 0 THEN 'no user has at least ' || getvariable('min_events') || ' events'
+        WHEN count(DISTINCT s.segment) < getvariable('k')
+            THEN 'fewer segments than k = ' || getvariable('k') || ': the users do not differ more'
+        ELSE 'see kpi.segment_profile and ' || getvariable('svg')
+    END AS message
+FROM main.user_segments AS s;

@@ -5,6 +5,200 @@
 -- install.sql: creates the relations of amazing in the current database, under their bare names.
 -- Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version installed.
 
+CREATE OR REPLACE MACRO sessionize(
+    source,
+    max_gap := '30 minutes'
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            __s.*,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time,
+            CASE
+                WHEN regexp_matches(typeof(__s), '[(,] ?"?session_number"? ')
+                    THEN error(
+                        'sessionize: the source has a column session_number already, leave it out: '
+                        || 'SELECT * EXCLUDE (session_number)'
+                    )
+                WHEN
+                    coalesce(
+                        regexp_matches(CAST(max_gap AS VARCHAR), '[a-z:]')
+                        AND try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL) >= INTERVAL 0 SECOND,
+                        false
+                    )
+                    THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
+                ELSE error(
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
+                )
+            END AS __max_gap
+        FROM query_table(source) AS __s
+    ),
+
+    __starts AS (
+        SELECT
+            __e.*,
+            CASE
+                WHEN
+                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    >= __e.__time
+                    THEN 0
+                ELSE 1
+            END AS __is_start
+        FROM __events AS __e
+    )
+
+    SELECT
+        __b.* EXCLUDE (__user, __time, __max_gap, __is_start),
+        CASE
+            WHEN __b.__user IS NOT NULL AND __b.__time IS NOT NULL
+                THEN CAST(
+                    sum(__b.__is_start) OVER (
+                        PARTITION BY __b.__user
+                        ORDER BY __b.__time NULLS LAST
+                        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+                    ) AS BIGINT
+                )
+        END AS session_number
+    FROM __starts AS __b;
+
+COMMENT ON MACRO TABLE sessionize IS 'amazing 0.1.0: The session of each event: a pause longer than `max_gap` since the user''s event before begins a new one.';
+
+CREATE OR REPLACE MACRO user_activity(source) AS TABLE
+    WITH __events AS (
+        SELECT
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    )
+
+    SELECT
+        __e.__user AS user_id,
+        count(*) AS events,
+        min(__e.__time) AS first_event_time,
+        max(__e.__time) AS last_event_time,
+        date_diff('microsecond', min(__e.__time), max(__e.__time)) / 1e6 / nullif(count(*) - 1, 0)
+            AS avg_time_between_events
+    FROM __events AS __e
+    WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+    GROUP BY __e.__user;
+
+COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each user was active, one row a user.';
+
+CREATE OR REPLACE MACRO monthly_activity(
+    source,
+    col := NULL
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            CASE
+                WHEN
+                    lower(CAST(col AS VARCHAR)) IN (
+                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                    )
+                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
+                WHEN col IS NOT NULL
+                    THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
+            END AS __group,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    ),
+
+    __user_months AS (
+        SELECT
+            __e.__group AS __group,
+            __e.__user AS __user,
+            CAST(date_trunc('month', __e.__time) AS DATE) AS __month,
+            count(*) AS __n_events
+        FROM __events AS __e
+        WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+        GROUP BY __e.__group, __e.__user, CAST(date_trunc('month', __e.__time) AS DATE)
+    ),
+
+    __dated_user_months AS (
+        SELECT
+            __u.*,
+            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+        FROM __user_months AS __u
+    ),
+
+    __active_months AS (
+        SELECT
+            __u.__group AS __group,
+            __u.__month AS __month,
+            CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
+            count(*) AS __n_users,
+            count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+        FROM __dated_user_months AS __u
+        GROUP BY __u.__group, __u.__month
+    ),
+
+    __calendar AS (
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        FROM __active_months AS __a
+    ),
+
+    __groups AS (
+        SELECT DISTINCT __a.__group AS __group
+        FROM __active_months AS __a
+    ),
+
+    __months AS (
+        SELECT
+            __g.__group AS __group,
+            __c.__month AS __month,
+            coalesce(__a.__n_events, 0) AS __n_events,
+            coalesce(__a.__n_users, 0) AS __n_users,
+            coalesce(__a.__n_new, 0) AS __n_new,
+            coalesce(__a.__n_reactivated, 0) AS __n_reactivated
+        FROM __groups AS __g
+        CROSS JOIN __calendar AS __c
+        LEFT JOIN __active_months AS __a
+            ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
+    ),
+
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    __results AS (
+        SELECT
+            COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END),
+            CAST(NULL AS DATE) AS month,
+            CAST(NULL AS BIGINT) AS events,
+            CAST(NULL AS BIGINT) AS active_users,
+            CAST(NULL AS BIGINT) AS new_users,
+            CAST(NULL AS BIGINT) AS churned_users,
+            CAST(NULL AS BIGINT) AS reactivated_users
+        FROM query_table(source) AS __s
+        WHERE false
+        UNION ALL
+        SELECT
+            __m.__group,
+            __m.__month,
+            __m.__n_events,
+            __m.__n_users,
+            __m.__n_new,
+            coalesce(lag(__m.__n_users) OVER (PARTITION BY __m.__group ORDER BY __m.__month), 0)
+            - (__m.__n_users - __m.__n_new - __m.__n_reactivated),
+            __m.__n_reactivated
+        FROM __months AS __m
+    )
+
+    SELECT COLUMNS(
+        CASE
+            WHEN col IS NULL
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+            ELSE [
+                CAST(col AS VARCHAR),
+                'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+            ]
+        END
+    )
+    FROM __results AS __r
+    ORDER BY ALL;
+
+COMMENT ON MACRO TABLE monthly_activity IS 'amazing 0.1.0: Users who are active, new, gone and back, one row a calendar month.';
+
 CREATE OR REPLACE MACRO normalize_category(
     source,
     col,
@@ -1851,22 +2045,20 @@ BEGIN TRANSACTION;
 CREATE SCHEMA IF NOT EXISTS kpi;
 
 CREATE OR REPLACE TABLE kpi.user_features AS
-WITH users AS (
+WITH views AS (
     SELECT
         e.user_id,
-        count(*) AS total_events,
-        count(*) FILTER (e.event_type = 'view') AS total_views,
-        count(*) FILTER (e.event_type = 'purchase') AS total_purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS total_spent,
-        min(e.event_time) AS first_event_time,
-        max(e.event_time) AS last_event_time
+        count(*) AS total_views
     FROM clean.events AS e
+    WHERE e.event_type = 'view'
     GROUP BY e.user_id
 ),
 
-purchase_sessions AS (
+purchases AS (
     SELECT
         e.user_id,
+        count(*) AS total_purchases,
+        sum(e.price)::DECIMAL(18, 2) AS total_spent,
         count(DISTINCT e.user_session) AS session_count
     FROM clean.events AS e
     WHERE e.event_type = 'purchase'
@@ -1874,27 +2066,26 @@ purchase_sessions AS (
 ),
 
 last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM users AS u
+    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
+    FROM clean.events AS e
 )
 
 SELECT
     u.user_id,
-    u.total_events,
-    u.total_views,
-    u.total_purchases,
-    -- Seconds; NULL for one event, which has no time between.
-    date_diff('microsecond', u.first_event_time, u.last_event_time) / 1e6 / nullif(u.total_events - 1, 0)
-        AS avg_time_between_events,
-    u.total_spent,
-    coalesce(u.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
+    u.events AS total_events,
+    coalesce(v.total_views, 0) AS total_views,
+    coalesce(p.total_purchases, 0) AS total_purchases,
+    u.avg_time_between_events,
+    coalesce(p.total_spent, 0)::DECIMAL(18, 2) AS total_spent,
+    coalesce(p.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
     u.last_event_time,
-    coalesce(u.total_purchases / nullif(u.total_views, 0), 0)::DOUBLE AS conversion_rate,
-    (u.total_purchases / u.total_events)::DOUBLE AS purchase_ratio,
+    coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
+    coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM users AS u
+FROM amz.user_activity('clean.events') AS u
 CROSS JOIN last_day AS d
-LEFT JOIN purchase_sessions AS p ON p.user_id = u.user_id;
+LEFT JOIN views AS v ON v.user_id = u.user_id
+LEFT JOIN purchases AS p ON p.user_id = u.user_id;
 
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
@@ -1942,19 +2133,9 @@ ORDER BY d.day;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH new_users AS (
-    SELECT
-        date_trunc('month', d.day)::DATE AS month,
-        sum(d.new_users)::BIGINT AS new_users
-    FROM kpi.daily AS d
-    GROUP BY date_trunc('month', d.day)
-),
-
-months AS (
+WITH months AS (
     SELECT
         date_trunc('month', e.event_time)::DATE AS month,
-        count(*) AS events,
-        count(DISTINCT e.user_id) AS users,
         count(DISTINCT e.user_session) AS sessions,
         count(*) FILTER (e.event_type = 'view') AS views,
         count(*) FILTER (e.event_type = 'cart') AS carts,
@@ -1963,13 +2144,23 @@ months AS (
         count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
     FROM clean.events AS e
     GROUP BY date_trunc('month', e.event_time)
+),
+
+active_months AS (
+    SELECT
+        a.events,
+        a.active_users AS users,
+        a.new_users,
+        m.*
+    FROM months AS m
+    JOIN amz.monthly_activity('clean.events') AS a ON a.month = m.month
 )
 
 SELECT
     m.month,
     m.events,
     m.users,
-    n.new_users,
+    m.new_users,
     m.sessions,
     m.views,
     m.carts,
@@ -1981,9 +2172,8 @@ SELECT
     ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
     ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
     ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
-FROM months AS m
-LEFT JOIN new_users AS n ON n.month = m.month
-LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
+FROM active_months AS m
+LEFT JOIN active_months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
 INSERT INTO raw.pipeline_runs

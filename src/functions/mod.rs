@@ -2,6 +2,7 @@
 //!
 //! Each file holds the entries of its functions next to their code; [`crate::catalog`] lists them.
 
+pub mod activity;
 pub mod category;
 pub mod features;
 pub mod files;
