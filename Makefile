@@ -32,7 +32,7 @@ debug: ## Builds build/debug/amazing.duckdb_extension
 	$(CARGO) build
 	@$(PYTHON) extension-ci/package.py --library $(TARGET)/debug/$(LIBRARY) --kind debug
 
-demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop from a million generated events: build/demo/shop.duckdb
+demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
 	@$(VENV)/$(DEMO_VERSION)/bin/python extension-ci/demo.py
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
