@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 
 import pytest
-from test_marketplace import CLIENT
 
 from conftest import ROOT, TESTED_VERSIONS
+from worlds import CLIENT
 
 PIPELINE = ROOT / "sql" / "games"
 STEPS = ["10_clean", "20_kpi", "30_user_segments"]
