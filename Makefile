@@ -58,7 +58,7 @@ docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.
-	@$(MAKE) --no-print-directory $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
+	@$(MAKE) -s $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
 
 # The stamp is the last thing written: an environment whose installation was cut short is made anew.
 $(VENV)/%/.ready: extension-ci/requirements-%.txt
