@@ -315,7 +315,11 @@ SELECT
     coalesce(l.clean_value, 'unknown') AS location,
     coalesce(s.clean_value, 'unknown') AS subscription_type
 FROM temp.clean_read_users AS u
-ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.raw_row
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'users'
+) AS x ON x.raw_row = u.raw_row
 LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
 LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
 LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
@@ -330,7 +334,11 @@ SELECT
     coalesce(p.clean_value, 'unknown') AS platform,
     coalesce(d.clean_value, 'unknown') AS difficulty
 FROM temp.clean_read_games AS g
-ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.raw_row
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'games'
+) AS x ON x.raw_row = g.raw_row
 LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
 LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
 LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
@@ -345,7 +353,11 @@ SELECT
     e.typed_duration AS duration_seconds,
     coalesce(d.clean_value, 'unknown') AS device_type
 FROM temp.clean_read_events AS e
-ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.raw_row
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'events'
+) AS x ON x.raw_row = e.raw_row
 LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type;
 
 -- The values of the rows that were kept, and what became of them.
@@ -353,13 +365,21 @@ CREATE OR REPLACE TABLE clean.corrections AS
 WITH kept_users AS (
     SELECT u.*
     FROM temp.clean_read_users AS u
-    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.raw_row
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'users'
+    ) AS x ON x.raw_row = u.raw_row
 ),
 
 kept_games AS (
     SELECT g.*
     FROM raw.games AS g
-    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.rowid
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'games'
+    ) AS x ON x.raw_row = g.rowid
 ),
 
 kept_events AS (
@@ -370,7 +390,11 @@ kept_events AS (
         if(has_duration, NULL, e.duration_seconds) AS lost_duration,
         count(*) AS row_count
     FROM temp.clean_read_events AS e
-    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.raw_row
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'events'
+    ) AS x ON x.raw_row = e.raw_row
     GROUP BY ALL
 ),
 
