@@ -32,7 +32,7 @@ debug: ## Builds build/debug/amazing.duckdb_extension
 	$(CARGO) build
 	@$(PYTHON) extension-ci/package.py --library $(TARGET)/debug/$(LIBRARY) --kind debug
 
-demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop from a million generated events: build/demo/shop.duckdb
+demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
 	@$(VENV)/$(DEMO_VERSION)/bin/python extension-ci/demo.py
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
@@ -53,7 +53,7 @@ format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci test
 	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci test
 
-docs: ## Writes what is generated from the catalog: docs/functions.md, examples.test, install.sql, build.sql
+docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
 	AMAZING_BLESS=1 $(CARGO) test --test generated
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
