@@ -91,8 +91,9 @@ pub const CATEGORY_SIMILARITY: Function = Function {
     description: "Similarity of two texts from 0 to 1, as `normalize_category` measures it.",
     details: "Compares the canonical forms: 1 minus the optimal string alignment distance (insertions, deletions, \
               substitutions and transpositions of neighbours) over the length of the longer one. Texts that share a \
-              word may have their words in another order for half an edit. Paths with `>` between their levels are \
-              compared level by level; each level weighs half of the one below it. NULL where one is NULL. Source: \
+              word may have their words in another order for half an edit. Paths with `>`, ` / `, ` | ` or `::` between \
+              their levels are compared level by level; each level weighs half of the one below it, and the mean \
+              to the power 0.4 is the similarity. NULL where one is NULL. Source: \
               Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
     since: "0.1.0",
