@@ -368,13 +368,7 @@ impl Vocabulary {
     }
 
     /// Compares as whole texts: all candidates, or for a path those that are none.
-    fn rank_phrases<'v>(
-        &self,
-        text: &Name,
-        group: &'v Group,
-        min_similarity: f64,
-        podium: &mut Podium<'v>,
-    ) {
+    fn rank_phrases<'v>(&self, text: &Name, group: &'v Group, min_similarity: f64, podium: &mut Podium<'v>) {
         let phrase = &text.whole;
         let comparator = osa::BatchComparator::new(phrase.letters.chars.iter().copied());
         for candidate in candidates_near(&group.all, text.len(), min_similarity) {
@@ -436,8 +430,7 @@ impl Vocabulary {
         let mut families: Vec<(f64, &Vec<usize>)> = Vec::with_capacity(group.paths.len());
         for paths in group.paths.values() {
             let (_, above) = group.all[paths[0]].levels.split_last().expect("a path");
-            let of_above =
-                agreement(last, above.len(), |i, j| similarity_of(i, above[j], f64::NEG_INFINITY));
+            let of_above = agreement(last, above.len(), |i, j| similarity_of(i, above[j], f64::NEG_INFINITY));
             families.push((of_above, paths));
         }
         families.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -446,13 +439,12 @@ impl Vocabulary {
                 // The last levels weigh half; paths whose last levels are not paired reach half at most.
                 let least = match podium.least_agreement {
                     least if least > 0.5 => 2.0 * least - of_above - ROUNDING,
-                    _ => MIN_LAST_LEVEL,
+                    _ => f64::NEG_INFINITY,
                 };
                 if least > 1.0 {
                     return;
                 }
                 let end = candidate.levels.len() - 1;
-                let least = least.max(MIN_LAST_LEVEL - ROUNDING);
                 let of_last = similarity_of(last, candidate.levels[end], least);
                 if of_last < least {
                     continue;
@@ -465,9 +457,9 @@ impl Vocabulary {
                 }
                 let (own, other) = (&levels[last], &self.levels[candidate.levels[end]]);
                 let longer = own.letters.len().max(other.letters.len()) as f64;
-                let is_known =
-                    (1.0 - of_last) * longer > 1.0 + ROUNDING && self.has_known_word(own, other);
-                let may_mean = !is_known || of_last + ROUNDING >= MIN_LAST_LEVEL_KNOWN;
+                let is_known = (1.0 - of_last) * longer > 1.0 + ROUNDING && self.has_known_word(own, other);
+                let least_last = if is_known { MIN_LAST_LEVEL_KNOWN } else { MIN_LAST_LEVEL };
+                let may_mean = of_last + ROUNDING >= least_last;
                 let longer = candidate.phrase.letters.len().max(text.len());
                 podium.add(Ranked {
                     similarity: similarity_of_paths(agreement).min(equal_but_for_accents(longer)),
@@ -953,20 +945,17 @@ mod tests {
                     decided += 1;
                     let entry = found.entry.expect("the entry of a repair");
                     assert_eq!(found.similarity, Some(similarity(&value, entries[entry])), "{value}");
-                    let phrases = |text: &str| {
-                        Name::new(&canonical(text).expect("text")).expect("letters").phrases()
-                    };
+                    let phrases =
+                        |text: &str| Name::new(&canonical(text).expect("text")).expect("letters").phrases();
                     let agreement_with = |entry: &str| {
                         let (own, other) = (phrases(&value), phrases(entry));
                         agreement(own.len(), other.len(), |i, j| own[i].similarity(&other[j]))
                     };
                     let own = agreement_with(entries[entry]);
                     for (i, other) in entries.iter().enumerate().filter(|(i, _)| *i != entry) {
-                        let last = |text: &str| phrases(text).pop().expect("a level");
-                        let is_wording = last(&value).similarity(&last(other)) >= MIN_LAST_LEVEL;
                         let of_other = agreement_with(other);
                         let is_clear = of_other + MIN_PATH_LEAD < own + ROUNDING;
-                        assert!(is_clear || !is_wording, "{value}: {} or {}", entries[entry], entries[i]);
+                        assert!(is_clear, "{value}: {} or {}", entries[entry], entries[i]);
                     }
                 }
             }
