@@ -18,11 +18,11 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test bench lint format docs venvs clean
+.PHONY: help release debug demo test bench bench-categories lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 release: ## Builds build/release/amazing.duckdb_extension and the local repository build/repo
 	$(CARGO) build --release
@@ -38,8 +38,11 @@ demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platfo
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
-bench: ## Prints the tables of docs/categories.md: precision and recall of category matching
+bench: bench-categories ## Prints the tables of the documentation that benchmarks make
+
+bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
+	@$(VENV)/bench/bin/python benches/categories/speed.py
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
