@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::ffi::{Library, Registry, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, category, files, generators, introspection, kmeans, options, pca, plot, summary,
+    Example, Function, Kind, activity, category, files, games, generators, introspection, kmeans, options,
+    pca, plot, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -19,6 +20,9 @@ pub const FUNCTIONS: &[&Function] = &[
     &pca::PCA_COMPONENTS_RELATION,
     &category::NORMALIZE_CATEGORY_RELATION,
     &category::CATEGORY_VARIANTS,
+    &activity::SESSIONIZE,
+    &activity::USER_ACTIVITY,
+    &activity::MONTHLY_ACTIVITY,
     &files::FILE_FINGERPRINT,
     &kmeans::KMEANS_FIT,
     &kmeans::KMEANS_EVALUATE,
@@ -37,6 +41,9 @@ pub const FUNCTIONS: &[&Function] = &[
     &plot::SCATTER_SVG,
     &files::CONTENT_HASH,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
+    &games::SYNTHETIC_USERS,
+    &games::SYNTHETIC_GAMES,
+    &games::SYNTHETIC_GAME_EVENTS,
     &introspection::AMAZING_FUNCTIONS,
     &introspection::AMAZING_SCRIPTS,
     &introspection::AMAZING_INFO,
@@ -88,14 +95,15 @@ fn relation(name: &str) -> &'static Function {
         .unwrap_or_else(|| panic!("the macro {name} is in the catalog"))
 }
 
-/// The statements of a pipeline with the script that each comes from; `install` first.
-pub fn pipeline_statements(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
-    let install = macro_statements("").into_iter().map(|statement| ("install", statement));
-    let steps = pipeline
-        .steps
-        .iter()
-        .flat_map(|step| scripts::statements(step.sql).into_iter().map(|sql| (step.name, sql.to_string())));
-    install.chain(steps).collect()
+/// The statements of a pipeline with the script that each comes from; `install` first. The schemas get `prefix`.
+pub fn pipeline_statements(pipeline: &Pipeline, prefix: &str) -> Vec<(&'static str, String)> {
+    let mut rows: Vec<_> = macro_statements("").into_iter().map(|statement| ("install", statement)).collect();
+    for (name, sql) in pipeline.all_steps() {
+        rows.extend(
+            scripts::statements(&sql).into_iter().map(|sql| (name, scripts::prefix_schemas(sql, prefix))),
+        );
+    }
+    rows
 }
 
 /// How a function is called: `kmeans_fit(row, k [, options])`, `amz.kmeans_segments(source, k := 5)`.
@@ -219,8 +227,8 @@ pub fn build_script(pipeline: &Pipeline) -> String {
         pipeline.name,
         install_script()
     );
-    for step in pipeline.steps {
-        let _ = write!(text, "\n{}", step.sql);
+    for (_, sql) in pipeline.all_steps() {
+        let _ = write!(text, "\n{sql}");
     }
     text
 }
@@ -252,6 +260,6 @@ mod tests {
     #[test]
     fn optional_parameters_are_in_brackets() {
         assert_eq!(call(&kmeans::KMEANS_FIT), "kmeans_fit(row, k [, options])");
-        assert_eq!(call(&introspection::AMAZING_SCRIPTS), "amazing_scripts(pipeline)");
+        assert_eq!(call(&introspection::AMAZING_SCRIPTS), "amazing_scripts(pipeline, schema_prefix :=)");
     }
 }

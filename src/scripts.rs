@@ -9,17 +9,20 @@ pub struct Script {
     pub sql: &'static str,
 }
 
-/// The scripts that build the layers of one world, in order.
+/// What builds the layers of one world.
 #[derive(Debug)]
 pub struct Pipeline {
     /// Folder in `sql/`.
     pub name: &'static str,
-    /// Its steps.
+    /// Its `raw_tables.sql`: which tables the files are loaded into, and what else the load step does there.
+    pub raw_tables: &'static str,
+    /// The steps after the load step, in order.
     pub steps: &'static [Script],
 }
 
 /// The relation macros, one file per subject.
 pub const MACROS: &[Script] = &[
+    Script { name: "activity", sql: include_str!("../sql/functions/activity.sql") },
     Script { name: "category", sql: include_str!("../sql/functions/category.sql") },
     Script { name: "files", sql: include_str!("../sql/functions/files.sql") },
     Script { name: "introspection", sql: include_str!("../sql/functions/introspection.sql") },
@@ -28,16 +31,114 @@ pub const MACROS: &[Script] = &[
     Script { name: "summary", sql: include_str!("../sql/functions/summary.sql") },
 ];
 
+/// The load step of all pipelines, with places for what differs.
+const LOAD_FILES: &str = include_str!("../sql/load_files.sql");
+
 /// The pipelines.
-pub const PIPELINES: &[Pipeline] = &[Pipeline {
-    name: "marketplace",
-    steps: &[
-        Script { name: "00_raw", sql: include_str!("../sql/marketplace/00_raw.sql") },
-        Script { name: "10_clean", sql: include_str!("../sql/marketplace/10_clean.sql") },
-        Script { name: "20_kpi", sql: include_str!("../sql/marketplace/20_kpi.sql") },
-        Script { name: "30_user_segments", sql: include_str!("../sql/marketplace/30_user_segments.sql") },
-    ],
-}];
+pub const PIPELINES: &[Pipeline] = &[
+    Pipeline {
+        name: "marketplace",
+        raw_tables: include_str!("../sql/marketplace/raw_tables.sql"),
+        steps: &[
+            Script { name: "10_clean", sql: include_str!("../sql/marketplace/10_clean.sql") },
+            Script { name: "20_kpi", sql: include_str!("../sql/marketplace/20_kpi.sql") },
+            Script { name: "30_user_segments", sql: include_str!("../sql/marketplace/30_user_segments.sql") },
+        ],
+    },
+    Pipeline {
+        name: "games",
+        raw_tables: include_str!("../sql/games/raw_tables.sql"),
+        steps: &[
+            Script { name: "10_clean", sql: include_str!("../sql/games/10_clean.sql") },
+            Script { name: "20_kpi", sql: include_str!("../sql/games/20_kpi.sql") },
+            Script { name: "30_user_segments", sql: include_str!("../sql/games/30_user_segments.sql") },
+        ],
+    },
+];
+
+impl Pipeline {
+    /// The name of the load step, which is made of [`Pipeline::raw_tables`] and the text that all pipelines share.
+    pub const LOAD_STEP: &'static str = "00_raw";
+
+    /// All steps in order: name and text.
+    pub fn all_steps(&self) -> Vec<(&'static str, String)> {
+        let load = (Self::LOAD_STEP, render_load_step(LOAD_FILES, self.raw_tables));
+        let rest = self.steps.iter().map(|step| (step.name, step.sql.replace("\r\n", "\n")));
+        std::iter::once(load).chain(rest).collect()
+    }
+}
+
+/// The load step of a pipeline: `template` (`sql/load_files.sql`) with the places filled from `raw_tables`.
+///
+/// # Panics
+/// When one of the two lacks what the other needs: an error in our own files.
+fn render_load_step(template: &str, raw_tables: &str) -> String {
+    let (template, raw_tables) = (template.replace("\r\n", "\n"), raw_tables.replace("\r\n", "\n"));
+    let (_, template) = template.split_once("\n\n").expect("the template begins with a comment of its own");
+    let (head, own_statements) = raw_tables.split_once("\n\n").expect("raw_tables.sql begins with a comment");
+    let tables = raw_table_columns(&raw_tables);
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, from)) = rest.split_once("-- {each table}\n") {
+        let (repeated, after) = from.split_once("-- {end}\n").expect("{each table} has an {end}");
+        text.push_str(before);
+        let for_table = |(table, columns): &(&str, Vec<&str>)| {
+            let columns: Vec<String> = columns.iter().map(|column| format!("{column} VARCHAR")).collect();
+            repeated.replace("{table}", table).replace("{columns}", &columns.join(",\n    "))
+        };
+        text.push_str(&tables.iter().map(for_table).collect::<Vec<_>>().join("\n"));
+        rest = after;
+    }
+    text.push_str(rest);
+    let several = " -- {if several tables}";
+    let text: String = text
+        .lines()
+        .filter(|line| tables.len() > 1 || !line.ends_with(several))
+        .flat_map(|line| [line.strip_suffix(several).unwrap_or(line), "\n"])
+        .collect();
+    text.replace("{head}", head).replace("{statements}", own_statements.trim_end())
+}
+
+/// The tables and columns that `raw_tables.sql` lists, as lines `('table', 'column', true)`.
+fn raw_table_columns(raw_tables: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut tables: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in raw_tables.lines().filter(|line| line.trim_start().starts_with("('")) {
+        let mut names = line.split('\'').skip(1).step_by(2);
+        let (Some(table), Some(column)) = (names.next(), names.next()) else {
+            panic!("not a table and a column: {line}");
+        };
+        match tables.last_mut().filter(|(last, _)| *last == table) {
+            Some((_, columns)) => columns.push(column),
+            None => tables.push((table, vec![column])),
+        }
+    }
+    assert!(!tables.is_empty(), "raw_tables.sql lists columns");
+    tables
+}
+
+/// The schemas of a pipeline.
+const SCHEMAS: &[&str] = &["raw", "clean", "kpi", "main"];
+
+/// `sql` with its schemas called `<prefix>raw` and so on, wherever they stand before a name (`raw.events`, also in a
+/// text that is run as SQL) or are created.
+pub fn prefix_schemas(sql: &str, prefix: &str) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(start) = rest.find(is_word) {
+        text.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
+        let is_qualifier =
+            !text.ends_with('.') && after.strip_prefix('.').is_some_and(|name| name.starts_with(is_word));
+        if SCHEMAS.contains(&word) && (is_qualifier || text.ends_with("CREATE SCHEMA IF NOT EXISTS ")) {
+            text.push_str(prefix);
+        }
+        text.push_str(word);
+        rest = after;
+    }
+    text + rest
+}
 
 /// What every macro statement begins with; the name follows.
 pub const CREATE: &str = "CREATE OR REPLACE MACRO ";
@@ -132,6 +233,74 @@ mod tests {
     fn statements_are_cut_outside_of_quotes_and_comments() {
         let sql = "-- a; comment\nSELECT 'it''s; one', \"a;b\" -- not; here\n FROM t;\n/* none; */\n\nSELECT $$x;y$$;";
         assert_eq!(statements(sql), ["SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t", "SELECT $$x;y$$"]);
+    }
+
+    const TEMPLATE: &str = "-- Of the template.\n\n{head}\n-- shared\n{statements}\n\n-- {each table}\nCREATE TABLE \
+                            raw.{table} (\n    {columns}\n);\n-- {end}\n\nSELECT\n    a, -- {if several tables}\n    b;\n";
+
+    #[test]
+    fn the_load_step_of_one_table_is_the_template_with_its_places_filled() {
+        let raw_tables = "-- Head.\n-- More.\n\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', false)\n;\n";
+        assert_eq!(
+            render_load_step(TEMPLATE, raw_tables),
+            "-- Head.\n-- More.\n-- shared\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', false)\n;\n\nCREATE TABLE \
+             raw.t (\n    x VARCHAR,\n    y VARCHAR\n);\n\nSELECT\n    b;\n"
+        );
+    }
+
+    #[test]
+    fn the_load_step_of_several_tables_repeats_what_each_needs() {
+        let raw_tables = "-- Head.\n\n    ('t', 'x', true),\n    ('u', 'x', false)\n";
+        let text = render_load_step(TEMPLATE, raw_tables);
+        assert!(
+            text.ends_with(
+                "CREATE TABLE raw.t (\n    x VARCHAR\n);\n\nCREATE TABLE raw.u (\n    x VARCHAR\n);\n\n\
+                 SELECT\n    a,\n    b;\n"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn no_place_of_the_template_stays_open() {
+        for pipeline in PIPELINES {
+            let load = render_load_step(LOAD_FILES, pipeline.raw_tables);
+            for place in ["{head}", "{statements}", "{table}", "{columns}", "{each", "{end}", "{if"] {
+                assert!(!load.contains(place), "{}: {place}", pipeline.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_header_fits_two_tables() {
+        for pipeline in PIPELINES {
+            let required = |line: &&str| line.trim_start().starts_with("('") && line.contains("true");
+            let required: Vec<&str> = pipeline.raw_tables.lines().filter(required).collect();
+            let required = required.join("\n");
+            let tables = raw_table_columns(pipeline.raw_tables);
+            for ((name, needed), (other, offered)) in
+                raw_table_columns(&required).iter().flat_map(|a| tables.iter().map(move |b| (a, b)))
+            {
+                let fits = needed.iter().all(|column| offered.contains(column));
+                assert_eq!(fits, name == other, "{}: {name}, {other}", pipeline.name);
+            }
+        }
+    }
+
+    #[test]
+    fn schemas_get_a_prefix_where_they_stand_before_a_name() {
+        for (sql, expected) in [
+            ("CREATE SCHEMA IF NOT EXISTS raw", "CREATE SCHEMA IF NOT EXISTS g_raw"),
+            ("SELECT raw.x FROM main.t, clean.u", "SELECT g_raw.x FROM g_main.t, g_clean.u"),
+            ("query('SELECT * FROM raw.t LIMIT 0')", "query('SELECT * FROM g_raw.t LIMIT 0')"),
+            ("system.main.f(temp.raw, 20_kpi.x, raw . x)", "system.main.f(temp.raw, 20_kpi.x, raw . x)"),
+            ("'files are raw. Then' || kpi", "'files are raw. Then' || kpi"),
+            ("kpi.é || 'ü raw.'", "g_kpi.é || 'ü raw.'"),
+            ("", ""),
+        ] {
+            assert_eq!(prefix_schemas(sql, "g_"), expected);
+            assert_eq!(prefix_schemas(sql, ""), sql);
+        }
     }
 
     #[test]

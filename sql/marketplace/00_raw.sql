@@ -1,29 +1,42 @@
 -- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
 --
--- raw.loaded_files    one row: a file that was loaded; `main.loaded_files` shows the same
--- raw.all_events      one row: a line of a file; `main.all_events` shows the same
+-- raw.all_events      one row: a line of a file; `main.all_events` shows the same, `main.loaded_files` the files
+-- raw.loaded_files    one row: a file that was loaded
 -- raw.rejected_lines  one row: a line that could not be parsed, with its first error
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       files of events: a pattern, a path or a list of them ('data/*.csv')
+--   data       the files: a pattern, a path or a list of them ('data/*.csv', and none if there is a source)
+--   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
 --   max_files  new files that one run takes (12); run the step again while it says that files are left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
 --
 -- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
 -- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
--- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines.
+-- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
+-- of a file says which table its lines go to.
+--
+-- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
+-- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
+-- decimals that are all zero; columns that are not listed here are left. The same rows again change nothing.
 --
 -- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
 -- one that reads none.
+--
+-- Generated from raw_tables.sql and ../load_files.sql (make docs).
 
-SET VARIABLE data = coalesce(getvariable('data'), 'data/*.csv');
+SET VARIABLE load_data = CASE
+    WHEN getvariable('data') IS NULL AND getvariable('source') IS NULL THEN 'data/*.csv'
+    ELSE getvariable('data')
+END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
 SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS main;
 
 CREATE SCHEMA IF NOT EXISTS raw;
 
@@ -67,6 +80,22 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     rows BIGINT NOT NULL
 );
 
+-- The tables and their columns; a file may lack those that are not required.
+CREATE OR REPLACE TEMP TABLE load_columns AS
+SELECT *
+FROM (
+    VALUES
+        ('all_events', 'event_time', true),
+        ('all_events', 'event_type', true),
+        ('all_events', 'product_id', true),
+        ('all_events', 'category_id', false),
+        ('all_events', 'category_code', true),
+        ('all_events', 'brand', false),
+        ('all_events', 'price', true),
+        ('all_events', 'user_id', true),
+        ('all_events', 'user_session', true)
+) AS c (table_name, column_name, is_required);
+
 CREATE OR REPLACE VIEW main.all_events AS
 SELECT *
 FROM raw.all_events;
@@ -85,13 +114,18 @@ SET VARIABLE load_check = (
 
 -- The files that `data` names, numbered: the texts below call file n by its place in two lists. An empty file is among
 -- them, though no reader of lines ever shows it.
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_data') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_data')) AS b$$
+END;
+
 CREATE OR REPLACE TEMP TABLE load_files AS
 SELECT
     row_number() OVER (ORDER BY b.filename) AS n,
     b.filename AS file_name,
     any_value(b.size) AS size_bytes,
     make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
-FROM read_blob(getvariable('data')) AS b
+FROM query(getvariable('load_sql')) AS b
 GROUP BY b.filename;
 
 -- A pattern may match nothing, a file that is named may not be absent.
@@ -105,9 +139,9 @@ SET VARIABLE load_check = (
         SELECT
             unnest(
                 if(
-                    typeof(getvariable('data')) = 'VARCHAR[]',
-                    TRY_CAST(getvariable('data') AS VARCHAR[]),
-                    [getvariable('data')::VARCHAR]
+                    typeof(getvariable('load_data')) = 'VARCHAR[]',
+                    TRY_CAST(getvariable('load_data') AS VARCHAR[]),
+                    [getvariable('load_data')::VARCHAR]
                 )
             ) AS name
     ) AS d
@@ -116,10 +150,167 @@ SET VARIABLE load_check = (
         AND d.name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
 );
 
+-- The columns of the tables of `source` that have a place here.
+CREATE OR REPLACE TEMP TABLE load_source_columns AS
+SELECT
+    t.table_name,
+    t.column_name,
+    t.position,
+    format('"{}"', replace(d.column_name, '"', '""')) AS source_column,
+    d.data_type,
+    format(
+        '"{}"."{}"."{}"',
+        replace(d.database_name, '"', '""'),
+        replace(d.schema_name, '"', '""'),
+        replace(d.table_name, '"', '""')
+    ) AS source_table
+FROM duckdb_columns() AS d
+JOIN (
+    SELECT
+        c.table_name,
+        c.column_name,
+        c.rowid AS position
+    FROM temp.load_columns AS c
+) AS t
+    ON t.table_name = lower(d.table_name) AND t.column_name = lower(d.column_name)
+WHERE
+    getvariable('source') IS NOT NULL
+    AND getvariable('source')::VARCHAR IN (
+        d.database_name || '.' || d.schema_name,
+        if(d.database_name = current_database(), d.schema_name, NULL),
+        if(d.schema_name IN ('main', 'public'), d.database_name, NULL)
+    );
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error(
+                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR || '" is called '
+                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name) FROM temp.load_columns AS c)
+                    || '; write it as <attached database>.<schema>'
+                )
+            WHEN count(DISTINCT s.source_table) > count(DISTINCT s.table_name)
+                THEN error(
+                    '00_raw: the source "' || getvariable('source')::VARCHAR || '" is ambiguous: '
+                    || string_agg(DISTINCT s.source_table, ', ' ORDER BY s.source_table)
+                )
+        END
+    FROM temp.load_source_columns AS s
+    WHERE getvariable('source') IS NOT NULL
+    HAVING getvariable('source') IS NOT NULL
+);
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, the source lacks columns: '
+                    || string_agg(s.source_table || '.' || c.column_name, ', ' ORDER BY c.rowid)
+                )
+        END
+    FROM temp.load_columns AS c
+    JOIN (
+        SELECT
+            s.table_name,
+            any_value(s.source_table) AS source_table,
+            list(s.column_name) AS columns
+        FROM temp.load_source_columns AS s
+        GROUP BY s.table_name
+    ) AS s
+        ON s.table_name = c.table_name
+    WHERE c.is_required AND NOT list_contains(s.columns, c.column_name)
+);
+
+-- Each table of the source with the texts that read its rows and, from the copy in temp, its lines.
+CREATE OR REPLACE TEMP TABLE load_sources AS
+SELECT
+    (SELECT count(*) FROM temp.load_files) + row_number() OVER (ORDER BY min(c.rowid)) AS n,
+    getvariable('source')::VARCHAR || '.' || c.table_name AS file_name,
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) FILTER (s.column_name IS NOT NULL) AS columns,
+    'SELECT '
+    || string_agg(
+        CASE
+            WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
+            WHEN s.data_type LIKE 'TIMESTAMP%'
+                THEN replace(
+                    $$coalesce(
+                        regexp_replace(
+                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+                        ),
+                        s.NAME::VARCHAR
+                    )$$,
+                    'NAME',
+                    s.source_column
+                )
+            WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
+                THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
+            ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
+        END
+        || ' AS ' || c.column_name,
+        ', '
+        ORDER BY c.rowid
+    )
+    || ' FROM ' || any_value(s.source_table) || ' AS s' AS rows_sql,
+    'SELECT '
+    || string_agg(
+        replace(
+            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"', coalesce(r.NAME, ''))$$,
+            'NAME',
+            c.column_name
+        ),
+        $$ || ',' || $$
+        ORDER BY c.rowid
+    ) FILTER (s.column_name IS NOT NULL)
+    || ' AS line FROM temp.load_rows_' || c.table_name || ' AS r' AS lines_sql
+FROM temp.load_columns AS c
+LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name AND s.column_name = c.column_name
+GROUP BY c.table_name
+HAVING count(s.column_name) > 0;
+
 SET VARIABLE load_names = (
     SELECT list(f.file_name ORDER BY f.n)
-    FROM temp.load_files AS f
+    FROM (
+        SELECT
+            f.n,
+            f.file_name
+        FROM temp.load_files AS f
+        UNION ALL
+        SELECT
+            s.n,
+            s.file_name
+        FROM temp.load_sources AS s
+    ) AS f
 );
+
+SET VARIABLE load_sql = coalesce(
+    (SELECT s.rows_sql FROM temp.load_sources AS s WHERE s.table_name = 'all_events'),
+    'SELECT * EXCLUDE (file_name) FROM raw.all_events LIMIT 0'
+);
+
+CREATE OR REPLACE TEMP TABLE load_rows_all_events AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS size_bytes, '
+                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$ || array_to_string(s.columns, ',')
+                || $$' AS line UNION ALL $$ || s.lines_sql || ') AS l',
+                ' UNION ALL '
+            ),
+            'SELECT 0 AS n, 0 AS line_count, 0 AS size_bytes, 0::UHUGEINT AS fingerprint LIMIT 0'
+        )
+    FROM temp.load_sources AS s
+);
+
+CREATE OR REPLACE TEMP TABLE load_source_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
 
 -- Each name as a pattern that matches nothing else.
 SET VARIABLE load_patterns = (
@@ -259,7 +450,17 @@ SELECT
 FROM temp.load_files AS f
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
 LEFT JOIN temp.load_slow_lines AS s ON s.file_name = f.file_name
-LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name;
+LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name
+UNION ALL BY NAME
+SELECT
+    s.n,
+    s.file_name,
+    l.size_bytes::BIGINT AS size_bytes,
+    make_timestamp(epoch_us(now())) AS last_modified,
+    l.line_count,
+    l.fingerprint
+FROM temp.load_sources AS s
+JOIN temp.load_source_lines AS l ON l.n = s.n;
 
 -- What is known: every loaded file but those whose path now has another content.
 CREATE OR REPLACE TEMP TABLE load_known AS
@@ -298,15 +499,45 @@ SET VARIABLE load_sql = (
             $$SELECT '' AS file_name, '' AS line LIMIT 0$$
         )
     FROM temp.load_new AS n
+    JOIN temp.load_files AS f ON f.n = n.n
     WHERE n.line_count > 0
 );
 
+CREATE OR REPLACE TEMP TABLE load_layouts AS
+SELECT
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) AS columns,
+    list(c.column_name) FILTER (c.is_required) AS required,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'), ',' ORDER BY c.rowid) AS header,
+    min(c.rowid) AS position
+FROM temp.load_columns AS c
+GROUP BY c.table_name;
+
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
-    q.file_name,
-    q.line AS header,
-    string_split(replace(q.line, '"', ''), ',') AS columns
-FROM query(getvariable('load_sql')) AS q;
+    h.file_name,
+    h.header,
+    h.columns,
+    t.table_name
+FROM (
+    SELECT
+        q.file_name,
+        q.line AS header,
+        string_split(replace(q.line, '"', ''), ',') AS columns
+    FROM query(getvariable('load_sql')) AS q
+) AS h
+LEFT JOIN temp.load_layouts AS t
+    ON
+        list_has_all(t.columns, h.columns)
+        AND list_has_all(h.columns, t.required)
+        AND len(h.columns) = len(list_distinct(h.columns))
+UNION ALL
+SELECT
+    s.file_name,
+    array_to_string(s.columns, ',') AS header,
+    s.columns,
+    s.table_name
+FROM temp.load_sources AS s;
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
 SET VARIABLE load_crlf_patterns = (
@@ -344,12 +575,10 @@ SELECT
     CASE
         WHEN n.line_count = 0 THEN 'an empty file'
         WHEN h.header IS NULL THEN 'its first line is blank, not the header'
-        WHEN NOT list_has_any(h.columns, known.columns) THEN 'no header, its first line is: ' || h.header[:200]
         WHEN
-            NOT list_has_all(known.columns, h.columns)
-            OR NOT list_has_all(h.columns, known.required)
-            OR len(h.columns) <> len(list_distinct(h.columns))
-            THEN 'other columns, its header is: ' || h.header[:500]
+            h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
+            THEN 'no header, its first line is: ' || h.header[:200]
+        WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
         WHEN
             e.crlf_count > 0
             AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
@@ -361,15 +590,8 @@ FROM temp.load_new AS n
 LEFT JOIN temp.load_headers AS h ON h.file_name = n.file_name
 LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
 CROSS JOIN (
-    SELECT
-        [
-            'event_time', 'event_type', 'product_id', 'category_id', 'category_code',
-            'brand', 'price', 'user_id', 'user_session'
-        ] AS columns,
-        [
-            'event_time', 'event_type', 'product_id', 'category_code',
-            'price', 'user_id', 'user_session'
-        ] AS required
+    SELECT list(c.column_name) AS columns
+    FROM temp.load_columns AS c
 ) AS known;
 
 SET VARIABLE load_check = (
@@ -380,8 +602,8 @@ SET VARIABLE load_check = (
                     '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
                     || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
-                    || '. Expected is the header event_time,event_type,product_id,[category_id,]category_code,[brand,]'
-                    || 'price,user_id,user_session and one line an event'
+                    || '. Accepted headers (columns in brackets may be absent): '
+                    || (SELECT string_agg(t.table_name || ': ' || t.header, '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
                 )
         END
     FROM temp.load_problems AS p
@@ -402,7 +624,8 @@ FROM (
         n.fingerprint,
         n.line_count,
         coalesce(n.open_quotes > 0, false) AS has_open_quotes,
-        h.columns
+        h.columns,
+        h.table_name
     FROM temp.load_new AS n
     JOIN temp.load_headers AS h ON h.file_name = n.file_name
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
@@ -418,9 +641,6 @@ WHERE
     OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
     OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next);
 
-DELETE FROM raw.all_events
-WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
-
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -428,70 +648,99 @@ DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 -- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
--- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards.
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards; a line of
+-- such a file that has a comma inside quotes is a rejected one.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
-    q.n,
-    q.has_open_quotes,
-    string_agg(
-        CASE
-            WHEN NOT list_contains(q.columns, known.name) THEN 'NULL'
-            WHEN q.has_open_quotes
-                THEN replace(
-                    $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
-                    'NAME',
-                    known.name
-                )
-            ELSE 'l.' || known.name
-        END,
-        ', '
-        ORDER BY known.position
-    ) AS fields,
-    string_agg($$coalesce(l.$$ || known.name || $$, '')$$, $$ || ',' || $$ ORDER BY list_position(q.columns, known.name))
-        FILTER (list_contains(q.columns, known.name)) AS whole_line,
-    $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
-    || string_agg($$'$$ || known.name || $$': 'VARCHAR'$$, ', ' ORDER BY list_position(q.columns, known.name))
-        FILTER (list_contains(q.columns, known.name))
-    || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
-    || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
-FROM temp.load_queue AS q
-CROSS JOIN (
-    VALUES
-        (1, 'event_time'),
-        (2, 'event_type'),
-        (3, 'product_id'),
-        (4, 'category_id'),
-        (5, 'category_code'),
-        (6, 'brand'),
-        (7, 'price'),
-        (8, 'user_id'),
-        (9, 'user_session')
-) AS known (position, name)
-WHERE q.is_next
-GROUP BY
-    q.n,
-    q.has_open_quotes;
+    t.n,
+    t.table_name,
+    'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
+    || ', store_rejects = true, rejects_limit = 0'
+    || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
+    || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
+    || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, '') AS rows_sql,
+    if(
+        t.has_open_quotes,
+        $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
+        || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
+        || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
+        NULL
+    ) AS open_quotes_sql
+FROM (
+    SELECT
+        q.n,
+        q.table_name,
+        q.has_open_quotes,
+        string_agg(
+            CASE
+                WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
+                WHEN q.has_open_quotes
+                    THEN replace(
+                        $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
+                        'NAME',
+                        c.column_name
+                    )
+                ELSE 'l.' || c.column_name
+            END,
+            ', '
+            ORDER BY c.rowid
+        ) AS fields,
+        string_agg(
+            $$coalesce(l.$$ || c.column_name || $$, '')$$,
+            $$ || ',' || $$
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name)) AS whole_line,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
+        || string_agg(
+            $$'$$ || c.column_name || $$': 'VARCHAR'$$,
+            ', '
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name))
+        || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
+        || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
+    FROM temp.load_queue AS q
+    JOIN temp.load_files AS f ON f.n = q.n
+    JOIN temp.load_columns AS c ON c.table_name = q.table_name
+    WHERE q.is_next
+    GROUP BY
+        q.n,
+        q.table_name,
+        q.has_open_quotes
+) AS t
+UNION ALL
+SELECT
+    s.n,
+    s.table_name,
+    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
+    NULL AS open_quotes_sql
+FROM temp.load_sources AS s
+JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
+
+CREATE OR REPLACE TEMP TABLE load_counts (
+    file_name VARCHAR,
+    rows_loaded BIGINT
+);
+
+DELETE FROM raw.all_events
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT
-        coalesce(
-            string_agg(
-                'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
-                || ', store_rejects = true, rejects_limit = 0'
-                || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
-                || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
-                || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, ''),
-                ' UNION ALL '
-                ORDER BY t.n
-            ),
-            'SELECT * FROM raw.all_events LIMIT 0'
-        )
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.all_events LIMIT 0')
     FROM temp.load_texts AS t
+    WHERE t.table_name = 'all_events'
 );
 
 INSERT INTO raw.all_events
 SELECT *
 FROM query(getvariable('load_sql'));
+
+INSERT INTO temp.load_counts
+SELECT
+    r.file_name,
+    count(*)
+FROM raw.all_events AS r
+WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+GROUP BY r.file_name;
 
 -- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (
@@ -523,21 +772,10 @@ INSERT INTO raw.rejected_lines
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Lines with an open quote: the parser took them, the WHERE above did not. Their numbers are not known.
+-- Lines with an open quote: the parser took them, the texts above did not. Their numbers are not known.
 SET VARIABLE load_sql = (
-    SELECT
-        coalesce(
-            string_agg(
-                $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
-                || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
-                || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
-                ' UNION ALL '
-                ORDER BY t.n
-            ),
-            'SELECT * FROM raw.rejected_lines LIMIT 0'
-        )
+    SELECT coalesce(string_agg(t.open_quotes_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.rejected_lines LIMIT 0')
     FROM temp.load_texts AS t
-    WHERE t.has_open_quotes
 );
 
 INSERT INTO raw.rejected_lines
@@ -551,18 +789,11 @@ SELECT
     q.last_modified,
     q.fingerprint,
     q.line_count,
-    coalesce(e.rows_loaded, 0),
+    coalesce(c.rows_loaded, 0),
     coalesce(r.rows_rejected, 0),
     make_timestamp(epoch_us(now()))
 FROM temp.load_queue AS q
-LEFT JOIN (
-    SELECT
-        e.file_name,
-        count(*) AS rows_loaded
-    FROM raw.all_events AS e
-    WHERE e.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
-    GROUP BY e.file_name
-) AS e ON e.file_name = q.file_name
+LEFT JOIN temp.load_counts AS c ON c.file_name = q.file_name
 LEFT JOIN (
     SELECT
         r.file_name,
@@ -621,6 +852,14 @@ SELECT
 
 DROP TABLE temp.load_files;
 
+DROP TABLE temp.load_source_columns;
+
+DROP TABLE temp.load_sources;
+
+DROP TABLE temp.load_source_lines;
+
+DROP TABLE temp.load_rows_all_events;
+
 DROP TABLE temp.load_lines;
 
 DROP TABLE temp.load_slow_lines;
@@ -633,6 +872,10 @@ DROP TABLE temp.load_known;
 
 DROP TABLE temp.load_new;
 
+DROP TABLE temp.load_columns;
+
+DROP TABLE temp.load_layouts;
+
 DROP TABLE temp.load_headers;
 
 DROP TABLE temp.load_line_ends;
@@ -644,6 +887,8 @@ DROP TABLE temp.load_queue;
 DROP TABLE temp.load_replaced;
 
 DROP TABLE temp.load_texts;
+
+DROP TABLE temp.load_counts;
 
 COMMIT;
 

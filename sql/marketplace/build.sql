@@ -5,6 +5,200 @@
 -- install.sql: creates the relations of amazing in the current database, under their bare names.
 -- Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version installed.
 
+CREATE OR REPLACE MACRO sessionize(
+    source,
+    max_gap := '30 minutes'
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            __s.*,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time,
+            CASE
+                WHEN regexp_matches(typeof(__s), '[(,] ?"?session_number"? ')
+                    THEN error(
+                        'sessionize: the source has a column session_number already, leave it out: '
+                        || 'SELECT * EXCLUDE (session_number)'
+                    )
+                WHEN
+                    coalesce(
+                        regexp_matches(CAST(max_gap AS VARCHAR), '[a-z:]')
+                        AND try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL) >= INTERVAL 0 SECOND,
+                        false
+                    )
+                    THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
+                ELSE error(
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
+                )
+            END AS __max_gap
+        FROM query_table(source) AS __s
+    ),
+
+    __starts AS (
+        SELECT
+            __e.*,
+            CASE
+                WHEN
+                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    >= __e.__time
+                    THEN 0
+                ELSE 1
+            END AS __is_start
+        FROM __events AS __e
+    )
+
+    SELECT
+        __b.* EXCLUDE (__user, __time, __max_gap, __is_start),
+        CASE
+            WHEN __b.__user IS NOT NULL AND __b.__time IS NOT NULL
+                THEN CAST(
+                    sum(__b.__is_start) OVER (
+                        PARTITION BY __b.__user
+                        ORDER BY __b.__time NULLS LAST
+                        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+                    ) AS BIGINT
+                )
+        END AS session_number
+    FROM __starts AS __b;
+
+COMMENT ON MACRO TABLE sessionize IS 'amazing 0.1.0: The session of each event: a pause longer than `max_gap` since the user''s event before begins a new one.';
+
+CREATE OR REPLACE MACRO user_activity(source) AS TABLE
+    WITH __events AS (
+        SELECT
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    )
+
+    SELECT
+        __e.__user AS user_id,
+        count(*) AS events,
+        min(__e.__time) AS first_event_time,
+        max(__e.__time) AS last_event_time,
+        date_diff('microsecond', min(__e.__time), max(__e.__time)) / 1e6 / nullif(count(*) - 1, 0)
+            AS avg_time_between_events
+    FROM __events AS __e
+    WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+    GROUP BY __e.__user;
+
+COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each user was active, one row a user.';
+
+CREATE OR REPLACE MACRO monthly_activity(
+    source,
+    col := NULL
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            CASE
+                WHEN
+                    lower(CAST(col AS VARCHAR)) IN (
+                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                    )
+                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
+                WHEN col IS NOT NULL
+                    THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
+            END AS __group,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    ),
+
+    __user_months AS (
+        SELECT
+            __e.__group AS __group,
+            __e.__user AS __user,
+            CAST(date_trunc('month', __e.__time) AS DATE) AS __month,
+            count(*) AS __n_events
+        FROM __events AS __e
+        WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+        GROUP BY __e.__group, __e.__user, CAST(date_trunc('month', __e.__time) AS DATE)
+    ),
+
+    __dated_user_months AS (
+        SELECT
+            __u.*,
+            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+        FROM __user_months AS __u
+    ),
+
+    __active_months AS (
+        SELECT
+            __u.__group AS __group,
+            __u.__month AS __month,
+            CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
+            count(*) AS __n_users,
+            count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+        FROM __dated_user_months AS __u
+        GROUP BY __u.__group, __u.__month
+    ),
+
+    __calendar AS (
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        FROM __active_months AS __a
+    ),
+
+    __groups AS (
+        SELECT DISTINCT __a.__group AS __group
+        FROM __active_months AS __a
+    ),
+
+    __months AS (
+        SELECT
+            __g.__group AS __group,
+            __c.__month AS __month,
+            coalesce(__a.__n_events, 0) AS __n_events,
+            coalesce(__a.__n_users, 0) AS __n_users,
+            coalesce(__a.__n_new, 0) AS __n_new,
+            coalesce(__a.__n_reactivated, 0) AS __n_reactivated
+        FROM __groups AS __g
+        CROSS JOIN __calendar AS __c
+        LEFT JOIN __active_months AS __a
+            ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
+    ),
+
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    __results AS (
+        SELECT
+            COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END),
+            CAST(NULL AS DATE) AS month,
+            CAST(NULL AS BIGINT) AS events,
+            CAST(NULL AS BIGINT) AS active_users,
+            CAST(NULL AS BIGINT) AS new_users,
+            CAST(NULL AS BIGINT) AS churned_users,
+            CAST(NULL AS BIGINT) AS reactivated_users
+        FROM query_table(source) AS __s
+        WHERE false
+        UNION ALL
+        SELECT
+            __m.__group,
+            __m.__month,
+            __m.__n_events,
+            __m.__n_users,
+            __m.__n_new,
+            coalesce(lag(__m.__n_users) OVER (PARTITION BY __m.__group ORDER BY __m.__month), 0)
+            - (__m.__n_users - __m.__n_new - __m.__n_reactivated),
+            __m.__n_reactivated
+        FROM __months AS __m
+    )
+
+    SELECT COLUMNS(
+        CASE
+            WHEN col IS NULL
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+            ELSE [
+                CAST(col AS VARCHAR),
+                'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+            ]
+        END
+    )
+    FROM __results AS __r
+    ORDER BY ALL;
+
+COMMENT ON MACRO TABLE monthly_activity IS 'amazing 0.1.0: Users who are active, new, gone and back, one row a calendar month.';
+
 CREATE OR REPLACE MACRO normalize_category(
     source,
     col,
@@ -28,7 +222,11 @@ CREATE OR REPLACE MACRO normalize_category(
         SELECT
             __d.__value AS __value,
             __d.__row_count AS __row_count,
-            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
+            system.main.category_match(
+                __d.__value,
+                vocabulary,
+                {'relation': 'normalize_category', 'min_similarity': min_similarity}
+            ) AS __match
         FROM __distinct_values AS __d
     )
 
@@ -776,30 +974,43 @@ COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segmen
 
 -- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
 --
--- raw.loaded_files    one row: a file that was loaded; `main.loaded_files` shows the same
--- raw.all_events      one row: a line of a file; `main.all_events` shows the same
+-- raw.all_events      one row: a line of a file; `main.all_events` shows the same, `main.loaded_files` the files
+-- raw.loaded_files    one row: a file that was loaded
 -- raw.rejected_lines  one row: a line that could not be parsed, with its first error
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       files of events: a pattern, a path or a list of them ('data/*.csv')
+--   data       the files: a pattern, a path or a list of them ('data/*.csv', and none if there is a source)
+--   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
 --   max_files  new files that one run takes (12); run the step again while it says that files are left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
 --
 -- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
 -- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
--- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines.
+-- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
+-- of a file says which table its lines go to.
+--
+-- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
+-- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
+-- decimals that are all zero; columns that are not listed here are left. The same rows again change nothing.
 --
 -- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
 -- one that reads none.
+--
+-- Generated from raw_tables.sql and ../load_files.sql (make docs).
 
-SET VARIABLE data = coalesce(getvariable('data'), 'data/*.csv');
+SET VARIABLE load_data = CASE
+    WHEN getvariable('data') IS NULL AND getvariable('source') IS NULL THEN 'data/*.csv'
+    ELSE getvariable('data')
+END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
 SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS main;
 
 CREATE SCHEMA IF NOT EXISTS raw;
 
@@ -843,6 +1054,22 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     rows BIGINT NOT NULL
 );
 
+-- The tables and their columns; a file may lack those that are not required.
+CREATE OR REPLACE TEMP TABLE load_columns AS
+SELECT *
+FROM (
+    VALUES
+        ('all_events', 'event_time', true),
+        ('all_events', 'event_type', true),
+        ('all_events', 'product_id', true),
+        ('all_events', 'category_id', false),
+        ('all_events', 'category_code', true),
+        ('all_events', 'brand', false),
+        ('all_events', 'price', true),
+        ('all_events', 'user_id', true),
+        ('all_events', 'user_session', true)
+) AS c (table_name, column_name, is_required);
+
 CREATE OR REPLACE VIEW main.all_events AS
 SELECT *
 FROM raw.all_events;
@@ -861,13 +1088,18 @@ SET VARIABLE load_check = (
 
 -- The files that `data` names, numbered: the texts below call file n by its place in two lists. An empty file is among
 -- them, though no reader of lines ever shows it.
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_data') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_data')) AS b$$
+END;
+
 CREATE OR REPLACE TEMP TABLE load_files AS
 SELECT
     row_number() OVER (ORDER BY b.filename) AS n,
     b.filename AS file_name,
     any_value(b.size) AS size_bytes,
     make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
-FROM read_blob(getvariable('data')) AS b
+FROM query(getvariable('load_sql')) AS b
 GROUP BY b.filename;
 
 -- A pattern may match nothing, a file that is named may not be absent.
@@ -881,9 +1113,9 @@ SET VARIABLE load_check = (
         SELECT
             unnest(
                 if(
-                    typeof(getvariable('data')) = 'VARCHAR[]',
-                    TRY_CAST(getvariable('data') AS VARCHAR[]),
-                    [getvariable('data')::VARCHAR]
+                    typeof(getvariable('load_data')) = 'VARCHAR[]',
+                    TRY_CAST(getvariable('load_data') AS VARCHAR[]),
+                    [getvariable('load_data')::VARCHAR]
                 )
             ) AS name
     ) AS d
@@ -892,10 +1124,167 @@ SET VARIABLE load_check = (
         AND d.name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
 );
 
+-- The columns of the tables of `source` that have a place here.
+CREATE OR REPLACE TEMP TABLE load_source_columns AS
+SELECT
+    t.table_name,
+    t.column_name,
+    t.position,
+    format('"{}"', replace(d.column_name, '"', '""')) AS source_column,
+    d.data_type,
+    format(
+        '"{}"."{}"."{}"',
+        replace(d.database_name, '"', '""'),
+        replace(d.schema_name, '"', '""'),
+        replace(d.table_name, '"', '""')
+    ) AS source_table
+FROM duckdb_columns() AS d
+JOIN (
+    SELECT
+        c.table_name,
+        c.column_name,
+        c.rowid AS position
+    FROM temp.load_columns AS c
+) AS t
+    ON t.table_name = lower(d.table_name) AND t.column_name = lower(d.column_name)
+WHERE
+    getvariable('source') IS NOT NULL
+    AND getvariable('source')::VARCHAR IN (
+        d.database_name || '.' || d.schema_name,
+        if(d.database_name = current_database(), d.schema_name, NULL),
+        if(d.schema_name IN ('main', 'public'), d.database_name, NULL)
+    );
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error(
+                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR || '" is called '
+                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name) FROM temp.load_columns AS c)
+                    || '; write it as <attached database>.<schema>'
+                )
+            WHEN count(DISTINCT s.source_table) > count(DISTINCT s.table_name)
+                THEN error(
+                    '00_raw: the source "' || getvariable('source')::VARCHAR || '" is ambiguous: '
+                    || string_agg(DISTINCT s.source_table, ', ' ORDER BY s.source_table)
+                )
+        END
+    FROM temp.load_source_columns AS s
+    WHERE getvariable('source') IS NOT NULL
+    HAVING getvariable('source') IS NOT NULL
+);
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, the source lacks columns: '
+                    || string_agg(s.source_table || '.' || c.column_name, ', ' ORDER BY c.rowid)
+                )
+        END
+    FROM temp.load_columns AS c
+    JOIN (
+        SELECT
+            s.table_name,
+            any_value(s.source_table) AS source_table,
+            list(s.column_name) AS columns
+        FROM temp.load_source_columns AS s
+        GROUP BY s.table_name
+    ) AS s
+        ON s.table_name = c.table_name
+    WHERE c.is_required AND NOT list_contains(s.columns, c.column_name)
+);
+
+-- Each table of the source with the texts that read its rows and, from the copy in temp, its lines.
+CREATE OR REPLACE TEMP TABLE load_sources AS
+SELECT
+    (SELECT count(*) FROM temp.load_files) + row_number() OVER (ORDER BY min(c.rowid)) AS n,
+    getvariable('source')::VARCHAR || '.' || c.table_name AS file_name,
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) FILTER (s.column_name IS NOT NULL) AS columns,
+    'SELECT '
+    || string_agg(
+        CASE
+            WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
+            WHEN s.data_type LIKE 'TIMESTAMP%'
+                THEN replace(
+                    $$coalesce(
+                        regexp_replace(
+                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+                        ),
+                        s.NAME::VARCHAR
+                    )$$,
+                    'NAME',
+                    s.source_column
+                )
+            WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
+                THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
+            ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
+        END
+        || ' AS ' || c.column_name,
+        ', '
+        ORDER BY c.rowid
+    )
+    || ' FROM ' || any_value(s.source_table) || ' AS s' AS rows_sql,
+    'SELECT '
+    || string_agg(
+        replace(
+            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"', coalesce(r.NAME, ''))$$,
+            'NAME',
+            c.column_name
+        ),
+        $$ || ',' || $$
+        ORDER BY c.rowid
+    ) FILTER (s.column_name IS NOT NULL)
+    || ' AS line FROM temp.load_rows_' || c.table_name || ' AS r' AS lines_sql
+FROM temp.load_columns AS c
+LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name AND s.column_name = c.column_name
+GROUP BY c.table_name
+HAVING count(s.column_name) > 0;
+
 SET VARIABLE load_names = (
     SELECT list(f.file_name ORDER BY f.n)
-    FROM temp.load_files AS f
+    FROM (
+        SELECT
+            f.n,
+            f.file_name
+        FROM temp.load_files AS f
+        UNION ALL
+        SELECT
+            s.n,
+            s.file_name
+        FROM temp.load_sources AS s
+    ) AS f
 );
+
+SET VARIABLE load_sql = coalesce(
+    (SELECT s.rows_sql FROM temp.load_sources AS s WHERE s.table_name = 'all_events'),
+    'SELECT * EXCLUDE (file_name) FROM raw.all_events LIMIT 0'
+);
+
+CREATE OR REPLACE TEMP TABLE load_rows_all_events AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS size_bytes, '
+                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$ || array_to_string(s.columns, ',')
+                || $$' AS line UNION ALL $$ || s.lines_sql || ') AS l',
+                ' UNION ALL '
+            ),
+            'SELECT 0 AS n, 0 AS line_count, 0 AS size_bytes, 0::UHUGEINT AS fingerprint LIMIT 0'
+        )
+    FROM temp.load_sources AS s
+);
+
+CREATE OR REPLACE TEMP TABLE load_source_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
 
 -- Each name as a pattern that matches nothing else.
 SET VARIABLE load_patterns = (
@@ -1035,7 +1424,17 @@ SELECT
 FROM temp.load_files AS f
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
 LEFT JOIN temp.load_slow_lines AS s ON s.file_name = f.file_name
-LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name;
+LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name
+UNION ALL BY NAME
+SELECT
+    s.n,
+    s.file_name,
+    l.size_bytes::BIGINT AS size_bytes,
+    make_timestamp(epoch_us(now())) AS last_modified,
+    l.line_count,
+    l.fingerprint
+FROM temp.load_sources AS s
+JOIN temp.load_source_lines AS l ON l.n = s.n;
 
 -- What is known: every loaded file but those whose path now has another content.
 CREATE OR REPLACE TEMP TABLE load_known AS
@@ -1074,15 +1473,45 @@ SET VARIABLE load_sql = (
             $$SELECT '' AS file_name, '' AS line LIMIT 0$$
         )
     FROM temp.load_new AS n
+    JOIN temp.load_files AS f ON f.n = n.n
     WHERE n.line_count > 0
 );
 
+CREATE OR REPLACE TEMP TABLE load_layouts AS
+SELECT
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) AS columns,
+    list(c.column_name) FILTER (c.is_required) AS required,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'), ',' ORDER BY c.rowid) AS header,
+    min(c.rowid) AS position
+FROM temp.load_columns AS c
+GROUP BY c.table_name;
+
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
-    q.file_name,
-    q.line AS header,
-    string_split(replace(q.line, '"', ''), ',') AS columns
-FROM query(getvariable('load_sql')) AS q;
+    h.file_name,
+    h.header,
+    h.columns,
+    t.table_name
+FROM (
+    SELECT
+        q.file_name,
+        q.line AS header,
+        string_split(replace(q.line, '"', ''), ',') AS columns
+    FROM query(getvariable('load_sql')) AS q
+) AS h
+LEFT JOIN temp.load_layouts AS t
+    ON
+        list_has_all(t.columns, h.columns)
+        AND list_has_all(h.columns, t.required)
+        AND len(h.columns) = len(list_distinct(h.columns))
+UNION ALL
+SELECT
+    s.file_name,
+    array_to_string(s.columns, ',') AS header,
+    s.columns,
+    s.table_name
+FROM temp.load_sources AS s;
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
 SET VARIABLE load_crlf_patterns = (
@@ -1120,12 +1549,10 @@ SELECT
     CASE
         WHEN n.line_count = 0 THEN 'an empty file'
         WHEN h.header IS NULL THEN 'its first line is blank, not the header'
-        WHEN NOT list_has_any(h.columns, known.columns) THEN 'no header, its first line is: ' || h.header[:200]
         WHEN
-            NOT list_has_all(known.columns, h.columns)
-            OR NOT list_has_all(h.columns, known.required)
-            OR len(h.columns) <> len(list_distinct(h.columns))
-            THEN 'other columns, its header is: ' || h.header[:500]
+            h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
+            THEN 'no header, its first line is: ' || h.header[:200]
+        WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
         WHEN
             e.crlf_count > 0
             AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
@@ -1137,15 +1564,8 @@ FROM temp.load_new AS n
 LEFT JOIN temp.load_headers AS h ON h.file_name = n.file_name
 LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
 CROSS JOIN (
-    SELECT
-        [
-            'event_time', 'event_type', 'product_id', 'category_id', 'category_code',
-            'brand', 'price', 'user_id', 'user_session'
-        ] AS columns,
-        [
-            'event_time', 'event_type', 'product_id', 'category_code',
-            'price', 'user_id', 'user_session'
-        ] AS required
+    SELECT list(c.column_name) AS columns
+    FROM temp.load_columns AS c
 ) AS known;
 
 SET VARIABLE load_check = (
@@ -1156,8 +1576,8 @@ SET VARIABLE load_check = (
                     '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
                     || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
-                    || '. Expected is the header event_time,event_type,product_id,[category_id,]category_code,[brand,]'
-                    || 'price,user_id,user_session and one line an event'
+                    || '. Accepted headers (columns in brackets may be absent): '
+                    || (SELECT string_agg(t.table_name || ': ' || t.header, '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
                 )
         END
     FROM temp.load_problems AS p
@@ -1178,7 +1598,8 @@ FROM (
         n.fingerprint,
         n.line_count,
         coalesce(n.open_quotes > 0, false) AS has_open_quotes,
-        h.columns
+        h.columns,
+        h.table_name
     FROM temp.load_new AS n
     JOIN temp.load_headers AS h ON h.file_name = n.file_name
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
@@ -1194,9 +1615,6 @@ WHERE
     OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
     OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next);
 
-DELETE FROM raw.all_events
-WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
-
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -1204,70 +1622,99 @@ DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 -- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
--- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards.
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards; a line of
+-- such a file that has a comma inside quotes is a rejected one.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
-    q.n,
-    q.has_open_quotes,
-    string_agg(
-        CASE
-            WHEN NOT list_contains(q.columns, known.name) THEN 'NULL'
-            WHEN q.has_open_quotes
-                THEN replace(
-                    $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
-                    'NAME',
-                    known.name
-                )
-            ELSE 'l.' || known.name
-        END,
-        ', '
-        ORDER BY known.position
-    ) AS fields,
-    string_agg($$coalesce(l.$$ || known.name || $$, '')$$, $$ || ',' || $$ ORDER BY list_position(q.columns, known.name))
-        FILTER (list_contains(q.columns, known.name)) AS whole_line,
-    $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
-    || string_agg($$'$$ || known.name || $$': 'VARCHAR'$$, ', ' ORDER BY list_position(q.columns, known.name))
-        FILTER (list_contains(q.columns, known.name))
-    || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
-    || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
-FROM temp.load_queue AS q
-CROSS JOIN (
-    VALUES
-        (1, 'event_time'),
-        (2, 'event_type'),
-        (3, 'product_id'),
-        (4, 'category_id'),
-        (5, 'category_code'),
-        (6, 'brand'),
-        (7, 'price'),
-        (8, 'user_id'),
-        (9, 'user_session')
-) AS known (position, name)
-WHERE q.is_next
-GROUP BY
-    q.n,
-    q.has_open_quotes;
+    t.n,
+    t.table_name,
+    'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
+    || ', store_rejects = true, rejects_limit = 0'
+    || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
+    || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
+    || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, '') AS rows_sql,
+    if(
+        t.has_open_quotes,
+        $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
+        || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
+        || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
+        NULL
+    ) AS open_quotes_sql
+FROM (
+    SELECT
+        q.n,
+        q.table_name,
+        q.has_open_quotes,
+        string_agg(
+            CASE
+                WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
+                WHEN q.has_open_quotes
+                    THEN replace(
+                        $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
+                        'NAME',
+                        c.column_name
+                    )
+                ELSE 'l.' || c.column_name
+            END,
+            ', '
+            ORDER BY c.rowid
+        ) AS fields,
+        string_agg(
+            $$coalesce(l.$$ || c.column_name || $$, '')$$,
+            $$ || ',' || $$
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name)) AS whole_line,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
+        || string_agg(
+            $$'$$ || c.column_name || $$': 'VARCHAR'$$,
+            ', '
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name))
+        || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
+        || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
+    FROM temp.load_queue AS q
+    JOIN temp.load_files AS f ON f.n = q.n
+    JOIN temp.load_columns AS c ON c.table_name = q.table_name
+    WHERE q.is_next
+    GROUP BY
+        q.n,
+        q.table_name,
+        q.has_open_quotes
+) AS t
+UNION ALL
+SELECT
+    s.n,
+    s.table_name,
+    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
+    NULL AS open_quotes_sql
+FROM temp.load_sources AS s
+JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
+
+CREATE OR REPLACE TEMP TABLE load_counts (
+    file_name VARCHAR,
+    rows_loaded BIGINT
+);
+
+DELETE FROM raw.all_events
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT
-        coalesce(
-            string_agg(
-                'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
-                || ', store_rejects = true, rejects_limit = 0'
-                || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
-                || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
-                || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, ''),
-                ' UNION ALL '
-                ORDER BY t.n
-            ),
-            'SELECT * FROM raw.all_events LIMIT 0'
-        )
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.all_events LIMIT 0')
     FROM temp.load_texts AS t
+    WHERE t.table_name = 'all_events'
 );
 
 INSERT INTO raw.all_events
 SELECT *
 FROM query(getvariable('load_sql'));
+
+INSERT INTO temp.load_counts
+SELECT
+    r.file_name,
+    count(*)
+FROM raw.all_events AS r
+WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+GROUP BY r.file_name;
 
 -- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (
@@ -1299,21 +1746,10 @@ INSERT INTO raw.rejected_lines
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Lines with an open quote: the parser took them, the WHERE above did not. Their numbers are not known.
+-- Lines with an open quote: the parser took them, the texts above did not. Their numbers are not known.
 SET VARIABLE load_sql = (
-    SELECT
-        coalesce(
-            string_agg(
-                $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
-                || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
-                || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
-                ' UNION ALL '
-                ORDER BY t.n
-            ),
-            'SELECT * FROM raw.rejected_lines LIMIT 0'
-        )
+    SELECT coalesce(string_agg(t.open_quotes_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.rejected_lines LIMIT 0')
     FROM temp.load_texts AS t
-    WHERE t.has_open_quotes
 );
 
 INSERT INTO raw.rejected_lines
@@ -1327,18 +1763,11 @@ SELECT
     q.last_modified,
     q.fingerprint,
     q.line_count,
-    coalesce(e.rows_loaded, 0),
+    coalesce(c.rows_loaded, 0),
     coalesce(r.rows_rejected, 0),
     make_timestamp(epoch_us(now()))
 FROM temp.load_queue AS q
-LEFT JOIN (
-    SELECT
-        e.file_name,
-        count(*) AS rows_loaded
-    FROM raw.all_events AS e
-    WHERE e.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
-    GROUP BY e.file_name
-) AS e ON e.file_name = q.file_name
+LEFT JOIN temp.load_counts AS c ON c.file_name = q.file_name
 LEFT JOIN (
     SELECT
         r.file_name,
@@ -1397,6 +1826,14 @@ SELECT
 
 DROP TABLE temp.load_files;
 
+DROP TABLE temp.load_source_columns;
+
+DROP TABLE temp.load_sources;
+
+DROP TABLE temp.load_source_lines;
+
+DROP TABLE temp.load_rows_all_events;
+
 DROP TABLE temp.load_lines;
 
 DROP TABLE temp.load_slow_lines;
@@ -1409,6 +1846,10 @@ DROP TABLE temp.load_known;
 
 DROP TABLE temp.load_new;
 
+DROP TABLE temp.load_columns;
+
+DROP TABLE temp.load_layouts;
+
 DROP TABLE temp.load_headers;
 
 DROP TABLE temp.load_line_ends;
@@ -1420,6 +1861,8 @@ DROP TABLE temp.load_queue;
 DROP TABLE temp.load_replaced;
 
 DROP TABLE temp.load_texts;
+
+DROP TABLE temp.load_counts;
 
 COMMIT;
 
@@ -1659,23 +2102,25 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
+CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
+SELECT *
+FROM amz.user_activity('clean.events');
+
 CREATE OR REPLACE TABLE kpi.user_features AS
-WITH users AS (
+WITH views AS (
     SELECT
         e.user_id,
-        count(*) AS total_events,
-        count(*) FILTER (e.event_type = 'view') AS total_views,
-        count(*) FILTER (e.event_type = 'purchase') AS total_purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS total_spent,
-        min(e.event_time) AS first_event_time,
-        max(e.event_time) AS last_event_time
+        count(*) AS total_views
     FROM clean.events AS e
+    WHERE e.event_type = 'view'
     GROUP BY e.user_id
 ),
 
-purchase_sessions AS (
+purchases AS (
     SELECT
         e.user_id,
+        count(*) AS total_purchases,
+        sum(e.price)::DECIMAL(18, 2) AS total_spent,
         count(DISTINCT e.user_session) AS session_count
     FROM clean.events AS e
     WHERE e.event_type = 'purchase'
@@ -1684,53 +2129,66 @@ purchase_sessions AS (
 
 last_day AS (
     SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM users AS u
+    FROM temp.kpi_user_activity AS u
 )
 
 SELECT
     u.user_id,
-    u.total_events,
-    u.total_views,
-    u.total_purchases,
-    -- Seconds; NULL for one event, which has no time between.
-    date_diff('microsecond', u.first_event_time, u.last_event_time) / 1e6 / nullif(u.total_events - 1, 0)
-        AS avg_time_between_events,
-    u.total_spent,
-    coalesce(u.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
+    u.events AS total_events,
+    coalesce(v.total_views, 0) AS total_views,
+    coalesce(p.total_purchases, 0) AS total_purchases,
+    u.avg_time_between_events,
+    coalesce(p.total_spent, 0)::DECIMAL(18, 2) AS total_spent,
+    coalesce(p.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
     u.last_event_time,
-    coalesce(u.total_purchases / nullif(u.total_views, 0), 0)::DOUBLE AS conversion_rate,
-    (u.total_purchases / u.total_events)::DOUBLE AS purchase_ratio,
+    coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
+    coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM users AS u
+FROM temp.kpi_user_activity AS u
 CROSS JOIN last_day AS d
-LEFT JOIN purchase_sessions AS p ON p.user_id = u.user_id;
+LEFT JOIN views AS v ON v.user_id = u.user_id
+LEFT JOIN purchases AS p ON p.user_id = u.user_id;
+
+-- Days and months are sums over the visits of their days: far fewer than events, and still with users and sessions to
+-- count.
+CREATE OR REPLACE TEMP TABLE kpi_visits AS
+SELECT
+    e.event_time::DATE AS day,
+    e.user_id,
+    e.user_session,
+    count(*) AS events,
+    count(*) FILTER (e.event_type = 'view') AS views,
+    count(*) FILTER (e.event_type = 'cart') AS carts,
+    count(*) FILTER (e.event_type = 'purchase') AS purchases,
+    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue
+FROM clean.events AS e
+GROUP BY
+    e.event_time::DATE,
+    e.user_id,
+    e.user_session;
 
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
     SELECT
-        f.first_day AS day,
+        u.first_event_time::DATE AS day,
         count(*) AS new_users
-    FROM (
-        SELECT min(e.event_time)::DATE AS first_day
-        FROM clean.events AS e
-        GROUP BY e.user_id
-    ) AS f
-    GROUP BY f.first_day
+    FROM temp.kpi_user_activity AS u
+    GROUP BY u.first_event_time::DATE
 ),
 
 days AS (
     SELECT
-        e.event_time::DATE AS day,
-        count(*) AS events,
-        count(DISTINCT e.user_id) AS users,
-        count(DISTINCT e.user_session) AS sessions,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
-    FROM clean.events AS e
-    GROUP BY e.event_time::DATE
+        v.day,
+        sum(v.events)::BIGINT AS events,
+        count(DISTINCT v.user_id) AS users,
+        count(DISTINCT v.user_session) AS sessions,
+        sum(v.views)::BIGINT AS views,
+        sum(v.carts)::BIGINT AS carts,
+        sum(v.purchases)::BIGINT AS purchases,
+        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+    FROM temp.kpi_visits AS v
+    GROUP BY v.day
 )
 
 SELECT
@@ -1751,34 +2209,34 @@ ORDER BY d.day;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH new_users AS (
+WITH visit_months AS (
     SELECT
-        date_trunc('month', d.day)::DATE AS month,
-        sum(d.new_users)::BIGINT AS new_users
-    FROM kpi.daily AS d
-    GROUP BY date_trunc('month', d.day)
+        date_trunc('month', v.day)::DATE AS month,
+        count(DISTINCT v.user_session) AS sessions,
+        sum(v.views)::BIGINT AS views,
+        sum(v.carts)::BIGINT AS carts,
+        sum(v.purchases)::BIGINT AS purchases,
+        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+    FROM temp.kpi_visits AS v
+    GROUP BY date_trunc('month', v.day)
 ),
 
 months AS (
     SELECT
-        date_trunc('month', e.event_time)::DATE AS month,
-        count(*) AS events,
-        count(DISTINCT e.user_id) AS users,
-        count(DISTINCT e.user_session) AS sessions,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
-    FROM clean.events AS e
-    GROUP BY date_trunc('month', e.event_time)
+        v.*,
+        a.events,
+        a.active_users AS users,
+        a.new_users
+    FROM visit_months AS v
+    JOIN amz.monthly_activity('clean.events') AS a ON a.month = v.month
 )
 
 SELECT
     m.month,
     m.events,
     m.users,
-    n.new_users,
+    m.new_users,
     m.sessions,
     m.views,
     m.carts,
@@ -1791,7 +2249,6 @@ SELECT
     ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
     ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
 FROM months AS m
-LEFT JOIN new_users AS n ON n.month = m.month
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
@@ -1802,6 +2259,10 @@ SELECT
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
+
+DROP TABLE temp.kpi_user_activity;
+
+DROP TABLE temp.kpi_visits;
 
 COMMIT;
 

@@ -115,6 +115,10 @@ pub trait Generator: Send + Sync + 'static {
 
     /// Checks the arguments: one value for each parameter, [`Value::Null`] where it was left out.
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound>;
+    /// How many of the `declared` columns the result has, from the first on: a parameter may ask for the last ones.
+    fn n_columns(&self, _bound: &Self::Bound, declared: usize) -> usize {
+        declared
+    }
     /// Number of blocks.
     fn n_blocks(&self, bound: &Self::Bound) -> u64;
     /// Number of rows, for the optimizer.

@@ -1,6 +1,6 @@
 //! What the extension tells of itself: its functions, its scripts, its state.
 
-use super::{Example, Function, Kind, required};
+use super::{Example, Function, Kind, optional, required};
 use crate::catalog;
 use crate::ffi::{Error, Generator, Output, Result, Session, Signature, SqlType, Value};
 use crate::scripts;
@@ -33,12 +33,12 @@ pub const AMAZING_FUNCTIONS: Function = Function {
     }),
 };
 
-/// `amazing_scripts(pipeline)`
+/// `amazing_scripts(pipeline, schema_prefix := )`
 pub const AMAZING_SCRIPTS: Function = Function {
     kind: Kind::Table,
     signature: Signature {
         name: "amazing_scripts",
-        parameters: &[required("pipeline", SqlType::Varchar)],
+        parameters: &[required("pipeline", SqlType::Varchar), optional("schema_prefix", SqlType::Varchar)],
         returns: SqlType::Struct(&[
             ("pipeline", SqlType::Varchar),
             ("step", SqlType::Integer),
@@ -50,7 +50,10 @@ pub const AMAZING_SCRIPTS: Function = Function {
     description: "The SQL of a pipeline, one statement a row, so that any client can run it without the files.",
     details: "Run the statements in the order of `step` on one connection, and stop with a ROLLBACK at the first \
               error. `name` is the script that a statement comes from: `install` creates the relations in the \
-              database itself, `00_raw` and the following build the layers. NULL gives all pipelines.",
+              database itself, `00_raw` and the following build the layers. NULL gives all pipelines.\n\n`schema_prefix` comes \
+              before the names of all schemas, so that both pipelines can live in one database: with `games_` the \
+              tables are `games_raw.events`, `games_clean.events`, `games_main.user_segments` and so on. It is of \
+              letters, digits and underscores and does not begin with a digit.",
     examples: &[Example {
         sql: "SELECT DISTINCT name FROM amazing_scripts('marketplace') ORDER BY name",
         rows: &["00_raw", "10_clean", "20_kpi", "30_user_segments", "install"],
@@ -141,11 +144,19 @@ fn statements(arguments: &[Value]) -> Result<Vec<Vec<Value>>> {
     let pipeline = arguments[0].as_str();
     if let Some(name) = pipeline.filter(|name| !scripts::PIPELINES.iter().any(|p| p.name == *name)) {
         let names: Vec<&str> = scripts::PIPELINES.iter().map(|p| p.name).collect();
-        return Err(Error::new(format!("no pipeline '{name}', there is '{}'", names.join("', '"))));
+        return Err(Error::new(format!("no pipeline '{name}', there are '{}'", names.join("', '"))));
+    }
+    let prefix = arguments[1].as_str().unwrap_or_default();
+    if prefix.starts_with(|c: char| c.is_ascii_digit())
+        || !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    {
+        return Err(Error::new(format!(
+            "schema_prefix must be of letters, digits and underscores and not begin with a digit, not '{prefix}'"
+        )));
     }
     let mut rows = Vec::new();
     for chosen in scripts::PIPELINES.iter().filter(|p| pipeline.is_none_or(|name| name == p.name)) {
-        for (step, (name, sql)) in catalog::pipeline_statements(chosen).into_iter().enumerate() {
+        for (step, (name, sql)) in catalog::pipeline_statements(chosen, prefix).into_iter().enumerate() {
             rows.push(vec![
                 Value::from(chosen.name),
                 Value::Integer(step as i128 + 1),

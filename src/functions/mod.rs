@@ -2,9 +2,11 @@
 //!
 //! Each file holds the entries of its functions next to their code; [`crate::catalog`] lists them.
 
+pub mod activity;
 pub mod category;
 pub mod features;
 pub mod files;
+pub mod games;
 pub mod generators;
 pub mod introspection;
 pub mod kmeans;

@@ -8,18 +8,17 @@
 //! block: with few rows a block spans days, with many it spans minutes, and then the pauses inside its
 //! sessions shrink to fit.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use rand_distr::Distribution;
 use rand_distr::weighted::WeightedAliasIndex;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 
+use super::calendar;
 use super::catalogue::{self, Category, MISSPELT};
-use super::random::{block_rng, hash, normal_quantile, unit};
-
-/// Rows of every block but the last.
-pub const BLOCK_ROWS: u64 = 2_048;
+use super::random::{Permutation, block_rng, hash, normal_quantile, unit};
+use super::{BLOCK_ROWS, ParameterError, require};
 
 const MAX_ROWS: u64 = 1_000_000_000_000;
 const MAX_USERS: u64 = 1_000_000_000;
@@ -138,22 +137,6 @@ impl Parameters {
     }
 }
 
-/// A parameter outside its range; the text names it, the range and the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParameterError(String);
-
-impl fmt::Display for ParameterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ParameterError {}
-
-fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), ParameterError> {
-    if holds { Ok(()) } else { Err(ParameterError(message())) }
-}
-
 /// Events in columns of equal length; one value is used for block after block.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Events {
@@ -253,46 +236,6 @@ struct Item {
     price: i64,
 }
 
-/// A permutation of 0..n that scatters neighbours.
-#[derive(Clone, Debug)]
-struct Permutation {
-    n: u64,
-    factor: u64,
-    inverse: u64,
-}
-
-impl Permutation {
-    fn new(n: u64) -> Self {
-        assert!((1..=MAX_USERS).contains(&n), "a product of two indices must fit 64 bits");
-        let mut factor = (n as f64 * 0.618_033_988_749_894_9) as u64 | 1;
-        loop {
-            if let Some(inverse) = inverse(factor, n) {
-                return Self { n, factor, inverse };
-            }
-            factor += 2;
-        }
-    }
-
-    fn map(&self, index: u64) -> u64 {
-        index * self.factor % self.n
-    }
-
-    fn unmap(&self, image: u64) -> u64 {
-        image * self.inverse % self.n
-    }
-}
-
-/// The inverse of `a` modulo `n` (extended Euclid), if they have no common divisor.
-fn inverse(a: u64, n: u64) -> Option<u64> {
-    let (mut r, mut t) = ((n.cast_signed(), (a % n).cast_signed()), (0i64, 1i64));
-    while r.1 != 0 {
-        let quotient = r.0 / r.1;
-        r = (r.1, r.0 - quotient * r.1);
-        t = (t.1, t.0 - quotient * t.1);
-    }
-    (r.0 == 1).then(|| t.0.rem_euclid(n.cast_signed()).cast_unsigned())
-}
-
 /// The products of one category.
 #[derive(Clone, Debug)]
 struct Assortment {
@@ -347,14 +290,8 @@ impl Traffic {
 
 /// How much more traffic than usual a day has, days counted from 1970-01-01.
 fn sale(day: i64) -> f64 {
-    // H. Hinnant, "chrono-compatible low-level date algorithms": the date from a count of days.
-    let day_of_era = (day + 719_468).rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    match (month_from_march, day_of_month) {
-        (8, 14..=17) => SALE[(day_of_month - 14) as usize],
+    match calendar::date(day) {
+        (_, 11, day_of_month @ 14..=17) => SALE[(day_of_month - 14) as usize],
         _ => 1.0,
     }
 }
@@ -1071,16 +1008,6 @@ mod tests {
         let dirty = block(&marketplace(Parameters { dirt: 0.1, ..parameters(2_048) }), 0);
         let changed = (0..2_048).filter(|&row| clean.product_id[row] != dirty.product_id[row]).count();
         assert!((10..100).contains(&changed), "only copies change the product: {changed}");
-    }
-
-    #[test]
-    fn a_permutation_reaches_every_index_and_can_be_undone() {
-        for n in [1, 2, 3, 4, 6, 97, 1_000] {
-            let permutation = Permutation::new(n);
-            let images: HashSet<u64> = (0..n).map(|index| permutation.map(index)).collect();
-            assert_eq!(images.len() as u64, n);
-            assert!((0..n).all(|index| permutation.unmap(permutation.map(index)) == index));
-        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-// Random numbers that the generators share: hashes of (seed, stream, index), unit intervals, quantiles of the
-// normal law.
+// Random numbers that the generators share: hashes of (seed, stream, index), unit intervals, permutations,
+// quantiles of the normal law.
 
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
@@ -18,6 +18,46 @@ pub(super) fn block_rng(seed: i64, stream: u64, block: u64) -> Xoshiro256PlusPlu
 /// The upper 53 bits as a number in [0, 1).
 pub(super) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// A permutation of 0..n that scatters neighbours.
+#[derive(Clone, Debug)]
+pub(super) struct Permutation {
+    pub(super) n: u64,
+    factor: u64,
+    inverse: u64,
+}
+
+impl Permutation {
+    pub(super) fn new(n: u64) -> Self {
+        assert!((1..=1 << 31).contains(&n), "a product of two indices must fit 64 bits");
+        let mut factor = (n as f64 * 0.618_033_988_749_894_9) as u64 | 1;
+        loop {
+            if let Some(inverse) = inverse(factor, n) {
+                return Self { n, factor, inverse };
+            }
+            factor += 2;
+        }
+    }
+
+    pub(super) fn map(&self, index: u64) -> u64 {
+        index * self.factor % self.n
+    }
+
+    pub(super) fn unmap(&self, image: u64) -> u64 {
+        image * self.inverse % self.n
+    }
+}
+
+/// The inverse of `a` modulo `n` (extended Euclid), if they have no common divisor.
+fn inverse(a: u64, n: u64) -> Option<u64> {
+    let (mut r, mut t) = ((n.cast_signed(), (a % n).cast_signed()), (0i64, 1i64));
+    while r.1 != 0 {
+        let quotient = r.0 / r.1;
+        r = (r.1, r.0 - quotient * r.1);
+        t = (t.1, t.0 - quotient * t.1);
+    }
+    (r.0 == 1).then(|| t.0.rem_euclid(n.cast_signed()).cast_unsigned())
 }
 
 /// The quantile of the standard normal law at `p` in (0, 1); relative error below 1.2e-9.
@@ -67,6 +107,17 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_permutation_reaches_every_index_and_can_be_undone() {
+        for n in [1, 2, 3, 4, 6, 97, 1_000] {
+            let permutation = Permutation::new(n);
+            let images: HashSet<u64> = (0..n).map(|index| permutation.map(index)).collect();
+            assert_eq!(images.len() as u64, n);
+            assert!((0..n).all(|index| permutation.unmap(permutation.map(index)) == index));
+        }
+    }
 
     #[test]
     fn normal_quantiles_are_those_of_the_tables() {

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, TESTED_VERSIONS
+from worlds import World, accounts
 
-PIPELINE = ROOT / "sql" / "marketplace"
 STEPS = ["00_raw", "10_clean", "20_kpi", "30_user_segments"]
 REAL_DATA = ROOT.parent / "shared" / "data" / "marketplace"
 
@@ -27,8 +27,8 @@ HEADER = ",".join(COLUMNS)
 # Tables that a second run must leave as they are: everything but the log of runs and the time of loading.
 TABLES = {
     "raw.loaded_files": "SELECT * EXCLUDE (loaded_at, last_modified) FROM raw.loaded_files",
-    "raw.all_events": "FROM raw.all_events",
     "raw.rejected_lines": "FROM raw.rejected_lines",
+    "raw.all_events": "FROM raw.all_events",
     "clean.events": "FROM clean.events",
     "clean.rejected_events": "FROM clean.rejected_events",
     "clean.corrections": "FROM clean.corrections",
@@ -39,57 +39,6 @@ TABLES = {
     "kpi.segment_map": "FROM kpi.segment_map",
     "main.user_segments": "FROM main.user_segments",
 }
-
-# What runs inside the interpreter of the tested version: a client that executes one statement at a time, stops at the
-# first error and rolls back.
-CLIENT = """
-import os, sys
-from pathlib import Path
-from datetime import date, datetime
-from decimal import Decimal
-
-PIPELINE = Path({pipeline!r})
-STEPS = {steps!r}
-os.chdir({folder!r})
-
-def plain(value):
-    if isinstance(value, (tuple, list)):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, (date, datetime, Decimal)) else value
-
-def rows(con, sql):
-    return plain(con.execute(sql).fetchall())
-
-def run(con, *steps, statements=None):
-    result = None
-    for step in steps:
-        script = con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8'))
-        for statement in script[:statements]:
-            try:
-                result = con.execute(statement)
-                result = plain(result.fetchall()) if result.description else None
-            except Exception as error:
-                try:
-                    con.execute('ROLLBACK')
-                except Exception:
-                    pass
-                return str(error)
-    return result
-
-TABLES = {tables!r}
-
-def state(con):
-    found = {{row[0] for row in con.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()}}
-    return {{name: sorted(rows(con, sql), key=repr) for name, sql in TABLES.items() if name in found}}
-
-def connect(path, **settings):
-    con = open_database(path, **settings)
-    con.execute('SET enable_progress_bar = false')
-    return con
-
-con = connect('shop.duckdb')
-"""
 
 
 def session(n):
@@ -108,47 +57,9 @@ def lines(n, start=0):
             for i in range(start, start + n)]  # fmt: skip
 
 
-class Shop:
-    """A folder with the files `data/*.csv` and a database, used through one version of DuckDB."""
-
-    def __init__(self, folder, python, run_python):
-        self.folder = folder
-        self.data = folder / "data"
-        self.data.mkdir()
-        self.python = python
-        self.run_python = run_python
-
-    def file(self, name, *content, end="\n", last_end=True):
-        data = content[0] if len(content) == 1 and isinstance(content[0], bytes) else None
-        if data is None:
-            data = (end.join(content) + (end if last_end else "")).encode()
-        (self.data / name).write_bytes(data)
-
-    def client(self):
-        return CLIENT.format(pipeline=str(PIPELINE), steps=STEPS, folder=str(self.folder), tables=TABLES)
-
-    def run(self, code):
-        """Runs `code` after CLIENT; the value of its last line, an expression, comes back."""
-        *body, last = code.strip().splitlines()
-        return self.run_python(self.python, self.client() + "\n".join([*body, f"print(json.dumps({last}))"]))
-
-    def load(self):
-        """What one run of 00_raw gives: (summary or error text, loaded files, rejected lines)."""
-        return self.run("""
-summary = run(con, '00_raw')
-found = state(con)
-(summary, [r for r in found.get('raw.loaded_files', [])], found.get('raw.rejected_lines'), found.get('raw.all_events'))
-""")
-
-
 @pytest.fixture(params=TESTED_VERSIONS)
 def shop(request, tmp_path, pythons, run_python):
-    return Shop(tmp_path, pythons[request.param], run_python)
-
-
-def accounts(loaded):
-    """file name -> (lines, rows, rejected lines) of raw.loaded_files."""
-    return {Path(row[0]).name: tuple(row[3:6]) for row in loaded}
+    return World("marketplace", STEPS, TABLES, tmp_path, pythons[request.param], run_python)
 
 
 # Promise 1: nothing is lost
@@ -866,7 +777,15 @@ def test_the_command_line_client_builds_the_same_tables(shop, extension, pythons
     shop.file("a.csv", HEADER, *busy_users(30), "cut,line")
     expected = shop.run("run(con, *STEPS)\nstate(con)")
     client = shop.python.parent / "duckdb"
-    command = [str(client), "-unsigned", "-cmd", f"LOAD '{extension}'", "cli.duckdb", "-f", str(PIPELINE / "build.sql")]
+    command = [
+        str(client),
+        "-unsigned",
+        "-cmd",
+        f"LOAD '{extension}'",
+        "cli.duckdb",
+        "-f",
+        str(shop.pipeline / "build.sql"),
+    ]
     for _ in range(2):
         done = subprocess.run(command, cwd=shop.folder, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr

@@ -33,8 +33,10 @@ fn the_install_script_is_current() {
 }
 
 #[test]
-fn the_build_scripts_are_current() {
+fn the_load_steps_and_build_scripts_are_current() {
     for pipeline in PIPELINES {
+        let (load, sql) = &pipeline.all_steps()[0];
+        check(&format!("sql/{}/{load}.sql", pipeline.name), sql);
         check(&format!("sql/{}/build.sql", pipeline.name), &catalog::build_script(pipeline));
     }
 }

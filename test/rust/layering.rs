@@ -94,6 +94,7 @@ const C_API: &[&str] = &[
     "duckdb_function_get_init_data",
     "duckdb_function_get_local_init_data",
     "duckdb_function_set_error",
+    "duckdb_get_bool",
     "duckdb_get_double",
     "duckdb_get_int64",
     "duckdb_get_timestamp",

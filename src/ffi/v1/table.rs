@@ -90,7 +90,8 @@ unsafe extern "C" fn bind<G: Generator>(info: duckdb_bind_info) {
             }
             let generator = &table.registered.function;
             let bound = generator.bind(&arguments)?;
-            for (name, sql_type) in columns(&table.signature) {
+            let columns = columns(&table.signature);
+            for (name, sql_type) in &columns[..generator.n_columns(&bound, columns.len())] {
                 let name = c_text(name);
                 duckdb_bind_add_result_column(info, name.as_ptr(), LogicalType::new(sql_type).0);
             }
@@ -122,6 +123,7 @@ unsafe fn argument(mut handle: duckdb_value, sql_type: SqlType) -> Value {
             Value::TypedNull
         } else {
             match sql_type {
+                SqlType::Boolean => Value::Boolean(duckdb_get_bool(handle)),
                 SqlType::BigInt => Value::Integer(i128::from(duckdb_get_int64(handle))),
                 SqlType::Double => Value::Double(duckdb_get_double(handle)),
                 SqlType::Timestamp => Value::Timestamp(duckdb_get_timestamp(handle).micros),

@@ -1,0 +1,606 @@
+-- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing disappears on the way.
+--
+-- clean.users            one row: a user
+-- clean.games            one row: a game
+-- clean.events           one row: an event
+-- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across midnight
+-- clean.session_games    one row: a session and game, with its first and last event of this game; the game is NULL for
+--                        events without one
+-- clean.rejected_users, clean.rejected_games, clean.rejected_events
+--                        one row: a row of the raw table that could not be kept, as it was, with the reason
+-- clean.corrections      one row: a value that is missing or was changed, with the number of clean rows that have it
+--
+-- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing.
+--
+-- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons that applies:
+--   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
+--   bad time                  of events: `2024-06-15T14:23:01`, with a fraction, with a space for the `T`, with `Z` or ` UTC`
+--   no user, bad user, unknown user
+--   no game, bad game, unknown game    a login may be without a game
+--   duplicate id              another row with this id stays: the one whose content most rows have, else the first by
+--                             content, whatever the order of rows
+--
+-- Everything else is a value, and the row stays. Rules of clean.corrections:
+--   case, accent, synonym, typo   a category that normalize_category repaired
+--   none, ambiguous               a category that it could not repair: `unknown`
+--   empty                         a missing value, shown as NULL: `unknown` for a category or game name, NULL for a
+--                                 registration date, e-mail address or duration
+--   negative                      a duration below 0: NULL
+--   invalid                       a duration that is not a whole number, a registration date that is none: NULL
+--
+-- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
+-- sum of the durations that its events tell.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS clean;
+
+-- What each value of a category becomes. `unknown` is an entry, or what is called so already would be a correction.
+CREATE OR REPLACE TEMP TABLE clean_categories AS
+SELECT
+    c.column_name,
+    c.raw_value,
+    coalesce(c.normalized, 'unknown') AS clean_value,
+    c.rule
+FROM (
+    SELECT
+        'age_range' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'age_range', ['-18', '18-25', '26-35', '36-50', '50+', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'workout_frequency' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'workout_frequency', ['minimal', 'flexible', 'regular', 'maximal', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'gender' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'gender', map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []}
+    )
+    UNION ALL
+    SELECT
+        'location' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'location', ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'subscription_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'subscription_type', ['free', 'trial', 'premium', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'game_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'game_type', ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'platform' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'platform', ['iOS', 'Android', 'Web', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'difficulty' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'difficulty', ['easy', 'medium', 'hard', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'event_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.events', 'event_type', ['login', 'start_game', 'finish_game', 'purchase', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'device_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.events', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
+    )
+) AS c;
+
+-- Each raw row with its typed identifiers and the reason, but for duplicates, why it cannot be kept.
+CREATE OR REPLACE TEMP VIEW clean_read_users AS
+SELECT
+    u.rowid AS raw_row,
+    u.*,
+    if(regexp_full_match(u.user_id, '[0-9]+'), TRY_CAST(u.user_id AS BIGINT), NULL) AS typed_id,
+    try_strptime(
+        u.registration_date,
+        ['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S']
+    )::DATE AS typed_date,
+    CASE
+        WHEN coalesce(u.user_id, '') = '' THEN 'no id'
+        WHEN typed_id IS NULL THEN 'bad id'
+    END AS reason
+FROM raw.users AS u;
+
+CREATE OR REPLACE TEMP VIEW clean_read_games AS
+SELECT
+    g.rowid AS raw_row,
+    g.*,
+    if(regexp_full_match(g.game_id, '[0-9]+'), TRY_CAST(g.game_id AS BIGINT), NULL) AS typed_id,
+    CASE
+        WHEN coalesce(g.game_id, '') = '' THEN 'no id'
+        WHEN typed_id IS NULL THEN 'bad id'
+    END AS reason
+FROM raw.games AS g;
+
+CREATE OR REPLACE TEMP TABLE clean_user_ids AS
+SELECT DISTINCT u.typed_id AS user_id
+FROM temp.clean_read_users AS u
+WHERE u.reason IS NULL;
+
+CREATE OR REPLACE TEMP TABLE clean_game_ids AS
+SELECT DISTINCT g.typed_id AS game_id
+FROM temp.clean_read_games AS g
+WHERE g.reason IS NULL;
+
+CREATE OR REPLACE TEMP VIEW clean_read_events AS
+SELECT
+    e.*,
+    coalesce(t.clean_value, 'unknown') AS clean_type,
+    CASE
+        WHEN coalesce(e.event_id, '') = '' THEN 'no id'
+        WHEN e.typed_id IS NULL THEN 'bad id'
+        WHEN e.typed_time IS NULL THEN 'bad time'
+        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN u.user_id IS NULL THEN 'unknown user'
+        WHEN coalesce(e.game_id, '') = '' THEN if(clean_type = 'login', NULL, 'no game')
+        WHEN e.typed_game IS NULL THEN 'bad game'
+        WHEN g.game_id IS NULL THEN 'unknown game'
+    END AS reason
+FROM (
+    SELECT
+        r.rowid AS raw_row,
+        r.*,
+        if(regexp_full_match(r.event_id, '[0-9]+'), TRY_CAST(r.event_id AS BIGINT), NULL) AS typed_id,
+        if(regexp_full_match(r.user_id, '[0-9]+'), TRY_CAST(r.user_id AS BIGINT), NULL) AS typed_user,
+        if(regexp_full_match(r.game_id, '[0-9]+'), TRY_CAST(r.game_id AS BIGINT), NULL) AS typed_game,
+        try_strptime(
+            r.event_time,
+            [
+                '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%SZ', '%Y-%m-%d %H:%M:%S UTC',
+                '%Y-%m-%dT%H:%M:%S.%f', '%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%dT%H:%M:%S.%fZ'
+            ]
+        ) AS typed_time,
+        -- Spreadsheets and data frames write whole numbers as `60.0`.
+        if(
+            regexp_full_match(r.duration_seconds, '[0-9]+(\.0+)?'),
+            TRY_CAST(r.duration_seconds AS INTEGER),
+            NULL
+        ) AS typed_duration
+    FROM raw.events AS r
+) AS e
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
+LEFT JOIN temp.clean_user_ids AS u ON u.user_id = e.typed_user
+LEFT JOIN temp.clean_game_ids AS g ON g.game_id = e.typed_game;
+
+-- Only rows whose identifier occurs twice are compared; the plain cast takes more than an identifier may be, which does
+-- no harm here.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH same_ids AS (
+    SELECT
+        'users' AS table_name,
+        u.raw_row,
+        u.typed_id,
+        u.file_name,
+        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type]
+            AS content
+    FROM temp.clean_read_users AS u
+    WHERE
+        u.reason IS NULL
+        AND u.typed_id IN (SELECT TRY_CAST(r.user_id AS BIGINT) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        g.raw_row,
+        g.typed_id,
+        g.file_name,
+        [g.game_type, g.game_name, g.platform, g.difficulty] AS content
+    FROM temp.clean_read_games AS g
+    WHERE
+        g.reason IS NULL
+        AND g.typed_id IN (SELECT TRY_CAST(r.game_id AS BIGINT) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        e.raw_row,
+        e.typed_id,
+        e.file_name,
+        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type] AS content
+    FROM temp.clean_read_events AS e
+    WHERE
+        e.reason IS NULL
+        AND e.typed_id IN (SELECT TRY_CAST(r.event_id AS BIGINT) FROM raw.events AS r GROUP BY ALL HAVING count(*) > 1)
+),
+
+counted_rows AS (
+    SELECT
+        s.*,
+        count(*) OVER (PARTITION BY s.table_name, s.typed_id, s.content) AS copies
+    FROM same_ids AS s
+)
+
+SELECT
+    c.table_name,
+    c.raw_row
+FROM counted_rows AS c
+QUALIFY
+    row_number() OVER (
+        PARTITION BY c.table_name, c.typed_id
+        ORDER BY
+            c.copies DESC,
+            c.content,
+            c.file_name,
+            c.raw_row
+    ) > 1;
+
+-- The rows that cannot be kept: few, as a rule.
+CREATE OR REPLACE TEMP TABLE clean_rejected AS
+SELECT
+    'users' AS table_name,
+    u.raw_row,
+    u.reason
+FROM temp.clean_read_users AS u
+WHERE u.reason IS NOT NULL
+UNION ALL
+SELECT
+    'games' AS table_name,
+    g.raw_row,
+    g.reason
+FROM temp.clean_read_games AS g
+WHERE g.reason IS NOT NULL
+UNION ALL
+SELECT
+    'events' AS table_name,
+    e.raw_row,
+    e.reason
+FROM temp.clean_read_events AS e
+WHERE e.reason IS NOT NULL
+UNION ALL
+SELECT
+    d.table_name,
+    d.raw_row,
+    'duplicate id' AS reason
+FROM temp.clean_duplicates AS d;
+
+CREATE OR REPLACE TABLE clean.rejected_users AS
+SELECT
+    u.*,
+    x.reason
+FROM raw.users AS u
+JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.rowid;
+
+CREATE OR REPLACE TABLE clean.rejected_games AS
+SELECT
+    g.*,
+    x.reason
+FROM raw.games AS g
+JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.rowid;
+
+CREATE OR REPLACE TABLE clean.rejected_events AS
+SELECT
+    e.*,
+    x.reason
+FROM raw.events AS e
+JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.rowid;
+
+CREATE OR REPLACE TABLE clean.users AS
+SELECT
+    u.typed_id AS user_id,
+    coalesce(a.clean_value, 'unknown') AS age_range,
+    u.typed_date AS registration_date,
+    nullif(u.email, '') AS email,
+    coalesce(w.clean_value, 'unknown') AS workout_frequency,
+    coalesce(g.clean_value, 'unknown') AS gender,
+    coalesce(l.clean_value, 'unknown') AS location,
+    coalesce(s.clean_value, 'unknown') AS subscription_type
+FROM temp.clean_read_users AS u
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'users'
+) AS x ON x.raw_row = u.raw_row
+LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
+LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
+LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
+LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
+
+CREATE OR REPLACE TABLE clean.games AS
+SELECT
+    g.typed_id AS game_id,
+    coalesce(t.clean_value, 'unknown') AS game_type,
+    coalesce(nullif(g.game_name, ''), 'unknown') AS game_name,
+    coalesce(p.clean_value, 'unknown') AS platform,
+    coalesce(d.clean_value, 'unknown') AS difficulty
+FROM temp.clean_read_games AS g
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'games'
+) AS x ON x.raw_row = g.raw_row
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
+LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
+
+CREATE OR REPLACE TABLE clean.events AS
+SELECT
+    e.typed_id AS event_id,
+    e.typed_game AS game_id,
+    e.typed_user AS user_id,
+    e.typed_time AS event_time,
+    e.clean_type AS event_type,
+    e.typed_duration AS duration_seconds,
+    coalesce(d.clean_value, 'unknown') AS device_type
+FROM temp.clean_read_events AS e
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'events'
+) AS x ON x.raw_row = e.raw_row
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type;
+
+-- The values of the rows that were kept, and what became of them.
+CREATE OR REPLACE TABLE clean.corrections AS
+WITH kept_users AS (
+    SELECT u.*
+    FROM temp.clean_read_users AS u
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'users'
+    ) AS x ON x.raw_row = u.raw_row
+),
+
+kept_games AS (
+    SELECT g.*
+    FROM raw.games AS g
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'games'
+    ) AS x ON x.raw_row = g.rowid
+),
+
+kept_events AS (
+    SELECT
+        e.event_type,
+        e.device_type,
+        e.typed_duration IS NOT NULL AS has_duration,
+        if(has_duration, NULL, e.duration_seconds) AS lost_duration,
+        count(*) AS row_count
+    FROM temp.clean_read_events AS e
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'events'
+    ) AS x ON x.raw_row = e.raw_row
+    GROUP BY ALL
+),
+
+-- A category is judged below; the others are taken as they are, or are not.
+kept_values AS (
+    SELECT
+        'users' AS table_name,
+        unnest(
+            [
+                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false},
+                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false},
+                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false},
+                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false},
+                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false},
+                {
+                    'column_name': 'registration_date',
+                    'raw_value': u.registration_date,
+                    'is_taken': u.typed_date IS NOT NULL
+                },
+                {'column_name': 'email', 'raw_value': u.email, 'is_taken': coalesce(u.email, '') <> ''}
+            ]
+        ) AS kept,
+        1 AS row_count
+    FROM kept_users AS u
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        unnest(
+            [
+                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false},
+                {'column_name': 'game_name', 'raw_value': g.game_name, 'is_taken': coalesce(g.game_name, '') <> ''},
+                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false},
+                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false}
+            ]
+        ) AS kept,
+        1 AS row_count
+    FROM kept_games AS g
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        unnest(
+            [
+                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false},
+                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false},
+                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration}
+            ]
+        ) AS kept,
+        e.row_count
+    FROM kept_events AS e
+),
+
+counted_values AS (
+    SELECT
+        v.table_name,
+        v.kept.column_name,
+        nullif(v.kept.raw_value, '') AS raw_value,
+        sum(v.row_count)::BIGINT AS row_count
+    FROM kept_values AS v
+    WHERE NOT v.kept.is_taken
+    GROUP BY ALL
+)
+
+SELECT
+    v.table_name,
+    v.column_name,
+    v.raw_value,
+    if(v.column_name IN ('registration_date', 'email', 'duration_seconds'), NULL, coalesce(c.clean_value, 'unknown'))
+        AS clean_value,
+    CASE
+        WHEN c.rule IS NOT NULL THEN c.rule
+        WHEN v.raw_value IS NULL THEN 'empty'
+        WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
+        ELSE 'invalid'
+    END AS rule,
+    v.row_count
+FROM counted_values AS v
+LEFT JOIN temp.clean_categories AS c ON c.column_name = v.column_name AND c.raw_value = v.raw_value
+WHERE c.rule IS DISTINCT FROM 'exact'
+ORDER BY ALL;
+
+-- One pass over the events gives them their sessions; what is kept of it are sums.
+CREATE OR REPLACE TABLE clean.session_games AS
+SELECT
+    s.user_id,
+    s.session_number,
+    s.game_id,
+    min(s.event_time) AS first_event_time,
+    max(s.event_time) AS last_event_time,
+    count(*) AS events,
+    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
+FROM amz.sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
+GROUP BY
+    s.user_id,
+    s.session_number,
+    s.game_id;
+
+CREATE OR REPLACE TABLE clean.sessions AS
+SELECT
+    g.user_id,
+    g.session_number,
+    min(g.first_event_time) AS session_start,
+    max(g.last_event_time) AS session_end,
+    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
+    sum(g.events)::BIGINT AS events,
+    sum(g.seconds_played)::BIGINT AS seconds_played
+FROM clean.session_games AS g
+GROUP BY
+    g.user_id,
+    g.session_number;
+
+SET VARIABLE clean_check = (
+    SELECT
+        string_agg(
+            if(
+                counts.raw_rows <> counts.clean_rows + counts.rejected_rows,
+                error(
+                    '10_clean: ' || counts.raw_rows || ' raw rows of ' || counts.table_name || ' are not '
+                    || counts.clean_rows || ' + ' || counts.rejected_rows || ' rejected rows'
+                ),
+                NULL
+            )
+        )
+    FROM (
+        SELECT
+            'users' AS table_name,
+            (SELECT count(*) FROM raw.users) AS raw_rows,
+            (SELECT count(*) FROM clean.users) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_users) AS rejected_rows
+        UNION ALL
+        SELECT
+            'games' AS table_name,
+            (SELECT count(*) FROM raw.games) AS raw_rows,
+            (SELECT count(*) FROM clean.games) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_games) AS rejected_rows
+        UNION ALL
+        SELECT
+            'events' AS table_name,
+            (SELECT count(*) FROM raw.events) AS raw_rows,
+            (SELECT count(*) FROM clean.events) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_events) AS rejected_rows
+    ) AS counts
+);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '10_clean',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM clean.events);
+
+DROP VIEW temp.clean_read_users;
+
+DROP VIEW temp.clean_read_games;
+
+DROP VIEW temp.clean_read_events;
+
+DROP TABLE temp.clean_categories;
+
+DROP TABLE temp.clean_user_ids;
+
+DROP TABLE temp.clean_game_ids;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP TABLE temp.clean_rejected;
+
+COMMIT;
+
+SELECT
+    o.table_name,
+    o.outcome,
+    count(*) AS row_count
+FROM (
+    SELECT
+        'users' AS table_name,
+        'kept' AS outcome
+    FROM clean.users
+    UNION ALL
+    SELECT
+        'users' AS table_name,
+        x.reason
+    FROM clean.rejected_users AS x
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        'kept' AS outcome
+    FROM clean.games
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        x.reason
+    FROM clean.rejected_games AS x
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        'kept' AS outcome
+    FROM clean.events
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        x.reason
+    FROM clean.rejected_events AS x
+) AS o
+GROUP BY ALL
+ORDER BY
+    o.table_name,
+    row_count DESC,
+    o.outcome;

@@ -1,0 +1,616 @@
+-- Step 20_kpi of the pipeline `games`: who plays, what, where, and what each month brought.
+--
+-- kpi.user_status          one row: a user
+-- kpi.user_status_counts   one row: a status, also one that nobody has
+-- kpi.user_engagement      one row: a user; NULL for figures that need an event and a favourite that is not known
+-- kpi.demographics         one row: a dimension (age_range, gender, subscription_type, workout_frequency) and value
+-- kpi.game_performance     one row: a game, also one that nobody played
+-- kpi.monthly              one row: a month, from the first event to the last, also one without events (UTC)
+-- kpi.monthly_by_game      one row: a game and month, every game and every month of kpi.monthly
+-- kpi.monthly_by_location  one row: a location and month, every location of a user and every month of kpi.monthly
+-- kpi.seasonality          one row: a month of kpi.monthly
+-- kpi.location             one row: a location of a user
+-- kpi.location_behaviour   one row: a location of a user; figures are per user who ever played, NULL where nobody did
+--
+-- Parameter (session variable):
+--   as_of  the day on which users are active or not, at its end (the day of the last event)
+--
+-- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of as_of. As of
+--   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
+--   none in this time. `inactive`: no event up to as_of. first_event_time, last_event_time and days_since_last_event of
+--   kpi.user_status are those up to as_of. active_users is meant so in demographics, game_performance (an event in the
+--   game) and location. The days_since_last_event of kpi.user_engagement count from the last event of all to as_of; no
+--   other figure depends on it.
+-- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
+--   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
+--   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
+-- A session belongs to the month in which it begins. Of a game, sessions are those with an event in the game, from the
+--   first to the last such event. A session of one event has 0 seconds and counts in the mean.
+-- A change is (this month - the other) / the other, against the month before or the same month of the year before;
+--   NULL where that month is not in the table or a zero.
+-- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the game with the smallest
+--   identifier, the device or type that is first by name. `unknown` is nobody's favourite.
+-- finish_rate: events finish_game / start_game, NULL without a start.
+-- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends. `level` is the median
+--   of the 13 months around it, of fewer at the ends. `seasonal_index` is the median of the calendar month's ratios of
+--   events to level in all years, and 1: what recurs; of a month that was seen in one year only it is NULL, taken as 1.
+--   `expected` = level * seasonal_index, `deviation` = events / expected - 1. `is_outlier`, a one-off: the deviation's
+--   modified z-score is beyond 3.5 (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); its scale is not
+--   taken below 1 / sqrt(expected), the noise of a count.
+--
+-- A mean is one division of exact sums, so that no figure depends on the order of rows.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS kpi;
+
+-- The time in which an event makes a user active.
+CREATE OR REPLACE TEMP TABLE kpi_active_time AS
+SELECT
+    d.as_of,
+    (d.as_of - INTERVAL 6 MONTH)::TIMESTAMP AS start_time,
+    (d.as_of + INTERVAL 1 DAY)::TIMESTAMP AS end_time
+FROM (
+    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
+    FROM clean.events AS e
+) AS d;
+
+CREATE OR REPLACE TABLE kpi.user_status AS
+WITH histories AS (
+    SELECT
+        e.user_id,
+        min(e.event_time) AS first_event_time,
+        max(e.event_time) AS last_event_time
+    FROM clean.events AS e
+    CROSS JOIN temp.kpi_active_time AS t
+    WHERE e.event_time < t.end_time
+    GROUP BY e.user_id
+)
+
+SELECT
+    u.user_id,
+    CASE
+        WHEN h.user_id IS NULL THEN 'inactive'
+        WHEN h.last_event_time >= t.start_time THEN 'active'
+        ELSE 'churned'
+    END AS status,
+    h.first_event_time,
+    h.last_event_time,
+    date_diff('day', h.last_event_time::DATE, t.as_of) AS days_since_last_event
+FROM clean.users AS u
+CROSS JOIN temp.kpi_active_time AS t
+LEFT JOIN histories AS h ON h.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.user_status_counts AS
+SELECT
+    known.status,
+    count(s.user_id) AS users,
+    (count(s.user_id) / nullif(sum(count(s.user_id)) OVER (), 0))::DOUBLE AS share
+FROM (
+    VALUES
+        ('active'),
+        ('churned'),
+        ('inactive')
+) AS known (status)
+LEFT JOIN kpi.user_status AS s ON s.status = known.status
+GROUP BY known.status
+ORDER BY known.status;
+
+CREATE OR REPLACE TEMP TABLE kpi_user_games AS
+SELECT
+    g.user_id,
+    g.game_id,
+    sum(g.events)::BIGINT AS events,
+    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time) > 0 AS is_active
+FROM clean.session_games AS g
+CROSS JOIN temp.kpi_active_time AS t
+WHERE g.game_id IS NOT NULL
+GROUP BY
+    g.user_id,
+    g.game_id;
+
+CREATE OR REPLACE TABLE kpi.user_engagement AS
+WITH user_sessions AS (
+    SELECT
+        s.user_id,
+        count(*) AS sessions,
+        sum(s.session_seconds)::BIGINT AS session_seconds,
+        sum(s.seconds_played)::BIGINT AS seconds_played
+    FROM clean.sessions AS s
+    GROUP BY s.user_id
+),
+
+user_days AS (
+    SELECT
+        e.user_id,
+        e.event_time::DATE AS day
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.event_time::DATE
+),
+
+active_times AS (
+    SELECT
+        d.user_id,
+        count(*) AS days_active,
+        count(DISTINCT date_trunc('month', d.day)) AS months_active
+    FROM user_days AS d
+    GROUP BY d.user_id
+),
+
+favourite_games AS (
+    SELECT
+        g.user_id,
+        g.game_id,
+        count(*) OVER (PARTITION BY g.user_id) AS games_played
+    FROM temp.kpi_user_games AS g
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY g.user_id
+            ORDER BY
+                g.events DESC,
+                g.game_id
+        ) = 1
+),
+
+user_devices AS (
+    SELECT
+        e.user_id,
+        e.device_type,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.device_type
+),
+
+-- The unknown device comes last: it is first where there is no other.
+favourite_devices AS (
+    SELECT
+        d.user_id,
+        nullif(d.device_type, 'unknown') AS device_type,
+        sum(d.purchases) OVER (PARTITION BY d.user_id)::BIGINT AS purchases
+    FROM user_devices AS d
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY d.user_id
+            ORDER BY
+                d.device_type = 'unknown',
+                d.events DESC,
+                d.device_type
+        ) = 1
+)
+
+SELECT
+    u.user_id,
+    coalesce(a.events, 0) AS events,
+    coalesce(s.sessions, 0) AS sessions,
+    coalesce(m.days_active, 0) AS days_active,
+    coalesce(m.months_active, 0) AS months_active,
+    (a.events / m.months_active)::DOUBLE AS events_per_active_month,
+    a.avg_time_between_events,
+    (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    coalesce(s.seconds_played, 0) AS seconds_played,
+    coalesce(g.games_played, 0) AS games_played,
+    g.game_id AS favourite_game,
+    d.device_type AS favourite_device,
+    coalesce(d.purchases, 0) AS purchases,
+    a.last_event_time,
+    date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
+FROM clean.users AS u
+CROSS JOIN temp.kpi_active_time AS t
+LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN active_times AS m ON m.user_id = u.user_id
+LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
+LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
+LEFT JOIN favourite_devices AS d ON d.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.demographics AS
+SELECT
+    u.dimension,
+    u.value,
+    count(*) AS users,
+    count(*) FILTER (s.status = 'active') AS active_users,
+    (count(*) / sum(count(*)) OVER (PARTITION BY u.dimension))::DOUBLE AS share,
+    (count(*) FILTER (s.status = 'active') / count(*))::DOUBLE AS active_rate
+FROM (
+    UNPIVOT clean.users
+    ON age_range, gender, subscription_type, workout_frequency
+    INTO NAME dimension VALUE value
+) AS u
+JOIN kpi.user_status AS s ON s.user_id = u.user_id
+GROUP BY
+    u.dimension,
+    u.value
+ORDER BY
+    u.dimension,
+    u.value;
+
+CREATE OR REPLACE TABLE kpi.game_performance AS
+WITH game_users AS (
+    SELECT
+        g.game_id,
+        count(*) AS users,
+        count(*) FILTER (g.is_active) AS active_users
+    FROM temp.kpi_user_games AS g
+    GROUP BY g.game_id
+),
+
+game_sessions AS (
+    SELECT
+        g.game_id,
+        count(*) AS sessions,
+        sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds,
+        sum(g.seconds_played)::BIGINT AS seconds_played
+    FROM clean.session_games AS g
+    GROUP BY g.game_id
+),
+
+game_events AS (
+    SELECT
+        e.game_id,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'start_game') AS starts,
+        count(*) FILTER (e.event_type = 'finish_game') AS finishes,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases
+    FROM clean.events AS e
+    GROUP BY e.game_id
+)
+
+SELECT
+    g.game_id,
+    g.game_name,
+    g.game_type,
+    g.platform,
+    g.difficulty,
+    coalesce(e.events, 0) AS events,
+    coalesce(u.users, 0) AS users,
+    coalesce(u.active_users, 0) AS active_users,
+    rank() OVER (ORDER BY coalesce(u.active_users, 0) DESC) AS rank,
+    coalesce(s.sessions, 0) AS sessions,
+    (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    coalesce(s.seconds_played, 0) AS seconds_played,
+    coalesce(e.starts, 0) AS starts,
+    coalesce(e.finishes, 0) AS finishes,
+    (e.finishes / nullif(e.starts, 0))::DOUBLE AS finish_rate,
+    coalesce(e.purchases, 0) AS purchases
+FROM clean.games AS g
+LEFT JOIN game_events AS e ON e.game_id = g.game_id
+LEFT JOIN game_users AS u ON u.game_id = g.game_id
+LEFT JOIN game_sessions AS s ON s.game_id = g.game_id
+ORDER BY
+    rank,
+    g.game_id;
+
+-- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all', 'game' or 'location'.
+CREATE OR REPLACE TEMP VIEW kpi_located_events AS
+SELECT
+    e.user_id,
+    e.event_time,
+    e.event_type,
+    u.location
+FROM clean.events AS e
+JOIN clean.users AS u ON u.user_id = e.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_month_activity AS
+SELECT
+    'all' AS level,
+    NULL::BIGINT AS game_id,
+    NULL::VARCHAR AS location,
+    a.*
+FROM amz.monthly_activity('clean.events') AS a
+UNION ALL
+SELECT
+    'game' AS level,
+    a.game_id,
+    NULL AS location,
+    a.* EXCLUDE (game_id)
+FROM amz.monthly_activity('clean.events', col := 'game_id') AS a
+UNION ALL
+SELECT
+    'location' AS level,
+    NULL AS game_id,
+    a.location,
+    a.* EXCLUDE (location)
+FROM amz.monthly_activity('temp.kpi_located_events', col := 'location') AS a;
+
+CREATE OR REPLACE TEMP TABLE kpi_month_sessions AS
+SELECT
+    if(grouping(u.location) = 1, 'all', 'location') AS level,
+    NULL::BIGINT AS game_id,
+    u.location,
+    date_trunc('month', s.session_start)::DATE AS month,
+    count(*) AS sessions,
+    sum(s.session_seconds)::BIGINT AS session_seconds
+FROM clean.sessions AS s
+JOIN clean.users AS u ON u.user_id = s.user_id
+GROUP BY
+    GROUPING SETS (
+        (date_trunc('month', s.session_start)),
+        (date_trunc('month', s.session_start), u.location)
+    )
+UNION ALL
+SELECT
+    'game' AS level,
+    g.game_id,
+    NULL AS location,
+    date_trunc('month', g.first_event_time)::DATE AS month,
+    count(*) AS sessions,
+    sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds
+FROM clean.session_games AS g
+GROUP BY
+    g.game_id,
+    date_trunc('month', g.first_event_time);
+
+CREATE OR REPLACE TEMP TABLE kpi_month_purchases AS
+SELECT
+    CASE
+        WHEN grouping(e.game_id) = 0 THEN 'game'
+        WHEN grouping(u.location) = 0 THEN 'location'
+        ELSE 'all'
+    END AS level,
+    e.game_id,
+    u.location,
+    date_trunc('month', e.event_time)::DATE AS month,
+    count(*) AS purchases
+FROM clean.events AS e
+JOIN clean.users AS u ON u.user_id = e.user_id
+WHERE e.event_type = 'purchase'
+GROUP BY
+    GROUPING SETS (
+        (date_trunc('month', e.event_time)),
+        (date_trunc('month', e.event_time), e.game_id),
+        (date_trunc('month', e.event_time), u.location)
+    );
+
+CREATE OR REPLACE TEMP TABLE kpi_months AS
+WITH subjects AS (
+    SELECT
+        'all' AS level,
+        NULL::BIGINT AS game_id,
+        NULL::VARCHAR AS location
+    UNION ALL
+    SELECT
+        'game' AS level,
+        g.game_id,
+        NULL AS location
+    FROM clean.games AS g
+    UNION ALL
+    SELECT DISTINCT
+        'location' AS level,
+        NULL::BIGINT AS game_id,
+        u.location
+    FROM clean.users AS u
+),
+
+calendar AS (
+    SELECT a.month
+    FROM temp.kpi_month_activity AS a
+    WHERE a.level = 'all'
+),
+
+months AS (
+    SELECT
+        j.level,
+        j.game_id,
+        j.location,
+        c.month,
+        coalesce(a.events, 0) AS events,
+        coalesce(a.active_users, 0) AS active_users,
+        coalesce(a.new_users, 0) AS new_users,
+        coalesce(a.churned_users, 0) AS churned_users,
+        coalesce(a.reactivated_users, 0) AS reactivated_users,
+        coalesce(s.sessions, 0) AS sessions,
+        (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+        coalesce(p.purchases, 0) AS purchases
+    FROM subjects AS j
+    CROSS JOIN calendar AS c
+    LEFT JOIN temp.kpi_month_activity AS a
+        ON
+            a.level = j.level
+            AND a.game_id IS NOT DISTINCT FROM j.game_id
+            AND a.location IS NOT DISTINCT FROM j.location
+            AND a.month = c.month
+    LEFT JOIN temp.kpi_month_sessions AS s
+        ON
+            s.level = j.level
+            AND s.game_id IS NOT DISTINCT FROM j.game_id
+            AND s.location IS NOT DISTINCT FROM j.location
+            AND s.month = c.month
+    LEFT JOIN temp.kpi_month_purchases AS p
+        ON
+            p.level = j.level
+            AND p.game_id IS NOT DISTINCT FROM j.game_id
+            AND p.location IS NOT DISTINCT FROM j.location
+            AND p.month = c.month
+)
+
+SELECT
+    m.*,
+    ((m.events - lag(m.events) OVER subject) / nullif(lag(m.events) OVER subject, 0))::DOUBLE AS events_change,
+    ((m.active_users - lag(m.active_users) OVER subject) / nullif(lag(m.active_users) OVER subject, 0))::DOUBLE AS active_users_change,
+    ((m.sessions - lag(m.sessions) OVER subject) / nullif(lag(m.sessions) OVER subject, 0))::DOUBLE AS sessions_change,
+    ((m.purchases - lag(m.purchases) OVER subject) / nullif(lag(m.purchases) OVER subject, 0))::DOUBLE AS purchases_change,
+    ((m.events - lag(m.events, 12) OVER subject) / nullif(lag(m.events, 12) OVER subject, 0))::DOUBLE AS events_year_change,
+    ((m.active_users - lag(m.active_users, 12) OVER subject) / nullif(lag(m.active_users, 12) OVER subject, 0))::DOUBLE
+        AS active_users_year_change,
+    ((m.sessions - lag(m.sessions, 12) OVER subject) / nullif(lag(m.sessions, 12) OVER subject, 0))::DOUBLE AS sessions_year_change,
+    ((m.purchases - lag(m.purchases, 12) OVER subject) / nullif(lag(m.purchases, 12) OVER subject, 0))::DOUBLE
+        AS purchases_year_change
+FROM months AS m
+WINDOW subject AS (PARTITION BY m.level, m.game_id, m.location ORDER BY m.month);
+
+CREATE OR REPLACE TABLE kpi.monthly AS
+SELECT m.* EXCLUDE (level, game_id, location)
+FROM temp.kpi_months AS m
+WHERE m.level = 'all'
+ORDER BY m.month;
+
+CREATE OR REPLACE TABLE kpi.monthly_by_game AS
+SELECT m.* EXCLUDE (level, location)
+FROM temp.kpi_months AS m
+WHERE m.level = 'game'
+ORDER BY
+    m.game_id,
+    m.month;
+
+CREATE OR REPLACE TABLE kpi.monthly_by_location AS
+SELECT m.* EXCLUDE (level, game_id)
+FROM temp.kpi_months AS m
+WHERE m.level = 'location'
+ORDER BY
+    m.location,
+    m.month;
+
+CREATE OR REPLACE TABLE kpi.seasonality AS
+WITH smoothed_months AS (
+    SELECT
+        m.month,
+        m.events,
+        avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
+        median(m.events) OVER (ORDER BY m.month ROWS BETWEEN 6 PRECEDING AND 6 FOLLOWING)::DOUBLE AS level
+    FROM kpi.monthly AS m
+),
+
+calendar_months AS (
+    SELECT
+        month(s.month) AS calendar_month,
+        list_aggregate(list_append(list(s.events / s.level), 1.0), 'median') AS seasonal_index
+    FROM smoothed_months AS s
+    WHERE s.level > 0
+    GROUP BY month(s.month)
+    HAVING count(*) > 1
+),
+
+expected_months AS (
+    SELECT
+        s.*,
+        c.seasonal_index,
+        s.level * coalesce(c.seasonal_index, 1) AS expected,
+        s.events / nullif(expected, 0) - 1 AS deviation
+    FROM smoothed_months AS s
+    LEFT JOIN calendar_months AS c ON c.calendar_month = month(s.month)
+),
+
+centred_months AS (
+    SELECT
+        e.*,
+        e.deviation - median(e.deviation) OVER () AS centred_deviation
+    FROM expected_months AS e
+)
+
+SELECT
+    c.* EXCLUDE (centred_deviation),
+    coalesce(
+        abs(c.centred_deviation)
+        > 3.5 * greatest(median(abs(c.centred_deviation)) OVER () / 0.6745, 1 / sqrt(nullif(c.expected, 0))),
+        false
+    ) AS is_outlier
+FROM centred_months AS c
+ORDER BY c.month;
+
+CREATE OR REPLACE TABLE kpi.location AS
+WITH locations AS (
+    SELECT
+        u.location,
+        count(*) AS users,
+        count(*) FILTER (s.status = 'active') AS active_users
+    FROM clean.users AS u
+    JOIN kpi.user_status AS s ON s.user_id = u.user_id
+    GROUP BY u.location
+)
+
+SELECT
+    l.location,
+    l.users,
+    l.active_users,
+    (l.active_users / nullif(sum(l.active_users) OVER (), 0))::DOUBLE AS share,
+    rank() OVER (ORDER BY l.active_users DESC) AS rank
+FROM locations AS l
+ORDER BY
+    rank,
+    l.location;
+
+CREATE OR REPLACE TABLE kpi.location_behaviour AS
+WITH locations AS (
+    SELECT
+        u.location,
+        count(*) FILTER (n.events > 0) AS players,
+        sum(n.events)::BIGINT AS events,
+        sum(n.sessions)::BIGINT AS sessions,
+        sum(n.seconds_played)::BIGINT AS seconds_played,
+        sum(n.purchases)::BIGINT AS purchases
+    FROM clean.users AS u
+    JOIN kpi.user_engagement AS n ON n.user_id = u.user_id
+    GROUP BY u.location
+),
+
+location_types AS (
+    SELECT
+        u.location,
+        g.game_type,
+        sum(p.events) AS events
+    FROM temp.kpi_user_games AS p
+    JOIN clean.users AS u ON u.user_id = p.user_id
+    JOIN clean.games AS g ON g.game_id = p.game_id
+    WHERE g.game_type <> 'unknown'
+    GROUP BY
+        u.location,
+        g.game_type
+),
+
+favourite_types AS (
+    SELECT
+        t.location,
+        t.game_type
+    FROM location_types AS t
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY t.location
+            ORDER BY
+                t.events DESC,
+                t.game_type
+        ) = 1
+)
+
+SELECT
+    l.location,
+    l.players,
+    (l.events / nullif(l.players, 0))::DOUBLE AS events_per_user,
+    (l.sessions / nullif(l.players, 0))::DOUBLE AS sessions_per_user,
+    (l.seconds_played / nullif(l.players, 0))::DOUBLE AS seconds_per_user,
+    (l.purchases / nullif(l.players, 0))::DOUBLE AS purchases_per_user,
+    t.game_type AS favourite_game_type
+FROM locations AS l
+LEFT JOIN favourite_types AS t ON t.location = l.location
+ORDER BY l.location;
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM kpi.user_engagement);
+
+DROP VIEW temp.kpi_located_events;
+
+DROP TABLE temp.kpi_active_time;
+
+DROP TABLE temp.kpi_user_games;
+
+DROP TABLE temp.kpi_month_activity;
+
+DROP TABLE temp.kpi_month_sessions;
+
+DROP TABLE temp.kpi_month_purchases;
+
+DROP TABLE temp.kpi_months;
+
+COMMIT;
+
+FROM kpi.user_status_counts;

@@ -1,0 +1,129 @@
+-- Step 30_user_segments of the pipeline `games`: players in segments, what makes each different, and a picture.
+--
+-- main.user_segments   one row: a user with at least min_events events: the columns of kpi.user_engagement, then
+--                      segment
+-- kpi.segment_profile  one row: a segment and feature
+-- kpi.segment_map      one row: a user of user_segments on the first two principal components
+-- the file `svg`       segment_map as a picture
+--
+-- Parameters (session variables):
+--   min_events  events that a user needs (10): of a few events no habit can be read
+--   k           segments (5); fewer where there are fewer different users than that
+--   seed        of the random draws (42)
+--   svg         the file that the picture goes to ('segments.svg')
+--
+-- Features: every figure of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
+-- standard scale. Counts and seconds are taken as ln(1 + x): they are spread over powers of ten, and without it the few
+-- keenest players would be segments of their own. Time since the last event is not: there each day counts the same.
+
+SET VARIABLE min_events = coalesce(getvariable('min_events'), 10);
+
+SET VARIABLE k = coalesce(getvariable('k'), 5);
+
+SET VARIABLE seed = coalesce(getvariable('seed'), 42);
+
+SET VARIABLE svg = coalesce(getvariable('svg'), 'segments.svg');
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+SET VARIABLE segment_features = [
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+];
+
+SET VARIABLE segment_log = [
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+];
+
+BEGIN TRANSACTION;
+
+CREATE OR REPLACE TEMP TABLE segment_users AS
+SELECT f.*
+FROM kpi.user_engagement AS f
+WHERE f.events >= getvariable('min_events')::BIGINT;
+
+SET VARIABLE segment_count = (
+    SELECT if(count(*) BETWEEN 1 AND getvariable('k') - 1, count(*), getvariable('k'))
+    FROM (
+        SELECT DISTINCT u.* EXCLUDE (user_id, favourite_game, favourite_device, last_event_time)
+        FROM temp.segment_users AS u
+    ) AS different_users
+);
+
+-- A user with one event has no time between events (min_events = 1): zero.
+CREATE OR REPLACE TABLE main.user_segments AS
+SELECT *
+FROM amz.kmeans_segments(
+    'temp.segment_users',
+    k := getvariable('segment_count'),
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero',
+    seed := getvariable('seed')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_profile AS
+SELECT *
+FROM amz.segment_profile(
+    'main.user_segments',
+    segment := 'segment',
+    features := getvariable('segment_features')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_map AS
+SELECT
+    m.user_id,
+    m.segment,
+    m.pc1,
+    m.pc2
+FROM amz.pca_2d(
+    'main.user_segments',
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero'
+) AS m;
+
+COPY (
+    SELECT
+        encode(
+            coalesce(
+                scatter_svg(
+                    m.pc1,
+                    m.pc2,
+                    m.segment,
+                    {
+                        'title': 'Player segments',
+                        'x_label': 'first principal component',
+                        'y_label': 'second principal component'
+                    }
+                ),
+                '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+            )
+        ) AS svg
+    FROM kpi.segment_map AS m
+) TO (getvariable('svg')) (FORMAT blob);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '30_user_segments',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM main.user_segments);
+
+DROP TABLE temp.segment_users;
+
+COMMIT;
+
+SELECT
+    count(*) AS users,
+    count(DISTINCT s.segment) AS segments,
+    CASE
+        WHEN count(*) = 0 THEN 'no user has at least ' || getvariable('min_events') || ' events'
+        WHEN count(DISTINCT s.segment) < getvariable('k')
+            THEN 'fewer segments than k = ' || getvariable('k') || ': the users do not differ more'
+        ELSE 'see kpi.segment_profile and ' || getvariable('svg')
+    END AS message
+FROM main.user_segments AS s;

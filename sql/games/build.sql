@@ -1,0 +1,3314 @@
+.bail on
+-- build.sql: builds the layers of the pipeline games in the current database.
+-- Generated from the steps in this folder (make docs). Needs LOAD amazing before; can be run again.
+
+-- install.sql: creates the relations of amazing in the current database, under their bare names.
+-- Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version installed.
+
+CREATE OR REPLACE MACRO sessionize(
+    source,
+    max_gap := '30 minutes'
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            __s.*,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time,
+            CASE
+                WHEN regexp_matches(typeof(__s), '[(,] ?"?session_number"? ')
+                    THEN error(
+                        'sessionize: the source has a column session_number already, leave it out: '
+                        || 'SELECT * EXCLUDE (session_number)'
+                    )
+                WHEN
+                    coalesce(
+                        regexp_matches(CAST(max_gap AS VARCHAR), '[a-z:]')
+                        AND try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL) >= INTERVAL 0 SECOND,
+                        false
+                    )
+                    THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
+                ELSE error(
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
+                )
+            END AS __max_gap
+        FROM query_table(source) AS __s
+    ),
+
+    __starts AS (
+        SELECT
+            __e.*,
+            CASE
+                WHEN
+                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    >= __e.__time
+                    THEN 0
+                ELSE 1
+            END AS __is_start
+        FROM __events AS __e
+    )
+
+    SELECT
+        __b.* EXCLUDE (__user, __time, __max_gap, __is_start),
+        CASE
+            WHEN __b.__user IS NOT NULL AND __b.__time IS NOT NULL
+                THEN CAST(
+                    sum(__b.__is_start) OVER (
+                        PARTITION BY __b.__user
+                        ORDER BY __b.__time NULLS LAST
+                        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+                    ) AS BIGINT
+                )
+        END AS session_number
+    FROM __starts AS __b;
+
+COMMENT ON MACRO TABLE sessionize IS 'amazing 0.1.0: The session of each event: a pause longer than `max_gap` since the user''s event before begins a new one.';
+
+CREATE OR REPLACE MACRO user_activity(source) AS TABLE
+    WITH __events AS (
+        SELECT
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    )
+
+    SELECT
+        __e.__user AS user_id,
+        count(*) AS events,
+        min(__e.__time) AS first_event_time,
+        max(__e.__time) AS last_event_time,
+        date_diff('microsecond', min(__e.__time), max(__e.__time)) / 1e6 / nullif(count(*) - 1, 0)
+            AS avg_time_between_events
+    FROM __events AS __e
+    WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+    GROUP BY __e.__user;
+
+COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each user was active, one row a user.';
+
+CREATE OR REPLACE MACRO monthly_activity(
+    source,
+    col := NULL
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            CASE
+                WHEN
+                    lower(CAST(col AS VARCHAR)) IN (
+                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                    )
+                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
+                WHEN col IS NOT NULL
+                    THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
+            END AS __group,
+            COLUMNS(['user_id']) AS __user,
+            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+        FROM query_table(source) AS __s
+    ),
+
+    __user_months AS (
+        SELECT
+            __e.__group AS __group,
+            __e.__user AS __user,
+            CAST(date_trunc('month', __e.__time) AS DATE) AS __month,
+            count(*) AS __n_events
+        FROM __events AS __e
+        WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+        GROUP BY __e.__group, __e.__user, CAST(date_trunc('month', __e.__time) AS DATE)
+    ),
+
+    __dated_user_months AS (
+        SELECT
+            __u.*,
+            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+        FROM __user_months AS __u
+    ),
+
+    __active_months AS (
+        SELECT
+            __u.__group AS __group,
+            __u.__month AS __month,
+            CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
+            count(*) AS __n_users,
+            count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+        FROM __dated_user_months AS __u
+        GROUP BY __u.__group, __u.__month
+    ),
+
+    __calendar AS (
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        FROM __active_months AS __a
+    ),
+
+    __groups AS (
+        SELECT DISTINCT __a.__group AS __group
+        FROM __active_months AS __a
+    ),
+
+    __months AS (
+        SELECT
+            __g.__group AS __group,
+            __c.__month AS __month,
+            coalesce(__a.__n_events, 0) AS __n_events,
+            coalesce(__a.__n_users, 0) AS __n_users,
+            coalesce(__a.__n_new, 0) AS __n_new,
+            coalesce(__a.__n_reactivated, 0) AS __n_reactivated
+        FROM __groups AS __g
+        CROSS JOIN __calendar AS __c
+        LEFT JOIN __active_months AS __a
+            ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
+    ),
+
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    __results AS (
+        SELECT
+            COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END),
+            CAST(NULL AS DATE) AS month,
+            CAST(NULL AS BIGINT) AS events,
+            CAST(NULL AS BIGINT) AS active_users,
+            CAST(NULL AS BIGINT) AS new_users,
+            CAST(NULL AS BIGINT) AS churned_users,
+            CAST(NULL AS BIGINT) AS reactivated_users
+        FROM query_table(source) AS __s
+        WHERE false
+        UNION ALL
+        SELECT
+            __m.__group,
+            __m.__month,
+            __m.__n_events,
+            __m.__n_users,
+            __m.__n_new,
+            coalesce(lag(__m.__n_users) OVER (PARTITION BY __m.__group ORDER BY __m.__month), 0)
+            - (__m.__n_users - __m.__n_new - __m.__n_reactivated),
+            __m.__n_reactivated
+        FROM __months AS __m
+    )
+
+    SELECT COLUMNS(
+        CASE
+            WHEN col IS NULL
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+            ELSE [
+                CAST(col AS VARCHAR),
+                'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+            ]
+        END
+    )
+    FROM __results AS __r
+    ORDER BY ALL;
+
+COMMENT ON MACRO TABLE monthly_activity IS 'amazing 0.1.0: Users who are active, new, gone and back, one row a calendar month.';
+
+CREATE OR REPLACE MACRO normalize_category(
+    source,
+    col,
+    vocabulary,
+    min_similarity := 0.75
+) AS TABLE
+    WITH __all_values AS (
+        SELECT COLUMNS([col]) AS __value
+        FROM query_table(source) AS __s
+    ),
+
+    __distinct_values AS (
+        SELECT
+            __v.__value AS __value,
+            count(*) AS __row_count
+        FROM __all_values AS __v
+        GROUP BY __v.__value
+    ),
+
+    __matched_values AS (
+        SELECT
+            __d.__value AS __value,
+            __d.__row_count AS __row_count,
+            system.main.category_match(
+                __d.__value,
+                vocabulary,
+                {'relation': 'normalize_category', 'min_similarity': min_similarity}
+            ) AS __match
+        FROM __distinct_values AS __d
+    )
+
+    SELECT
+        __m.__value AS raw_value,
+        __m.__row_count AS row_count,
+        __m.__match.normalized AS normalized,
+        __m.__match.similarity AS similarity,
+        __m.__match.rule AS rule,
+        __m.__match.runner_up AS runner_up
+    FROM __matched_values AS __m
+    ORDER BY __m.__row_count DESC, __m.__value NULLS LAST;
+
+COMMENT ON MACRO TABLE normalize_category IS 'amazing 0.1.0: The audit of a repair: each distinct value of a column with the entry that it becomes, and why.';
+
+CREATE OR REPLACE MACRO category_variants(
+    source,
+    col,
+    min_similarity := 0.8,
+    min_ratio := 5
+) AS TABLE
+    WITH __options AS (
+        SELECT
+            CASE
+                WHEN coalesce(try_cast(min_similarity AS DOUBLE) BETWEEN 0 AND 1, false)
+                    THEN try_cast(min_similarity AS DOUBLE)
+                ELSE error(format(
+                    'category_variants: min_similarity must be between 0 and 1, not {}',
+                    coalesce(CAST(min_similarity AS VARCHAR), 'NULL')
+                ))
+            END AS __min_similarity,
+            CASE
+                WHEN coalesce(try_cast(min_ratio AS DOUBLE) >= 1 AND isfinite(try_cast(min_ratio AS DOUBLE)), false)
+                    THEN try_cast(min_ratio AS DOUBLE)
+                ELSE error(format(
+                    'category_variants: min_ratio must be at least 1, not {}',
+                    coalesce(CAST(min_ratio AS VARCHAR), 'NULL')
+                ))
+            END AS __min_ratio
+    ),
+
+    __all_values AS (
+        SELECT COLUMNS([col]) AS __value
+        FROM query_table(source) AS __s
+    ),
+
+    __distinct_values AS (
+        SELECT
+            CAST(__v.__value AS VARCHAR) AS __spelling,
+            system.main.category_fingerprint(__v.__value) AS __fingerprint,
+            count(*) AS __row_count
+        FROM __all_values AS __v
+        GROUP BY __v.__value
+    ),
+
+    __canonical_spellings AS (
+        SELECT
+            __d.*,
+            system.main.normalize_category(__d.__spelling) AS __canonical
+        FROM __distinct_values AS __d
+        WHERE __d.__fingerprint IS NOT NULL
+    ),
+
+    -- Runs of digits in their order, a leading sign with them: `2 of 3` is not `3 of 2`.
+    __numbered_spellings AS (
+        SELECT
+            __c.*,
+            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '(?:^_)?\p{N}+'), ' '), '') AS __digits
+        FROM __canonical_spellings AS __c
+    ),
+
+    __spellings AS (
+        SELECT
+            __d.*,
+            first_value(__d.__spelling) OVER (
+                PARTITION BY __d.__fingerprint, __d.__digits
+                ORDER BY __d.__row_count DESC, __d.__spelling
+            ) AS __name
+        FROM __numbered_spellings AS __d
+    ),
+
+    -- The text without accents and separators is for finding pairs; what becomes of them, category_match decides.
+    __names AS (
+        SELECT
+            __s.__name AS __name,
+            __s.__row_count AS __row_count,
+            __s.__digits AS __digits,
+            row_number() OVER (ORDER BY __s.__row_count DESC, __s.__name) AS __rank,
+            replace(strip_accents(__s.__canonical), '_', '') AS __text,
+            length(replace(strip_accents(__s.__canonical), '_', '')) AS __length,
+            __o.__min_similarity AS __min_similarity,
+            __o.__min_ratio AS __min_ratio
+        FROM __spellings AS __s
+        CROSS JOIN __options AS __o
+        WHERE __s.__spelling = __s.__name
+    ),
+
+    __bigrams AS (
+        SELECT
+            __p.__rank AS __rank,
+            __p.__digits AS __digits,
+            substr(__p.__text, __p.__position, 2) AS __bigram
+        FROM (
+            SELECT
+                __n.*,
+                unnest(range(1, __n.__length)) AS __position
+            FROM __names AS __n
+            WHERE __n.__length <= 4096
+        ) AS __p
+    ),
+
+    __ngram_keys AS (
+        SELECT
+            __b.__rank AS __rank,
+            __b.__digits AS __digits,
+            list_sort(list(DISTINCT __b.__bigram)) AS __key
+        FROM __bigrams AS __b
+        GROUP BY __b.__rank, __b.__digits
+    ),
+
+    __ngram_pairs AS (
+        SELECT
+            __a.__rank AS __rank,
+            __b.__rank AS __rank_before
+        FROM __ngram_keys AS __a
+        INNER JOIN __ngram_keys AS __b
+            ON __a.__key = __b.__key AND __a.__digits = __b.__digits AND __b.__rank < __a.__rank
+    ),
+
+    -- A link by similarity leads from a rare name to a frequent one: the others need no search.
+    __candidates AS (
+        SELECT
+            __n.__rank AS __rank,
+            __n.__row_count AS __row_count,
+            __n.__min_ratio AS __min_ratio,
+            __n.__digits AS __digits,
+            __n.__text AS __text,
+            __n.__length AS __length,
+            least(2, floor((1 - __n.__min_similarity) * __n.__length + 0.000000001)) AS __max_edits
+        FROM __names AS __n
+        WHERE
+            __n.__length BETWEEN 4 AND 4096
+            AND (
+                __n.__row_count * __n.__min_ratio <= (SELECT max(__m.__row_count) FROM __names AS __m)
+                OR __n.__row_count >= __n.__min_ratio * (SELECT min(__m.__row_count) FROM __names AS __m)
+            )
+    ),
+
+    -- Texts at most two edits apart are equal after at most two deletions in each. The places of the two, the first one
+    -- before the second; 0 is none.
+    __first_deletions AS (
+        SELECT
+            __c.*,
+            unnest(range(0, CASE WHEN __c.__max_edits = 2 THEN __c.__length + 1 ELSE 1 END)) AS __first
+        FROM __candidates AS __c
+        WHERE __c.__length <= 18
+    ),
+
+    __deletions AS (
+        SELECT
+            __f.*,
+            unnest(range(
+                CASE WHEN __f.__first = 0 THEN 0 ELSE __f.__first + 1 END,
+                CASE WHEN __f.__max_edits = 0 THEN 1 ELSE __f.__length + 1 END
+            )) AS __second
+        FROM __first_deletions AS __f
+    ),
+
+    -- Longer ones share one of their nine rarest trigrams, for two edits change eight at most. Both ways hold for 17 and
+    -- 18 letters, so that no pair falls between them.
+    __trigrams AS (
+        SELECT DISTINCT
+            __p.__rank AS __rank,
+            __p.__row_count AS __row_count,
+            __p.__min_ratio AS __min_ratio,
+            __p.__digits AS __digits,
+            substr(__p.__text, __p.__position, 3) AS __trigram
+        FROM (
+            SELECT
+                __c.*,
+                unnest(range(1, __c.__length - 1)) AS __position
+            FROM __candidates AS __c
+            WHERE __c.__length >= 17
+        ) AS __p
+    ),
+
+    __counted_trigrams AS (
+        SELECT
+            __t.*,
+            count(*) OVER (PARTITION BY __t.__digits, __t.__trigram) AS __n_names
+        FROM __trigrams AS __t
+    ),
+
+    __ranked_trigrams AS (
+        SELECT
+            __t.*,
+            row_number() OVER (PARTITION BY __t.__rank ORDER BY __t.__n_names, __t.__trigram) AS __rarity
+        FROM __counted_trigrams AS __t
+    ),
+
+    __blocks AS (
+        SELECT
+            __d.__rank AS __rank,
+            __d.__row_count AS __row_count,
+            __d.__min_ratio AS __min_ratio,
+            hash(
+                'deletions',
+                __d.__digits,
+                left(__d.__text, greatest(__d.__first - 1, 0))
+                || substr(__d.__text, __d.__first + 1, greatest(__d.__second - __d.__first - 1, 0))
+                || substr(__d.__text, __d.__second + 1)
+            ) AS __block
+        FROM __deletions AS __d
+        UNION ALL
+        SELECT
+            __t.__rank,
+            __t.__row_count,
+            __t.__min_ratio,
+            hash('trigram', __t.__digits, __t.__trigram)
+        FROM __ranked_trigrams AS __t
+        WHERE __t.__rarity <= 9
+    ),
+
+    __similar_pairs AS (
+        SELECT DISTINCT
+            __a.__rank AS __rank,
+            __b.__rank AS __rank_before
+        FROM __blocks AS __a
+        INNER JOIN __blocks AS __b
+            ON
+                __a.__block = __b.__block
+                AND __b.__rank < __a.__rank
+                AND __b.__row_count >= __a.__min_ratio * __a.__row_count
+    ),
+
+    __pairs AS (
+        SELECT
+            __p.__rank AS __rank,
+            __p.__rank_before AS __rank_before,
+            bool_or(__p.__is_ngram) AS __is_ngram
+        FROM (
+            SELECT
+                __g.*,
+                true AS __is_ngram
+            FROM __ngram_pairs AS __g
+            UNION ALL
+            SELECT
+                __s.*,
+                false AS __is_ngram
+            FROM __similar_pairs AS __s
+        ) AS __p
+        GROUP BY __p.__rank, __p.__rank_before
+    ),
+
+    __named_pairs AS (
+        SELECT
+            __p.*,
+            __a.__name AS __name,
+            __b.__name AS __name_before,
+            __a.__min_similarity AS __min_similarity,
+            greatest(__a.__length, __b.__length) AS __length,
+            system.main.category_similarity(__a.__name, __b.__name) AS __similarity
+        FROM __pairs AS __p
+        INNER JOIN __names AS __a ON __p.__rank = __a.__rank
+        INNER JOIN __names AS __b ON __p.__rank_before = __b.__rank
+    ),
+
+    -- The order of tests in CASE is kept: the dear one is for the few pairs that pass the cheap ones.
+    __links AS (
+        SELECT __p.*
+        FROM __named_pairs AS __p
+        WHERE
+            CASE
+                WHEN __p.__similarity < __p.__min_similarity - 0.000000001 THEN false
+                WHEN NOT __p.__is_ngram AND (1 - __p.__similarity) * __p.__length > 2.5 THEN false
+                ELSE
+                    system.main.category_match(__p.__name, [__p.__name_before], __p.__min_similarity).normalized
+                    IS NOT NULL
+            END
+    ),
+
+    __linked_names AS (
+        SELECT
+            __l.__name AS __name,
+            system.main.category_match(
+                __l.__name,
+                list(__l.__name_before ORDER BY __l.__rank_before),
+                __l.__min_similarity
+            ).normalized AS __proposal
+        FROM __links AS __l
+        WHERE __l.__rank_before NOT IN (SELECT __k.__rank FROM __links AS __k)
+        GROUP BY __l.__name, __l.__min_similarity
+    ),
+
+    __proposals AS (
+        SELECT
+            __s.__spelling AS __spelling,
+            __s.__row_count AS __row_count,
+            __s.__name AS __name,
+            coalesce(__n.__proposal, __s.__name) AS __proposal
+        FROM __spellings AS __s
+        LEFT JOIN __linked_names AS __n ON __s.__name = __n.__name
+    ),
+
+    __groups AS (
+        SELECT
+            __p.*,
+            CASE
+                WHEN __p.__spelling = __p.__proposal THEN NULL
+                WHEN __p.__name = __p.__proposal THEN 'fingerprint'
+                WHEN __l.__is_ngram THEN 'ngram'
+                ELSE 'similar'
+            END AS __method,
+            count(*) OVER (PARTITION BY __p.__proposal) AS __n_spellings,
+            sum(__p.__row_count) OVER (PARTITION BY __p.__proposal) AS __group_row_count
+        FROM __proposals AS __p
+        LEFT JOIN __links AS __l ON __p.__name = __l.__name AND __p.__proposal = __l.__name_before
+    )
+
+    SELECT
+        __g.__proposal AS proposal,
+        __g.__spelling AS raw_value,
+        __g.__row_count AS row_count,
+        __g.__method AS method
+    FROM __groups AS __g
+    WHERE __g.__n_spellings > 1
+    ORDER BY __g.__group_row_count DESC, __g.__proposal, __g.__row_count DESC, __g.__spelling;
+
+COMMENT ON MACRO TABLE category_variants IS 'amazing 0.1.0: Spellings of one thing in a column, found without a vocabulary, with a proposal for each group.';
+
+CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
+    WITH __files AS (
+        SELECT
+            __b.filename AS file_name,
+            any_value(__b.size) AS size_bytes,
+            make_timestamp(epoch_us(any_value(__b.last_modified))) AS last_modified,
+            CASE
+                WHEN count(*) > 1 THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
+            END AS problem
+        FROM read_blob(path) AS __b
+        GROUP BY __b.filename
+    ),
+    __contents AS (
+        SELECT
+            __l.filename AS file_name,
+            count(__l.line) AS line_count,
+            -- The size of what was read, with one byte for each end; the last line may do without.
+            sum(coalesce(strlen(__l.line), 0) + 1) AS bytes_read,
+            system.main.content_hash(__l.line) FILTER (__l.line IS NOT NULL) AS fingerprint
+        FROM read_csv(
+            path,
+            columns = {'line': 'VARCHAR'},
+            auto_detect = false,
+            header = false,
+            delim = chr(1) || chr(2),
+            quote = '',
+            escape = '',
+            new_line = '\n',
+            strict_mode = false,
+            ignore_errors = true,
+            max_line_size = 16000000,
+            buffer_size = 32000000,
+            filename = true
+        ) AS __l
+        GROUP BY __l.filename
+    )
+    SELECT
+        __f.file_name AS file_name,
+        __f.size_bytes AS size_bytes,
+        __f.last_modified AS last_modified,
+        coalesce(__c.line_count, 0) AS line_count,
+        CASE
+            WHEN __f.size_bytes = 0 THEN 0::UHUGEINT
+            WHEN
+                __c.bytes_read - __f.size_bytes IN (0, 1)
+                OR regexp_matches(__f.file_name, '\.(gz|zst)$')
+                THEN coalesce(__c.fingerprint, 0::UHUGEINT)
+        END AS fingerprint
+    FROM __files AS __f
+    LEFT JOIN __contents AS __c ON __c.file_name = __f.file_name
+    WHERE __f.problem IS NULL
+    ORDER BY __f.file_name;
+
+COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of lines that are not blank, and fingerprint of the content of files, one row a file.';
+
+CREATE OR REPLACE MACRO amazing_info() AS TABLE
+    SELECT
+        __i.*,
+        (
+            SELECT list(DISTINCT __f.function_name ORDER BY __f.function_name)
+            FROM duckdb_functions() AS __f
+            WHERE
+                __f.database_name = current_database()
+                AND __f.comment LIKE 'amazing %'
+                AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
+        ) AS stale_macros
+    FROM system.main.amazing_info() AS __i;
+
+COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
+
+CREATE OR REPLACE MACRO kmeans_segments(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    init := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __u.*,
+        system.main.kmeans_predict(
+            (
+                SELECT system.main.kmeans_fit(
+                    __t,
+                    k,
+                    {
+                        'relation': 'kmeans_segments',
+                        'adds': ['segment'],
+                        'features': features,
+                        'id': id,
+                        'model': model,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'weight': weight,
+                        'init': init,
+                        'n_init': n_init,
+                        'max_iter': max_iter,
+                        'tol': tol,
+                        'seed': seed,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+                FROM query_table(source) AS __t
+            ),
+            __u
+        ) AS segment
+    FROM query_table(source) AS __u;
+
+COMMENT ON MACRO TABLE kmeans_segments IS 'amazing 0.1.0: Every row of a source with its segment.';
+
+CREATE OR REPLACE MACRO kmeans_centroids(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    init := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __c.__centroid.segment AS segment,
+        __c.__centroid.size AS size,
+        __c.__centroid.share AS share,
+        __c.__centroid.feature AS feature,
+        __c.__centroid.value AS value,
+        __c.__centroid.z_score AS z_score
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_centroids(
+                system.main.kmeans_fit(
+                    __t,
+                    k,
+                    {
+                        'relation': 'kmeans_centroids',
+                        'features': features,
+                        'id': id,
+                        'model': model,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'weight': weight,
+                        'init': init,
+                        'n_init': n_init,
+                        'max_iter': max_iter,
+                        'tol': tol,
+                        'seed': seed,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+            )
+        ) AS __centroid
+        FROM query_table(source) AS __t
+    ) AS __c;
+
+COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
+
+CREATE OR REPLACE MACRO kmeans_metrics(
+    source,
+    k_min := 2,
+    k_max := 10,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __e.__evaluation.k AS k,
+        __e.__evaluation.inertia AS inertia,
+        __e.__evaluation.silhouette AS silhouette,
+        __e.__evaluation.davies_bouldin AS davies_bouldin,
+        __e.__evaluation.calinski_harabasz AS calinski_harabasz,
+        __e.__evaluation.silhouette IS NOT NULL
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+            AS recommended
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_evaluate(
+                __t,
+                k_min,
+                k_max,
+                {
+                    'relation': 'kmeans_metrics',
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            )
+        ) AS __evaluation
+        FROM query_table(source) AS __t
+    ) AS __e
+    ORDER BY __e.__evaluation.k;
+
+COMMENT ON MACRO TABLE kmeans_metrics IS 'amazing 0.1.0: How good the segments of a source are for each number of segments, and which number to take.';
+
+CREATE OR REPLACE MACRO pca_2d(
+    source,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __s.* EXCLUDE (__scores),
+        __s.__scores[1] AS pc1,
+        __s.__scores[2] AS pc2
+    FROM (
+        SELECT
+            __u.*,
+            system.main.pca_transform(
+                (
+                    SELECT system.main.pca_fit(
+                        __t,
+                        {
+                            'relation': 'pca_2d',
+                            'adds': ['pc1', 'pc2'],
+                            'n': 2,
+                            'features': features,
+                            'id': id,
+                            'scale': scale,
+                            'log': log,
+                            'nulls': nulls,
+                            'memory': memory,
+                            'threads': current_setting('threads')
+                        }
+                    )
+                    FROM query_table(source) AS __t
+                ),
+                __u
+            ) AS __scores
+        FROM query_table(source) AS __u
+    ) AS __s;
+
+COMMENT ON MACRO TABLE pca_2d IS 'amazing 0.1.0: Every row of a source with its place on the first two principal components: a map.';
+
+CREATE OR REPLACE MACRO pca_components(
+    source,
+    n := 2,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __c.__loading.component AS component,
+        __c.__loading.explained_variance AS explained_variance,
+        __c.__loading.explained_variance_ratio AS explained_variance_ratio,
+        __c.__loading.cumulative_ratio AS cumulative_ratio,
+        __c.__loading.feature AS feature,
+        __c.__loading.loading AS loading
+    FROM (
+        SELECT unnest(
+            system.main.pca_components(
+                system.main.pca_fit(
+                    __t,
+                    {
+                        'relation': 'pca_components',
+                        'n': n,
+                        'features': features,
+                        'id': id,
+                        'scale': scale,
+                        'log': log,
+                        'nulls': nulls,
+                        'memory': memory,
+                        'threads': current_setting('threads')
+                    }
+                )
+            )
+        ) AS __loading
+        FROM query_table(source) AS __t
+    ) AS __c;
+
+COMMENT ON MACRO TABLE pca_components IS 'amazing 0.1.0: The principal components of a source, one row for each component and feature.';
+
+CREATE OR REPLACE MACRO segment_profile(
+    source,
+    segment := 'segment',
+    features := NULL,
+    id := NULL
+) AS TABLE
+    WITH __labelled_rows AS (
+        SELECT
+            __s AS __row,
+            COLUMNS([segment]) AS __segment
+        FROM query_table(source) AS __s
+    ),
+
+    __segments AS (
+        SELECT
+            __r.__segment AS __segment,
+            count(*) AS __size,
+            system.main.feature_summary(
+                __r.__row,
+                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+            ) AS __summary
+        FROM __labelled_rows AS __r
+        WHERE __r.__segment IS NOT NULL
+        GROUP BY __r.__segment
+    ),
+
+    __everyone AS (
+        SELECT
+            count(*) AS __size,
+            system.main.feature_summary(
+                __r.__row,
+                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+            ) AS __summary
+        FROM __labelled_rows AS __r
+        WHERE __r.__segment IS NOT NULL
+    ),
+
+    __feature_pairs AS (
+        SELECT
+            __g.__segment AS __segment,
+            __g.__size AS __size,
+            __g.__size / __e.__size AS __share,
+            unnest(__g.__summary) AS __own,
+            unnest(__e.__summary) AS __all
+        FROM __segments AS __g
+        CROSS JOIN __everyone AS __e
+    ),
+
+    __scored_features AS (
+        SELECT
+            __p.__segment AS __segment,
+            __p.__size AS __size,
+            __p.__share AS __share,
+            __p.__own.feature AS __feature,
+            __p.__own.mean AS __mean,
+            CASE
+                WHEN __p.__all.stddev > 0 THEN (__p.__own.mean - __p.__all.mean) / __p.__all.stddev
+                WHEN __p.__own.mean IS NOT NULL THEN 0.0
+            END AS __z_score
+        FROM __feature_pairs AS __p
+    ),
+
+    __ranked_features AS (
+        SELECT
+            __f.*,
+            row_number() OVER (
+                PARTITION BY __f.__segment
+                ORDER BY abs(__f.__z_score) DESC NULLS LAST, __f.__feature
+            ) AS __rank
+        FROM __scored_features AS __f
+    ),
+
+    __named_segments AS (
+        SELECT
+            __f.__segment AS __segment,
+            coalesce(
+                string_agg(
+                    CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END || __f.__feature,
+                    ', ' ORDER BY __f.__rank
+                ) FILTER (WHERE __f.__rank <= 2 AND abs(__f.__z_score) >= 0.25),
+                'average'
+            ) AS __name
+        FROM __ranked_features AS __f
+        GROUP BY __f.__segment
+    )
+
+    SELECT
+        __f.__segment AS segment,
+        __f.__size AS size,
+        __f.__share AS share,
+        __n.__name AS name,
+        __f.__feature AS feature,
+        __f.__mean AS mean,
+        __f.__z_score AS z_score,
+        __f.__rank AS rank
+    FROM __ranked_features AS __f
+    INNER JOIN __named_segments AS __n
+        ON __f.__segment = __n.__segment
+    ORDER BY __f.__segment, __f.__rank;
+
+COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segment different: its means against those of all rows, and a short name.';
+
+-- Step 00_raw of the pipeline `games`: the lines of the files of users, games and events, as text, and what became of
+-- each file.
+--
+-- raw.users           one row: a line of a file of users
+-- raw.games           one row: a line of a file of games
+-- raw.events          one row: a line of a file of events
+-- raw.loaded_files    one row: a file that was loaded
+-- raw.rejected_lines  one row: a line that could not be parsed, with its first error
+-- raw.pipeline_runs   one row: a step that was run and committed
+--
+-- Parameters (session variables):
+--   data       the files: a pattern, a path or a list of them ('data/*.csv', and none if there is a source)
+--   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
+--   max_files  new files that one run takes (12); run the step again while it says that files are left
+--   run_id     what this run is called in raw.pipeline_runs (a new UUID)
+--
+-- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
+-- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
+-- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
+-- of a file says which table its lines go to.
+--
+-- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
+-- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
+-- decimals that are all zero; columns that are not listed here are left. The same rows again change nothing.
+--
+-- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
+-- one that reads none.
+--
+-- Generated from raw_tables.sql and ../load_files.sql (make docs).
+
+SET VARIABLE load_data = CASE
+    WHEN getvariable('data') IS NULL AND getvariable('source') IS NULL THEN 'data/*.csv'
+    ELSE getvariable('data')
+END;
+
+SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS main;
+
+CREATE SCHEMA IF NOT EXISTS raw;
+
+CREATE TABLE IF NOT EXISTS raw.loaded_files (
+    file_name VARCHAR PRIMARY KEY,
+    table_name VARCHAR NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    last_modified TIMESTAMP NOT NULL,
+    fingerprint UHUGEINT NOT NULL UNIQUE,
+    line_count BIGINT NOT NULL,
+    rows_loaded BIGINT NOT NULL,
+    rows_rejected BIGINT NOT NULL,
+    loaded_at TIMESTAMP NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS raw.users (
+    user_id VARCHAR,
+    age_range VARCHAR,
+    registration_date VARCHAR,
+    email VARCHAR,
+    workout_frequency VARCHAR,
+    gender VARCHAR,
+    location VARCHAR,
+    subscription_type VARCHAR,
+    file_name VARCHAR NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS raw.games (
+    game_id VARCHAR,
+    game_type VARCHAR,
+    game_name VARCHAR,
+    platform VARCHAR,
+    difficulty VARCHAR,
+    file_name VARCHAR NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS raw.events (
+    event_id VARCHAR,
+    game_id VARCHAR,
+    user_id VARCHAR,
+    event_time VARCHAR,
+    event_type VARCHAR,
+    duration_seconds VARCHAR,
+    device_type VARCHAR,
+    file_name VARCHAR NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS raw.rejected_lines (
+    file_name VARCHAR NOT NULL,
+    line BIGINT,
+    csv_line VARCHAR,
+    error_type VARCHAR NOT NULL,
+    error_message VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
+    run_id VARCHAR NOT NULL,
+    step VARCHAR NOT NULL,
+    started_at TIMESTAMP NOT NULL,
+    finished_at TIMESTAMP NOT NULL,
+    rows BIGINT NOT NULL
+);
+
+-- The tables and their columns; a file may lack those that are not required.
+CREATE OR REPLACE TEMP TABLE load_columns AS
+SELECT *
+FROM (
+    VALUES
+        ('users', 'user_id', true),
+        ('users', 'age_range', true),
+        ('users', 'registration_date', true),
+        ('users', 'email', true),
+        ('users', 'workout_frequency', true),
+        ('users', 'gender', true),
+        ('users', 'location', true),
+        ('users', 'subscription_type', true),
+        ('games', 'game_id', true),
+        ('games', 'game_type', true),
+        ('games', 'game_name', true),
+        ('games', 'platform', true),
+        ('games', 'difficulty', true),
+        ('events', 'event_id', true),
+        ('events', 'game_id', true),
+        ('events', 'user_id', true),
+        ('events', 'event_time', true),
+        ('events', 'event_type', true),
+        ('events', 'duration_seconds', true),
+        ('events', 'device_type', true)
+) AS c (table_name, column_name, is_required);
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN coalesce(TRY_CAST(getvariable('max_files') AS BIGINT), 0) < 1
+                THEN error('00_raw: max_files must be a number of at least 1, not ' || getvariable('max_files')::VARCHAR)
+        END
+);
+
+-- The files that `data` names, numbered: the texts below call file n by its place in two lists. An empty file is among
+-- them, though no reader of lines ever shows it.
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_data') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_data')) AS b$$
+END;
+
+CREATE OR REPLACE TEMP TABLE load_files AS
+SELECT
+    row_number() OVER (ORDER BY b.filename) AS n,
+    b.filename AS file_name,
+    any_value(b.size) AS size_bytes,
+    make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
+FROM query(getvariable('load_sql')) AS b
+GROUP BY b.filename;
+
+-- A pattern may match nothing, a file that is named may not be absent.
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error('00_raw: no such file: ' || string_agg('"' || d.name || '"', ', ' ORDER BY d.name))
+        END
+    FROM (
+        SELECT
+            unnest(
+                if(
+                    typeof(getvariable('load_data')) = 'VARCHAR[]',
+                    TRY_CAST(getvariable('load_data') AS VARCHAR[]),
+                    [getvariable('load_data')::VARCHAR]
+                )
+            ) AS name
+    ) AS d
+    WHERE
+        NOT regexp_matches(d.name, '[*?\[]|^~|://')
+        AND d.name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
+);
+
+-- The columns of the tables of `source` that have a place here.
+CREATE OR REPLACE TEMP TABLE load_source_columns AS
+SELECT
+    t.table_name,
+    t.column_name,
+    t.position,
+    format('"{}"', replace(d.column_name, '"', '""')) AS source_column,
+    d.data_type,
+    format(
+        '"{}"."{}"."{}"',
+        replace(d.database_name, '"', '""'),
+        replace(d.schema_name, '"', '""'),
+        replace(d.table_name, '"', '""')
+    ) AS source_table
+FROM duckdb_columns() AS d
+JOIN (
+    SELECT
+        c.table_name,
+        c.column_name,
+        c.rowid AS position
+    FROM temp.load_columns AS c
+) AS t
+    ON t.table_name = lower(d.table_name) AND t.column_name = lower(d.column_name)
+WHERE
+    getvariable('source') IS NOT NULL
+    AND getvariable('source')::VARCHAR IN (
+        d.database_name || '.' || d.schema_name,
+        if(d.database_name = current_database(), d.schema_name, NULL),
+        if(d.schema_name IN ('main', 'public'), d.database_name, NULL)
+    );
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error(
+                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR || '" is called '
+                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name) FROM temp.load_columns AS c)
+                    || '; write it as <attached database>.<schema>'
+                )
+            WHEN count(DISTINCT s.source_table) > count(DISTINCT s.table_name)
+                THEN error(
+                    '00_raw: the source "' || getvariable('source')::VARCHAR || '" is ambiguous: '
+                    || string_agg(DISTINCT s.source_table, ', ' ORDER BY s.source_table)
+                )
+        END
+    FROM temp.load_source_columns AS s
+    WHERE getvariable('source') IS NOT NULL
+    HAVING getvariable('source') IS NOT NULL
+);
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, the source lacks columns: '
+                    || string_agg(s.source_table || '.' || c.column_name, ', ' ORDER BY c.rowid)
+                )
+        END
+    FROM temp.load_columns AS c
+    JOIN (
+        SELECT
+            s.table_name,
+            any_value(s.source_table) AS source_table,
+            list(s.column_name) AS columns
+        FROM temp.load_source_columns AS s
+        GROUP BY s.table_name
+    ) AS s
+        ON s.table_name = c.table_name
+    WHERE c.is_required AND NOT list_contains(s.columns, c.column_name)
+);
+
+-- Each table of the source with the texts that read its rows and, from the copy in temp, its lines.
+CREATE OR REPLACE TEMP TABLE load_sources AS
+SELECT
+    (SELECT count(*) FROM temp.load_files) + row_number() OVER (ORDER BY min(c.rowid)) AS n,
+    getvariable('source')::VARCHAR || '.' || c.table_name AS file_name,
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) FILTER (s.column_name IS NOT NULL) AS columns,
+    'SELECT '
+    || string_agg(
+        CASE
+            WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
+            WHEN s.data_type LIKE 'TIMESTAMP%'
+                THEN replace(
+                    $$coalesce(
+                        regexp_replace(
+                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+                        ),
+                        s.NAME::VARCHAR
+                    )$$,
+                    'NAME',
+                    s.source_column
+                )
+            WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
+                THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
+            ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
+        END
+        || ' AS ' || c.column_name,
+        ', '
+        ORDER BY c.rowid
+    )
+    || ' FROM ' || any_value(s.source_table) || ' AS s' AS rows_sql,
+    'SELECT '
+    || string_agg(
+        replace(
+            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"', coalesce(r.NAME, ''))$$,
+            'NAME',
+            c.column_name
+        ),
+        $$ || ',' || $$
+        ORDER BY c.rowid
+    ) FILTER (s.column_name IS NOT NULL)
+    || ' AS line FROM temp.load_rows_' || c.table_name || ' AS r' AS lines_sql
+FROM temp.load_columns AS c
+LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name AND s.column_name = c.column_name
+GROUP BY c.table_name
+HAVING count(s.column_name) > 0;
+
+SET VARIABLE load_names = (
+    SELECT list(f.file_name ORDER BY f.n)
+    FROM (
+        SELECT
+            f.n,
+            f.file_name
+        FROM temp.load_files AS f
+        UNION ALL
+        SELECT
+            s.n,
+            s.file_name
+        FROM temp.load_sources AS s
+    ) AS f
+);
+
+SET VARIABLE load_sql = coalesce(
+    (SELECT s.rows_sql FROM temp.load_sources AS s WHERE s.table_name = 'users'),
+    'SELECT * EXCLUDE (file_name) FROM raw.users LIMIT 0'
+);
+
+CREATE OR REPLACE TEMP TABLE load_rows_users AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = coalesce(
+    (SELECT s.rows_sql FROM temp.load_sources AS s WHERE s.table_name = 'games'),
+    'SELECT * EXCLUDE (file_name) FROM raw.games LIMIT 0'
+);
+
+CREATE OR REPLACE TEMP TABLE load_rows_games AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = coalesce(
+    (SELECT s.rows_sql FROM temp.load_sources AS s WHERE s.table_name = 'events'),
+    'SELECT * EXCLUDE (file_name) FROM raw.events LIMIT 0'
+);
+
+CREATE OR REPLACE TEMP TABLE load_rows_events AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS size_bytes, '
+                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$ || array_to_string(s.columns, ',')
+                || $$' AS line UNION ALL $$ || s.lines_sql || ') AS l',
+                ' UNION ALL '
+            ),
+            'SELECT 0 AS n, 0 AS line_count, 0 AS size_bytes, 0::UHUGEINT AS fingerprint LIMIT 0'
+        )
+    FROM temp.load_sources AS s
+);
+
+CREATE OR REPLACE TEMP TABLE load_source_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- Each name as a pattern that matches nothing else.
+SET VARIABLE load_patterns = (
+    SELECT
+        list(
+            CASE
+                WHEN contains(f.file_name, '://') THEN f.file_name
+                ELSE regexp_replace(f.file_name, '([\[*?])', '[\1]', 'g')
+            END
+            ORDER BY f.n
+        )
+    FROM temp.load_files AS f
+);
+
+-- One pass over the lines of all files. Here the reader ends a segment at each CR and each LF, so that a CRLF shows as
+-- one more, blank segment. A line with an open quote has an odd number of them: split there, an even number of parts
+-- (CASE, because an AND would split every line).
+CREATE OR REPLACE TEMP TABLE load_lines (
+    file_name VARCHAR,
+    segments BIGINT,
+    line_count BIGINT,
+    bytes BIGINT,
+    fingerprint UHUGEINT,
+    open_quotes BIGINT,
+    open_quote_commas BIGINT
+);
+
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_patterns') IS NULL THEN 'FROM temp.load_lines LIMIT 0'
+    ELSE $$
+        SELECT
+            l.filename,
+            count(*),
+            count(l.line),
+            coalesce(sum(strlen(l.line)), 0),
+            content_hash(l.line) FILTER (l.line IS NOT NULL),
+            count(CASE WHEN contains(l.line, '"') THEN nullif(len(string_split(l.line, '"')) % 2, 1) END),
+            min(
+                CASE
+                    WHEN contains(l.line, '"')
+                        THEN if(len(string_split(l.line, '"')) % 2 = 0, len(string_split(l.line, ',')) - 1, NULL)
+                END
+            )
+        FROM read_csv(
+            getvariable('load_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
+            ignore_errors = true, filename = true
+        ) AS l
+        GROUP BY l.filename
+    $$
+END;
+
+INSERT INTO temp.load_lines
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to the file's size. Such
+-- files, and compressed ones, are read once more, one by one, because only a scan of one file keeps what it rejects:
+-- these texts belong to the lines and to the fingerprint. Tables of rejects are named anew for each run, because their
+-- counters are shared by name, and do not exist before the first reject.
+SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
+
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                replace(
+                    replace(
+                        $$
+                            SELECT
+                                getvariable('load_names')[N] AS file_name,
+                                count(l.line) AS line_count,
+                                content_hash(l.line) FILTER (l.line IS NOT NULL) AS fingerprint
+                            FROM read_csv(
+                                getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
+                                header = false, delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n',
+                                strict_mode = false, max_line_size = 16000000, buffer_size = 32000000,
+                                store_rejects = true, rejects_limit = 0, rejects_table = 'REJECTS_line_errors',
+                                rejects_scan = 'REJECTS_line_scans'
+                            ) AS l
+                        $$,
+                        '[N]',
+                        '[' || f.n || ']'
+                    ),
+                    'REJECTS',
+                    getvariable('load_rejects')
+                ),
+                ' UNION ALL '
+            ),
+            'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0'
+        )
+    FROM temp.load_files AS f
+    LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
+    WHERE
+        f.size_bytes > 0
+        AND (l.file_name IS NULL OR f.size_bytes - l.bytes - l.segments NOT IN (0, -1))
+);
+
+CREATE OR REPLACE TEMP TABLE load_slow_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+SET VARIABLE load_sql = (
+    SELECT
+        if(
+            count(*) = 0,
+            'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0',
+            replace(
+                $$
+                    SELECT s.file_path AS file_name, count(*) AS line_count, content_hash(e.csv_line) AS fingerprint
+                    FROM temp.REJECTS_line_errors AS e
+                    JOIN temp.REJECTS_line_scans AS s ON s.scan_id = e.scan_id AND s.file_id = e.file_id
+                    GROUP BY s.file_path
+                $$,
+                'REJECTS',
+                getvariable('load_rejects')
+            )
+        )
+    FROM duckdb_tables() AS t
+    WHERE t.temporary AND t.table_name = getvariable('load_rejects') || '_line_errors'
+);
+
+CREATE OR REPLACE TEMP TABLE load_unreadable_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+CREATE OR REPLACE TEMP TABLE load_contents AS
+SELECT
+    f.*,
+    coalesce(s.line_count, l.line_count, 0) + coalesce(u.line_count, 0) AS line_count,
+    xor(coalesce(s.fingerprint, l.fingerprint, 0::UHUGEINT), coalesce(u.fingerprint, 0::UHUGEINT)) AS fingerprint,
+    l.segments - l.line_count AS blank_segments,
+    -- Whether the last line has an end; NULL where the size says nothing about it.
+    CASE f.size_bytes - l.bytes - l.segments WHEN 0 THEN true WHEN -1 THEN false END AS is_terminated,
+    l.open_quotes,
+    l.open_quote_commas
+FROM temp.load_files AS f
+LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
+LEFT JOIN temp.load_slow_lines AS s ON s.file_name = f.file_name
+LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name
+UNION ALL BY NAME
+SELECT
+    s.n,
+    s.file_name,
+    l.size_bytes::BIGINT AS size_bytes,
+    make_timestamp(epoch_us(now())) AS last_modified,
+    l.line_count,
+    l.fingerprint
+FROM temp.load_sources AS s
+JOIN temp.load_source_lines AS l ON l.n = s.n;
+
+-- What is known: every loaded file but those whose path now has another content.
+CREATE OR REPLACE TEMP TABLE load_known AS
+SELECT
+    loaded.file_name,
+    loaded.fingerprint
+FROM raw.loaded_files AS loaded
+LEFT JOIN temp.load_contents AS c ON c.file_name = loaded.file_name
+WHERE c.file_name IS NULL OR c.fingerprint = loaded.fingerprint;
+
+CREATE OR REPLACE TEMP TABLE load_new AS
+SELECT c.*
+FROM temp.load_contents AS c
+ANTI JOIN temp.load_known AS k ON k.fingerprint = c.fingerprint;
+
+-- First lines. The reader takes the byte order mark off.
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                replace(
+                    $$(
+                        SELECT getvariable('load_names')[N] AS file_name, l.line
+                        FROM read_csv(
+                            getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
+                            header = false, delim = chr(1) || chr(2), quote = '', escape = '', strict_mode = false,
+                            ignore_errors = true, parallel = false
+                        ) AS l
+                        LIMIT 1
+                    )$$,
+                    '[N]',
+                    '[' || n.n || ']'
+                ),
+                ' UNION ALL '
+            ),
+            $$SELECT '' AS file_name, '' AS line LIMIT 0$$
+        )
+    FROM temp.load_new AS n
+    JOIN temp.load_files AS f ON f.n = n.n
+    WHERE n.line_count > 0
+);
+
+CREATE OR REPLACE TEMP TABLE load_layouts AS
+SELECT
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) AS columns,
+    list(c.column_name) FILTER (c.is_required) AS required,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'), ',' ORDER BY c.rowid) AS header,
+    min(c.rowid) AS position
+FROM temp.load_columns AS c
+GROUP BY c.table_name;
+
+CREATE OR REPLACE TEMP TABLE load_headers AS
+SELECT
+    h.file_name,
+    h.header,
+    h.columns,
+    t.table_name
+FROM (
+    SELECT
+        q.file_name,
+        q.line AS header,
+        string_split(replace(q.line, '"', ''), ',') AS columns
+    FROM query(getvariable('load_sql')) AS q
+) AS h
+LEFT JOIN temp.load_layouts AS t
+    ON
+        list_has_all(t.columns, h.columns)
+        AND list_has_all(h.columns, t.required)
+        AND len(h.columns) = len(list_distinct(h.columns))
+UNION ALL
+SELECT
+    s.file_name,
+    array_to_string(s.columns, ',') AS header,
+    s.columns,
+    s.table_name
+FROM temp.load_sources AS s;
+
+-- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
+SET VARIABLE load_crlf_patterns = (
+    SELECT list(getvariable('load_patterns')[n.n])
+    FROM temp.load_new AS n
+    WHERE n.blank_segments > 0
+);
+
+SET VARIABLE load_sql = CASE
+    WHEN getvariable('load_crlf_patterns') IS NULL THEN $$SELECT '' AS file_name, 0 AS blank_lines LIMIT 0$$
+    ELSE $$
+        SELECT
+            l.filename AS file_name,
+            count(*) - count(l.line) AS blank_lines
+        FROM read_csv(
+            getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n', strict_mode = false,
+            ignore_errors = true, filename = true
+        ) AS l
+        GROUP BY l.filename
+    $$
+END;
+
+CREATE OR REPLACE TEMP TABLE load_line_ends AS
+SELECT
+    n.file_name,
+    n.blank_segments - q.blank_lines AS crlf_count,
+    n.line_count + q.blank_lines AS physical_lines
+FROM query(getvariable('load_sql')) AS q
+JOIN temp.load_new AS n ON n.file_name = q.file_name;
+
+CREATE OR REPLACE TEMP TABLE load_problems AS
+SELECT
+    n.file_name,
+    CASE
+        WHEN n.line_count = 0 THEN 'an empty file'
+        WHEN h.header IS NULL THEN 'its first line is blank, not the header'
+        WHEN
+            h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
+            THEN 'no header, its first line is: ' || h.header[:200]
+        WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
+        WHEN
+            e.crlf_count > 0
+            AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
+            AND (n.is_terminated IS NOT NULL OR e.crlf_count <> e.physical_lines)
+            THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines || ' lines)'
+        WHEN n.open_quote_commas < len(h.columns) - 1 THEN 'line breaks inside quotes'
+    END AS problem
+FROM temp.load_new AS n
+LEFT JOIN temp.load_headers AS h ON h.file_name = n.file_name
+LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
+CROSS JOIN (
+    SELECT list(c.column_name) AS columns
+    FROM temp.load_columns AS c
+) AS known;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
+                    || ' files cannot be: '
+                    || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
+                    || '. Accepted headers (columns in brackets may be absent): '
+                    || (SELECT string_agg(t.table_name || ': ' || t.header, '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
+                )
+        END
+    FROM temp.load_problems AS p
+    WHERE p.problem IS NOT NULL
+);
+
+-- One of the new files for each new content, in the order of their names; no more than max_files are next.
+CREATE OR REPLACE TEMP TABLE load_queue AS
+SELECT
+    n.*,
+    row_number() OVER (ORDER BY n.file_name) <= getvariable('max_files')::BIGINT AS is_next
+FROM (
+    SELECT
+        n.n,
+        n.file_name,
+        n.size_bytes,
+        n.last_modified,
+        n.fingerprint,
+        n.line_count,
+        coalesce(n.open_quotes > 0, false) AS has_open_quotes,
+        h.columns,
+        h.table_name
+    FROM temp.load_new AS n
+    JOIN temp.load_headers AS h ON h.file_name = n.file_name
+    QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
+) AS n;
+
+-- The old content of a path goes when its new content is known or next, or when the old content is next elsewhere.
+CREATE OR REPLACE TEMP TABLE load_replaced AS
+SELECT loaded.file_name
+FROM raw.loaded_files AS loaded
+JOIN temp.load_contents AS c ON c.file_name = loaded.file_name AND c.fingerprint <> loaded.fingerprint
+WHERE
+    c.fingerprint IN (SELECT k.fingerprint FROM temp.load_known AS k)
+    OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
+    OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next);
+
+DELETE FROM raw.rejected_lines
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+DELETE FROM raw.loaded_files
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+-- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards; a line of
+-- such a file that has a comma inside quotes is a rejected one.
+CREATE OR REPLACE TEMP TABLE load_texts AS
+SELECT
+    t.n,
+    t.table_name,
+    'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
+    || ', store_rejects = true, rejects_limit = 0'
+    || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
+    || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
+    || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, '') AS rows_sql,
+    if(
+        t.has_open_quotes,
+        $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
+        || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
+        || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
+        NULL
+    ) AS open_quotes_sql
+FROM (
+    SELECT
+        q.n,
+        q.table_name,
+        q.has_open_quotes,
+        string_agg(
+            CASE
+                WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
+                WHEN q.has_open_quotes
+                    THEN replace(
+                        $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
+                        'NAME',
+                        c.column_name
+                    )
+                ELSE 'l.' || c.column_name
+            END,
+            ', '
+            ORDER BY c.rowid
+        ) AS fields,
+        string_agg(
+            $$coalesce(l.$$ || c.column_name || $$, '')$$,
+            $$ || ',' || $$
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name)) AS whole_line,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
+        || string_agg(
+            $$'$$ || c.column_name || $$': 'VARCHAR'$$,
+            ', '
+            ORDER BY list_position(q.columns, c.column_name)
+        ) FILTER (list_contains(q.columns, c.column_name))
+        || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
+        || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
+    FROM temp.load_queue AS q
+    JOIN temp.load_files AS f ON f.n = q.n
+    JOIN temp.load_columns AS c ON c.table_name = q.table_name
+    WHERE q.is_next
+    GROUP BY
+        q.n,
+        q.table_name,
+        q.has_open_quotes
+) AS t
+UNION ALL
+SELECT
+    s.n,
+    s.table_name,
+    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
+    NULL AS open_quotes_sql
+FROM temp.load_sources AS s
+JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
+
+CREATE OR REPLACE TEMP TABLE load_counts (
+    file_name VARCHAR,
+    rows_loaded BIGINT
+);
+
+DELETE FROM raw.users
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+SET VARIABLE load_sql = (
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.users LIMIT 0')
+    FROM temp.load_texts AS t
+    WHERE t.table_name = 'users'
+);
+
+INSERT INTO raw.users
+SELECT *
+FROM query(getvariable('load_sql'));
+
+INSERT INTO temp.load_counts
+SELECT
+    r.file_name,
+    count(*)
+FROM raw.users AS r
+WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+GROUP BY r.file_name;
+
+DELETE FROM raw.games
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+SET VARIABLE load_sql = (
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.games LIMIT 0')
+    FROM temp.load_texts AS t
+    WHERE t.table_name = 'games'
+);
+
+INSERT INTO raw.games
+SELECT *
+FROM query(getvariable('load_sql'));
+
+INSERT INTO temp.load_counts
+SELECT
+    r.file_name,
+    count(*)
+FROM raw.games AS r
+WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+GROUP BY r.file_name;
+
+DELETE FROM raw.events
+WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
+
+SET VARIABLE load_sql = (
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.events LIMIT 0')
+    FROM temp.load_texts AS t
+    WHERE t.table_name = 'events'
+);
+
+INSERT INTO raw.events
+SELECT *
+FROM query(getvariable('load_sql'));
+
+INSERT INTO temp.load_counts
+SELECT
+    r.file_name,
+    count(*)
+FROM raw.events AS r
+WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
+GROUP BY r.file_name;
+
+-- The lines that the parser rejected, with their first error.
+SET VARIABLE load_sql = (
+    SELECT
+        if(
+            count(*) = 0,
+            'SELECT * FROM raw.rejected_lines LIMIT 0',
+            replace(
+                $$
+                    SELECT
+                        s.file_path,
+                        e.line,
+                        ltrim(any_value(e.csv_line), chr(13) || chr(10)),
+                        arg_min(e.error_type::VARCHAR, coalesce(e.column_idx, 0)),
+                        arg_min(e.error_message, coalesce(e.column_idx, 0))
+                    FROM temp.REJECTS_errors AS e
+                    JOIN temp.REJECTS_scans AS s ON s.scan_id = e.scan_id AND s.file_id = e.file_id
+                    GROUP BY s.file_path, e.line
+                $$,
+                'REJECTS',
+                getvariable('load_rejects')
+            )
+        )
+    FROM duckdb_tables() AS t
+    WHERE t.temporary AND t.table_name = getvariable('load_rejects') || '_errors'
+);
+
+INSERT INTO raw.rejected_lines
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- Lines with an open quote: the parser took them, the texts above did not. Their numbers are not known.
+SET VARIABLE load_sql = (
+    SELECT coalesce(string_agg(t.open_quotes_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.rejected_lines LIMIT 0')
+    FROM temp.load_texts AS t
+);
+
+INSERT INTO raw.rejected_lines
+SELECT *
+FROM query(getvariable('load_sql'));
+
+INSERT INTO raw.loaded_files
+SELECT
+    q.file_name,
+    q.table_name,
+    q.size_bytes,
+    q.last_modified,
+    q.fingerprint,
+    q.line_count,
+    coalesce(c.rows_loaded, 0),
+    coalesce(r.rows_rejected, 0),
+    make_timestamp(epoch_us(now()))
+FROM temp.load_queue AS q
+LEFT JOIN temp.load_counts AS c ON c.file_name = q.file_name
+LEFT JOIN (
+    SELECT
+        r.file_name,
+        count(*) AS rows_rejected
+    FROM raw.rejected_lines AS r
+    GROUP BY r.file_name
+) AS r ON r.file_name = q.file_name
+WHERE q.is_next;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, these files hold records that are not one line each (line breaks'
+                    || ' inside quotes, or a quote that is never closed): '
+                    || string_agg(
+                        '"' || f.file_name || '": ' || f.line_count || ' lines are not 1 header + ' || f.rows_loaded
+                        || ' rows + ' || f.rows_rejected || ' rejected lines',
+                        '; '
+                        ORDER BY f.file_name
+                    )
+                )
+        END
+    FROM raw.loaded_files AS f
+    JOIN temp.load_queue AS q ON q.file_name = f.file_name AND q.is_next
+    WHERE f.line_count <> 1 + f.rows_loaded + f.rows_rejected
+);
+
+SET VARIABLE load_summary = (
+    SELECT
+        {
+            'files_found': coalesce(len(getvariable('load_names')), 0),
+            'files_loaded': count(*) FILTER (q.is_next),
+            'files_left': count(*) FILTER (NOT q.is_next),
+            'rows_loaded': coalesce(sum(f.rows_loaded), 0)::BIGINT,
+            'lines_rejected': coalesce(sum(f.rows_rejected), 0)::BIGINT,
+            'message': CASE
+                WHEN count(*) = 0 THEN 'nothing new'
+                WHEN count(*) FILTER (NOT q.is_next) > 0 THEN 'files are left: run the step again'
+                ELSE 'all files are loaded'
+            END
+        }
+    FROM temp.load_queue AS q
+    LEFT JOIN raw.loaded_files AS f ON f.file_name = q.file_name AND q.is_next
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '00_raw',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    getvariable('load_summary').rows_loaded;
+
+DROP TABLE temp.load_files;
+
+DROP TABLE temp.load_source_columns;
+
+DROP TABLE temp.load_sources;
+
+DROP TABLE temp.load_source_lines;
+
+DROP TABLE temp.load_rows_users;
+
+DROP TABLE temp.load_rows_games;
+
+DROP TABLE temp.load_rows_events;
+
+DROP TABLE temp.load_lines;
+
+DROP TABLE temp.load_slow_lines;
+
+DROP TABLE temp.load_unreadable_lines;
+
+DROP TABLE temp.load_contents;
+
+DROP TABLE temp.load_known;
+
+DROP TABLE temp.load_new;
+
+DROP TABLE temp.load_columns;
+
+DROP TABLE temp.load_layouts;
+
+DROP TABLE temp.load_headers;
+
+DROP TABLE temp.load_line_ends;
+
+DROP TABLE temp.load_problems;
+
+DROP TABLE temp.load_queue;
+
+DROP TABLE temp.load_replaced;
+
+DROP TABLE temp.load_texts;
+
+DROP TABLE temp.load_counts;
+
+COMMIT;
+
+SELECT unnest(getvariable('load_summary'));
+
+-- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing disappears on the way.
+--
+-- clean.users            one row: a user
+-- clean.games            one row: a game
+-- clean.events           one row: an event
+-- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across midnight
+-- clean.session_games    one row: a session and game, with its first and last event of this game; the game is NULL for
+--                        events without one
+-- clean.rejected_users, clean.rejected_games, clean.rejected_events
+--                        one row: a row of the raw table that could not be kept, as it was, with the reason
+-- clean.corrections      one row: a value that is missing or was changed, with the number of clean rows that have it
+--
+-- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing.
+--
+-- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons that applies:
+--   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
+--   bad time                  of events: `2024-06-15T14:23:01`, with a fraction, with a space for the `T`, with `Z` or ` UTC`
+--   no user, bad user, unknown user
+--   no game, bad game, unknown game    a login may be without a game
+--   duplicate id              another row with this id stays: the one whose content most rows have, else the first by
+--                             content, whatever the order of rows
+--
+-- Everything else is a value, and the row stays. Rules of clean.corrections:
+--   case, accent, synonym, typo   a category that normalize_category repaired
+--   none, ambiguous               a category that it could not repair: `unknown`
+--   empty                         a missing value, shown as NULL: `unknown` for a category or game name, NULL for a
+--                                 registration date, e-mail address or duration
+--   negative                      a duration below 0: NULL
+--   invalid                       a duration that is not a whole number, a registration date that is none: NULL
+--
+-- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
+-- sum of the durations that its events tell.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS clean;
+
+-- What each value of a category becomes. `unknown` is an entry, or what is called so already would be a correction.
+CREATE OR REPLACE TEMP TABLE clean_categories AS
+SELECT
+    c.column_name,
+    c.raw_value,
+    coalesce(c.normalized, 'unknown') AS clean_value,
+    c.rule
+FROM (
+    SELECT
+        'age_range' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'age_range', ['-18', '18-25', '26-35', '36-50', '50+', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'workout_frequency' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'workout_frequency', ['minimal', 'flexible', 'regular', 'maximal', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'gender' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'gender', map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []}
+    )
+    UNION ALL
+    SELECT
+        'location' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'location', ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'subscription_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.users', 'subscription_type', ['free', 'trial', 'premium', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'game_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'game_type', ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'platform' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'platform', ['iOS', 'Android', 'Web', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'difficulty' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.games', 'difficulty', ['easy', 'medium', 'hard', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'event_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.events', 'event_type', ['login', 'start_game', 'finish_game', 'purchase', 'unknown']
+    )
+    UNION ALL
+    SELECT
+        'device_type' AS column_name,
+        *
+    FROM amz.normalize_category(
+        'raw.events', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
+    )
+) AS c;
+
+-- Each raw row with its typed identifiers and the reason, but for duplicates, why it cannot be kept.
+CREATE OR REPLACE TEMP VIEW clean_read_users AS
+SELECT
+    u.rowid AS raw_row,
+    u.*,
+    if(regexp_full_match(u.user_id, '[0-9]+'), TRY_CAST(u.user_id AS BIGINT), NULL) AS typed_id,
+    try_strptime(
+        u.registration_date,
+        ['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S']
+    )::DATE AS typed_date,
+    CASE
+        WHEN coalesce(u.user_id, '') = '' THEN 'no id'
+        WHEN typed_id IS NULL THEN 'bad id'
+    END AS reason
+FROM raw.users AS u;
+
+CREATE OR REPLACE TEMP VIEW clean_read_games AS
+SELECT
+    g.rowid AS raw_row,
+    g.*,
+    if(regexp_full_match(g.game_id, '[0-9]+'), TRY_CAST(g.game_id AS BIGINT), NULL) AS typed_id,
+    CASE
+        WHEN coalesce(g.game_id, '') = '' THEN 'no id'
+        WHEN typed_id IS NULL THEN 'bad id'
+    END AS reason
+FROM raw.games AS g;
+
+CREATE OR REPLACE TEMP TABLE clean_user_ids AS
+SELECT DISTINCT u.typed_id AS user_id
+FROM temp.clean_read_users AS u
+WHERE u.reason IS NULL;
+
+CREATE OR REPLACE TEMP TABLE clean_game_ids AS
+SELECT DISTINCT g.typed_id AS game_id
+FROM temp.clean_read_games AS g
+WHERE g.reason IS NULL;
+
+CREATE OR REPLACE TEMP VIEW clean_read_events AS
+SELECT
+    e.*,
+    coalesce(t.clean_value, 'unknown') AS clean_type,
+    CASE
+        WHEN coalesce(e.event_id, '') = '' THEN 'no id'
+        WHEN e.typed_id IS NULL THEN 'bad id'
+        WHEN e.typed_time IS NULL THEN 'bad time'
+        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN u.user_id IS NULL THEN 'unknown user'
+        WHEN coalesce(e.game_id, '') = '' THEN if(clean_type = 'login', NULL, 'no game')
+        WHEN e.typed_game IS NULL THEN 'bad game'
+        WHEN g.game_id IS NULL THEN 'unknown game'
+    END AS reason
+FROM (
+    SELECT
+        r.rowid AS raw_row,
+        r.*,
+        if(regexp_full_match(r.event_id, '[0-9]+'), TRY_CAST(r.event_id AS BIGINT), NULL) AS typed_id,
+        if(regexp_full_match(r.user_id, '[0-9]+'), TRY_CAST(r.user_id AS BIGINT), NULL) AS typed_user,
+        if(regexp_full_match(r.game_id, '[0-9]+'), TRY_CAST(r.game_id AS BIGINT), NULL) AS typed_game,
+        try_strptime(
+            r.event_time,
+            [
+                '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%SZ', '%Y-%m-%d %H:%M:%S UTC',
+                '%Y-%m-%dT%H:%M:%S.%f', '%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%dT%H:%M:%S.%fZ'
+            ]
+        ) AS typed_time,
+        -- Spreadsheets and data frames write whole numbers as `60.0`.
+        if(
+            regexp_full_match(r.duration_seconds, '[0-9]+(\.0+)?'),
+            TRY_CAST(r.duration_seconds AS INTEGER),
+            NULL
+        ) AS typed_duration
+    FROM raw.events AS r
+) AS e
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
+LEFT JOIN temp.clean_user_ids AS u ON u.user_id = e.typed_user
+LEFT JOIN temp.clean_game_ids AS g ON g.game_id = e.typed_game;
+
+-- Only rows whose identifier occurs twice are compared; the plain cast takes more than an identifier may be, which does
+-- no harm here.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH same_ids AS (
+    SELECT
+        'users' AS table_name,
+        u.raw_row,
+        u.typed_id,
+        u.file_name,
+        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type]
+            AS content
+    FROM temp.clean_read_users AS u
+    WHERE
+        u.reason IS NULL
+        AND u.typed_id IN (SELECT TRY_CAST(r.user_id AS BIGINT) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        g.raw_row,
+        g.typed_id,
+        g.file_name,
+        [g.game_type, g.game_name, g.platform, g.difficulty] AS content
+    FROM temp.clean_read_games AS g
+    WHERE
+        g.reason IS NULL
+        AND g.typed_id IN (SELECT TRY_CAST(r.game_id AS BIGINT) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        e.raw_row,
+        e.typed_id,
+        e.file_name,
+        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type] AS content
+    FROM temp.clean_read_events AS e
+    WHERE
+        e.reason IS NULL
+        AND e.typed_id IN (SELECT TRY_CAST(r.event_id AS BIGINT) FROM raw.events AS r GROUP BY ALL HAVING count(*) > 1)
+),
+
+counted_rows AS (
+    SELECT
+        s.*,
+        count(*) OVER (PARTITION BY s.table_name, s.typed_id, s.content) AS copies
+    FROM same_ids AS s
+)
+
+SELECT
+    c.table_name,
+    c.raw_row
+FROM counted_rows AS c
+QUALIFY
+    row_number() OVER (
+        PARTITION BY c.table_name, c.typed_id
+        ORDER BY
+            c.copies DESC,
+            c.content,
+            c.file_name,
+            c.raw_row
+    ) > 1;
+
+-- The rows that cannot be kept: few, as a rule.
+CREATE OR REPLACE TEMP TABLE clean_rejected AS
+SELECT
+    'users' AS table_name,
+    u.raw_row,
+    u.reason
+FROM temp.clean_read_users AS u
+WHERE u.reason IS NOT NULL
+UNION ALL
+SELECT
+    'games' AS table_name,
+    g.raw_row,
+    g.reason
+FROM temp.clean_read_games AS g
+WHERE g.reason IS NOT NULL
+UNION ALL
+SELECT
+    'events' AS table_name,
+    e.raw_row,
+    e.reason
+FROM temp.clean_read_events AS e
+WHERE e.reason IS NOT NULL
+UNION ALL
+SELECT
+    d.table_name,
+    d.raw_row,
+    'duplicate id' AS reason
+FROM temp.clean_duplicates AS d;
+
+CREATE OR REPLACE TABLE clean.rejected_users AS
+SELECT
+    u.*,
+    x.reason
+FROM raw.users AS u
+JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.rowid;
+
+CREATE OR REPLACE TABLE clean.rejected_games AS
+SELECT
+    g.*,
+    x.reason
+FROM raw.games AS g
+JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.rowid;
+
+CREATE OR REPLACE TABLE clean.rejected_events AS
+SELECT
+    e.*,
+    x.reason
+FROM raw.events AS e
+JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.rowid;
+
+CREATE OR REPLACE TABLE clean.users AS
+SELECT
+    u.typed_id AS user_id,
+    coalesce(a.clean_value, 'unknown') AS age_range,
+    u.typed_date AS registration_date,
+    nullif(u.email, '') AS email,
+    coalesce(w.clean_value, 'unknown') AS workout_frequency,
+    coalesce(g.clean_value, 'unknown') AS gender,
+    coalesce(l.clean_value, 'unknown') AS location,
+    coalesce(s.clean_value, 'unknown') AS subscription_type
+FROM temp.clean_read_users AS u
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'users'
+) AS x ON x.raw_row = u.raw_row
+LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
+LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
+LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
+LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
+
+CREATE OR REPLACE TABLE clean.games AS
+SELECT
+    g.typed_id AS game_id,
+    coalesce(t.clean_value, 'unknown') AS game_type,
+    coalesce(nullif(g.game_name, ''), 'unknown') AS game_name,
+    coalesce(p.clean_value, 'unknown') AS platform,
+    coalesce(d.clean_value, 'unknown') AS difficulty
+FROM temp.clean_read_games AS g
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'games'
+) AS x ON x.raw_row = g.raw_row
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
+LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
+
+CREATE OR REPLACE TABLE clean.events AS
+SELECT
+    e.typed_id AS event_id,
+    e.typed_game AS game_id,
+    e.typed_user AS user_id,
+    e.typed_time AS event_time,
+    e.clean_type AS event_type,
+    e.typed_duration AS duration_seconds,
+    coalesce(d.clean_value, 'unknown') AS device_type
+FROM temp.clean_read_events AS e
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'events'
+) AS x ON x.raw_row = e.raw_row
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type;
+
+-- The values of the rows that were kept, and what became of them.
+CREATE OR REPLACE TABLE clean.corrections AS
+WITH kept_users AS (
+    SELECT u.*
+    FROM temp.clean_read_users AS u
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'users'
+    ) AS x ON x.raw_row = u.raw_row
+),
+
+kept_games AS (
+    SELECT g.*
+    FROM raw.games AS g
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'games'
+    ) AS x ON x.raw_row = g.rowid
+),
+
+kept_events AS (
+    SELECT
+        e.event_type,
+        e.device_type,
+        e.typed_duration IS NOT NULL AS has_duration,
+        if(has_duration, NULL, e.duration_seconds) AS lost_duration,
+        count(*) AS row_count
+    FROM temp.clean_read_events AS e
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'events'
+    ) AS x ON x.raw_row = e.raw_row
+    GROUP BY ALL
+),
+
+-- A category is judged below; the others are taken as they are, or are not.
+kept_values AS (
+    SELECT
+        'users' AS table_name,
+        unnest(
+            [
+                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false},
+                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false},
+                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false},
+                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false},
+                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false},
+                {
+                    'column_name': 'registration_date',
+                    'raw_value': u.registration_date,
+                    'is_taken': u.typed_date IS NOT NULL
+                },
+                {'column_name': 'email', 'raw_value': u.email, 'is_taken': coalesce(u.email, '') <> ''}
+            ]
+        ) AS kept,
+        1 AS row_count
+    FROM kept_users AS u
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        unnest(
+            [
+                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false},
+                {'column_name': 'game_name', 'raw_value': g.game_name, 'is_taken': coalesce(g.game_name, '') <> ''},
+                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false},
+                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false}
+            ]
+        ) AS kept,
+        1 AS row_count
+    FROM kept_games AS g
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        unnest(
+            [
+                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false},
+                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false},
+                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration}
+            ]
+        ) AS kept,
+        e.row_count
+    FROM kept_events AS e
+),
+
+counted_values AS (
+    SELECT
+        v.table_name,
+        v.kept.column_name,
+        nullif(v.kept.raw_value, '') AS raw_value,
+        sum(v.row_count)::BIGINT AS row_count
+    FROM kept_values AS v
+    WHERE NOT v.kept.is_taken
+    GROUP BY ALL
+)
+
+SELECT
+    v.table_name,
+    v.column_name,
+    v.raw_value,
+    if(v.column_name IN ('registration_date', 'email', 'duration_seconds'), NULL, coalesce(c.clean_value, 'unknown'))
+        AS clean_value,
+    CASE
+        WHEN c.rule IS NOT NULL THEN c.rule
+        WHEN v.raw_value IS NULL THEN 'empty'
+        WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
+        ELSE 'invalid'
+    END AS rule,
+    v.row_count
+FROM counted_values AS v
+LEFT JOIN temp.clean_categories AS c ON c.column_name = v.column_name AND c.raw_value = v.raw_value
+WHERE c.rule IS DISTINCT FROM 'exact'
+ORDER BY ALL;
+
+-- One pass over the events gives them their sessions; what is kept of it are sums.
+CREATE OR REPLACE TABLE clean.session_games AS
+SELECT
+    s.user_id,
+    s.session_number,
+    s.game_id,
+    min(s.event_time) AS first_event_time,
+    max(s.event_time) AS last_event_time,
+    count(*) AS events,
+    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
+FROM amz.sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
+GROUP BY
+    s.user_id,
+    s.session_number,
+    s.game_id;
+
+CREATE OR REPLACE TABLE clean.sessions AS
+SELECT
+    g.user_id,
+    g.session_number,
+    min(g.first_event_time) AS session_start,
+    max(g.last_event_time) AS session_end,
+    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
+    sum(g.events)::BIGINT AS events,
+    sum(g.seconds_played)::BIGINT AS seconds_played
+FROM clean.session_games AS g
+GROUP BY
+    g.user_id,
+    g.session_number;
+
+SET VARIABLE clean_check = (
+    SELECT
+        string_agg(
+            if(
+                counts.raw_rows <> counts.clean_rows + counts.rejected_rows,
+                error(
+                    '10_clean: ' || counts.raw_rows || ' raw rows of ' || counts.table_name || ' are not '
+                    || counts.clean_rows || ' + ' || counts.rejected_rows || ' rejected rows'
+                ),
+                NULL
+            )
+        )
+    FROM (
+        SELECT
+            'users' AS table_name,
+            (SELECT count(*) FROM raw.users) AS raw_rows,
+            (SELECT count(*) FROM clean.users) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_users) AS rejected_rows
+        UNION ALL
+        SELECT
+            'games' AS table_name,
+            (SELECT count(*) FROM raw.games) AS raw_rows,
+            (SELECT count(*) FROM clean.games) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_games) AS rejected_rows
+        UNION ALL
+        SELECT
+            'events' AS table_name,
+            (SELECT count(*) FROM raw.events) AS raw_rows,
+            (SELECT count(*) FROM clean.events) AS clean_rows,
+            (SELECT count(*) FROM clean.rejected_events) AS rejected_rows
+    ) AS counts
+);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '10_clean',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM clean.events);
+
+DROP VIEW temp.clean_read_users;
+
+DROP VIEW temp.clean_read_games;
+
+DROP VIEW temp.clean_read_events;
+
+DROP TABLE temp.clean_categories;
+
+DROP TABLE temp.clean_user_ids;
+
+DROP TABLE temp.clean_game_ids;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP TABLE temp.clean_rejected;
+
+COMMIT;
+
+SELECT
+    o.table_name,
+    o.outcome,
+    count(*) AS row_count
+FROM (
+    SELECT
+        'users' AS table_name,
+        'kept' AS outcome
+    FROM clean.users
+    UNION ALL
+    SELECT
+        'users' AS table_name,
+        x.reason
+    FROM clean.rejected_users AS x
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        'kept' AS outcome
+    FROM clean.games
+    UNION ALL
+    SELECT
+        'games' AS table_name,
+        x.reason
+    FROM clean.rejected_games AS x
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        'kept' AS outcome
+    FROM clean.events
+    UNION ALL
+    SELECT
+        'events' AS table_name,
+        x.reason
+    FROM clean.rejected_events AS x
+) AS o
+GROUP BY ALL
+ORDER BY
+    o.table_name,
+    row_count DESC,
+    o.outcome;
+
+-- Step 20_kpi of the pipeline `games`: who plays, what, where, and what each month brought.
+--
+-- kpi.user_status          one row: a user
+-- kpi.user_status_counts   one row: a status, also one that nobody has
+-- kpi.user_engagement      one row: a user; NULL for figures that need an event and a favourite that is not known
+-- kpi.demographics         one row: a dimension (age_range, gender, subscription_type, workout_frequency) and value
+-- kpi.game_performance     one row: a game, also one that nobody played
+-- kpi.monthly              one row: a month, from the first event to the last, also one without events (UTC)
+-- kpi.monthly_by_game      one row: a game and month, every game and every month of kpi.monthly
+-- kpi.monthly_by_location  one row: a location and month, every location of a user and every month of kpi.monthly
+-- kpi.seasonality          one row: a month of kpi.monthly
+-- kpi.location             one row: a location of a user
+-- kpi.location_behaviour   one row: a location of a user; figures are per user who ever played, NULL where nobody did
+--
+-- Parameter (session variable):
+--   as_of  the day on which users are active or not, at its end (the day of the last event)
+--
+-- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of as_of. As of
+--   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
+--   none in this time. `inactive`: no event up to as_of. first_event_time, last_event_time and days_since_last_event of
+--   kpi.user_status are those up to as_of. active_users is meant so in demographics, game_performance (an event in the
+--   game) and location. The days_since_last_event of kpi.user_engagement count from the last event of all to as_of; no
+--   other figure depends on it.
+-- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
+--   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
+--   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
+-- A session belongs to the month in which it begins. Of a game, sessions are those with an event in the game, from the
+--   first to the last such event. A session of one event has 0 seconds and counts in the mean.
+-- A change is (this month - the other) / the other, against the month before or the same month of the year before;
+--   NULL where that month is not in the table or a zero.
+-- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the game with the smallest
+--   identifier, the device or type that is first by name. `unknown` is nobody's favourite.
+-- finish_rate: events finish_game / start_game, NULL without a start.
+-- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends. `level` is the median
+--   of the 13 months around it, of fewer at the ends. `seasonal_index` is the median of the calendar month's ratios of
+--   events to level in all years, and 1: what recurs; of a month that was seen in one year only it is NULL, taken as 1.
+--   `expected` = level * seasonal_index, `deviation` = events / expected - 1. `is_outlier`, a one-off: the deviation's
+--   modified z-score is beyond 3.5 (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); its scale is not
+--   taken below 1 / sqrt(expected), the noise of a count.
+--
+-- A mean is one division of exact sums, so that no figure depends on the order of rows.
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS kpi;
+
+-- The time in which an event makes a user active.
+CREATE OR REPLACE TEMP TABLE kpi_active_time AS
+SELECT
+    d.as_of,
+    (d.as_of - INTERVAL 6 MONTH)::TIMESTAMP AS start_time,
+    (d.as_of + INTERVAL 1 DAY)::TIMESTAMP AS end_time
+FROM (
+    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
+    FROM clean.events AS e
+) AS d;
+
+CREATE OR REPLACE TABLE kpi.user_status AS
+WITH histories AS (
+    SELECT
+        e.user_id,
+        min(e.event_time) AS first_event_time,
+        max(e.event_time) AS last_event_time
+    FROM clean.events AS e
+    CROSS JOIN temp.kpi_active_time AS t
+    WHERE e.event_time < t.end_time
+    GROUP BY e.user_id
+)
+
+SELECT
+    u.user_id,
+    CASE
+        WHEN h.user_id IS NULL THEN 'inactive'
+        WHEN h.last_event_time >= t.start_time THEN 'active'
+        ELSE 'churned'
+    END AS status,
+    h.first_event_time,
+    h.last_event_time,
+    date_diff('day', h.last_event_time::DATE, t.as_of) AS days_since_last_event
+FROM clean.users AS u
+CROSS JOIN temp.kpi_active_time AS t
+LEFT JOIN histories AS h ON h.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.user_status_counts AS
+SELECT
+    known.status,
+    count(s.user_id) AS users,
+    (count(s.user_id) / nullif(sum(count(s.user_id)) OVER (), 0))::DOUBLE AS share
+FROM (
+    VALUES
+        ('active'),
+        ('churned'),
+        ('inactive')
+) AS known (status)
+LEFT JOIN kpi.user_status AS s ON s.status = known.status
+GROUP BY known.status
+ORDER BY known.status;
+
+CREATE OR REPLACE TEMP TABLE kpi_user_games AS
+SELECT
+    g.user_id,
+    g.game_id,
+    sum(g.events)::BIGINT AS events,
+    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time) > 0 AS is_active
+FROM clean.session_games AS g
+CROSS JOIN temp.kpi_active_time AS t
+WHERE g.game_id IS NOT NULL
+GROUP BY
+    g.user_id,
+    g.game_id;
+
+CREATE OR REPLACE TABLE kpi.user_engagement AS
+WITH user_sessions AS (
+    SELECT
+        s.user_id,
+        count(*) AS sessions,
+        sum(s.session_seconds)::BIGINT AS session_seconds,
+        sum(s.seconds_played)::BIGINT AS seconds_played
+    FROM clean.sessions AS s
+    GROUP BY s.user_id
+),
+
+user_days AS (
+    SELECT
+        e.user_id,
+        e.event_time::DATE AS day
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.event_time::DATE
+),
+
+active_times AS (
+    SELECT
+        d.user_id,
+        count(*) AS days_active,
+        count(DISTINCT date_trunc('month', d.day)) AS months_active
+    FROM user_days AS d
+    GROUP BY d.user_id
+),
+
+favourite_games AS (
+    SELECT
+        g.user_id,
+        g.game_id,
+        count(*) OVER (PARTITION BY g.user_id) AS games_played
+    FROM temp.kpi_user_games AS g
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY g.user_id
+            ORDER BY
+                g.events DESC,
+                g.game_id
+        ) = 1
+),
+
+user_devices AS (
+    SELECT
+        e.user_id,
+        e.device_type,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        e.device_type
+),
+
+-- The unknown device comes last: it is first where there is no other.
+favourite_devices AS (
+    SELECT
+        d.user_id,
+        nullif(d.device_type, 'unknown') AS device_type,
+        sum(d.purchases) OVER (PARTITION BY d.user_id)::BIGINT AS purchases
+    FROM user_devices AS d
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY d.user_id
+            ORDER BY
+                d.device_type = 'unknown',
+                d.events DESC,
+                d.device_type
+        ) = 1
+)
+
+SELECT
+    u.user_id,
+    coalesce(a.events, 0) AS events,
+    coalesce(s.sessions, 0) AS sessions,
+    coalesce(m.days_active, 0) AS days_active,
+    coalesce(m.months_active, 0) AS months_active,
+    (a.events / m.months_active)::DOUBLE AS events_per_active_month,
+    a.avg_time_between_events,
+    (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    coalesce(s.seconds_played, 0) AS seconds_played,
+    coalesce(g.games_played, 0) AS games_played,
+    g.game_id AS favourite_game,
+    d.device_type AS favourite_device,
+    coalesce(d.purchases, 0) AS purchases,
+    a.last_event_time,
+    date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
+FROM clean.users AS u
+CROSS JOIN temp.kpi_active_time AS t
+LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN active_times AS m ON m.user_id = u.user_id
+LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
+LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
+LEFT JOIN favourite_devices AS d ON d.user_id = u.user_id;
+
+CREATE OR REPLACE TABLE kpi.demographics AS
+SELECT
+    u.dimension,
+    u.value,
+    count(*) AS users,
+    count(*) FILTER (s.status = 'active') AS active_users,
+    (count(*) / sum(count(*)) OVER (PARTITION BY u.dimension))::DOUBLE AS share,
+    (count(*) FILTER (s.status = 'active') / count(*))::DOUBLE AS active_rate
+FROM (
+    UNPIVOT clean.users
+    ON age_range, gender, subscription_type, workout_frequency
+    INTO NAME dimension VALUE value
+) AS u
+JOIN kpi.user_status AS s ON s.user_id = u.user_id
+GROUP BY
+    u.dimension,
+    u.value
+ORDER BY
+    u.dimension,
+    u.value;
+
+CREATE OR REPLACE TABLE kpi.game_performance AS
+WITH game_users AS (
+    SELECT
+        g.game_id,
+        count(*) AS users,
+        count(*) FILTER (g.is_active) AS active_users
+    FROM temp.kpi_user_games AS g
+    GROUP BY g.game_id
+),
+
+game_sessions AS (
+    SELECT
+        g.game_id,
+        count(*) AS sessions,
+        sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds,
+        sum(g.seconds_played)::BIGINT AS seconds_played
+    FROM clean.session_games AS g
+    GROUP BY g.game_id
+),
+
+game_events AS (
+    SELECT
+        e.game_id,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'start_game') AS starts,
+        count(*) FILTER (e.event_type = 'finish_game') AS finishes,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases
+    FROM clean.events AS e
+    GROUP BY e.game_id
+)
+
+SELECT
+    g.game_id,
+    g.game_name,
+    g.game_type,
+    g.platform,
+    g.difficulty,
+    coalesce(e.events, 0) AS events,
+    coalesce(u.users, 0) AS users,
+    coalesce(u.active_users, 0) AS active_users,
+    rank() OVER (ORDER BY coalesce(u.active_users, 0) DESC) AS rank,
+    coalesce(s.sessions, 0) AS sessions,
+    (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    coalesce(s.seconds_played, 0) AS seconds_played,
+    coalesce(e.starts, 0) AS starts,
+    coalesce(e.finishes, 0) AS finishes,
+    (e.finishes / nullif(e.starts, 0))::DOUBLE AS finish_rate,
+    coalesce(e.purchases, 0) AS purchases
+FROM clean.games AS g
+LEFT JOIN game_events AS e ON e.game_id = g.game_id
+LEFT JOIN game_users AS u ON u.game_id = g.game_id
+LEFT JOIN game_sessions AS s ON s.game_id = g.game_id
+ORDER BY
+    rank,
+    g.game_id;
+
+-- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all', 'game' or 'location'.
+CREATE OR REPLACE TEMP VIEW kpi_located_events AS
+SELECT
+    e.user_id,
+    e.event_time,
+    e.event_type,
+    u.location
+FROM clean.events AS e
+JOIN clean.users AS u ON u.user_id = e.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_month_activity AS
+SELECT
+    'all' AS level,
+    NULL::BIGINT AS game_id,
+    NULL::VARCHAR AS location,
+    a.*
+FROM amz.monthly_activity('clean.events') AS a
+UNION ALL
+SELECT
+    'game' AS level,
+    a.game_id,
+    NULL AS location,
+    a.* EXCLUDE (game_id)
+FROM amz.monthly_activity('clean.events', col := 'game_id') AS a
+UNION ALL
+SELECT
+    'location' AS level,
+    NULL AS game_id,
+    a.location,
+    a.* EXCLUDE (location)
+FROM amz.monthly_activity('temp.kpi_located_events', col := 'location') AS a;
+
+CREATE OR REPLACE TEMP TABLE kpi_month_sessions AS
+SELECT
+    if(grouping(u.location) = 1, 'all', 'location') AS level,
+    NULL::BIGINT AS game_id,
+    u.location,
+    date_trunc('month', s.session_start)::DATE AS month,
+    count(*) AS sessions,
+    sum(s.session_seconds)::BIGINT AS session_seconds
+FROM clean.sessions AS s
+JOIN clean.users AS u ON u.user_id = s.user_id
+GROUP BY
+    GROUPING SETS (
+        (date_trunc('month', s.session_start)),
+        (date_trunc('month', s.session_start), u.location)
+    )
+UNION ALL
+SELECT
+    'game' AS level,
+    g.game_id,
+    NULL AS location,
+    date_trunc('month', g.first_event_time)::DATE AS month,
+    count(*) AS sessions,
+    sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds
+FROM clean.session_games AS g
+GROUP BY
+    g.game_id,
+    date_trunc('month', g.first_event_time);
+
+CREATE OR REPLACE TEMP TABLE kpi_month_purchases AS
+SELECT
+    CASE
+        WHEN grouping(e.game_id) = 0 THEN 'game'
+        WHEN grouping(u.location) = 0 THEN 'location'
+        ELSE 'all'
+    END AS level,
+    e.game_id,
+    u.location,
+    date_trunc('month', e.event_time)::DATE AS month,
+    count(*) AS purchases
+FROM clean.events AS e
+JOIN clean.users AS u ON u.user_id = e.user_id
+WHERE e.event_type = 'purchase'
+GROUP BY
+    GROUPING SETS (
+        (date_trunc('month', e.event_time)),
+        (date_trunc('month', e.event_time), e.game_id),
+        (date_trunc('month', e.event_time), u.location)
+    );
+
+CREATE OR REPLACE TEMP TABLE kpi_months AS
+WITH subjects AS (
+    SELECT
+        'all' AS level,
+        NULL::BIGINT AS game_id,
+        NULL::VARCHAR AS location
+    UNION ALL
+    SELECT
+        'game' AS level,
+        g.game_id,
+        NULL AS location
+    FROM clean.games AS g
+    UNION ALL
+    SELECT DISTINCT
+        'location' AS level,
+        NULL::BIGINT AS game_id,
+        u.location
+    FROM clean.users AS u
+),
+
+calendar AS (
+    SELECT a.month
+    FROM temp.kpi_month_activity AS a
+    WHERE a.level = 'all'
+),
+
+months AS (
+    SELECT
+        j.level,
+        j.game_id,
+        j.location,
+        c.month,
+        coalesce(a.events, 0) AS events,
+        coalesce(a.active_users, 0) AS active_users,
+        coalesce(a.new_users, 0) AS new_users,
+        coalesce(a.churned_users, 0) AS churned_users,
+        coalesce(a.reactivated_users, 0) AS reactivated_users,
+        coalesce(s.sessions, 0) AS sessions,
+        (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+        coalesce(p.purchases, 0) AS purchases
+    FROM subjects AS j
+    CROSS JOIN calendar AS c
+    LEFT JOIN temp.kpi_month_activity AS a
+        ON
+            a.level = j.level
+            AND a.game_id IS NOT DISTINCT FROM j.game_id
+            AND a.location IS NOT DISTINCT FROM j.location
+            AND a.month = c.month
+    LEFT JOIN temp.kpi_month_sessions AS s
+        ON
+            s.level = j.level
+            AND s.game_id IS NOT DISTINCT FROM j.game_id
+            AND s.location IS NOT DISTINCT FROM j.location
+            AND s.month = c.month
+    LEFT JOIN temp.kpi_month_purchases AS p
+        ON
+            p.level = j.level
+            AND p.game_id IS NOT DISTINCT FROM j.game_id
+            AND p.location IS NOT DISTINCT FROM j.location
+            AND p.month = c.month
+)
+
+SELECT
+    m.*,
+    ((m.events - lag(m.events) OVER subject) / nullif(lag(m.events) OVER subject, 0))::DOUBLE AS events_change,
+    ((m.active_users - lag(m.active_users) OVER subject) / nullif(lag(m.active_users) OVER subject, 0))::DOUBLE AS active_users_change,
+    ((m.sessions - lag(m.sessions) OVER subject) / nullif(lag(m.sessions) OVER subject, 0))::DOUBLE AS sessions_change,
+    ((m.purchases - lag(m.purchases) OVER subject) / nullif(lag(m.purchases) OVER subject, 0))::DOUBLE AS purchases_change,
+    ((m.events - lag(m.events, 12) OVER subject) / nullif(lag(m.events, 12) OVER subject, 0))::DOUBLE AS events_year_change,
+    ((m.active_users - lag(m.active_users, 12) OVER subject) / nullif(lag(m.active_users, 12) OVER subject, 0))::DOUBLE
+        AS active_users_year_change,
+    ((m.sessions - lag(m.sessions, 12) OVER subject) / nullif(lag(m.sessions, 12) OVER subject, 0))::DOUBLE AS sessions_year_change,
+    ((m.purchases - lag(m.purchases, 12) OVER subject) / nullif(lag(m.purchases, 12) OVER subject, 0))::DOUBLE
+        AS purchases_year_change
+FROM months AS m
+WINDOW subject AS (PARTITION BY m.level, m.game_id, m.location ORDER BY m.month);
+
+CREATE OR REPLACE TABLE kpi.monthly AS
+SELECT m.* EXCLUDE (level, game_id, location)
+FROM temp.kpi_months AS m
+WHERE m.level = 'all'
+ORDER BY m.month;
+
+CREATE OR REPLACE TABLE kpi.monthly_by_game AS
+SELECT m.* EXCLUDE (level, location)
+FROM temp.kpi_months AS m
+WHERE m.level = 'game'
+ORDER BY
+    m.game_id,
+    m.month;
+
+CREATE OR REPLACE TABLE kpi.monthly_by_location AS
+SELECT m.* EXCLUDE (level, game_id)
+FROM temp.kpi_months AS m
+WHERE m.level = 'location'
+ORDER BY
+    m.location,
+    m.month;
+
+CREATE OR REPLACE TABLE kpi.seasonality AS
+WITH smoothed_months AS (
+    SELECT
+        m.month,
+        m.events,
+        avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
+        median(m.events) OVER (ORDER BY m.month ROWS BETWEEN 6 PRECEDING AND 6 FOLLOWING)::DOUBLE AS level
+    FROM kpi.monthly AS m
+),
+
+calendar_months AS (
+    SELECT
+        month(s.month) AS calendar_month,
+        list_aggregate(list_append(list(s.events / s.level), 1.0), 'median') AS seasonal_index
+    FROM smoothed_months AS s
+    WHERE s.level > 0
+    GROUP BY month(s.month)
+    HAVING count(*) > 1
+),
+
+expected_months AS (
+    SELECT
+        s.*,
+        c.seasonal_index,
+        s.level * coalesce(c.seasonal_index, 1) AS expected,
+        s.events / nullif(expected, 0) - 1 AS deviation
+    FROM smoothed_months AS s
+    LEFT JOIN calendar_months AS c ON c.calendar_month = month(s.month)
+),
+
+centred_months AS (
+    SELECT
+        e.*,
+        e.deviation - median(e.deviation) OVER () AS centred_deviation
+    FROM expected_months AS e
+)
+
+SELECT
+    c.* EXCLUDE (centred_deviation),
+    coalesce(
+        abs(c.centred_deviation)
+        > 3.5 * greatest(median(abs(c.centred_deviation)) OVER () / 0.6745, 1 / sqrt(nullif(c.expected, 0))),
+        false
+    ) AS is_outlier
+FROM centred_months AS c
+ORDER BY c.month;
+
+CREATE OR REPLACE TABLE kpi.location AS
+WITH locations AS (
+    SELECT
+        u.location,
+        count(*) AS users,
+        count(*) FILTER (s.status = 'active') AS active_users
+    FROM clean.users AS u
+    JOIN kpi.user_status AS s ON s.user_id = u.user_id
+    GROUP BY u.location
+)
+
+SELECT
+    l.location,
+    l.users,
+    l.active_users,
+    (l.active_users / nullif(sum(l.active_users) OVER (), 0))::DOUBLE AS share,
+    rank() OVER (ORDER BY l.active_users DESC) AS rank
+FROM locations AS l
+ORDER BY
+    rank,
+    l.location;
+
+CREATE OR REPLACE TABLE kpi.location_behaviour AS
+WITH locations AS (
+    SELECT
+        u.location,
+        count(*) FILTER (n.events > 0) AS players,
+        sum(n.events)::BIGINT AS events,
+        sum(n.sessions)::BIGINT AS sessions,
+        sum(n.seconds_played)::BIGINT AS seconds_played,
+        sum(n.purchases)::BIGINT AS purchases
+    FROM clean.users AS u
+    JOIN kpi.user_engagement AS n ON n.user_id = u.user_id
+    GROUP BY u.location
+),
+
+location_types AS (
+    SELECT
+        u.location,
+        g.game_type,
+        sum(p.events) AS events
+    FROM temp.kpi_user_games AS p
+    JOIN clean.users AS u ON u.user_id = p.user_id
+    JOIN clean.games AS g ON g.game_id = p.game_id
+    WHERE g.game_type <> 'unknown'
+    GROUP BY
+        u.location,
+        g.game_type
+),
+
+favourite_types AS (
+    SELECT
+        t.location,
+        t.game_type
+    FROM location_types AS t
+    QUALIFY
+        row_number() OVER (
+            PARTITION BY t.location
+            ORDER BY
+                t.events DESC,
+                t.game_type
+        ) = 1
+)
+
+SELECT
+    l.location,
+    l.players,
+    (l.events / nullif(l.players, 0))::DOUBLE AS events_per_user,
+    (l.sessions / nullif(l.players, 0))::DOUBLE AS sessions_per_user,
+    (l.seconds_played / nullif(l.players, 0))::DOUBLE AS seconds_per_user,
+    (l.purchases / nullif(l.players, 0))::DOUBLE AS purchases_per_user,
+    t.game_type AS favourite_game_type
+FROM locations AS l
+LEFT JOIN favourite_types AS t ON t.location = l.location
+ORDER BY l.location;
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM kpi.user_engagement);
+
+DROP VIEW temp.kpi_located_events;
+
+DROP TABLE temp.kpi_active_time;
+
+DROP TABLE temp.kpi_user_games;
+
+DROP TABLE temp.kpi_month_activity;
+
+DROP TABLE temp.kpi_month_sessions;
+
+DROP TABLE temp.kpi_month_purchases;
+
+DROP TABLE temp.kpi_months;
+
+COMMIT;
+
+FROM kpi.user_status_counts;
+
+-- Step 30_user_segments of the pipeline `games`: players in segments, what makes each different, and a picture.
+--
+-- main.user_segments   one row: a user with at least min_events events: the columns of kpi.user_engagement, then
+--                      segment
+-- kpi.segment_profile  one row: a segment and feature
+-- kpi.segment_map      one row: a user of user_segments on the first two principal components
+-- the file `svg`       segment_map as a picture
+--
+-- Parameters (session variables):
+--   min_events  events that a user needs (10): of a few events no habit can be read
+--   k           segments (5); fewer where there are fewer different users than that
+--   seed        of the random draws (42)
+--   svg         the file that the picture goes to ('segments.svg')
+--
+-- Features: every figure of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
+-- standard scale. Counts and seconds are taken as ln(1 + x): they are spread over powers of ten, and without it the few
+-- keenest players would be segments of their own. Time since the last event is not: there each day counts the same.
+
+SET VARIABLE min_events = coalesce(getvariable('min_events'), 10);
+
+SET VARIABLE k = coalesce(getvariable('k'), 5);
+
+SET VARIABLE seed = coalesce(getvariable('seed'), 42);
+
+SET VARIABLE svg = coalesce(getvariable('svg'), 'segments.svg');
+
+SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+
+SET VARIABLE segment_features = [
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+];
+
+SET VARIABLE segment_log = [
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+];
+
+BEGIN TRANSACTION;
+
+CREATE OR REPLACE TEMP TABLE segment_users AS
+SELECT f.*
+FROM kpi.user_engagement AS f
+WHERE f.events >= getvariable('min_events')::BIGINT;
+
+SET VARIABLE segment_count = (
+    SELECT if(count(*) BETWEEN 1 AND getvariable('k') - 1, count(*), getvariable('k'))
+    FROM (
+        SELECT DISTINCT u.* EXCLUDE (user_id, favourite_game, favourite_device, last_event_time)
+        FROM temp.segment_users AS u
+    ) AS different_users
+);
+
+-- A user with one event has no time between events (min_events = 1): zero.
+CREATE OR REPLACE TABLE main.user_segments AS
+SELECT *
+FROM amz.kmeans_segments(
+    'temp.segment_users',
+    k := getvariable('segment_count'),
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero',
+    seed := getvariable('seed')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_profile AS
+SELECT *
+FROM amz.segment_profile(
+    'main.user_segments',
+    segment := 'segment',
+    features := getvariable('segment_features')
+);
+
+CREATE OR REPLACE TABLE kpi.segment_map AS
+SELECT
+    m.user_id,
+    m.segment,
+    m.pc1,
+    m.pc2
+FROM amz.pca_2d(
+    'main.user_segments',
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero'
+) AS m;
+
+COPY (
+    SELECT
+        encode(
+            coalesce(
+                scatter_svg(
+                    m.pc1,
+                    m.pc2,
+                    m.segment,
+                    {
+                        'title': 'Player segments',
+                        'x_label': 'first principal component',
+                        'y_label': 'second principal component'
+                    }
+                ),
+                '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+            )
+        ) AS svg
+    FROM kpi.segment_map AS m
+) TO (getvariable('svg')) (FORMAT blob);
+
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run'),
+    '30_user_segments',
+    make_timestamp(epoch_us(now())),
+    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
+    (SELECT count(*) FROM main.user_segments);
+
+DROP TABLE temp.segment_users;
+
+COMMIT;
+
+SELECT
+    count(*) AS users,
+    count(DISTINCT s.segment) AS segments,
+    CASE
+        WHEN count(*) = 0 THEN 'no user has at least ' || getvariable('min_events') || ' events'
+        WHEN count(DISTINCT s.segment) < getvariable('k')
+            THEN 'fewer segments than k = ' || getvariable('k') || ': the users do not differ more'
+        ELSE 'see kpi.segment_profile and ' || getvariable('svg')
+    END AS message
+FROM main.user_segments AS s;
