@@ -18,7 +18,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test bench bench-categories lint format docs venvs clean
+.PHONY: help release debug demo test bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -38,11 +38,14 @@ demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platfo
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
-bench: bench-categories ## Prints the tables of the documentation that benchmarks make
+bench: bench-categories bench-kmeans ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
 	@$(VENV)/bench/bin/python benches/categories/speed.py
+
+bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
+	@$(VENV)/bench/bin/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
