@@ -18,11 +18,11 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test bench lint format docs venvs clean
+.PHONY: help release debug demo test bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 release: ## Builds build/release/amazing.duckdb_extension and the local repository build/repo
 	$(CARGO) build --release
@@ -32,14 +32,20 @@ debug: ## Builds build/debug/amazing.duckdb_extension
 	$(CARGO) build
 	@$(PYTHON) extension-ci/package.py --library $(TARGET)/debug/$(LIBRARY) --kind debug
 
-demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop from a million generated events: build/demo/shop.duckdb
+demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
 	@$(VENV)/$(DEMO_VERSION)/bin/python extension-ci/demo.py
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
-bench: ## Prints the tables of docs/categories.md: precision and recall of category matching
+bench: bench-categories bench-kmeans ## Prints the tables of the documentation that benchmarks make
+
+bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
+	@$(VENV)/bench/bin/python benches/categories/speed.py
+
+bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
+	@$(VENV)/bench/bin/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
@@ -53,12 +59,12 @@ format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci test
 	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci test
 
-docs: ## Writes what is generated from the catalog: docs/functions.md, examples.test, install.sql, build.sql
+docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
 	AMAZING_BLESS=1 $(CARGO) test --test generated
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.
-	@$(MAKE) --no-print-directory $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
+	@$(MAKE) -s $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
 
 # The stamp is the last thing written: an environment whose installation was cut short is made anew.
 $(VENV)/%/.ready: extension-ci/requirements-%.txt

@@ -218,7 +218,11 @@ CREATE OR REPLACE MACRO normalize_category(
         SELECT
             __d.__value AS __value,
             __d.__row_count AS __row_count,
-            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
+            system.main.category_match(
+                __d.__value,
+                vocabulary,
+                {'relation': 'normalize_category', 'min_similarity': min_similarity}
+            ) AS __match
         FROM __distinct_values AS __d
     )
 
@@ -724,6 +728,60 @@ CREATE OR REPLACE MACRO kmeans_centroids(
     ) AS __c;
 
 COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
+
+CREATE OR REPLACE MACRO kmeans_metrics(
+    source,
+    k_min := 2,
+    k_max := 10,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __e.__evaluation.k AS k,
+        __e.__evaluation.inertia AS inertia,
+        __e.__evaluation.silhouette AS silhouette,
+        __e.__evaluation.davies_bouldin AS davies_bouldin,
+        __e.__evaluation.calinski_harabasz AS calinski_harabasz,
+        __e.__evaluation.silhouette IS NOT NULL
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+            AS recommended
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_evaluate(
+                __t,
+                k_min,
+                k_max,
+                {
+                    'relation': 'kmeans_metrics',
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            )
+        ) AS __evaluation
+        FROM query_table(source) AS __t
+    ) AS __e
+    ORDER BY __e.__evaluation.k;
+
+COMMENT ON MACRO TABLE kmeans_metrics IS 'amazing 0.1.0: How good the segments of a source are for each number of segments, and which number to take.';
 
 CREATE OR REPLACE MACRO pca_2d(
     source,

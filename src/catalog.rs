@@ -14,6 +14,7 @@ use crate::scripts::{self, CREATE, Pipeline};
 pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_SEGMENTS,
     &kmeans::KMEANS_CENTROIDS_RELATION,
+    &kmeans::KMEANS_METRICS,
     &summary::SEGMENT_PROFILE,
     &pca::PCA_2D,
     &pca::PCA_COMPONENTS_RELATION,
@@ -24,6 +25,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &activity::MONTHLY_ACTIVITY,
     &files::FILE_FINGERPRINT,
     &kmeans::KMEANS_FIT,
+    &kmeans::KMEANS_EVALUATE,
     &kmeans::KMEANS_PREDICT,
     &kmeans::KMEANS_DISTANCE,
     &kmeans::KMEANS_DISTANCES,
@@ -219,13 +221,17 @@ fn options_reference() -> String {
     let mut text = String::from(
         "\n## Options\n\nNamed parameters of the relations (`k := 5`), and fields of the STRUCT that the building blocks \
          take (`kmeans_fit(u, 5, {'seed': 7})`). NULL means the default; an unknown name is an error that lists what \
-         the function takes.\n\n| name | default | meaning | `kmeans_fit` | `pca_fit` | `feature_summary` |\n\
-         |---|---|---|---|---|---|\n",
+         the function takes.\n\n| name | default | meaning | `kmeans_fit` | `kmeans_evaluate` | `pca_fit` | `feature_summary` |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for OptionText { name, default, meaning } in options::REFERENCE {
         let mark = |accepted: &[&str]| if accepted.contains(name) { "yes" } else { "" };
-        let (kmeans, pca, summary) = (mark(options::KMEANS), mark(options::PCA), mark(options::SUMMARY));
-        let _ = writeln!(text, "| `{name}` | `{default}` | {meaning} | {kmeans} | {pca} | {summary} |");
+        let (kmeans, evaluate) = (mark(options::KMEANS), mark(options::EVALUATE));
+        let (pca, summary) = (mark(options::PCA), mark(options::SUMMARY));
+        let _ = writeln!(
+            text,
+            "| `{name}` | `{default}` | {meaning} | {kmeans} | {evaluate} | {pca} | {summary} |"
+        );
     }
     text
 }

@@ -24,7 +24,11 @@ CREATE OR REPLACE MACRO normalize_category(
         SELECT
             __d.__value AS __value,
             __d.__row_count AS __row_count,
-            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
+            system.main.category_match(
+                __d.__value,
+                vocabulary,
+                {'relation': 'normalize_category', 'min_similarity': min_similarity}
+            ) AS __match
         FROM __distinct_values AS __d
     )
 

@@ -104,3 +104,56 @@ CREATE OR REPLACE MACRO kmeans_centroids(
         ) AS __centroid
         FROM query_table(source) AS __t
     ) AS __c;
+
+-- kmeans_metrics(source, ...): one row a number of segments, with the quality of its segments.
+CREATE OR REPLACE MACRO kmeans_metrics(
+    source,
+    k_min := 2,
+    k_max := 10,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __e.__evaluation.k AS k,
+        __e.__evaluation.inertia AS inertia,
+        __e.__evaluation.silhouette AS silhouette,
+        __e.__evaluation.davies_bouldin AS davies_bouldin,
+        __e.__evaluation.calinski_harabasz AS calinski_harabasz,
+        __e.__evaluation.silhouette IS NOT NULL
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+            AS recommended
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_evaluate(
+                __t,
+                k_min,
+                k_max,
+                {
+                    'relation': 'kmeans_metrics',
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            )
+        ) AS __evaluation
+        FROM query_table(source) AS __t
+    ) AS __e
+    ORDER BY __e.__evaluation.k;

@@ -222,7 +222,11 @@ CREATE OR REPLACE MACRO normalize_category(
         SELECT
             __d.__value AS __value,
             __d.__row_count AS __row_count,
-            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
+            system.main.category_match(
+                __d.__value,
+                vocabulary,
+                {'relation': 'normalize_category', 'min_similarity': min_similarity}
+            ) AS __match
         FROM __distinct_values AS __d
     )
 
@@ -728,6 +732,60 @@ CREATE OR REPLACE MACRO kmeans_centroids(
     ) AS __c;
 
 COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
+
+CREATE OR REPLACE MACRO kmeans_metrics(
+    source,
+    k_min := 2,
+    k_max := 10,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __e.__evaluation.k AS k,
+        __e.__evaluation.inertia AS inertia,
+        __e.__evaluation.silhouette AS silhouette,
+        __e.__evaluation.davies_bouldin AS davies_bouldin,
+        __e.__evaluation.calinski_harabasz AS calinski_harabasz,
+        __e.__evaluation.silhouette IS NOT NULL
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+            AS recommended
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_evaluate(
+                __t,
+                k_min,
+                k_max,
+                {
+                    'relation': 'kmeans_metrics',
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            )
+        ) AS __evaluation
+        FROM query_table(source) AS __t
+    ) AS __e
+    ORDER BY __e.__evaluation.k;
+
+COMMENT ON MACRO TABLE kmeans_metrics IS 'amazing 0.1.0: How good the segments of a source are for each number of segments, and which number to take.';
 
 CREATE OR REPLACE MACRO pca_2d(
     source,
@@ -1608,7 +1666,8 @@ DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 -- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
--- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards.
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards; a line of
+-- such a file that has a comma inside quotes is a rejected one.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
     t.n,
@@ -1910,7 +1969,7 @@ SELECT unnest(getvariable('load_summary'));
 --                        events without one
 -- clean.rejected_users, clean.rejected_games, clean.rejected_events
 --                        one row: a row of the raw table that could not be kept, as it was, with the reason
--- clean.corrections      one row: a value of a row that was kept and is not what the file says, with the number of rows
+-- clean.corrections      one row: a value that is missing or was changed, with the number of clean rows that have it
 --
 -- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing.
 --
@@ -1925,10 +1984,10 @@ SELECT unnest(getvariable('load_summary'));
 -- Everything else is a value, and the row stays. Rules of clean.corrections:
 --   case, accent, synonym, typo   a category that normalize_category repaired
 --   none, ambiguous               a category that it could not repair: `unknown`
---   empty                         a missing category or game name: `unknown`
+--   empty                         a missing value, shown as NULL: `unknown` for a category or game name, NULL for a
+--                                 registration date, e-mail address or duration
 --   negative                      a duration below 0: NULL
 --   invalid                       a duration that is not a whole number, a registration date that is none: NULL
--- Missing durations, dates and e-mail addresses are NULL and no correction. A correction shows a missing value as NULL.
 --
 -- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
 -- sum of the durations that its events tell.
@@ -2217,7 +2276,11 @@ SELECT
     coalesce(l.clean_value, 'unknown') AS location,
     coalesce(s.clean_value, 'unknown') AS subscription_type
 FROM temp.clean_read_users AS u
-ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.raw_row
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'users'
+) AS x ON x.raw_row = u.raw_row
 LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
 LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
 LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
@@ -2232,7 +2295,11 @@ SELECT
     coalesce(p.clean_value, 'unknown') AS platform,
     coalesce(d.clean_value, 'unknown') AS difficulty
 FROM temp.clean_read_games AS g
-ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.raw_row
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'games'
+) AS x ON x.raw_row = g.raw_row
 LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
 LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
 LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
@@ -2247,7 +2314,11 @@ SELECT
     e.typed_duration AS duration_seconds,
     coalesce(d.clean_value, 'unknown') AS device_type
 FROM temp.clean_read_events AS e
-ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.raw_row
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM temp.clean_rejected AS x
+    WHERE x.table_name = 'events'
+) AS x ON x.raw_row = e.raw_row
 LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type;
 
 -- The values of the rows that were kept, and what became of them.
@@ -2255,40 +2326,56 @@ CREATE OR REPLACE TABLE clean.corrections AS
 WITH kept_users AS (
     SELECT u.*
     FROM temp.clean_read_users AS u
-    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'users' AND x.raw_row = u.raw_row
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'users'
+    ) AS x ON x.raw_row = u.raw_row
 ),
 
 kept_games AS (
     SELECT g.*
     FROM raw.games AS g
-    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'games' AND x.raw_row = g.rowid
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'games'
+    ) AS x ON x.raw_row = g.rowid
 ),
 
 kept_events AS (
     SELECT
         e.event_type,
         e.device_type,
-        if(e.typed_duration IS NULL, e.duration_seconds, NULL) AS lost_duration,
+        e.typed_duration IS NOT NULL AS has_duration,
+        if(has_duration, NULL, e.duration_seconds) AS lost_duration,
         count(*) AS row_count
     FROM temp.clean_read_events AS e
-    ANTI JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.raw_row
+    ANTI JOIN (
+        SELECT x.raw_row
+        FROM temp.clean_rejected AS x
+        WHERE x.table_name = 'events'
+    ) AS x ON x.raw_row = e.raw_row
     GROUP BY ALL
 ),
 
+-- A category is judged below; the others are taken as they are, or are not.
 kept_values AS (
     SELECT
         'users' AS table_name,
         unnest(
             [
-                {'column_name': 'age_range', 'raw_value': u.age_range},
-                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency},
-                {'column_name': 'gender', 'raw_value': u.gender},
-                {'column_name': 'location', 'raw_value': u.location},
-                {'column_name': 'subscription_type', 'raw_value': u.subscription_type},
+                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false},
+                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false},
+                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false},
+                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false},
+                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false},
                 {
                     'column_name': 'registration_date',
-                    'raw_value': if(u.typed_date IS NULL, u.registration_date, NULL)
-                }
+                    'raw_value': u.registration_date,
+                    'is_taken': u.typed_date IS NOT NULL
+                },
+                {'column_name': 'email', 'raw_value': u.email, 'is_taken': coalesce(u.email, '') <> ''}
             ]
         ) AS kept,
         1 AS row_count
@@ -2298,10 +2385,10 @@ kept_values AS (
         'games' AS table_name,
         unnest(
             [
-                {'column_name': 'game_type', 'raw_value': g.game_type},
-                {'column_name': 'game_name', 'raw_value': g.game_name},
-                {'column_name': 'platform', 'raw_value': g.platform},
-                {'column_name': 'difficulty', 'raw_value': g.difficulty}
+                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false},
+                {'column_name': 'game_name', 'raw_value': g.game_name, 'is_taken': coalesce(g.game_name, '') <> ''},
+                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false},
+                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false}
             ]
         ) AS kept,
         1 AS row_count
@@ -2311,9 +2398,9 @@ kept_values AS (
         'events' AS table_name,
         unnest(
             [
-                {'column_name': 'event_type', 'raw_value': e.event_type},
-                {'column_name': 'device_type', 'raw_value': e.device_type},
-                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration}
+                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false},
+                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false},
+                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration}
             ]
         ) AS kept,
         e.row_count
@@ -2327,6 +2414,7 @@ counted_values AS (
         nullif(v.kept.raw_value, '') AS raw_value,
         sum(v.row_count)::BIGINT AS row_count
     FROM kept_values AS v
+    WHERE NOT v.kept.is_taken
     GROUP BY ALL
 )
 
@@ -2334,22 +2422,18 @@ SELECT
     v.table_name,
     v.column_name,
     v.raw_value,
-    if(v.column_name IN ('duration_seconds', 'registration_date'), NULL, coalesce(c.clean_value, 'unknown'))
+    if(v.column_name IN ('registration_date', 'email', 'duration_seconds'), NULL, coalesce(c.clean_value, 'unknown'))
         AS clean_value,
     CASE
-        WHEN v.column_name IN ('duration_seconds', 'registration_date')
-            THEN if(coalesce(TRY_CAST(v.raw_value AS DOUBLE) < 0, false), 'negative', 'invalid')
-        ELSE coalesce(c.rule, 'empty')
+        WHEN c.rule IS NOT NULL THEN c.rule
+        WHEN v.raw_value IS NULL THEN 'empty'
+        WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
+        ELSE 'invalid'
     END AS rule,
     v.row_count
 FROM counted_values AS v
 LEFT JOIN temp.clean_categories AS c ON c.column_name = v.column_name AND c.raw_value = v.raw_value
-WHERE
-    CASE
-        WHEN v.column_name IN ('duration_seconds', 'registration_date') THEN v.raw_value IS NOT NULL
-        WHEN v.column_name = 'game_name' THEN v.raw_value IS NULL
-        ELSE c.rule IS DISTINCT FROM 'exact'
-    END
+WHERE c.rule IS DISTINCT FROM 'exact'
 ORDER BY ALL;
 
 -- One pass over the events gives them their sessions; what is kept of it are sums.

@@ -648,7 +648,8 @@ DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 -- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
--- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards.
+-- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards; a line of
+-- such a file that has a comma inside quotes is a rejected one.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
     t.n,

@@ -15,6 +15,10 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
+CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
+SELECT *
+FROM amz.user_activity('clean.events');
+
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH views AS (
     SELECT
@@ -37,8 +41,8 @@ purchases AS (
 ),
 
 last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
-    FROM clean.events AS e
+    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
+    FROM temp.kpi_user_activity AS u
 )
 
 SELECT
@@ -53,37 +57,51 @@ SELECT
     coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
     coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM amz.user_activity('clean.events') AS u
+FROM temp.kpi_user_activity AS u
 CROSS JOIN last_day AS d
 LEFT JOIN views AS v ON v.user_id = u.user_id
 LEFT JOIN purchases AS p ON p.user_id = u.user_id;
 
+-- Days and months are sums over the visits of their days: far fewer than events, and still with users and sessions to
+-- count.
+CREATE OR REPLACE TEMP TABLE kpi_visits AS
+SELECT
+    e.event_time::DATE AS day,
+    e.user_id,
+    e.user_session,
+    count(*) AS events,
+    count(*) FILTER (e.event_type = 'view') AS views,
+    count(*) FILTER (e.event_type = 'cart') AS carts,
+    count(*) FILTER (e.event_type = 'purchase') AS purchases,
+    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue
+FROM clean.events AS e
+GROUP BY
+    e.event_time::DATE,
+    e.user_id,
+    e.user_session;
+
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
     SELECT
-        f.first_day AS day,
+        u.first_event_time::DATE AS day,
         count(*) AS new_users
-    FROM (
-        SELECT min(e.event_time)::DATE AS first_day
-        FROM clean.events AS e
-        GROUP BY e.user_id
-    ) AS f
-    GROUP BY f.first_day
+    FROM temp.kpi_user_activity AS u
+    GROUP BY u.first_event_time::DATE
 ),
 
 days AS (
     SELECT
-        e.event_time::DATE AS day,
-        count(*) AS events,
-        count(DISTINCT e.user_id) AS users,
-        count(DISTINCT e.user_session) AS sessions,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
-    FROM clean.events AS e
-    GROUP BY e.event_time::DATE
+        v.day,
+        sum(v.events)::BIGINT AS events,
+        count(DISTINCT v.user_id) AS users,
+        count(DISTINCT v.user_session) AS sessions,
+        sum(v.views)::BIGINT AS views,
+        sum(v.carts)::BIGINT AS carts,
+        sum(v.purchases)::BIGINT AS purchases,
+        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+    FROM temp.kpi_visits AS v
+    GROUP BY v.day
 )
 
 SELECT
@@ -104,27 +122,27 @@ ORDER BY d.day;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH months AS (
+WITH visit_months AS (
     SELECT
-        date_trunc('month', e.event_time)::DATE AS month,
-        count(DISTINCT e.user_session) AS sessions,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
-    FROM clean.events AS e
-    GROUP BY date_trunc('month', e.event_time)
+        date_trunc('month', v.day)::DATE AS month,
+        count(DISTINCT v.user_session) AS sessions,
+        sum(v.views)::BIGINT AS views,
+        sum(v.carts)::BIGINT AS carts,
+        sum(v.purchases)::BIGINT AS purchases,
+        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+    FROM temp.kpi_visits AS v
+    GROUP BY date_trunc('month', v.day)
 ),
 
-active_months AS (
+months AS (
     SELECT
+        v.*,
         a.events,
         a.active_users AS users,
-        a.new_users,
-        m.*
-    FROM months AS m
-    JOIN amz.monthly_activity('clean.events') AS a ON a.month = m.month
+        a.new_users
+    FROM visit_months AS v
+    JOIN amz.monthly_activity('clean.events') AS a ON a.month = v.month
 )
 
 SELECT
@@ -143,8 +161,8 @@ SELECT
     ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
     ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
     ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
-FROM active_months AS m
-LEFT JOIN active_months AS before ON before.month = m.month - INTERVAL 1 MONTH
+FROM months AS m
+LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
 INSERT INTO raw.pipeline_runs
@@ -154,6 +172,10 @@ SELECT
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
+
+DROP TABLE temp.kpi_user_activity;
+
+DROP TABLE temp.kpi_visits;
 
 COMMIT;
 

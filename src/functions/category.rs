@@ -91,8 +91,9 @@ pub const CATEGORY_SIMILARITY: Function = Function {
     description: "Similarity of two texts from 0 to 1, as `normalize_category` measures it.",
     details: "Compares the canonical forms: 1 minus the optimal string alignment distance (insertions, deletions, \
               substitutions and transpositions of neighbours) over the length of the longer one. Texts that share a \
-              word may have their words in another order for half an edit. Paths with `>` between their levels are \
-              compared level by level; each level weighs half of the one below it. NULL where one is NULL. Source: \
+              word may have their words in another order for half an edit. Paths with `>`, ` / `, ` | ` or `::` between \
+              their levels are compared level by level; each level weighs half of the one below it, and the mean \
+              to the power 0.4 is the similarity. NULL where one is NULL. Source: \
               Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
     since: "0.1.0",
@@ -248,7 +249,12 @@ fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &tex
     let (values, vocabularies) = (arguments.column(0), arguments.column(1));
     let constants: Vec<&Column<'_>> = (1..arguments.n_columns()).map(|i| arguments.column(i)).collect();
     for rows in super::runs(&constants, arguments.len()) {
-        let min_similarity = min_similarity(arguments, rows.start)?;
+        let (least, relation) = threshold(arguments, rows.start);
+        let told = |error: Error| match &relation {
+            Some(relation) => error.of(relation),
+            None => error,
+        };
+        let min_similarity = min_similarity(&least).map_err(told)?;
         if !vocabularies.is_valid(rows.start) {
             rows.for_each(|_| give(None));
         } else {
@@ -258,14 +264,26 @@ fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &tex
                     let value = text(values, row).unwrap_or_default();
                     give(Some((vocabulary, &memo.best_match(&value))));
                 }
-            })?;
+            })
+            .map_err(told)?;
         }
     }
     Ok(())
 }
 
-fn min_similarity(arguments: &Chunk<'_>, row: usize) -> Result<f64> {
+/// The value of `min_similarity`, and the relation that errors speak for: relations give both, in a STRUCT.
+fn threshold(arguments: &Chunk<'_>, row: usize) -> (Value, Option<String>) {
     let value = arguments.get(2).map_or(Value::Null, |column| column.value(row));
+    let given = |name| value.field(name).cloned();
+    match given("relation") {
+        Some(relation) => {
+            (given("min_similarity").unwrap_or(Value::Null), relation.as_str().map(str::to_string))
+        }
+        None => (value, None),
+    }
+}
+
+fn min_similarity(value: &Value) -> Result<f64> {
     if value.is_null() {
         return Ok(MIN_SIMILARITY);
     }

@@ -314,6 +314,7 @@ pub fn read<'a>(
 }
 
 /// Rows of one group for a fit; made when the first row with known features arrives.
+#[derive(Clone)]
 pub struct Rows {
     /// Names of the features.
     pub names: Vec<String>,
@@ -321,23 +322,26 @@ pub struct Rows {
     pub observations: ml::Observations,
 }
 
-impl Rows {
-    /// Adds rows of a chunk. Lists of NULL have no features to name: they count as skipped.
-    pub fn add(
-        rows: &mut Option<Rows>,
-        n_null_lists: &mut u64,
-        features: &Features<'_>,
-        options: &Options,
-        range: Range<usize>,
-    ) -> Result<()> {
+/// What a group has seen of its rows.
+#[derive(Default)]
+pub struct Group {
+    /// Those with known features.
+    pub rows: Option<Rows>,
+    /// Those without: NULL as a whole. They count as skipped.
+    pub n_null_rows: u64,
+}
+
+impl Group {
+    /// Adds rows of a chunk.
+    pub fn add(&mut self, features: &Features<'_>, options: &Options, range: Range<usize>) -> Result<()> {
         if options.nulls == ml::Nulls::Error && range.clone().any(|row| features.is_null_row(row)) {
             return Err(Error::new("a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or 'zero'"));
         }
         if features.names.is_empty() {
-            *n_null_lists += range.len() as u64;
+            self.n_null_rows += range.len() as u64;
             return Ok(());
         }
-        let rows = rows.get_or_insert_with(|| Rows {
+        let rows = self.rows.get_or_insert_with(|| Rows {
             names: features.names.clone(),
             observations: ml::Observations::new(
                 features.names.len(),
@@ -355,7 +359,7 @@ impl Rows {
             Some(null_rows) if options.nulls != ml::Nulls::Skip => {
                 for row in range {
                     if null_rows[row] {
-                        *n_null_lists += 1;
+                        self.n_null_rows += 1;
                     } else {
                         rows.observations.append(&columns, weights, row..row + 1);
                     }
@@ -366,17 +370,16 @@ impl Rows {
         Ok(())
     }
 
-    /// Adds the rows of another state.
-    pub fn merge(rows: &mut Option<Rows>, other: &Option<Rows>) -> Result<()> {
-        let Some(other) = other else { return Ok(()) };
-        match rows {
-            Some(rows) => {
+    /// Adds the rows of another group.
+    pub fn merge(&mut self, other: &Group) -> Result<()> {
+        self.n_null_rows += other.n_null_rows;
+        match (&mut self.rows, &other.rows) {
+            (_, None) => {}
+            (Some(rows), Some(other)) => {
                 same_features(&rows.names, &other.names)?;
                 rows.observations.merge(&other.observations);
             }
-            None => {
-                *rows = Some(Rows { names: other.names.clone(), observations: other.observations.clone() });
-            }
+            (rows, Some(other)) => *rows = Some(other.clone()),
         }
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! k-means in SQL: `kmeans_fit`, what applies its model, and the relations over both.
 
 use std::cell::OnceCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use super::features::{self, Features, Rows};
+use super::features::{self, Features, Group, Rows};
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Scalar, Signature, SqlType, Value};
-use crate::ml::{KMeans, KMeansOptions, Transform};
+use crate::ml::{Figures, KMeans, KMeansOptions, Transform};
 
 const MODEL: SqlType = model_type! {
     ("version", SqlType::Integer), ("k", SqlType::Integer);
@@ -50,14 +50,18 @@ pub const KMEANS_FIT: Function = Function {
     details: "`row` is a table's alias (every numeric field that is not an identifier is a feature), a STRUCT that \
               names the features, or a LIST or ARRAY of numbers (features `f1`, `f2`, ...). Features are scaled \
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
-              `n_init`. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
+              `n_init`, improved by swaps of single centroids. Restarts and swaps work on at most 20,000 distinct \
+              rows and take about a second at most: no further one begins after 2^32 products of rows, segments and \
+              features in restarts, or 2^28 in swaps. DuckDB can interrupt the reading of rows, but not the \
+              fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
               left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
               In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
               (population) those of the features after `log`, `fill` what stands in for missing values; `centroids` \
               are in scaled space, `inertia` is the sum of squared distances there; `rows` counts the usable rows, \
               `skipped` those left out, `sampled` those that the fit held. Sources: Lloyd, \
-              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007).",
+              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007); \
+              Fränti, *Efficiency of random swap clustering* (2018).",
     examples: &[
         Example {
             sql: "SELECT (kmeans_fit({'x': x}, 2, {'scale': 'none'})).centroids FROM (VALUES (1), (2), (3), (10), (12)) AS t(x)",
@@ -156,6 +160,60 @@ pub const KMEANS_CENTROIDS: Function = Function {
     register: Some(|registry, function| registry.scalar(&function.signature, Centroids)),
 };
 
+/// `kmeans_evaluate(row, k_min, k_max [, options])`
+pub const KMEANS_EVALUATE: Function = Function {
+    kind: Kind::Aggregate,
+    signature: Signature {
+        name: "kmeans_evaluate",
+        parameters: &[
+            required("row", SqlType::Any),
+            required("k_min", SqlType::Any),
+            required("k_max", SqlType::Any),
+            optional("options", SqlType::Any),
+        ],
+        returns: SqlType::List(&EVALUATION),
+    },
+    columns: "",
+    description: "Fits k-means with each number of segments from `k_min` to `k_max` and returns how good each fit is.",
+    details: "Row and options are those of `kmeans_fit`, without `init`; the fits are those of `kmeans_fit` with the \
+              same options, and the rows are read, scaled and held once. All figures are taken about the centroids, \
+              in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
+              of `1 - a / b`, `a` and `b` being the distances to the nearest and to the second nearest centroid, 0 for \
+              the only row of a segment. It takes one pass where the exact one (mean distances to all rows of a \
+              segment, Rousseeuw, 1987) takes the square of the number of rows; on the standardised sets iris, wine, \
+              breast cancer and digits with k from 2 to 10 it lies 0.07 to 0.17 above the exact one and picks the same k. \
+              `davies_bouldin` (1979, less is better) and `calinski_harabasz` (1974, more is better) are those of \
+              scikit-learn. Figures are NULL for a k above the number of distinct rows; all but `inertia` are NULL for \
+              k = 1. At most 64 numbers of segments in one call. No usable row gives NULL.",
+    examples: &[Example {
+        sql: "SELECT e.k, e.inertia, round(e.silhouette, 3) AS silhouette FROM (SELECT unnest(kmeans_evaluate({'x': x}, 1, 3, {'scale': 'none'})) AS e FROM (VALUES (1), (3), (11), (13)) AS t(x))",
+        rows: &["1 | 104.0 | NULL", "2 | 4.0 | 0.899", "3 | 2.0 | 0.444"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| {
+        let n_threads = registry.session().threads;
+        registry.aggregate(&function.signature, Evaluate { n_threads })
+    }),
+};
+
+/// `amz.kmeans_metrics(source, ...)`
+pub const KMEANS_METRICS: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("kmeans_metrics"),
+    columns: "k INTEGER, inertia DOUBLE, silhouette DOUBLE, davies_bouldin DOUBLE, calinski_harabasz DOUBLE, \
+              recommended BOOLEAN",
+    description: "How good the segments of a source are for each number of segments, and which number to take.",
+    details: "See the aggregate `kmeans_evaluate` for the figures. `recommended` marks the k of the highest silhouette \
+              (the rule of Rousseeuw, *Silhouettes*, 1987), the lowest k of equal ones. No rule sees what segments are \
+              for: look at the other figures, too.",
+    examples: &[Example {
+        sql: "WITH users AS (SELECT * FROM (VALUES (1, 1.0), (2, 3.0), (3, 11.0), (4, 13.0)) AS t(user_id, spend)) SELECT k, round(silhouette, 3) AS silhouette, recommended FROM amz.kmeans_metrics(users, k_max := 3)",
+        rows: &["2 | 0.899 | true", "3 | 0.444 | false"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
 /// `amz.kmeans_segments(source, ...)`
 pub const KMEANS_SEGMENTS: Function = Function {
     kind: Kind::Relation,
@@ -190,6 +248,116 @@ pub const KMEANS_CENTROIDS_RELATION: Function = Function {
     register: None,
 };
 
+const EVALUATION: SqlType = SqlType::Struct(&[
+    ("k", SqlType::Integer),
+    ("inertia", SqlType::Double),
+    ("silhouette", SqlType::Double),
+    ("davies_bouldin", SqlType::Double),
+    ("calinski_harabasz", SqlType::Double),
+]);
+
+/// Most numbers of segments that one call evaluates: nothing can interrupt it.
+const MAX_EVALUATIONS: usize = 64;
+
+/// The aggregate that evaluates; `n_threads` is what DuckDB had at `LOAD`.
+#[derive(Clone)]
+struct Evaluate {
+    n_threads: usize,
+}
+
+/// What one group has seen.
+#[derive(Default)]
+struct EvaluateState {
+    call: Option<(RangeInclusive<usize>, Options)>,
+    group: Group,
+}
+
+/// One chunk of arguments.
+struct EvaluateBatch<'a> {
+    call: (RangeInclusive<usize>, Options),
+    features: Features<'a>,
+}
+
+impl Aggregate for Evaluate {
+    type State = EvaluateState;
+    type Batch<'a> = EvaluateBatch<'a>;
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<EvaluateBatch<'a>> {
+        let (options, features) = features::read(rows, rows.get(3), options::EVALUATE)?;
+        let range = || -> Result<RangeInclusive<usize>> {
+            let (k_min, k_max) = (n_clusters("k_min", rows, 1)?, n_clusters("k_max", rows, 2)?);
+            if k_min > k_max {
+                return Err(Error::new(format!(
+                    "k_max must be at least k_min, which is {k_min}, not {k_max}"
+                )));
+            }
+            if k_max - k_min >= MAX_EVALUATIONS {
+                return Err(Error::new(format!(
+                    "k_min to k_max must be at most {MAX_EVALUATIONS} numbers, not {}",
+                    k_max - k_min + 1
+                )));
+            }
+            Ok(k_min..=k_max)
+        };
+        let range = range().map_err(|error| options.speak(error))?;
+        Ok(EvaluateBatch { call: (range, options), features })
+    }
+
+    fn update(
+        &self,
+        state: &mut EvaluateState,
+        batch: &EvaluateBatch<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
+        let (_, options) = &batch.call;
+        if *state.call.get_or_insert_with(|| batch.call.clone()) != batch.call {
+            return Err(options.speak(Error::new(DIFFERENT_CALLS)));
+        }
+        state.group.add(&batch.features, options, range).map_err(|error| options.speak(error))
+    }
+
+    fn combine(&self, source: &EvaluateState, target: &mut EvaluateState) -> Result<()> {
+        let Some(call) = &source.call else {
+            return Ok(());
+        };
+        if target.call.get_or_insert_with(|| call.clone()) != call {
+            return Err(call.1.speak(Error::new(DIFFERENT_CALLS)));
+        }
+        target.group.merge(&source.group)
+    }
+
+    fn finalize(&self, state: EvaluateState, out: &mut Output) -> Result<()> {
+        let (Some((range, options)), Some(rows)) = (state.call, state.group.rows) else {
+            out.push_null();
+            return Ok(());
+        };
+        let kmeans_options = kmeans_options(&options, &rows.names, *range.end(), self.n_threads);
+        let figures = KMeans::evaluate(rows.observations, range.clone(), &kmeans_options)
+            .map_err(|error| options.speak(features::explain(error, &rows.names)))?;
+        match figures {
+            None => out.push_null(),
+            Some(figures) => out.push(&Value::List(range.zip(figures).map(evaluation).collect())),
+        }
+        Ok(())
+    }
+}
+
+const DIFFERENT_CALLS: &str = "k_min, k_max and options must be the same in all rows of a group";
+
+fn evaluation((k, figures): (usize, Option<Figures>)) -> Value {
+    let figure = |figure: fn(&Figures) -> f64| match figures.as_ref().map(figure) {
+        Some(x) if !x.is_nan() => Value::Double(x),
+        _ => Value::Null,
+    };
+    Value::Struct(vec![
+        field("k", Value::Integer(k as i128)),
+        field("inertia", figure(|figures| figures.inertia)),
+        field("silhouette", figure(|figures| figures.silhouette)),
+        field("davies_bouldin", figure(|figures| figures.davies_bouldin)),
+        field("calinski_harabasz", figure(|figures| figures.calinski_harabasz)),
+    ])
+}
+
 /// The aggregate; `n_threads` is what DuckDB had at `LOAD`.
 #[derive(Clone)]
 struct Fit {
@@ -200,8 +368,7 @@ struct Fit {
 #[derive(Default)]
 struct FitState {
     call: Option<Arc<Call>>,
-    rows: Option<Rows>,
-    n_null_rows: u64,
+    group: Group,
 }
 
 /// The constant arguments of a call.
@@ -250,16 +417,7 @@ impl Aggregate for Fit {
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<FitBatch<'a>> {
         let options_column = rows.get(2);
         let (options, features) = features::read(rows, options_column, options::KMEANS)?;
-        let k = rows.column(1);
-        let n_clusters = options::n_clusters(&k.value(0)).map_err(|error| options.speak(error))?;
-        if let Some(change) = super::runs(&[k], rows.len()).get(1) {
-            let error = Error::new(format!(
-                "k must be the same in all rows, not {} and {}",
-                k.value(0),
-                k.value(change.start)
-            ));
-            return Err(options.speak(error));
-        }
+        let n_clusters = n_clusters("k", rows, 1).map_err(|error| options.speak(error))?;
         Ok(FitBatch { n_clusters, options, options_column, features, call: OnceCell::new() })
     }
 
@@ -279,8 +437,7 @@ impl Aggregate for Fit {
         if call.given.is_some() {
             return Ok(());
         }
-        Rows::add(&mut state.rows, &mut state.n_null_rows, &batch.features, &batch.options, range)
-            .map_err(|error| batch.options.speak(error))
+        state.group.add(&batch.features, &batch.options, range).map_err(|error| batch.options.speak(error))
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
@@ -293,8 +450,7 @@ impl Aggregate for Fit {
                 return Err(Error::new("k and options must be the same in all rows of a group"));
             }
         }
-        target.n_null_rows += source.n_null_rows;
-        Rows::merge(&mut target.rows, &source.rows)
+        target.group.merge(&source.group)
     }
 
     fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
@@ -302,11 +458,11 @@ impl Aggregate for Fit {
             out.push_null();
             return Ok(());
         };
-        let fitted = match (&call.given, state.rows) {
+        let fitted = match (&call.given, state.group.rows) {
             (Some(given), _) => Some(given.clone()),
             (None, None) => None,
             (None, Some(rows)) => {
-                self.fit(&call, rows, state.n_null_rows).map_err(|e| call.options.speak(e))?
+                self.fit(&call, rows, state.group.n_null_rows).map_err(|e| call.options.speak(e))?
             }
         };
         match fitted {
@@ -317,31 +473,43 @@ impl Aggregate for Fit {
     }
 }
 
+/// The number of clusters in the argument at `index`, the same in all rows.
+fn n_clusters(name: &str, rows: &Chunk<'_>, index: usize) -> Result<usize> {
+    let k = rows.column(index);
+    let n_clusters = options::n_clusters(name, &k.value(0))?;
+    match super::runs(&[k], rows.len()).get(1) {
+        None => Ok(n_clusters),
+        Some(change) => {
+            let (first, other) = (k.value(0), k.value(change.start));
+            Err(Error::new(format!("{name} must be the same in all rows, not {first} and {other}")))
+        }
+    }
+}
+
+/// How the pure layer fits with these options.
+fn kmeans_options(options: &Options, names: &[String], n_clusters: usize, n_threads: usize) -> KMeansOptions {
+    KMeansOptions {
+        n_clusters,
+        scale: options.scale,
+        nulls: options.nulls,
+        log: features::flags(names, &options.log),
+        n_init: options.n_init,
+        max_iter: options.max_iter,
+        tol: options.tol,
+        seed: options.seed,
+        n_threads: options.threads.unwrap_or(n_threads),
+        init: None,
+    }
+}
+
 impl Fit {
     fn fit(&self, call: &Call, rows: Rows, n_null_rows: u64) -> Result<Option<NamedModel>> {
-        let options = &call.options;
-        let log = features::flags(&rows.names, &options.log);
-        let init = match &call.init {
-            Some(init) => Some(init.as_init(&rows.names, &log, call.n_clusters)?),
-            None => None,
-        };
-        let n_threads = options.threads.unwrap_or(self.n_threads);
-        let fit = KMeans::fit(
-            &rows.observations,
-            &KMeansOptions {
-                n_clusters: call.n_clusters,
-                scale: options.scale,
-                nulls: options.nulls,
-                log,
-                n_init: options.n_init,
-                max_iter: options.max_iter,
-                tol: options.tol,
-                seed: options.seed,
-                n_threads,
-                init,
-            },
-        )
-        .map_err(|error| features::explain(error, &rows.names))?;
+        let mut options = kmeans_options(&call.options, &rows.names, call.n_clusters, self.n_threads);
+        if let Some(init) = &call.init {
+            options.init = Some(init.as_init(&rows.names, &options.log, call.n_clusters)?);
+        }
+        let fit = KMeans::fit(rows.observations, &options)
+            .map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut kmeans| {
             kmeans.skipped += n_null_rows;
             NamedModel { names: rows.names, kmeans }

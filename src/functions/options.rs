@@ -9,6 +9,11 @@ pub const KMEANS: &[&str] = &[
     "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol", "seed",
     "memory", "threads", "model", "relation", "adds",
 ];
+/// Options of `kmeans_evaluate`.
+pub const EVALUATE: &[&str] = &[
+    "features", "id", "scale", "log", "nulls", "weight", "n_init", "max_iter", "tol", "seed", "memory",
+    "threads", "relation",
+];
 /// Options of `pca_fit`.
 pub const PCA: &[&str] =
     &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation", "adds"];
@@ -283,9 +288,9 @@ pub fn check_names(given: &[(String, Column<'_>)], accepted: &[&str]) -> Result<
     }
 }
 
-/// The number of clusters in the argument `k`.
-pub fn n_clusters(k: &Value) -> Result<usize> {
-    whole("k", k, 1, MAX_CLUSTERS).map(|k| k as usize)
+/// The number of clusters in an argument.
+pub fn n_clusters(name: &str, k: &Value) -> Result<usize> {
+    whole(name, k, 1, MAX_CLUSTERS).map(|k| k as usize)
 }
 
 /// A whole number of a range.
@@ -343,7 +348,7 @@ mod tests {
 
     #[test]
     fn every_option_of_a_user_is_documented() {
-        let mut accepted: Vec<&str> = [KMEANS, PCA, SUMMARY].concat();
+        let mut accepted: Vec<&str> = [KMEANS, EVALUATE, PCA, SUMMARY].concat();
         accepted.retain(|name| !INTERNAL.contains(name));
         accepted.sort_unstable();
         accepted.dedup();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::features::{self, Features, Rows};
+use super::features::{self, Features, Group, Rows};
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, quoted, relation, required};
@@ -141,8 +141,7 @@ struct Fit {
 #[derive(Default)]
 struct FitState {
     options: Option<Options>,
-    rows: Option<Rows>,
-    n_null_rows: u64,
+    group: Group,
 }
 
 impl Aggregate for Fit {
@@ -160,24 +159,22 @@ impl Aggregate for Fit {
         range: Range<usize>,
     ) -> Result<()> {
         same_options(&mut state.options, options)?;
-        Rows::add(&mut state.rows, &mut state.n_null_rows, features, options, range)
-            .map_err(|e| options.speak(e))
+        state.group.add(features, options, range).map_err(|error| options.speak(error))
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
         if let Some(options) = &source.options {
             same_options(&mut target.options, options)?;
         }
-        target.n_null_rows += source.n_null_rows;
-        Rows::merge(&mut target.rows, &source.rows)
+        target.group.merge(&source.group)
     }
 
     fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
-        let (Some(options), Some(rows)) = (state.options, state.rows) else {
+        let (Some(options), Group { rows: Some(rows), n_null_rows }) = (state.options, state.group) else {
             out.push_null();
             return Ok(());
         };
-        match self.fit(&options, rows, state.n_null_rows).map_err(|error| options.speak(error))? {
+        match self.fit(&options, rows, n_null_rows).map_err(|error| options.speak(error))? {
             Some(model) => out.push(&model.value()),
             None => out.push_null(),
         }
@@ -212,7 +209,7 @@ impl Fit {
         let log = features::flags(&rows.names, &options.log);
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, log, n, n_threads };
-        let fit = Pca::fit(&rows.observations, &pca_options)
+        let fit = Pca::fit(rows.observations, &pca_options)
             .map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut pca| {
             pca.skipped += n_null_rows;

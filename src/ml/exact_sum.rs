@@ -4,6 +4,8 @@
 //! The sum is an integer in signed limbs of 32 bits, each held in 64 bits, so that carries wait. Since integer
 //! addition is associative, a sum is the same whatever the order of its terms and however it was merged.
 
+use super::simd::vectorize;
+
 /// Bits of a limb.
 const LIMB: u32 = 32;
 const LIMB_MASK: i64 = (1 << LIMB) - 1;
@@ -42,6 +44,31 @@ impl ExactSum {
         let negative = x.is_sign_negative() != y.is_sign_negative();
         self.deposit(mantissa as u64, exponent, negative);
         self.deposit((mantissa >> 64) as u64, exponent + 64, negative);
+    }
+
+    /// Adds finite doubles: the same sum as one by one, several times as fast.
+    pub fn add_all(&mut self, terms: &[f64]) {
+        for part in terms.chunks(CUT_TERMS) {
+            match vectorize(
+                #[inline(always)]
+                || cut_sums(part),
+            ) {
+                Some(sums) => sums.into_iter().for_each(|sum| self.add(sum)),
+                None => part.iter().for_each(|&x| self.add(x)),
+            }
+        }
+    }
+
+    /// Adds `integer` * 2^exponent.
+    pub(super) fn add_integer(&mut self, integer: i128, exponent: i32) {
+        let magnitude = integer.unsigned_abs();
+        self.deposit(magnitude as u64, exponent, integer < 0);
+        self.deposit((magnitude >> 64) as u64, exponent + 64, integer < 0);
+    }
+
+    /// Whether nothing was added.
+    pub(super) fn is_empty(&self) -> bool {
+        self.limbs.is_empty()
     }
 
     /// Adds all terms of `other`.
@@ -216,6 +243,58 @@ impl ExactSum {
     }
 }
 
+/// Terms that [`cut_sums`] takes.
+const CUT_TERMS: usize = 1 << 11;
+/// Bits of a slice of a term: with those of the number of terms and the sign they fill a double.
+const CUT_BITS: i32 = 40;
+
+/// The sum of up to 2,048 terms in three parts, or `None` where it does not fit them.
+///
+/// Each term is cut into three slices of 40 bits, the highest just below the greatest magnitude (J. Demmel,
+/// H. D. Nguyen, "Fast reproducible floating-point summation", 2013). The slices of one height have an exact sum in
+/// a double, whatever the order, so lanes may add on their own.
+#[inline(always)]
+fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
+    const LANES: usize = 8;
+    let (lanes, rest) = terms.as_chunks::<LANES>();
+    let mut greatest = [0.0_f64; LANES];
+    for x in lanes {
+        for (greatest, x) in greatest.iter_mut().zip(x) {
+            *greatest = if x.abs() > *greatest { x.abs() } else { *greatest };
+        }
+    }
+    let greatest = greatest.iter().chain(rest).fold(0.0_f64, |greatest, x| greatest.max(x.abs()));
+    if greatest == 0.0 {
+        return Some([0.0; 3]);
+    }
+    // Beyond these the quanta, or the doubles that cut, would leave the range.
+    if !(1e-200..1e200).contains(&greatest) {
+        return None;
+    }
+    let (_, exponent) = decompose(greatest);
+    let quantum = exponent + 53 - CUT_BITS;
+    // Adding and taking away 1.5 * 2^52 quanta leaves a multiple of the quantum.
+    let cuts = [0, 1, 2].map(|slice| 1.5 * f64::powi(2.0, quantum - slice * (CUT_BITS + 1) + 52));
+    let mut sums = [[0.0; LANES]; 3];
+    let mut left = [0_u64; LANES];
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    for x in lanes.iter().chain([&last]) {
+        let mut x = *x;
+        for (cut, sum) in cuts.iter().zip(&mut sums) {
+            for lane in 0..LANES {
+                let slice = (x[lane] + cut) - cut;
+                sum[lane] += slice;
+                x[lane] -= slice;
+            }
+        }
+        for lane in 0..LANES {
+            left[lane] |= x[lane].to_bits() << 1;
+        }
+    }
+    (left == [0; LANES]).then(|| sums.map(|lanes| lanes.iter().sum()))
+}
+
 /// `x` as an integer mantissa and a power of two, without the sign.
 #[inline]
 fn decompose(x: f64) -> (u64, i32) {
@@ -251,6 +330,37 @@ mod tests {
         let mut sum = ExactSum::new();
         terms.iter().for_each(|&x| sum.add(x));
         sum
+    }
+
+    #[test]
+    fn terms_at_once_have_the_sum_of_terms_one_by_one() {
+        let mut random = Random::new(7);
+        for case in 0..300 {
+            let n = random.below(5000);
+            let spread = [1, 10, 60, 300][case % 4];
+            let mut terms: Vec<f64> = wild(&mut random, n)
+                .iter()
+                .map(|x| scale_by_power(x.signum() * (1.0 + random.uniform()), random.below(spread) as i32))
+                .collect();
+            if case % 5 == 0 {
+                terms = wild(&mut random, n).iter().map(|x| x * 1e-10).collect();
+            }
+            let mut at_once = ExactSum::new();
+            at_once.add_all(&terms);
+            assert_eq!(at_once.round().to_bits(), sum(&terms).round().to_bits(), "case {case}");
+        }
+        let mut none = ExactSum::new();
+        none.add_all(&[]);
+        none.add_all(&[0.0, -0.0]);
+        assert_eq!(none.round(), 0.0);
+    }
+
+    #[test]
+    fn an_integer_is_added_at_its_place() {
+        let mut sum = ExactSum::new();
+        sum.add_integer(-(1 << 100), -98);
+        sum.add_integer(3, 2);
+        assert_eq!(sum.round(), 8.0);
     }
 
     /// Finite doubles of all magnitudes, subnormal ones too.

@@ -9,13 +9,14 @@ pub mod kmeans;
 mod observations;
 pub mod pca;
 pub mod scaling;
+mod simd;
 pub mod summary;
 #[cfg(test)]
 mod test_data;
 mod threads;
 
 pub use exact_sum::ExactSum;
-pub use kmeans::{KMeans, KMeansOptions};
+pub use kmeans::{Figures, KMeans, KMeansOptions};
 pub use observations::{BLOCK_ROWS, Observations};
 pub use pca::{Components, Pca, PcaOptions};
 pub use scaling::{Nulls, Scale, Scaled, Transform};

@@ -1,6 +1,5 @@
 //! Rows as they arrive, in column blocks; above a bound a sample of them that is a function of their set.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
@@ -69,7 +68,7 @@ impl Block {
     }
 
     /// The features of a row.
-    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = f64> {
+    pub(super) fn row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> + Clone {
         self.values.chunks_exact(self.stride).map(move |column| column[row])
     }
 
@@ -332,18 +331,16 @@ impl Observations {
         self.max_weight
     }
 
-    pub(super) fn blocks(&self) -> &[Arc<Block>] {
-        &self.blocks
+    pub(super) fn into_blocks(self) -> Vec<Arc<Block>> {
+        self.blocks
     }
 
     /// The rows that a fit works on: all, or the sample where they exceed the capacity.
-    pub(super) fn settled(&self) -> Cow<'_, Self> {
-        if self.rows <= self.capacity as u64 {
-            return Cow::Borrowed(self);
+    pub(super) fn settled(mut self) -> Self {
+        if self.rows > self.capacity as u64 {
+            self.compact();
         }
-        let mut sample = self.clone();
-        sample.compact();
-        Cow::Owned(sample)
+        self
     }
 
     /// Adds rows without looking for those to leave out.
@@ -514,7 +511,7 @@ mod tests {
         let expected = {
             let mut observations = Observations::new(2, false, false, 0, 42);
             append(&mut observations, &rows, None, 2048);
-            observations.settled().into_owned()
+            observations.settled()
         };
         assert!((1500..=MIN_CAPACITY).contains(&expected.held), "{} rows", expected.held);
         super::super::test_data::Random::new(5).shuffle(&mut rows);

@@ -60,7 +60,7 @@ impl Pca {
     /// # Errors
     /// Those of the scaling: [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`],
     /// [`Error::WeightTooLarge`].
-    pub fn fit(observations: &Observations, options: &PcaOptions) -> Result<Option<Self>, Error> {
+    pub fn fit(observations: Observations, options: &PcaOptions) -> Result<Option<Self>, Error> {
         let n_features = observations.n_features();
         match options.n {
             Components::Count(n) => assert!((1..=n_features).contains(&n), "a count of components"),
@@ -70,8 +70,9 @@ impl Pca {
             return Ok(None);
         }
         let observations = observations.settled();
+        let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, mut points) =
-            fit_transform(&observations, options.scale, options.nulls, &options.log, options.n_threads)?;
+            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
         let (covariance, exponent) = covariance(&mut points, &transform, options.n_threads);
         let total: f64 = (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
         let (variances, components) = if total > 0.0 {
@@ -91,8 +92,8 @@ impl Pca {
             components: components.into_iter().take(n).collect(),
             explained_variance: variances.iter().take(n).map(|&x| scale_by_power(x, exponent)).collect(),
             explained_variance_ratio: ratios.into_iter().take(n).collect(),
-            rows: observations.rows(),
-            skipped: observations.skipped(),
+            rows,
+            skipped,
         }))
     }
 
@@ -286,7 +287,7 @@ mod tests {
 
     fn fit(rows: &[Vec<f64>], scale: Scale, n: Components) -> Pca {
         let options = options(scale, n, rows[0].len());
-        Pca::fit(&observe(rows), &options).expect("rows to fit").expect("a usable row")
+        Pca::fit(observe(rows), &options).expect("rows to fit").expect("a usable row")
     }
 
     fn close(x: f64, y: f64) -> bool {
@@ -355,7 +356,7 @@ mod tests {
         observations.merge(&observe(&rows[4000..]));
         for n_threads in 1..=3 {
             let options = PcaOptions { n_threads, ..options(Scale::None, Components::Count(4), 4) };
-            assert_eq!(Pca::fit(&observations, &options), Ok(Some(expected.clone())));
+            assert_eq!(Pca::fit(observations.clone(), &options), Ok(Some(expected.clone())));
         }
     }
 
@@ -384,7 +385,7 @@ mod tests {
             assert_eq!((pca.explained_variance, pca.explained_variance_ratio), (vec![0.0; 2], vec![0.0; 2]));
         }
         assert_eq!(
-            Pca::fit(&observe(&[vec![f64::NAN]]), &options(Scale::None, Components::Count(1), 1)),
+            Pca::fit(observe(&[vec![f64::NAN]]), &options(Scale::None, Components::Count(1), 1)),
             Ok(None)
         );
     }
@@ -420,7 +421,7 @@ mod tests {
         let mut weighted = Observations::new(3, true, false, MEMORY, 42);
         append(&mut weighted, &rows, Some(&weights), 2048);
         let options = options(Scale::Standard, Components::Count(3), 3);
-        let weighted = Pca::fit(&weighted, &options).expect("rows to fit").expect("a usable row");
+        let weighted = Pca::fit(weighted, &options).expect("rows to fit").expect("a usable row");
         let copies: Vec<Vec<f64>> =
             rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
         let copies = fit(&copies, Scale::Standard, Components::Count(3));

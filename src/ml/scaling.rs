@@ -2,8 +2,10 @@
 
 use super::exact_sum::{ExactSum, scale_by_power};
 use super::observations::{Block, Observations};
+use super::simd::vectorize;
 use super::threads::map_parts;
 use super::{Error, MAX_MAGNITUDE};
+use std::sync::Arc;
 
 /// What a feature is centred on and divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +112,11 @@ impl Transform {
         let rows = columns.first().map_or(0, |column| column.len());
         let mut usable = vec![true; rows];
         if self.nulls == Nulls::Skip {
-            for column in columns {
+            for column in columns.iter().filter(|column| !all_finite(column)) {
                 usable.iter_mut().zip(*column).for_each(|(usable, x)| *usable &= x.is_finite());
             }
         }
+        let all_usable = !usable.contains(&false);
         let scale_column = |(feature, column): (usize, &&[f64])| {
             let fill = self.fill.get(feature).copied();
             let scale = |(&x, &usable): (&f64, &bool)| {
@@ -131,6 +134,28 @@ impl Transform {
                 }
                 Ok(scaled)
             };
+            let (min, max) = vectorize(
+                #[inline(always)]
+                || extremes(column),
+            );
+            // Nothing is missing and nothing too large: no value needs a look of its own.
+            let (center, spread) = (self.center[feature], self.spread[feature]);
+            let is_plain = [min, max, scaled(min, center, spread), scaled(max, center, spread)]
+                .iter()
+                .all(|x| x.abs() <= MAX_MAGNITUDE);
+            if is_plain && !self.log[feature] && all_usable && all_finite(column) {
+                let mut scaled_column = vec![0.0; rows];
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        scaled_column
+                            .iter_mut()
+                            .zip(*column)
+                            .for_each(|(y, &x)| *y = scaled(x, center, spread))
+                    },
+                );
+                return Ok(scaled_column);
+            }
             column.iter().zip(&usable).map(scale).collect()
         };
         let columns = columns.iter().enumerate().map(scale_column).collect::<Result<_, _>>()?;
@@ -165,6 +190,16 @@ fn scaled(x: f64, center: f64, spread: f64) -> f64 {
 pub(super) struct Points {
     pub(super) n_features: usize,
     pub(super) blocks: Vec<Block>,
+    /// Where the values of each feature lie.
+    pub(super) extents: Vec<Extent>,
+}
+
+/// Where the scaled values of a feature lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) min: f64,
+    pub(super) max: f64,
+    pub(super) mean: f64,
 }
 
 impl Points {
@@ -194,7 +229,7 @@ type Multiplicity = (Vec<f64>, Vec<u64>);
 /// # Errors
 /// [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`], [`Error::WeightTooLarge`].
 pub(super) fn fit_transform(
-    observations: &Observations,
+    observations: Observations,
     scale: Scale,
     nulls: Nulls,
     log: &[bool],
@@ -210,7 +245,12 @@ pub(super) fn fit_transform(
         return Err(Error::Missing { feature });
     }
 
-    let mut blocks: Vec<Block> = observations.blocks().iter().map(|block| Block::clone(block)).collect();
+    let mut shared: Vec<Option<Arc<Block>>> = observations.into_blocks().into_iter().map(Some).collect();
+    // Blocks that another state still shares are copied.
+    let own = |shared: &mut [Option<Arc<Block>>]| -> Vec<Block> {
+        shared.iter_mut().filter_map(Option::take).map(Arc::unwrap_or_clone).collect()
+    };
+    let mut blocks: Vec<Block> = map_parts(&mut shared, n_threads, own).into_iter().flatten().collect();
     for block in blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
         block.weights = (0..block.rows()).map(|row| block.weight(row) * block.count(row) as f64).collect();
     }
@@ -239,7 +279,8 @@ pub(super) fn fit_transform(
         mean: of(|feature| feature.mean),
         stddev: of(|feature| feature.stddev),
     };
-    Ok((transform, Points { n_features, blocks }))
+    let extents = features.iter().map(|feature| feature.extent).collect();
+    Ok((transform, Points { n_features, blocks, extents }))
 }
 
 struct FeatureTransform {
@@ -248,6 +289,7 @@ struct FeatureTransform {
     spread: f64,
     mean: f64,
     stddev: f64,
+    extent: Extent,
 }
 
 impl Column<'_> {
@@ -275,7 +317,7 @@ impl Column<'_> {
             let (worst, value) = if max.abs() >= min.abs() { (max, raw_max) } else { (min, raw_min) };
             if worst.abs() > MAX_MAGNITUDE { Err(Error::TooLarge { feature, value }) } else { Ok(()) }
         };
-        let (min, max) = self.extremes();
+        let (min, max) = if self.log { self.extremes() } else { (raw_min, raw_max) };
         check(min, max)?;
 
         let (mean, stddev, constant) = self.moments(multiplicities, min, max);
@@ -288,9 +330,13 @@ impl Column<'_> {
             }
             Scale::None => (0.0, 1.0),
         };
-        check(scaled(min, center, spread), scaled(max, center, spread))?;
-        self.replace(|x| scaled(x, center, spread));
-        Ok(FeatureTransform { fill, center, spread, mean, stddev })
+        let [min, max, scaled_mean] = [min, max, mean].map(|x| scaled(x, center, spread));
+        check(min, max)?;
+        if scale != Scale::None {
+            self.replace(|x| scaled(x, center, spread));
+        }
+        let extent = Extent { min, max, mean: scaled_mean };
+        Ok(FeatureTransform { fill, center, spread, mean, stddev, extent })
     }
 
     fn values(&self) -> impl Iterator<Item = f64> {
@@ -298,11 +344,26 @@ impl Column<'_> {
     }
 
     fn replace(&mut self, f: impl Fn(f64) -> f64) {
-        self.slices.iter_mut().flat_map(|slice| slice.iter_mut()).for_each(|x| *x = f(*x) + 0.0);
+        for slice in &mut self.slices {
+            vectorize(
+                #[inline(always)]
+                || slice.iter_mut().for_each(|x| *x = f(*x) + 0.0),
+            );
+        }
     }
 
     fn extremes(&self) -> (f64, f64) {
-        self.values().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)))
+        self.slices
+            .iter()
+            .map(|slice| {
+                vectorize(
+                    #[inline(always)]
+                    || extremes(slice),
+                )
+            })
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), (other_min, other_max)| {
+                (min.min(other_min), max.max(other_max))
+            })
     }
 
     /// The weighted mean of the values that are there; 0 where there is none.
@@ -319,11 +380,18 @@ impl Column<'_> {
     /// The weighted sum of `f` of all values.
     fn total(&self, multiplicities: &[Multiplicity], f: impl Fn(f64) -> f64) -> Total {
         let mut total = Total::default();
+        let mut terms = Vec::new();
         for (slice, (weights, _)) in self.slices.iter().zip(multiplicities) {
+            terms.clear();
+            vectorize(
+                #[inline(always)]
+                || terms.extend(slice.iter().map(|&x| f(x))),
+            );
             if weights.is_empty() {
-                slice.iter().for_each(|&x| total.add(f(x), None));
+                total.sum.add_all(&terms);
+                total.unweighted += terms.len() as u64;
             } else {
-                slice.iter().zip(weights).for_each(|(&x, &weight)| total.add(f(x), Some(weight)));
+                terms.iter().zip(weights).for_each(|(&x, &weight)| total.add(x, Some(weight)));
             }
         }
         total
@@ -369,6 +437,31 @@ impl Column<'_> {
             if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
         })
     }
+}
+
+/// Whether no value is missing.
+fn all_finite(values: &[f64]) -> bool {
+    vectorize(
+        #[inline(always)]
+        || values.iter().fold(true, |all, x| all & x.is_finite()),
+    )
+}
+
+/// The least and the greatest of some values, NaN apart; infinite where there is none.
+#[inline(always)]
+fn extremes(values: &[f64]) -> (f64, f64) {
+    const LANES: usize = 8;
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    for x in lanes {
+        for lane in 0..LANES {
+            min[lane] = if x[lane] < min[lane] { x[lane] } else { min[lane] };
+            max[lane] = if x[lane] > max[lane] { x[lane] } else { max[lane] };
+        }
+    }
+    let least = min.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
+    let greatest = max.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
+    (least, greatest)
 }
 
 /// The weighted sum of values and the sum of their weights.
@@ -437,7 +530,7 @@ mod tests {
     fn fit(values: &[f64], scale: Scale, nulls: Nulls, log: bool) -> Result<Transform, Error> {
         let rows = column(values);
         let observations = if nulls == Nulls::Skip { observe(&rows) } else { observe_all(&rows) };
-        fit_transform(&observations, scale, nulls, &[log], 1).map(|(transform, _)| transform)
+        fit_transform(observations, scale, nulls, &[log], 1).map(|(transform, _)| transform)
     }
 
     fn fit_scale(values: &[f64], scale: Scale) -> (f64, f64) {
@@ -528,7 +621,7 @@ mod tests {
     fn a_weight_too_large_is_an_error() {
         let mut observations = Observations::new(1, true, false, MEMORY, 42);
         append(&mut observations, &column(&[1.0, 2.0]), Some(&[1.0, 1e200]), 2);
-        let error = fit_transform(&observations, Scale::None, Nulls::Skip, &[false], 1).map(|_| ());
+        let error = fit_transform(observations, Scale::None, Nulls::Skip, &[false], 1).map(|_| ());
         assert_eq!(error, Err(Error::WeightTooLarge { value: 1e200 }));
     }
 
@@ -538,7 +631,8 @@ mod tests {
         let observations = observe(&rows);
         for scale in Scale::ALL {
             let (transform, points) =
-                fit_transform(&observations, scale, Nulls::Skip, &[true, false], 2).expect("values to scale");
+                fit_transform(observations.clone(), scale, Nulls::Skip, &[true, false], 2)
+                    .expect("values to scale");
             let columns = columns(&rows);
             let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
             let scaled = transform.apply(&columns).expect("values to scale");
@@ -569,7 +663,7 @@ mod tests {
         for scale in [Scale::Standard, Scale::MinMax, Scale::None] {
             let mut weighted = Observations::new(1, true, false, MEMORY, 42);
             append(&mut weighted, &column(&[0.1, 0.7]), Some(&[3.0, 1.0]), 2);
-            let (weighted, _) = fit_transform(&weighted, scale, Nulls::Skip, &[false], 1).expect("values");
+            let (weighted, _) = fit_transform(weighted, scale, Nulls::Skip, &[false], 1).expect("values");
             assert_eq!(Ok(weighted), fit(&[0.1, 0.1, 0.7, 0.1], scale, Nulls::Skip, false));
         }
     }

@@ -9,12 +9,18 @@ const MAX_WORDS: usize = 8;
 /// Paths with more levels than this are compared as one text.
 const MAX_LEVELS: usize = 16;
 
+/// What stands between the levels of a path; blanks are `_` in a canonical text.
+const SEPARATORS: [&str; 7] = [">", "›", "»", "::", "_/_", "_|_", "_\\_"];
+
+/// See [`similarity_of_paths`].
+const PATH_POWER: f64 = 0.4;
+
 /// A canonical text with its words and levels.
 ///
-/// A path is levels with `>` (or `›`, `»`) between them, the most general first. The last level names the thing and
-/// the levels above tell where it stands, so each level weighs half of the one below it and the first two the same:
-/// the similarity of two paths is the mean of the similarities of their levels with these weights, where a level that
-/// one of them lacks has similarity 0. Other texts are one phrase.
+/// A path is levels with `>` (or `›`, `»`, `::`, or blanks around `/`, `|` or `\`) between them, the most general
+/// first. The last level names the thing and the levels above tell where it stands, so each level weighs half of the
+/// one below it and the first two the same: the agreement of two paths is the mean of the similarities of their levels
+/// with these weights, where a level that one of them lacks has similarity 0. Other texts are one phrase.
 pub(super) struct Name {
     pub(super) whole: Phrase,
     /// Canonical texts of the levels of a path; nothing for other texts.
@@ -25,10 +31,10 @@ impl Name {
     /// Of a canonical text; `None` when its folded text is empty.
     pub(super) fn new(canonical: &str) -> Option<Self> {
         let whole = Phrase::new(canonical)?;
-        let is_path = canonical.contains(is_level_separator);
-        let levels: Vec<String> = canonical
-            .split(is_level_separator)
-            .filter(|_| is_path)
+        let separator = SEPARATORS.iter().find(|&separator| canonical.contains(separator));
+        let levels: Vec<String> = separator
+            .map_or_else(Vec::new, |separator| canonical.split(separator).collect())
+            .into_iter()
             .map(|level| level.trim_matches('_').to_string())
             .filter(|level| fold(level).is_some())
             .collect();
@@ -56,14 +62,25 @@ impl Name {
             return normalised(self.whole.distance(&other.whole), longer);
         }
         let (levels, other_levels) = (self.phrases(), other.phrases());
-        let similarity =
-            path_similarity(levels.len(), other_levels.len(), |i, j| levels[i].similarity(&other_levels[j]));
-        similarity.min(equal_but_for_accents(longer))
+        let agreement =
+            agreement(levels.len(), other_levels.len(), |i, j| levels[i].similarity(&other_levels[j]));
+        similarity_of_paths(agreement).min(equal_but_for_accents(longer))
     }
 }
 
-/// Similarity of two paths of `n` and `n_other` levels from that of their levels; 1 where all levels agree.
-pub(super) fn path_similarity(n: usize, n_other: usize, mut level: impl FnMut(usize, usize) -> f64) -> f64 {
+/// Similarity of two paths by their agreement. The power puts paths on the scale of phrases: half of two paths, such
+/// as the last level with other words above it, may agree by far more chance than half of the letters of two words.
+pub(super) fn similarity_of_paths(agreement: f64) -> f64 {
+    agreement.powf(PATH_POWER)
+}
+
+/// The agreement of two paths of this similarity.
+pub(super) fn agreement_of_paths(similarity: f64) -> f64 {
+    similarity.max(0.0).powf(1.0 / PATH_POWER)
+}
+
+/// Agreement of two paths of `n` and `n_other` levels from the similarity of their levels; 1 where all agree.
+pub(super) fn agreement(n: usize, n_other: usize, mut level: impl FnMut(usize, usize) -> f64) -> f64 {
     // Row i, column j: the best of the first i levels of one path and the first j of the other.
     let mut above = [0.0; MAX_LEVELS + 1];
     for i in 1..=n {
@@ -76,10 +93,6 @@ pub(super) fn path_similarity(n: usize, n_other: usize, mut level: impl FnMut(us
         above = row;
     }
     above[n_other]
-}
-
-fn is_level_separator(c: char) -> bool {
-    matches!(c, '>' | '›' | '»')
 }
 
 /// A canonical text as letters and as words.

@@ -1,7 +1,7 @@
 //! A vocabulary of category names, the entry that a dirty spelling stands for, and a memo of such matches.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -10,11 +10,21 @@ use rapidfuzz::distance::osa;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::canonical::{canonical, digits, fold};
-use super::name::{Name, Phrase, path_similarity};
+use super::name::{Name, Phrase, agreement, agreement_of_paths, similarity_of_paths};
 use super::similarity::{MAX_CHARS, distance, equal_but_for_accents, normalised};
 
 /// A runner-up this close to the winner makes a match ambiguous.
 const MIN_LEAD: f64 = 0.05;
+
+/// The same for the agreement of paths, see [`Name`]: their siblings share all levels but the last.
+const MIN_PATH_LEAD: f64 = 0.02;
+
+/// The last level of a path is no wording of one that is less similar.
+const MIN_LAST_LEVEL: f64 = 0.4;
+
+/// Both where the last level differs in a word that the vocabulary uses elsewhere.
+const MIN_PATH_LEAD_KNOWN: f64 = 0.05;
+const MIN_LAST_LEVEL_KNOWN: f64 = 0.5;
 
 /// Texts with fewer letters are not repaired by similarity, and nothing is repaired into them.
 const MIN_LETTERS: usize = 4;
@@ -176,8 +186,8 @@ pub struct Vocabulary {
 #[derive(Default)]
 struct Group {
     all: Vec<Candidate>,
-    /// Positions in `all` of paths.
-    paths: Vec<usize>,
+    /// Positions in `all` of paths, by the path above their last levels.
+    paths: BTreeMap<usize, Vec<usize>>,
 }
 
 /// The entry that a form of spelling belongs to.
@@ -198,10 +208,13 @@ struct Candidate {
 }
 
 #[derive(Clone, Copy)]
-struct Ranked {
+struct Ranked<'v> {
     similarity: f64,
-    entry: usize,
+    /// Of a path with a path, and by how much that of another must be less.
+    agreement: Option<f64>,
+    min_lead: f64,
     is_repairable: bool,
+    candidate: &'v Candidate,
 }
 
 impl Vocabulary {
@@ -259,7 +272,9 @@ impl Vocabulary {
         }
         for group in vocabulary.candidates.values_mut() {
             group.all.sort_by_key(|candidate| candidate.phrase.letters.len());
-            group.paths = (0..group.all.len()).filter(|&i| !group.all[i].levels.is_empty()).collect();
+            for (i, path) in group.all.iter().enumerate().filter(|(_, path)| !path.levels.is_empty()) {
+                group.paths.entry(path.above).or_default().push(i);
+            }
         }
         Ok(vocabulary)
     }
@@ -324,7 +339,13 @@ impl Vocabulary {
         if text.whole.letters.n_alphabetic() < MIN_LETTERS || text.len() > MAX_CHARS {
             return none;
         }
-        let mut podium = Podium { first: None, second: None, least: min_similarity - MIN_LEAD };
+        let least_agreement = agreement_of_paths(min_similarity) - MIN_LEAD;
+        let mut podium = Podium {
+            first: None,
+            second: None,
+            least: min_similarity - MIN_LEAD,
+            least_agreement: least_agreement.min(agreement_of_paths(min_similarity - MIN_LEAD)),
+        };
         self.rank_phrases(&text, group, min_similarity, &mut podium);
         if text.is_path() {
             self.rank_paths(&text, group, &mut podium);
@@ -334,18 +355,20 @@ impl Vocabulary {
             return none;
         }
         let second = podium.second;
-        let is_ambiguous =
-            second.is_some_and(|second| second.similarity + MIN_LEAD + ROUNDING >= best.similarity);
+        let is_ambiguous = second.is_some_and(|second| match (best.agreement, second.agreement) {
+            (Some(own), Some(other)) => other + best.min_lead + ROUNDING >= own,
+            _ => second.similarity + MIN_LEAD + ROUNDING >= best.similarity,
+        });
         Match {
-            entry: (!is_ambiguous).then_some(best.entry),
+            entry: (!is_ambiguous).then_some(best.candidate.entry),
             similarity: Some(best.similarity),
             rule: if is_ambiguous { Rule::Ambiguous } else { Rule::Typo },
-            runner_up: second.map(|second| second.entry),
+            runner_up: second.map(|second| second.candidate.entry),
         }
     }
 
     /// Compares as whole texts: all candidates, or for a path those that are none.
-    fn rank_phrases(&self, text: &Name, group: &Group, min_similarity: f64, podium: &mut Podium) {
+    fn rank_phrases<'v>(&self, text: &Name, group: &'v Group, min_similarity: f64, podium: &mut Podium<'v>) {
         let phrase = &text.whole;
         let comparator = osa::BatchComparator::new(phrase.letters.chars.iter().copied());
         for candidate in candidates_near(&group.all, text.len(), min_similarity) {
@@ -361,101 +384,119 @@ impl Vocabulary {
             let distance = phrase.distance_from(in_order, &candidate.phrase);
             if distance <= max_distance && phrase.may_be_typo_of(&candidate.phrase, distance, min_similarity)
             {
-                podium.add(normalised(distance, longer), candidate);
+                podium.add(Ranked {
+                    similarity: normalised(distance, longer),
+                    agreement: None,
+                    min_lead: MIN_LEAD,
+                    is_repairable: candidate.is_repairable,
+                    candidate,
+                });
             }
         }
     }
 
-    /// Whether the last level of a path can be another wording of `level`: one edit away, or different in words
-    /// that the vocabulary does not know. `dog toys` is no wording of `dog food` where toys are known.
-    fn may_mean(&self, text: &Phrase, level: &Phrase, similarity: f64) -> bool {
-        let edits = (1.0 - similarity) * text.letters.len().max(level.letters.len()) as f64;
-        edits <= 1.0 + ROUNDING
-            || text.words().iter().all(|word| {
-                !self.words.contains(word)
-                    || level.letters.chars.windows(word.len()).any(|letters| letters == &word[..])
-                    || level.words().iter().any(|other| distance(word, other) <= 1)
-            })
+    /// Whether a level has a word that is none of `level`, nor a letter away from one, but one of another level:
+    /// `dog toys` is hardly a wording of `dog food` where toys are known.
+    fn has_known_word(&self, text: &Phrase, level: &Phrase) -> bool {
+        text.words().iter().any(|word| {
+            self.words.contains(word)
+                && !level.letters.chars.windows(word.len()).any(|letters| letters == &word[..])
+                && !level.words().iter().any(|other| distance(word, other) <= 1)
+        })
     }
 
     /// Compares paths level by level; each level of the text with each level of the vocabulary at most once.
-    fn rank_paths(&self, text: &Name, group: &Group, podium: &mut Podium) {
+    fn rank_paths<'v>(&self, text: &Name, group: &'v Group, podium: &mut Podium<'v>) {
         let levels = text.phrases();
         let comparators: Vec<_> = levels
             .iter()
             .map(|level| osa::BatchComparator::new(level.letters.chars.iter().copied()))
             .collect();
         let mut known = vec![f64::NAN; levels.len() * self.levels.len()];
-        let mut known_above = vec![f64::NAN; self.above_of.len()];
-        let last = levels.len() - 1;
-        for candidate in group.paths.iter().map(|&path| &group.all[path]) {
-            let mut similarity_of = |i: usize, j: usize, least: f64| {
-                let level = candidate.levels[j];
-                let known = &mut known[i * self.levels.len() + level];
-                if known.is_nan() {
-                    let (own, other) = (&levels[i], &self.levels[level]);
-                    let longer = own.letters.len().max(other.letters.len());
-                    if normalised(own.distance_at_least(other) as f64, longer) < least {
-                        return f64::NEG_INFINITY;
-                    }
-                    let in_order = comparators[i].distance(other.letters.chars.iter().copied());
-                    *known = normalised(own.distance_from(in_order, other), longer);
+        let mut similarity_of = |i: usize, level: usize, least: f64| {
+            let known = &mut known[i * self.levels.len() + level];
+            if known.is_nan() {
+                let (own, other) = (&levels[i], &self.levels[level]);
+                let longer = own.letters.len().max(other.letters.len());
+                if normalised(own.distance_at_least(other) as f64, longer) < least {
+                    return f64::NEG_INFINITY;
                 }
-                *known
-            };
-            // The last levels weigh half, and a path that lacks one reaches half at most.
-            let end = candidate.levels.len() - 1;
-            let of_above = &mut known_above[candidate.above];
-            if of_above.is_nan() {
-                *of_above = path_similarity(last, end, |i, j| similarity_of(i, j, f64::NEG_INFINITY));
+                let in_order = comparators[i].distance(other.letters.chars.iter().copied());
+                *known = normalised(own.distance_from(in_order, other), longer);
             }
-            // The last levels weigh half; paths whose last levels are not compared reach half at most.
-            let least = match podium.least {
-                least if least > 0.5 => 2.0 * least - *of_above - ROUNDING,
-                _ => f64::NEG_INFINITY,
-            };
-            if least > 1.0 {
-                continue;
-            }
-            let of_last = similarity_of(last, end, least);
-            let last_level = &self.levels[candidate.levels[end]];
-            if of_last < least || !self.may_mean(&levels[last], last_level, of_last) {
-                continue;
-            }
-            let longer = candidate.phrase.letters.len().max(text.len());
-            let similarity = path_similarity(levels.len(), candidate.levels.len(), |i, j| {
-                similarity_of(i, j, f64::NEG_INFINITY)
-            });
-            let similarity = similarity.min(equal_but_for_accents(longer));
-            if similarity + ROUNDING >= podium.least {
-                podium.add(similarity, candidate);
+            *known
+        };
+        let last = levels.len() - 1;
+        let mut families: Vec<(f64, &Vec<usize>)> = Vec::with_capacity(group.paths.len());
+        for paths in group.paths.values() {
+            let (_, above) = group.all[paths[0]].levels.split_last().expect("a path");
+            let of_above = agreement(last, above.len(), |i, j| similarity_of(i, above[j], f64::NEG_INFINITY));
+            families.push((of_above, paths));
+        }
+        families.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (of_above, paths) in families {
+            for candidate in paths.iter().map(|&path| &group.all[path]) {
+                // The last levels weigh half; paths whose last levels are not paired reach half at most.
+                let least = match podium.least_agreement {
+                    least if least > 0.5 => 2.0 * least - of_above - ROUNDING,
+                    _ => f64::NEG_INFINITY,
+                };
+                if least > 1.0 {
+                    return;
+                }
+                let end = candidate.levels.len() - 1;
+                let of_last = similarity_of(last, candidate.levels[end], least);
+                if of_last < least {
+                    continue;
+                }
+                let agreement = agreement(levels.len(), candidate.levels.len(), |i, j| {
+                    similarity_of(i, candidate.levels[j], f64::NEG_INFINITY)
+                });
+                if agreement + ROUNDING < podium.least_agreement {
+                    continue;
+                }
+                let (own, other) = (&levels[last], &self.levels[candidate.levels[end]]);
+                let longer = own.letters.len().max(other.letters.len()) as f64;
+                let is_known = (1.0 - of_last) * longer > 1.0 + ROUNDING && self.has_known_word(own, other);
+                let least_last = if is_known { MIN_LAST_LEVEL_KNOWN } else { MIN_LAST_LEVEL };
+                let may_mean = of_last + ROUNDING >= least_last;
+                let longer = candidate.phrase.letters.len().max(text.len());
+                podium.add(Ranked {
+                    similarity: similarity_of_paths(agreement).min(equal_but_for_accents(longer)),
+                    agreement: Some(agreement),
+                    min_lead: if is_known { MIN_PATH_LEAD_KNOWN } else { MIN_PATH_LEAD },
+                    is_repairable: candidate.is_repairable && may_mean,
+                    candidate,
+                });
             }
         }
     }
 }
 
 /// The two most similar entries so far.
-struct Podium {
-    first: Option<Ranked>,
-    second: Option<Ranked>,
+struct Podium<'v> {
+    first: Option<Ranked<'v>>,
+    second: Option<Ranked<'v>>,
     /// What is below neither wins nor forbids.
     least: f64,
+    least_agreement: f64,
 }
 
-impl Podium {
-    fn add(&mut self, similarity: f64, candidate: &Candidate) {
-        let entry = candidate.entry;
-        let found = Ranked { similarity, entry, is_repairable: candidate.is_repairable };
+impl<'v> Podium<'v> {
+    fn add(&mut self, found: Ranked<'v>) {
         match self.first {
-            Some(first) if first.entry == entry => self.first = Some(better(found, Some(first))),
-            Some(first) if better(found, Some(first)).entry == entry => {
+            Some(first) if first.candidate.entry == found.candidate.entry => {
+                self.first = Some(better(found, Some(first)));
+            }
+            Some(first) if std::ptr::eq(better(found, Some(first)).candidate, found.candidate) => {
                 (self.first, self.second) = (Some(found), self.first);
             }
             Some(_) => self.second = Some(better(found, self.second)),
             None => self.first = Some(found),
         }
         if let Some(second) = self.second {
-            self.least = second.similarity;
+            self.least = self.least.max(second.similarity);
+            self.least_agreement = self.least_agreement.max(second.agreement.unwrap_or_default());
         }
     }
 }
@@ -470,10 +511,14 @@ fn candidates_near(group: &[Candidate], len: usize, min_similarity: f64) -> &[Ca
 }
 
 /// The more similar one; of equals the earlier entry, so that the order of comparison does not matter.
-fn better(found: Ranked, known: Option<Ranked>) -> Ranked {
+fn better<'v>(found: Ranked<'v>, known: Option<Ranked<'v>>) -> Ranked<'v> {
     match known {
         Some(known) if known.similarity > found.similarity => known,
-        Some(known) if known.similarity == found.similarity && known.entry <= found.entry => known,
+        Some(known)
+            if known.similarity == found.similarity && known.candidate.entry <= found.candidate.entry =>
+        {
+            known
+        }
         _ => found,
     }
 }
@@ -867,8 +912,9 @@ mod tests {
         assert_eq!(repaired("Home & Garden > Décor > Bowls and Vases"), Some(paths[5]));
         assert_eq!(repaired("Home & Garden > Vases & Bowls"), Some(paths[5]));
         assert_eq!(repaired("Vehicles & Parts › Aluminium Tyres"), Some(paths[6]));
-        assert_eq!(repaired("Animals & Pet Supplies > Dog Supplies > Dog Boots"), None);
+        assert_eq!(repaired("Animals & Pet Supplies > Dog Supplies > Bird Cages"), None);
         assert_eq!(repaired("Apparel & Accessories > Jewelry > Necklaces"), None);
+        assert_eq!(repaired("Apparel & Accessories > Jewelry"), None);
     }
 
     #[test]
@@ -899,16 +945,17 @@ mod tests {
                     decided += 1;
                     let entry = found.entry.expect("the entry of a repair");
                     assert_eq!(found.similarity, Some(similarity(&value, entries[entry])), "{value}");
-                    let last = |text: &str| {
-                        let text = canonical(text.rsplit('>').next().expect("a level")).expect("text");
-                        Phrase::new(&text).expect("letters")
+                    let phrases =
+                        |text: &str| Name::new(&canonical(text).expect("text")).expect("letters").phrases();
+                    let agreement_with = |entry: &str| {
+                        let (own, other) = (phrases(&value), phrases(entry));
+                        agreement(own.len(), other.len(), |i, j| own[i].similarity(&other[j]))
                     };
+                    let own = agreement_with(entries[entry]);
                     for (i, other) in entries.iter().enumerate().filter(|(i, _)| *i != entry) {
-                        let alike = similarity(&value, other);
-                        let of_last = last(&value).similarity(&last(other));
-                        let is_rival = prepared.may_mean(&last(&value), &last(other), of_last);
-                        let is_clear = alike + MIN_LEAD < found.similarity.expect("a figure") + ROUNDING;
-                        assert!(is_clear || !is_rival, "{value}: {} or {}", entries[entry], entries[i]);
+                        let of_other = agreement_with(other);
+                        let is_clear = of_other + MIN_PATH_LEAD < own + ROUNDING;
+                        assert!(is_clear, "{value}: {} or {}", entries[entry], entries[i]);
                     }
                 }
             }

@@ -157,7 +157,8 @@ def test_the_demonstration_runs_twice_and_loads_once(extension, tmp_path):
     command = [interpreter(CLI_VERSION), script, "--rows", "50000", "--folder", tmp_path, "--extension", extension]
     first, second = (subprocess.run(command, capture_output=True, text=True, encoding="utf-8") for _ in range(2))
     assert first.returncode == 0 and second.returncode == 0, first.stderr + second.stderr
-    assert "nothing new" in second.stdout and "nothing new" not in first.stdout
-    tables = [run.stdout.split("segments: who they are")[1] for run in (first, second)]
+    assert second.stdout.count("nothing new") == 2 and "nothing new" not in first.stdout
+    tables = [run.stdout.split("files that were loaded", 1)[1] for run in (first, second)]
     assert tables[0] == tables[1]
-    assert (tmp_path / "segments.svg").read_text(encoding="utf-8").startswith("<svg")
+    for picture in ("segments.svg", "player_segments.svg"):
+        assert (tmp_path / picture).read_text(encoding="utf-8").startswith("<svg")

@@ -8,11 +8,10 @@ from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 
 import pytest
-from test_marketplace import CLIENT
 
-from conftest import ROOT, TESTED_VERSIONS
+from conftest import TESTED_VERSIONS
+from worlds import World
 
-PIPELINE = ROOT / "sql" / "games"
 STEPS = ["10_clean", "20_kpi", "30_user_segments"]
 
 USERS = [
@@ -63,13 +62,8 @@ def rows_of(table, rows):
     return f"INSERT INTO raw.{table} VALUES {values};" if rows else ""
 
 
-class World:
-    """A database with raw tables as the load step makes them, used through one version of DuckDB."""
-
-    def __init__(self, folder, python, run_python):
-        self.folder = folder
-        self.python = python
-        self.run_python = run_python
+class Games(World):
+    """The steps behind 00_raw, over raw tables that `run` makes of rows."""
 
     def run(self, code, users=(), games=(), events=()):
         """Runs `code` after CLIENT and the rows; the value of its last line, an expression, comes back."""
@@ -88,15 +82,12 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
 {rows_of("events", events)}
 """
         (self.folder / "setup.sql").write_text(setup, encoding="utf-8")
-        client = CLIENT.format(pipeline=str(PIPELINE), steps=STEPS, folder=str(self.folder), tables=TABLES)
-        client += "con.execute(Path('setup.sql').read_text(encoding='utf-8'))\n"
-        *body, last = code.strip().splitlines()
-        return self.run_python(self.python, client + "\n".join([*body, f"print(json.dumps({last}))"]))
+        return super().run("con.execute(Path('setup.sql').read_text(encoding='utf-8'))\n" + code.strip())
 
 
 @pytest.fixture(params=TESTED_VERSIONS)
 def world(request, tmp_path, pythons, run_python):
-    return World(tmp_path, pythons[request.param], run_python)
+    return Games("games", STEPS, TABLES, tmp_path, pythons[request.param], run_python)
 
 
 # The clean layer
@@ -238,6 +229,8 @@ clean_events = rows(con, 'SELECT event_type, duration_seconds, device_type FROM 
         ["users", "age_range", "18_25", "18-25", "case", 1],
         ["users", "age_range", None, "unknown", "empty", 1],
         ["users", "registration_date", "29/02/2023", None, "invalid", 1],
+        ["users", "registration_date", None, None, "empty", 1],
+        ["users", "email", None, None, "empty", 2],
         ["users", "workout_frequency", "FLEXIBLE", "flexible", "case", 1],
         ["users", "workout_frequency", "maximl", "maximal", "typo", 1],
         ["users", "workout_frequency", "Unknown", "unknown", "case", 1],
@@ -269,6 +262,7 @@ clean_events = rows(con, 'SELECT event_type, duration_seconds, device_type FROM 
         ["events", "event_type", None, "unknown", "empty", 1],
         ["events", "duration_seconds", "-10", None, "negative", 2],
         ["events", "duration_seconds", "-0.5", None, "negative", 1],
+        ["events", "duration_seconds", None, None, "empty", 1],
         ["events", "duration_seconds", "1.5", None, "invalid", 1],
         ["events", "duration_seconds", "9999999999", None, "invalid", 1],
         ["events", "device_type", "tablet", "mobile", "synonym", 1],
@@ -1000,3 +994,73 @@ features = rows(con, 'SELECT DISTINCT feature FROM kpi.segment_profile')
     assert len(features) == 11 and not {"user_id", "favourite_game"} & {feature for (feature,) in features}
     assert [row[:2] for row in places] == [[row[0], row[-1]] for row in segments]
     assert (world.folder / "other.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+# Generated worlds, whose truth is known
+
+# What dirt does to a value, and the rule of clean.corrections that says so. A missing duration stays missing.
+RULES = {
+    "case": "case",
+    "typo": "typo",
+    "empty": "empty",
+    "synonym": "synonym",
+    "negative": "negative",
+    "bad time": "invalid",
+}
+
+GENERATE = """
+N_USERS, N_GAMES, N_EVENTS, DIRT = {users}, {games}, {events}, {dirt}
+made = dict(users=f'synthetic_users({{N_USERS}}, seed := 3', games=f'synthetic_games({{N_GAMES}}, seed := 3',
+            events=f'synthetic_game_events({{N_EVENTS}}, users := {{N_USERS}}, games := {{N_GAMES}}, seed := 3')
+for table, call in made.items():
+    con.execute(f"CREATE TABLE dirty_{{table}} AS SELECT * FROM {{call}}, dirt := {{DIRT}}, truth := true)")
+    con.execute(f"INSERT INTO raw.{{table}} SELECT COLUMNS(* EXCLUDE (dirt))::VARCHAR, 'a.csv' FROM dirty_{{table}}")
+"""
+
+
+def test_corrections_and_rejected_rows_are_the_dirt_that_was_made(world):
+    truth, corrections, rejected, counts = world.run(
+        GENERATE.format(users=20_000, games=400, events=1_000_000, dirt=0.04)
+        + """
+outcome = run(con, '10_clean')
+assert isinstance(outcome, list), outcome
+truth = [[t, *row] for t in made for row in rows(con, f'SELECT d.column_name, d.kind, count(*) FROM (SELECT unnest(dirt) AS d FROM dirty_{t}) GROUP BY ALL')]
+corrections = rows(con, 'SELECT table_name, column_name, rule, sum(row_count)::BIGINT FROM clean.corrections GROUP BY ALL')
+rejected = [[t, *row] for t in made for row in rows(con, f'SELECT reason, count(*) FROM clean.rejected_{t} GROUP BY ALL')]
+counts = [[t, *rows(con, f'SELECT (SELECT count(*) FROM clean.{t}), (SELECT count(*) FROM clean.rejected_{t})')[0]] for t in made]
+(truth, corrections, rejected, counts)
+"""
+    )
+    values = {
+        (table, column, RULES[kind]): n for table, column, kind, n in truth if kind in RULES and column != "event_time"
+    }
+    reasons = {(table, kind): n for table, column, kind, n in truth if kind not in RULES or column == "event_time"}
+    assert {tuple(row[:3]): row[3] for row in corrections} == values and len(values) > 25
+    assert {tuple(row[:2]): row[2] for row in rejected} == reasons and len(reasons) == 6
+    assert [sum(row[1:]) for row in counts] == [20_000, 400, 1_000_000]
+
+
+def test_what_is_repaired_is_what_stands_there_without_dirt(world):
+    differences, n_repaired = world.run(
+        GENERATE.format(users=3_000, games=400, events=100_000, dirt=0.3)
+        + """
+outcome = run(con, '10_clean')
+assert isinstance(outcome, list), outcome
+differences = []
+for table, key in dict(users='user_id', games='game_id', events='event_id').items():
+    con.execute(f"CREATE TABLE pure_{table} AS SELECT * FROM {made[table]}, dirt := 0)")
+    con.execute(f'CREATE OR REPLACE TABLE defects AS SELECT {key} AS id, unnest(dirt, recursive := true) FROM dirty_{table}')
+    for column in [c[0] for c in con.execute(f'FROM pure_{table} LIMIT 0').description if c[0] != key]:
+        cast = 'TIMESTAMP' if column == 'event_time' else 'VARCHAR'
+        wrong = con.execute(
+            f"SELECT count(*) FROM clean.{table} AS c JOIN pure_{table} AS p USING ({key}) LEFT JOIN defects AS d "
+            f"ON d.id = {key} AND d.column_name = '{column}' AND d.kind IN ('empty', 'negative', 'bad time') "
+            f"WHERE CASE WHEN d.id IS NULL THEN c.{column}::{cast} IS DISTINCT FROM p.{column}::{cast} "
+            f"ELSE coalesce(c.{column}::VARCHAR, 'unknown') <> 'unknown' END").fetchone()[0]
+        if wrong:
+            differences.append([table, column, wrong])
+repaired = rows(con, "SELECT sum(row_count)::BIGINT FROM clean.corrections WHERE rule IN ('case', 'typo', 'synonym')")
+(differences, repaired[0][0])
+"""
+    )
+    assert differences == [] and n_repaired > 20_000

@@ -1,4 +1,4 @@
-"""The raw layer of the pipeline `games` on every tested DuckDB: each file finds its table, and what the loader promises."""
+"""The raw layer of the pipeline `games` on every tested DuckDB: files and tables find their place; two worlds at once."""
 
 import pytest
 
@@ -161,6 +161,28 @@ con.execute("SET VARIABLE max_files = 2")
     assert summaries == [[2, 1], [1, 0], [0, 0]]
 
 
+def test_an_interruption_after_any_statement_leaves_all_tables_as_they_were(platform):
+    write_all(platform)
+    _, *before = platform.load()
+    platform.file("users.csv", COLUMNS["users"], *users(5))
+    platform.file("events.csv", COLUMNS["events"], *events(21), "cut")
+    interrupted, after = platform.run("""
+statements = len(con.extract_statements((PIPELINE / '00_raw.sql').read_text(encoding='utf-8')))
+before = state(con)
+for n in range(statements - 2, 0, -3):
+    run(con, '00_raw', statements=n)
+    try:
+        con.execute('ROLLBACK')
+    except Exception:
+        pass
+    assert state(con) == before, n
+run(con, '00_raw')
+(before, state(con))
+""")
+    assert list(interrupted.values()) == before
+    assert [len(after[f"raw.{name}"]) for name in COLUMNS] == [5, 3, 21] and len(after["raw.rejected_lines"]) == 1
+
+
 def test_runs_are_recorded(platform):
     write_all(platform)
     assert platform.run("""
@@ -308,4 +330,5 @@ together['games'] = {name: rows for name, rows in content(con, 'games_', 'main')
 (alone, together)
 """)
     assert alone["games"] == together["games"] and len(alone["games"]["raw.events"]) == 300
+    assert alone["games"]["main.user_segments"] and alone["marketplace"]["main.user_segments"]
     assert alone["marketplace"] == together["marketplace"] and len(alone["marketplace"]["raw.all_events"]) == 3000

@@ -162,6 +162,7 @@ changed = [run(con, '00_raw'), rows(con, 'SELECT count(*), count(DISTINCT event_
 """
     )
     assert len(from_files["raw.events"]) == 401 and len(from_files["raw.users"]) == 41
+    assert from_files["clean.events"] and from_files["kpi.monthly"] and from_files["main.user_segments"]
     assert from_tables == from_files
     assert again == [[3, 0, 0, 0, 0, "nothing new"]]
     assert changed == [[[3, 1, 0, 10, 0, "all files are loaded"]], [[10, 10]]]

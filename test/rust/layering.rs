@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("functions", &["ffi", "ml", "text", "synth", "plot", "scripts"], &["xxhash_rust"]),
     ("scripts", &[], &[]),
     ("ffi", &[], &["libduckdb_sys"]),
-    ("ml", &[], &["nalgebra", "rand_xoshiro"]),
+    ("ml", &[], &["nalgebra", "pulp", "rand_xoshiro"]),
     ("text", &[], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
     ("synth", &[], &["rand_distr", "rand_xoshiro"]),
     ("plot", &[], &["xxhash_rust"]),
@@ -29,6 +29,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 const CRATES: &[&str] = &[
     "libduckdb_sys",
     "nalgebra",
+    "pulp",
     "rand_distr",
     "rand_xoshiro",
     "rapidfuzz",

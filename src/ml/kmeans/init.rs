@@ -2,6 +2,7 @@
 
 use super::super::observations::{Block, Entry, mix};
 use super::super::scaling::Points;
+use super::super::simd::vectorize;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -19,9 +20,21 @@ impl Sample {
     /// The distinct rows with the lowest hashes: all, up to 20,000 or `n_clusters`.
     pub(super) fn draw(points: &Points, n_clusters: usize, seed: i64) -> Self {
         let wanted = n_clusters.max(SAMPLE_ROWS);
+        // Where most rows are distinct, this share of the hashes holds enough, and the others need no sorting.
+        let share = 1.1 * wanted as f64 / points.len() as f64;
+        if share < 0.5 {
+            let sample = Self::draw_below(points, wanted, seed, (share * u64::MAX as f64) as u64);
+            if sample.points.len() == wanted {
+                return sample;
+            }
+        }
+        Self::draw_below(points, wanted, seed, u64::MAX)
+    }
+
+    /// The `wanted` distinct rows with the lowest hashes, of those with a hash up to `highest`.
+    fn draw_below(points: &Points, wanted: usize, seed: i64, mut highest: u64) -> Self {
         let blocks = points.blocks.as_slice();
         let mut entries = Vec::new();
-        let mut highest = u64::MAX;
         let mut limit = 4 * wanted;
         for (index, block) in blocks.iter().enumerate() {
             let hashes = block.hashes(seed, false);
@@ -55,9 +68,13 @@ impl Sample {
                 }
             }
         }
+        if weights.iter().all(|&weight| weight == 1.0) {
+            weights.clear();
+        }
         let blocks = Entry::gather(&distinct, blocks, &weights, points.n_features);
         let is_whole = end.is_none() && highest == u64::MAX;
-        Self { points: Points { n_features: points.n_features, blocks }, is_whole }
+        let extents = points.extents.clone();
+        Self { points: Points { n_features: points.n_features, blocks, extents }, is_whole }
     }
 }
 
@@ -70,7 +87,7 @@ fn end_of_distinct(entries: &[Entry], blocks: &[Block], wanted: usize) -> Option
 /// `n_clusters` starting centroids, one after the other: greedy k-means++ with 2 + ln(k) candidates a step, as in
 /// scikit-learn. The points are in canonical order, so the draw is a function of their set.
 pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: usize) -> Vec<f64> {
-    let mut generator = Xoshiro256PlusPlus::seed_from_u64(mix(seed as u64 ^ mix(restart as u64)));
+    let mut draw = Draw::new(seed as u64 ^ mix(restart as u64));
     let weights = normalized_weights(points);
     let n_trials = 2 + (n_clusters as f64).ln() as usize;
     let mut chosen: Vec<usize> = Vec::with_capacity(n_clusters);
@@ -84,8 +101,7 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
         for _ in 0..n_draws {
             let row = if total > 0.0 {
-                let drawn = (generator.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * total;
-                cumulative.partition_point(|&sum| sum <= drawn).min(points.len() - 1)
+                draw.row(&cumulative)
             } else {
                 // All squared distances have underflown to 0.
                 (0..points.len()).find(|row| !chosen.contains(row)).unwrap_or(0)
@@ -110,6 +126,22 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
     centroids
 }
 
+/// Seeded draws of rows.
+pub(super) struct Draw(Xoshiro256PlusPlus);
+
+impl Draw {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(mix(seed)))
+    }
+
+    /// A row with a probability in proportion to its step in running sums.
+    pub(super) fn row(&mut self, cumulative: &[f64]) -> usize {
+        let total = cumulative.last().copied().unwrap_or(0.0);
+        let drawn = (self.0.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * total;
+        cumulative.partition_point(|&sum| sum <= drawn).min(cumulative.len() - 1)
+    }
+}
+
 /// Weights of the points, at most 1, so that potentials cannot overflow.
 fn normalized_weights(points: &Points) -> Vec<f64> {
     let weights: Vec<f64> =
@@ -127,7 +159,7 @@ fn cumulate(terms: impl Iterator<Item = f64>) -> Vec<f64> {
         .collect()
 }
 
-fn row_of(points: &Points, row: usize) -> Vec<f64> {
+pub(super) fn row_of(points: &Points, row: usize) -> Vec<f64> {
     let mut row = row;
     for block in &points.blocks {
         if row < block.rows() {
@@ -143,12 +175,18 @@ fn squared_distances(points: &Points, center: &[f64]) -> Vec<f64> {
     for block in &points.blocks {
         let start = distances.len();
         distances.resize(start + block.rows(), 0.0);
-        for (column, c) in block.columns().into_iter().zip(center) {
-            distances[start..]
-                .iter_mut()
-                .zip(column)
-                .for_each(|(distance, x)| *distance += (x - c) * (x - c));
-        }
+        let (distances, columns) = (&mut distances[start..], block.columns());
+        vectorize(
+            #[inline(always)]
+            || {
+                for (column, c) in columns.iter().zip(center) {
+                    distances
+                        .iter_mut()
+                        .zip(*column)
+                        .for_each(|(distance, x)| *distance += (x - c) * (x - c));
+                }
+            },
+        );
     }
     distances
 }

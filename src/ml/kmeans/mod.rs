@@ -2,13 +2,18 @@
 
 mod init;
 mod lloyd;
+mod metrics;
+mod nearest;
+mod restarts;
+mod sums;
 
 use super::observations::Observations;
 use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
-use super::threads::map_parts;
 use super::{Error, MAX_MAGNITUDE};
 use init::Sample;
-use lloyd::Run;
+use lloyd::{Prepared, Run};
+pub use metrics::Figures;
+use std::ops::RangeInclusive;
 
 /// How to fit a [`KMeans`].
 #[derive(Clone, Debug)]
@@ -64,60 +69,69 @@ pub struct KMeans {
 
 impl KMeans {
     /// Fits `n_clusters` centroids by Lloyd's algorithm, from the best of `n_init` starts by greedy k-means++
-    /// (D. Arthur, S. Vassilvitskii, 2007). Restarts work on the distinct rows, at most 20,000 of them, drawn by
-    /// hash; above that a run over all rows follows. Clusters are numbered by descending size, ties by centroid.
+    /// (D. Arthur, S. Vassilvitskii, 2007), improved by swaps of single centroids (P. Fränti, "Efficiency of random
+    /// swap clustering", 2018). Both work on the distinct rows, at most 20,000 of them, drawn by hash; above that a
+    /// run over all rows follows. Clusters are numbered by descending size, ties by centroid.
     /// `None` without a usable row.
     ///
     /// # Errors
     /// [`Error::TooFewDistinctRows`] and those of the scaling: [`Error::Missing`], [`Error::NegativeLog`],
     /// [`Error::TooLarge`], [`Error::WeightTooLarge`].
-    pub fn fit(observations: &Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
+    pub fn fit(observations: Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
         let n_clusters = options.n_clusters;
-        assert!(n_clusters > 0 && options.n_init > 0 && options.max_iter > 0, "options are checked before");
-        if observations.rows() == 0 {
+        let Some(fitting) = Fitting::new(observations, options)? else {
             return Ok(None);
-        }
-        let observations = observations.settled();
-        let (transform, points) =
-            fit_transform(&observations, options.scale, options.nulls, &options.log, options.n_threads)?;
-        let sample = Sample::draw(&points, n_clusters, options.seed);
-        if sample.points.len() < n_clusters {
-            return Err(Error::TooFewDistinctRows { n_distinct: sample.points.len(), n_clusters });
-        }
-        let n_features = transform.n_features();
-        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
-        let tolerance = options.tol * variance / n_features as f64;
-        let lloyd = |points: &Points, centroids: Vec<f64>, n_threads: usize| {
-            lloyd::run(points, centroids, options.max_iter, tolerance, n_threads)
         };
-
-        let whole = if sample.is_whole { &sample.points } else { &points };
+        let n_distinct = fitting.sample.points.len();
+        if n_distinct < n_clusters {
+            return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
+        }
+        let prepared = fitting.prepare();
         let run = if let Some(init) = &options.init {
             assert_eq!(init.centroids.len(), n_clusters, "one initial centroid for each cluster");
-            lloyd(whole, init.centroids_in(&transform)?, options.n_threads)
+            fitting.lloyd(prepared.whole(), init.centroids_in(&fitting.transform)?, options.n_threads)
         } else {
-            let mut restarts: Vec<usize> = (0..options.n_init).collect();
-            let best_of = |restarts: &mut [usize]| {
-                let runs = restarts.iter().map(|&restart| {
-                    let centroids = init::plus_plus(&sample.points, n_clusters, options.seed, restart);
-                    lloyd(&sample.points, centroids, 1)
-                });
-                best(runs)
-            };
-            let best = best(map_parts(&mut restarts, options.n_threads, best_of).into_iter());
-            if sample.is_whole { best } else { lloyd(&points, best.centroids, options.n_threads) }
+            fitting.run(&prepared, n_clusters)
         };
-        Ok(Some(Self::from_run(run, transform, &observations, points.n_samples(), options)))
+        let counts = [fitting.rows, fitting.skipped, fitting.points.n_samples()];
+        Ok(Some(Self::from_run(run, fitting.transform, counts, options)))
+    }
+
+    /// Figures of the fits with each number of clusters in `n_clusters`, which take the place of that in `options`;
+    /// `None` for a number above that of distinct rows. `None` without a usable row.
+    ///
+    /// # Errors
+    /// Those of the scaling, as in [`KMeans::fit`].
+    pub fn evaluate(
+        observations: Observations,
+        n_clusters: RangeInclusive<usize>,
+        options: &KMeansOptions,
+    ) -> Result<Option<Vec<Option<Figures>>>, Error> {
+        assert!(options.init.is_none(), "a start has one number of clusters");
+        let Some(fitting) = Fitting::new(observations, options)? else {
+            return Ok(None);
+        };
+        let prepared = fitting.prepare();
+        let means: Vec<f64> = fitting.points.extents.iter().map(|extent| extent.mean).collect();
+        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64;
+        let figures = |n_clusters| {
+            (n_clusters <= fitting.sample.points.len()).then(|| {
+                let run = fitting.run(&prepared, n_clusters);
+                let mut figures =
+                    metrics::figures(prepared.whole().blocks(), &run, &means, options.n_threads);
+                figures.inertia *= scale_up;
+                figures
+            })
+        };
+        Ok(Some(n_clusters.map(figures).collect()))
     }
 
     fn from_run(
         run: Run,
         transform: Transform,
-        observations: &Observations,
-        sampled: u64,
+        [rows, skipped, sampled]: [u64; 3],
         options: &KMeansOptions,
     ) -> Self {
-        let rows = observations.rows();
         let mut clusters: Vec<(Vec<f64>, u64)> =
             run.centroids.chunks(transform.n_features()).map(<[f64]>::to_vec).zip(run.sizes).collect();
         if options.init.is_none() {
@@ -133,7 +147,7 @@ impl KMeans {
             sizes: scale_up(&sizes, rows),
             inertia: if sampled == rows { run.inertia } else { run.inertia * (rows as f64 / sampled as f64) },
             rows,
-            skipped: observations.skipped(),
+            skipped,
             sampled,
             iterations: run.iterations,
             converged: run.converged,
@@ -158,7 +172,7 @@ impl KMeans {
         labels.resize(rows, 0);
         distances.clear();
         distances.resize(rows, 0.0);
-        lloyd::nearest(&columns, &self.centroids.concat(), labels, distances);
+        nearest::nearest(&columns, &self.centroids.concat(), labels, distances);
         for ((label, distance), &usable) in labels.iter_mut().zip(distances).zip(&scaled.usable) {
             if !usable {
                 (*label, *distance) = (u32::MAX, f64::NAN);
@@ -197,9 +211,78 @@ impl KMeans {
     }
 }
 
-/// The run of least inertia, the first of equals.
-fn best(runs: impl Iterator<Item = Run>) -> Run {
-    runs.reduce(|best, run| if run.inertia < best.inertia { run } else { best }).expect("at least one run")
+/// The rows of a fit, scaled, and the distinct ones that restarts work on.
+struct Fitting<'o> {
+    options: &'o KMeansOptions,
+    transform: Transform,
+    points: Points,
+    sample: Sample,
+    /// Usable rows, those that a sample left out included.
+    rows: u64,
+    skipped: u64,
+    /// The squared shift of all centroids at which a run ends.
+    tolerance: f64,
+}
+
+/// What Lloyd's algorithm reads of the sample, and of all rows where there are more.
+struct PreparedPair<'a> {
+    sample: Prepared<'a>,
+    rows: Option<Prepared<'a>>,
+}
+
+impl<'a> PreparedPair<'a> {
+    fn whole(&self) -> &Prepared<'a> {
+        self.rows.as_ref().unwrap_or(&self.sample)
+    }
+}
+
+impl<'o> Fitting<'o> {
+    fn new(observations: Observations, options: &'o KMeansOptions) -> Result<Option<Self>, Error> {
+        assert!(
+            options.n_clusters > 0 && options.n_init > 0 && options.max_iter > 0,
+            "options are checked before"
+        );
+        if observations.rows() == 0 {
+            return Ok(None);
+        }
+        let observations = observations.settled();
+        let (rows, skipped) = (observations.rows(), observations.skipped());
+        let (transform, points) =
+            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
+        let sample = Sample::draw(&points, options.n_clusters, options.seed);
+        let n_features = transform.n_features();
+        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
+        let tolerance = options.tol * variance / n_features as f64;
+        Ok(Some(Self { options, transform, points, sample, rows, skipped, tolerance }))
+    }
+
+    fn prepare(&self) -> PreparedPair<'_> {
+        let sample = Prepared::new(&self.sample.points, 1);
+        let is_whole = self.sample.is_whole;
+        let rows = (!is_whole).then(|| Prepared::new(&self.points, self.options.n_threads));
+        PreparedPair { sample, rows }
+    }
+
+    fn lloyd(&self, rows: &Prepared, centroids: Vec<f64>, n_threads: usize) -> Run {
+        lloyd::run(rows, centroids, self.options.max_iter, self.tolerance, n_threads)
+    }
+
+    /// The run over all rows from the best start that the sample gives.
+    fn run(&self, prepared: &PreparedPair, n_clusters: usize) -> Run {
+        let search = restarts::Search {
+            points: &self.sample.points,
+            is_whole: self.sample.is_whole,
+            n_clusters,
+            seed: self.options.seed,
+            n_threads: self.options.n_threads,
+            lloyd: |centroids| self.lloyd(&prepared.sample, centroids, 1),
+        };
+        let best = search.best(self.options.n_init);
+        match &prepared.rows {
+            None => best,
+            Some(rows) => self.lloyd(rows, best.centroids, self.options.n_threads),
+        }
+    }
 }
 
 /// Sizes of a sample's clusters in proportion to all `rows`, by the method of largest remainders.
@@ -222,7 +305,7 @@ mod tests {
     use super::*;
 
     fn fit(rows: &[Vec<f64>], options: &KMeansOptions) -> KMeans {
-        KMeans::fit(&observe(rows), options).expect("rows to fit").expect("a usable row")
+        KMeans::fit(observe(rows), options).expect("rows to fit").expect("a usable row")
     }
 
     fn scaled(model: &KMeans, rows: &[Vec<f64>]) -> Scaled {
@@ -260,14 +343,14 @@ mod tests {
     #[test]
     fn no_usable_row_has_no_model() {
         let nothing = observe(&column(&[f64::NAN, f64::INFINITY]));
-        assert_eq!(KMeans::fit(&nothing, &options(3, 1)), Ok(None));
+        assert_eq!(KMeans::fit(nothing, &options(3, 1)), Ok(None));
     }
 
     #[test]
     fn fewer_distinct_rows_than_clusters_are_an_error() {
         let rows = column(&[1.0, 2.0, 2.0, -0.0, 0.0, 0.0]);
         let error = Err(Error::TooFewDistinctRows { n_distinct: 3, n_clusters: 5 });
-        assert_eq!(KMeans::fit(&observe(&rows), &options(5, 1)), error);
+        assert_eq!(KMeans::fit(observe(&rows), &options(5, 1)), error);
         assert_eq!(fit(&rows, &options(3, 1)).inertia, 0.0);
     }
 
@@ -302,7 +385,7 @@ mod tests {
                 let log = vec![false; 4];
                 let options =
                     KMeansOptions { scale: Scale::Standard, n_init: 3, n_threads, log, ..options(9, 4) };
-                KMeans::fit(&observations, &options).expect("rows to fit").expect("a usable row")
+                KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row")
             };
         for memory in [MEMORY, 0] {
             let expected = fit(&weighted, 1, 2048, memory, 1);
@@ -326,7 +409,8 @@ mod tests {
             rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
         for scale in [Scale::None, Scale::Standard, Scale::MinMax] {
             let options = KMeansOptions { scale, init: None, ..options(6, 2) };
-            let weighted = KMeans::fit(&weighted, &options).expect("rows to fit").expect("a usable row");
+            let weighted =
+                KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect("a usable row");
             let repeated = fit(&copies, &options);
             let sorted = |model: &KMeans| {
                 let mut centroids = model.centroids.clone();
@@ -430,7 +514,7 @@ mod tests {
         assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
         assert_eq!(predict(&model, &rows).0, [1, 1, u32::MAX, 0, 0, 0]);
         let options = KMeansOptions { nulls: Nulls::Zero, ..options(2, 1) };
-        let model = KMeans::fit(&observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
+        let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
         assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
         assert_eq!(predict(&model, &rows).0.len(), 6);
     }

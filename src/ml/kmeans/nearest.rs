@@ -1,0 +1,392 @@
+//! The nearest centroid of each row: in doubles, and for a fit in single precision with a proof for each row.
+
+use super::super::exact_sum::scale_by_power;
+use super::super::observations::Block;
+use super::super::scaling::Extent;
+use super::super::simd::vectorize;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Doubles that fill two wide registers.
+const LANES: usize = 8;
+/// Rows that a step of the search takes on any processor: its columns are filled up to a multiple.
+const ROWS_TOGETHER: usize = 16;
+/// More than the underflow of all products of a row can lose.
+const UNDERFLOW: f32 = 1e-34;
+/// Centroids that share a load of the rows.
+const TILE: usize = 4;
+
+/// Index of the nearest centroid of each row of `columns` and its squared distance; of two at the same distance
+/// the lower one. Fit and predict share it, so their labels agree.
+pub(super) fn nearest(columns: &[&[f64]], centroids: &[f64], labels: &mut [u32], distances: &mut [f64]) {
+    vectorize(
+        #[inline(always)]
+        || {
+            let full = labels.len() / LANES * LANES;
+            let (full_labels, rest_labels) = labels.split_at_mut(full);
+            let (full_distances, rest_distances) = distances.split_at_mut(full);
+            let lanes = full_labels.chunks_exact_mut(LANES).zip(full_distances.chunks_exact_mut(LANES));
+            for (i, (labels, distances)) in lanes.enumerate() {
+                let load = |column: &[f64]| -> [f64; LANES] {
+                    *column[i * LANES..].first_chunk().expect("as many values as labels")
+                };
+                nearest_lanes(columns, centroids, load, labels, distances);
+            }
+            for (i, (label, distance)) in rest_labels.iter_mut().zip(rest_distances).enumerate() {
+                (*label, *distance) =
+                    nearest_of_row(columns.iter().map(|column| column[full + i]), centroids);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn nearest_lanes(
+    columns: &[&[f64]],
+    centroids: &[f64],
+    load: impl Fn(&[f64]) -> [f64; LANES],
+    labels: &mut [u32],
+    distances: &mut [f64],
+) {
+    let mut best = [f64::INFINITY; LANES];
+    // Labels as doubles share the mask of the comparison.
+    let mut best_label = [0.0; LANES];
+    for (cluster, centroid) in centroids.chunks_exact(columns.len()).enumerate() {
+        let mut squares = [0.0; LANES];
+        for (column, &c) in columns.iter().zip(centroid) {
+            let x = load(column);
+            for lane in 0..LANES {
+                squares[lane] += (x[lane] - c) * (x[lane] - c);
+            }
+        }
+        let label = cluster as f64;
+        for lane in 0..LANES {
+            let closer = squares[lane] < best[lane];
+            best[lane] = if closer { squares[lane] } else { best[lane] };
+            best_label[lane] = if closer { label } else { best_label[lane] };
+        }
+    }
+    for lane in 0..LANES {
+        labels[lane] = best_label[lane] as u32;
+        distances[lane] = best[lane];
+    }
+}
+
+/// The same for one row, to the bit.
+#[inline(always)]
+fn nearest_of_row(row: impl ExactSizeIterator<Item = f64> + Clone, centroids: &[f64]) -> (u32, f64) {
+    let mut best = (0, f64::INFINITY);
+    for (cluster, centroid) in (0..).zip(centroids.chunks_exact(row.len())) {
+        let squares = row.clone().zip(centroid).fold(0.0, |squares, (x, c)| squares + (x - c) * (x - c));
+        if squares < best.1 {
+            best = (cluster, squares);
+        }
+    }
+    best
+}
+
+/// Squared distances of a block's rows to their own centroids, to the bit as [`nearest`] has them.
+pub(super) fn own_distances(block: &Block, centroids: &[f64], labels: &[u32], distances: &mut Vec<f64>) {
+    let columns = block.columns();
+    let n_features = columns.len();
+    distances.clear();
+    distances.resize(labels.len(), 0.0);
+    vectorize(
+        #[inline(always)]
+        || {
+            for (feature, column) in columns.iter().enumerate() {
+                for ((distance, &x), &label) in distances.iter_mut().zip(*column).zip(labels) {
+                    let difference = x - centroids[label as usize * n_features + feature];
+                    *distance += difference * difference;
+                }
+            }
+        },
+    );
+}
+
+/// The two nearest centroids of each row of a block.
+#[derive(Default)]
+pub(super) struct TwoNearest {
+    /// Of the nearest, the lower one of two at the same distance.
+    pub(super) labels: Vec<u32>,
+    /// Squared distances to the nearest.
+    pub(super) first: Vec<f64>,
+    /// Squared distances to the second nearest; infinite where there is one centroid.
+    pub(super) second: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl TwoNearest {
+    pub(super) fn search(&mut self, block: &Block, centroids: &[f64]) {
+        /// Rows whose distances stay in the nearest cache.
+        const ROWS: usize = 256;
+        let columns = block.columns();
+        self.labels.clear();
+        self.labels.resize(block.rows(), 0);
+        for distances in [&mut self.first, &mut self.second] {
+            distances.clear();
+            distances.resize(block.rows(), f64::INFINITY);
+        }
+        self.squares.resize(ROWS, 0.0);
+        let parts =
+            self.labels.chunks_mut(ROWS).zip(self.first.chunks_mut(ROWS)).zip(self.second.chunks_mut(ROWS));
+        for (i, ((labels, first), second)) in parts.enumerate() {
+            let rows = i * ROWS..i * ROWS + labels.len();
+            let squares = &mut self.squares[..labels.len()];
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (cluster, centroid) in (0..).zip(centroids.chunks_exact(columns.len())) {
+                        squares.fill(0.0);
+                        for (column, c) in columns.iter().zip(centroid) {
+                            let column = &column[rows.clone()];
+                            squares
+                                .iter_mut()
+                                .zip(column)
+                                .for_each(|(square, x)| *square += (x - c) * (x - c));
+                        }
+                        for row in 0..squares.len() {
+                            let is_closer = squares[row] < first[row];
+                            let other = if is_closer { first[row] } else { squares[row] };
+                            second[row] = if other < second[row] { other } else { second[row] };
+                            first[row] = if is_closer { squares[row] } else { first[row] };
+                            labels[row] = if is_closer { cluster } else { labels[row] };
+                        }
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// How rows are brought to single precision: about the mean of each feature, by a power of two.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    means: Vec<f64>,
+    unit: f64,
+}
+
+impl Frame {
+    pub(super) fn new(extents: &[Extent]) -> Self {
+        let reach = extents.iter().map(|extent| (extent.max - extent.mean).max(extent.mean - extent.min));
+        let exponent = reach.fold(0.0, f64::max).max(1e-290).log2().ceil() as i32;
+        Self {
+            means: extents.iter().map(|extent| extent.mean).collect(),
+            unit: scale_by_power(1.0, -exponent),
+        }
+    }
+}
+
+/// The rows of a block in single precision, and the squares of their lengths there.
+#[derive(Debug)]
+pub(super) struct Shadow {
+    stride: usize,
+    columns: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl Shadow {
+    pub(super) fn new(block: &Block, frame: &Frame) -> Self {
+        let columns = block.columns();
+        let stride = block.rows().next_multiple_of(ROWS_TOGETHER) + ROWS_TOGETHER;
+        let mut shadow =
+            Self { stride, columns: vec![0.0; stride * columns.len()], squares: vec![0.0; stride] };
+        vectorize(
+            #[inline(always)]
+            || {
+                let shadows = shadow.columns.chunks_exact_mut(stride);
+                for ((column, mean), shadows) in columns.iter().zip(&frame.means).zip(shadows) {
+                    for ((&x, shadow), square) in column.iter().zip(shadows).zip(&mut shadow.squares) {
+                        *shadow = ((x - mean) * frame.unit) as f32;
+                        *square += *shadow * *shadow;
+                    }
+                }
+            },
+        );
+        shadow
+    }
+}
+
+/// Centroids as the search in single precision takes them.
+///
+/// The nearest centroid c of a row x is the one of greatest x c - c^2 / 2: one product for each feature. Its error
+/// in single precision is at most kappa (|x| |c| + c^2 / 2) with kappa = (n_features + 5) 2^-24. No centroid
+/// beyond |x| + D can be nearest, D being the distance to the best, so that with p = x^2 and D^2 = p - 2 best the
+/// error of all that matter is at most kappa (4.5 p - 4 best). A row whose two best scores are further apart than
+/// twice that has its proof; the others are searched again in doubles. The labels are those of [`nearest`], always.
+pub(super) struct Search<'a> {
+    centroids: &'a [f64],
+    n_features: usize,
+    /// Tiles of [`TILE`] centroids, feature by feature, the last one filled up with centroids that never win.
+    tiles: Vec<f32>,
+    /// -c^2 / 2 of each centroid.
+    offsets: Vec<f32>,
+    kappa: f32,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(centroids: &'a [f64], frame: &Frame) -> Self {
+        let n_features = frame.means.len();
+        let n_clusters = centroids.len() / n_features;
+        let n_tiles = n_clusters.div_ceil(TILE);
+        let mut tiles = vec![0.0; n_tiles * TILE * n_features];
+        let mut offsets = vec![f32::NEG_INFINITY; n_tiles * TILE];
+        for (cluster, centroid) in centroids.chunks_exact(n_features).enumerate() {
+            let tile = &mut tiles[cluster / TILE * TILE * n_features..];
+            let mut square = 0.0;
+            for (feature, (c, mean)) in centroid.iter().zip(&frame.means).enumerate() {
+                let c = (c - mean) * frame.unit;
+                tile[feature * TILE + cluster % TILE] = c as f32;
+                square += c * c;
+            }
+            offsets[cluster] = (-0.5 * square) as f32;
+        }
+        // Twice what is needed, for the rounding of the bound itself.
+        let kappa = 2.0 * (n_features + 5) as f32 * f32::EPSILON / 2.0;
+        Self { centroids, n_features, tiles, offsets, kappa }
+    }
+
+    /// The labels of a block's rows.
+    pub(super) fn labels(&self, block: &Block, shadow: &Shadow, labels: &mut Vec<u32>) {
+        let mut found = vec![0.0; block.rows().next_multiple_of(ROWS_TOGETHER)];
+        Arch::new().dispatch(SearchRows { search: self, shadow, found: &mut found });
+        labels.clear();
+        labels.extend(found.iter().take(block.rows()).map(|&label| label as u32));
+        for (row, _) in found.iter().take(block.rows()).enumerate().filter(|&(_, &label)| label < 0.0) {
+            labels[row] = nearest_of_row(block.row(row), self.centroids).0;
+        }
+    }
+}
+
+/// The search over the rows of a block. `found` takes the labels, -1 for a row without a proof; labels as floats
+/// share the mask of the comparison.
+struct SearchRows<'a> {
+    search: &'a Search<'a>,
+    shadow: &'a Shadow,
+    found: &'a mut [f32],
+}
+
+impl WithSimd for SearchRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { search, shadow, found } = self;
+        let columns = shadow.columns.as_slice();
+        let (found, _) = S::as_mut_simd_f32s(found);
+        let (squares, _) = S::as_simd_f32s(&shadow.squares);
+        let kappa = simd.splat_f32s(search.kappa);
+        let lowest = simd.splat_f32s(f32::NEG_INFINITY);
+        for (i, found) in found.chunks_exact_mut(2).enumerate() {
+            let start = i * 2 * S::F32_LANES;
+            let mut best = [lowest; 2];
+            let mut second = [lowest; 2];
+            let mut label = [simd.splat_f32s(0.0); 2];
+            let mut cluster = 0.0;
+            let tiles = search.tiles.chunks_exact(TILE * search.n_features);
+            for (coefficients, offsets) in tiles.zip(search.offsets.as_chunks::<TILE>().0) {
+                let mut scores = offsets.map(|offset| [simd.splat_f32s(offset); 2]);
+                let (coefficients, _) = coefficients.as_chunks::<TILE>();
+                for (column, coefficients) in columns.chunks_exact(shadow.stride).zip(coefficients) {
+                    let (x, _) = S::as_simd_f32s(&column[start..start + 2 * S::F32_LANES]);
+                    let x = [x[0], x[1]];
+                    for (scores, &c) in scores.iter_mut().zip(coefficients) {
+                        let c = simd.splat_f32s(c);
+                        scores[0] = simd.mul_add_e_f32s(x[0], c, scores[0]);
+                        scores[1] = simd.mul_add_e_f32s(x[1], c, scores[1]);
+                    }
+                }
+                for scores in scores {
+                    let this = simd.splat_f32s(cluster);
+                    for lane in 0..2 {
+                        let is_better = simd.greater_than_f32s(scores[lane], best[lane]);
+                        second[lane] = simd.max_f32s(second[lane], simd.min_f32s(best[lane], scores[lane]));
+                        label[lane] = simd.select_f32s(is_better, this, label[lane]);
+                        best[lane] = simd.max_f32s(best[lane], scores[lane]);
+                    }
+                    cluster += 1.0;
+                }
+            }
+            for lane in 0..2 {
+                // kappa (4.5 p - 4 best), and what underflows.
+                let reach = simd.sub_f32s(
+                    simd.mul_f32s(simd.splat_f32s(4.5), squares[2 * i + lane]),
+                    simd.mul_f32s(simd.splat_f32s(4.0), best[lane]),
+                );
+                let error = simd.add_f32s(simd.mul_f32s(kappa, reach), simd.splat_f32s(UNDERFLOW));
+                let lead = simd.sub_f32s(best[lane], second[lane]);
+                // Not true where one of them is no number.
+                let is_proven = simd.greater_than_f32s(lead, simd.add_f32s(error, error));
+                found[lane] = simd.select_f32s(is_proven, label[lane], simd.splat_f32s(-1.0));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::scaling::{Nulls, Points, Scale, fit_transform};
+    use super::super::super::test_data::{Random, blobs, observe};
+    use super::*;
+
+    fn points(rows: &[Vec<f64>]) -> Points {
+        let log = vec![false; rows[0].len()];
+        fit_transform(observe(rows), Scale::None, Nulls::Skip, &log, 1).expect("rows to scale").1
+    }
+
+    /// The labels by both ways, and how many rows had to be searched again.
+    fn compare(rows: &[Vec<f64>], centroids: &[Vec<f64>]) -> usize {
+        let (points, centroids) = (points(rows), centroids.concat());
+        let frame = Frame::new(&points.extents);
+        let search = Search::new(&centroids, &frame);
+        let mut n_doubtful = 0;
+        for block in &points.blocks {
+            let shadow = Shadow::new(block, &frame);
+            let mut labels = Vec::new();
+            search.labels(block, &shadow, &mut labels);
+            let (mut expected, mut distances) = (vec![0; block.rows()], vec![0.0; block.rows()]);
+            nearest(&block.columns(), &centroids, &mut expected, &mut distances);
+            assert_eq!(labels, expected);
+            let mut own = Vec::new();
+            own_distances(block, &centroids, &labels, &mut own);
+            assert_eq!(own, distances);
+            let mut found = vec![0.0; block.rows().next_multiple_of(ROWS_TOGETHER)];
+            Arch::new().dispatch(SearchRows { search: &search, shadow: &shadow, found: &mut found });
+            n_doubtful += found[..block.rows()].iter().filter(|&&label| label < 0.0).count();
+        }
+        n_doubtful
+    }
+
+    #[test]
+    fn labels_of_single_precision_are_those_of_doubles() {
+        let mut random = Random::new(1);
+        for case in 0..60 {
+            let n_features = 1 + random.below(20);
+            let n_clusters = 1 + random.below(70);
+            let mut rows = blobs(case, 1 + random.below(5000), n_features, 1 + random.below(9));
+            // Offsets, units and outliers that single precision alone could not bear.
+            let (offset, unit) = ([0.0, 1e9, -1e4][random.below(3)], [1.0, 1e-20, 1e30][random.below(3)]);
+            rows.iter_mut().flatten().for_each(|x| *x = (*x + offset) * unit);
+            if case % 4 == 0 {
+                rows[0][0] = 1e12 * unit;
+            }
+            let centroids: Vec<Vec<f64>> =
+                (0..n_clusters).map(|_| rows[random.below(rows.len())].clone()).collect();
+            compare(&rows, &centroids);
+        }
+    }
+
+    #[test]
+    fn rows_between_two_centroids_go_to_the_lower_one() {
+        // Half of the rows are as near to one centroid as to another, and some centroids are equal.
+        let rows: Vec<Vec<f64>> = (0..4000).map(|i| vec![f64::from(i % 9), f64::from(i % 5)]).collect();
+        let centroids = [[4.0, 2.0], [0.0, 2.0], [8.0, 2.0], [4.0, 2.0]].map(|c| c.to_vec());
+        assert!(compare(&rows, &centroids) > 1000);
+    }
+
+    #[test]
+    fn few_rows_are_in_doubt() {
+        let rows = blobs(2, 20_000, 8, 1);
+        let n_doubtful = compare(&rows, &rows[..16]);
+        assert!(n_doubtful < 20, "{n_doubtful}");
+    }
+}
