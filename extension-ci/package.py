@@ -2,8 +2,10 @@
 
     python3 extension-ci/package.py --library target/release/libamazing.so
 
-writes build/release/amazing.duckdb_extension for `LOAD '<path>'`, and
-build/repo/<duckdb version>/<platform>/amazing.duckdb_extension.gz for `INSTALL amazing FROM 'build/repo'`.
+writes build/release/amazing.duckdb_extension, the copy of the stable C API for `LOAD '<path>'` in every release,
+build/release/v2/amazing.duckdb_extension, the copy of the C API v2 for the releases that are marked so, and
+build/repo/<duckdb version>/<platform>/amazing.duckdb_extension.gz with the copy that suits each release, for
+`INSTALL amazing FROM 'build/repo'`.
 """
 
 import argparse
@@ -18,10 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS_FILE = Path(__file__).resolve().parent / "duckdb_versions.txt"
 
-# DuckDB derives the name of the entry point (amazing_init_c_api) from the name of the file.
+# DuckDB derives the name of the entry point (amazing_init_c_api, amazing_init_c_api_v2) from the name of the file.
 FILE_NAME = "amazing.duckdb_extension"
 ABI_TYPE = "C_STRUCT"
 C_API_VERSION = "v1.2.0"
+# The C API v2 is not stable: a copy of it names the one release of DuckDB that loads it.
+V2_ABI_TYPE = "C_STRUCT_UNSTABLE"
 
 FIELD_BYTES = 32
 SIGNATURE_BYTES = 256
@@ -73,18 +77,27 @@ def crate_version():
     return re.search(r'^version\s*=\s*"([^"]+)"', package, re.MULTILINE).group(1)
 
 
-def duckdb_versions(tested_only=False):
-    """The DuckDB releases of duckdb_versions.txt, oldest first, each with its leading `v`."""
+MARKS = ("tested", "c-api-v2")
+
+
+def duckdb_versions(*marks):
+    """The DuckDB releases of duckdb_versions.txt that have all `marks`, oldest first, each with its leading `v`."""
     versions = []
     for line in VERSIONS_FILE.read_text(encoding="utf-8").splitlines():
         words = line.split("#", 1)[0].split()
         if not words:
             continue
-        if not re.fullmatch(r"v\d+\.\d+\.\d+", words[0]) or words[1:] not in ([], ["tested"]):
-            raise SystemExit(f"{VERSIONS_FILE.name}: expected `v<major>.<minor>.<patch> [tested]`, found `{line}`")
-        if words[1:] or not tested_only:
+        if not re.fullmatch(r"v\d+\.\d+\.\d+", words[0]) or set(words[1:]) - set(MARKS):
+            raise SystemExit(f"{VERSIONS_FILE.name}: expected `v<major>.<minor>.<patch> {MARKS}`, found `{line}`")
+        if set(marks) <= set(words):
             versions.append(words[0])
     return versions
+
+
+def v2_path(build, kind, duckdb_version):
+    """Where the copy for one release with the C API v2 lies: the newest of them without its version."""
+    is_newest = duckdb_version == duckdb_versions("c-api-v2")[-1]
+    return build / kind / ("v2" if is_newest else f"v2-{duckdb_version}") / FILE_NAME
 
 
 def write_atomically(path, content):
@@ -116,17 +129,29 @@ def main():
         raise SystemExit(f"package.py: {arguments.library} does not exist; run `cargo build --release` first")
     version = "v" + crate_version()
     platform = arguments.platform or platform_of(host_triple())
-    extension = arguments.library.read_bytes() + footer(version, platform)
+    library = arguments.library.read_bytes()
 
-    path = arguments.build / arguments.kind / FILE_NAME
-    write_atomically(path, extension)
-    print(f"{os.path.relpath(path)}: amazing {version} for {platform}, {len(extension) / 1e6:.1f} MB")
+    def write(path, **stamp):
+        content = library + footer(version, platform, **stamp)
+        write_atomically(path, content)
+        names = f"{stamp['c_api_version']} alone" if stamp else "every supported DuckDB"
+        print(f"{os.path.relpath(path)}: amazing {version} for {names}, {platform}, {len(content) / 1e6:.1f} MB")
+        return content
+
+    stable = write(arguments.build / arguments.kind / FILE_NAME)
+    copies = {
+        name: write(v2_path(arguments.build, arguments.kind, name), abi_type=V2_ABI_TYPE, c_api_version=name)
+        for name in duckdb_versions("c-api-v2")
+    }
 
     if arguments.kind == "release":
-        compressed = gzip.compress(extension, compresslevel=6, mtime=0)
+        compressed = {
+            content: gzip.compress(content, compresslevel=6, mtime=0) for content in {stable, *copies.values()}
+        }
         versions = duckdb_versions()
-        for duckdb_version in versions:
-            write_atomically(arguments.build / "repo" / duckdb_version / platform / (FILE_NAME + ".gz"), compressed)
+        for name in versions:
+            path = arguments.build / "repo" / name / platform / (FILE_NAME + ".gz")
+            write_atomically(path, compressed[copies.get(name, stable)])
         print(f"{os.path.relpath(arguments.build / 'repo')}: DuckDB {versions[0]} to {versions[-1]}")
 
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import package
 
@@ -77,10 +78,15 @@ def python(version):
 
 def suites(extension):
     yield Suite("cargo", ["cargo", "test", "--no-fail-fast"], count_cargo)
-    for version in package.duckdb_versions(tested_only=True):
+    for version in package.duckdb_versions("tested"):
         version = version.lstrip("v")
         runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, "test/sql"]
         yield Suite(f"sql-{version}", runner, count_words)
+    for version in package.duckdb_versions("tested", "c-api-v2"):
+        copy = package.v2_path(Path(extension).parent.parent, Path(extension).parent.name, version)
+        version = version.lstrip("v")
+        runner = [python(version), "extension-ci/sqllogictest.py", "--bare-names", "--extension", copy, "test/sql"]
+        yield Suite(f"sql-{version}-v2", runner, count_words)
     options = "-q -rs -p no:cacheprovider -n 2 --dist loadgroup test/python".split()
     pytest = [python(PYTEST_VERSION), "-m", "pytest", *options]
     yield Suite("python", pytest, count_words, environment={"AMAZING_EXTENSION": extension})
@@ -103,7 +109,7 @@ def node_suite(extension):
 def run(suite):
     """Runs a suite, prints its line, and returns its counts."""
     if suite.missing:
-        print(f"{suite.name:<10} skipped: {suite.missing}", flush=True)
+        print(f"{suite.name:<12} skipped: {suite.missing}", flush=True)
         return Counts(skipped=1)
     log = LOGS / f"{suite.name}.log"
     started = time.monotonic()
@@ -130,9 +136,9 @@ def run(suite):
         counts.failed = 1
     if counts.failed:
         print(output.rstrip())
-    print(f"{suite.name:<10} {counts}{note}, {time.monotonic() - started:.1f} s", flush=True)
+    print(f"{suite.name:<12} {counts}{note}, {time.monotonic() - started:.1f} s", flush=True)
     for line in re.findall(r"^(?:SKIPPED|skipped) .*$", output, re.MULTILINE):
-        print(f"           {line}")
+        print(f"             {line}")
     return counts
 
 

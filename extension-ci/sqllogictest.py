@@ -44,6 +44,13 @@ SORT_STYLES = ("nosort", "rowsort", "sort", "valuesort")
 SLEEP_SECONDS = {"second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "nanosecond": 1e-9}
 INTEGERS = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$")
 FLOAT_TOLERANCE = 1e-6
+# A relation that is called by its full name.
+RELATION = re.compile(r"\bamz\.(?=\w+\()")
+
+
+def bare_names(sql):
+    """The same SQL with relations called by their bare names, as they are where the system catalog has them."""
+    return RELATION.sub("", sql)
 
 
 class BadTest(Exception):
@@ -239,9 +246,10 @@ def read_query(number, parameters, sql, expected, conditions):
 class Session:
     """One test file at work: its database, connections, loop variables and temporary folder."""
 
-    def __init__(self, duckdb, extension, folder, report):
+    def __init__(self, duckdb, extension, folder, report, bare):
         self.duckdb = duckdb
         self.extension = extension
+        self.bare = bare
         self.report = report
         self.replacements = {"__TEST_DIR__": folder, "{TEST_DIR}": folder, "__WORKING_DIRECTORY__": str(Path.cwd())}
         self.variables = {}
@@ -278,7 +286,7 @@ class Session:
             text = text.replace(name, value)
         for name, value in self.variables.items():
             text = text.replace("${" + name + "}", value)
-        return text
+        return bare_names(text) if self.bare else text
 
     def run(self, nodes):
         for node in nodes:
@@ -487,7 +495,7 @@ def table(values, n_columns, most=40):
     return "\n".join("  " + row for row in rows[:most] + more)
 
 
-def work(path, extension, folder):
+def work(path, extension, folder, bare):
     """Runs one file in this process and writes what happens as JSON lines to standard output."""
 
     # Standard output is for the events alone; what DuckDB prints (a progress bar) goes where the complaints go.
@@ -504,7 +512,7 @@ def work(path, extension, folder):
         return
     import duckdb
 
-    session = Session(duckdb, extension, folder, report)
+    session = Session(duckdb, extension, folder, report, bare)
     try:
         session.run(nodes)
     except Skipped as reason:
@@ -529,12 +537,13 @@ class Outcome:
     skipped: str = ""
 
 
-def run_file(path, extension, timeout):
+def run_file(path, extension, timeout, bare):
     """Runs one file in a process of its own; that process dying or hanging is a failure of the record in progress."""
     outcome = Outcome(str(path))
     # The folder is made and removed here, because a process that dies leaves its own behind.
     with tempfile.TemporaryDirectory(prefix="sqllogictest", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-X", "utf8", __file__, str(path), "--extension", str(extension), "--worker", folder]
+        command += ["--bare-names"] if bare else []
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
         )
@@ -569,10 +578,10 @@ def run_file(path, extension, timeout):
     return outcome
 
 
-def run_files(paths, extension=EXTENSION, timeout=300, jobs=2):
+def run_files(paths, extension=EXTENSION, timeout=300, jobs=2, bare=False):
     """The outcome of each file, in the order of `paths`."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(lambda path: run_file(path, extension, timeout), paths))
+        return list(pool.map(lambda path: run_file(path, extension, timeout, bare), paths))
 
 
 def message(path, line, what, sql=""):
@@ -587,18 +596,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", type=Path, help="test files and folders of them (*.test)")
     parser.add_argument("--extension", type=Path, default=EXTENSION, help="what `require amazing` loads")
+    parser.add_argument("--bare-names", action="store_true", help="call relations by their bare names, without `amz.`")
     parser.add_argument("--jobs", type=int, default=2, help="files run at once (default: 2)")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one file may take (default: 300)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        work(arguments.paths[0], arguments.extension, arguments.worker)
+        work(arguments.paths[0], arguments.extension, arguments.worker, arguments.bare_names)
         return 0
 
     paths = []
     for path in arguments.paths or [ROOT / "test" / "sql"]:
         paths += sorted(path.rglob("*.test")) if path.is_dir() else [path]
-    outcomes = run_files(paths, arguments.extension, arguments.timeout, arguments.jobs)
+    outcomes = run_files(paths, arguments.extension, arguments.timeout, arguments.jobs, arguments.bare_names)
     for outcome in outcomes:
         if outcome.skipped:
             print(f"skipped {os.path.relpath(outcome.path)}: {outcome.skipped}")

@@ -619,7 +619,7 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
                 AND __f.comment LIKE 'amazing %'
                 AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
         ) AS stale_macros
-    FROM system.main.amazing_info() AS __i;
+    FROM system.main.amazing_session() AS __i;
 
 COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ffi::{Library, Registry, Result, SqlType};
+use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
     Example, Function, Kind, activity, category, files, games, generators, introspection, kmeans, options,
@@ -46,6 +46,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &games::SYNTHETIC_GAME_EVENTS,
     &introspection::AMAZING_FUNCTIONS,
     &introspection::AMAZING_SCRIPTS,
+    &introspection::AMAZING_SESSION,
     &introspection::AMAZING_INFO,
     &introspection::AMAZING_INFO_RELATION,
 ];
@@ -63,9 +64,47 @@ impl Library for Catalog {
         Ok(())
     }
 
+    fn relations(&self) -> Vec<Relation> {
+        let relation =
+            |m: scripts::Macro<'static>| Relation { name: m.name, parameters: m.defaults, body: m.body };
+        scripts::macros().into_iter().map(relation).collect()
+    }
+
     fn macro_statements(&self, catalog: &str) -> Vec<String> {
         macro_statements(&format!("{catalog}.main."))
     }
+
+    fn documentation(&self, name: &str, is_relation: bool) -> Documentation {
+        let function = FUNCTIONS
+            .iter()
+            .find(|f| f.signature.name == name && (f.kind == Kind::Relation) == is_relation)
+            .unwrap_or_else(|| panic!("{name} is in the catalog"));
+        Documentation {
+            description: function.description,
+            // The API has room for documentation where relations need no catalog of their own.
+            examples: function.examples.iter().map(|example| example.sql.replace("amz.", "")).collect(),
+            category: category(function),
+        }
+    }
+}
+
+/// The subject of a function, from the beginning of its name.
+fn category(function: &Function) -> &'static str {
+    const SUBJECTS: &[(&str, &str)] = &[
+        ("kmeans", "clustering"),
+        ("segment", "clustering"),
+        ("feature", "clustering"),
+        ("pca", "principal components"),
+        ("category", "category repair"),
+        ("normalize_category", "category repair"),
+        ("scatter", "plots"),
+        ("content", "files"),
+        ("file", "files"),
+        ("synthetic", "synthetic data"),
+        ("amazing", "introspection"),
+    ];
+    let subject = SUBJECTS.iter().find(|(beginning, _)| function.signature.name.starts_with(beginning));
+    subject.map_or(function.kind.name(), |(_, subject)| *subject)
 }
 
 /// Statements that create every relation under `prefix`, and its comment with version and description.
@@ -95,12 +134,19 @@ fn relation(name: &str) -> &'static Function {
         .unwrap_or_else(|| panic!("the macro {name} is in the catalog"))
 }
 
+/// SQL that calls relations by their bare names: those of the current database, once `install` ran.
+fn bare_names(sql: &str) -> String {
+    sql.replace("amz.", "")
+}
+
 /// The statements of a pipeline with the script that each comes from; `install` first. The schemas get `prefix`.
 pub fn pipeline_statements(pipeline: &Pipeline, prefix: &str) -> Vec<(&'static str, String)> {
     let mut rows: Vec<_> = macro_statements("").into_iter().map(|statement| ("install", statement)).collect();
     for (name, sql) in pipeline.all_steps() {
         rows.extend(
-            scripts::statements(&sql).into_iter().map(|sql| (name, scripts::prefix_schemas(sql, prefix))),
+            scripts::statements(&bare_names(&sql))
+                .into_iter()
+                .map(|sql| (name, scripts::prefix_schemas(sql, prefix))),
         );
     }
     rows
@@ -144,7 +190,7 @@ pub fn returns(function: &Function) -> String {
 pub fn reference() -> String {
     let mut text = String::from(
         "# Functions\n\nGenerated from the catalog (`make docs`). Relations live in the catalog `amz` after `LOAD \
-         amazing`, or under their bare names where `sql/install.sql` ran. Every example is run by the tests.\n",
+         amazing`, and under their bare names in DuckDB 2.0 and where `sql/install.sql` ran. Every example is run by the tests.\n",
     );
     for (kind, title) in [
         (Kind::Relation, "Relations"),
@@ -228,7 +274,7 @@ pub fn build_script(pipeline: &Pipeline) -> String {
         install_script()
     );
     for (_, sql) in pipeline.all_steps() {
-        let _ = write!(text, "\n{sql}");
+        let _ = write!(text, "\n{}", bare_names(&sql));
     }
     text
 }

@@ -150,6 +150,10 @@ pub struct Macro<'a> {
     pub name: &'a str,
     /// What stands between the parentheses, on one line.
     pub parameters: String,
+    /// Its parameters in order, each with its default where it has one.
+    pub defaults: Vec<(&'a str, Option<&'a str>)>,
+    /// The query behind `AS TABLE`.
+    pub body: &'a str,
     /// The whole statement.
     pub statement: &'a str,
 }
@@ -161,7 +165,7 @@ pub fn macros() -> Vec<Macro<'static>> {
 
 /// # Panics
 /// When the statement is not one of a macro: an error in our own files.
-fn parse_macro(statement: &str) -> Macro<'_> {
+fn parse_macro<'a>(statement: &'a str) -> Macro<'a> {
     let rest = statement.strip_prefix(CREATE).expect("files in sql/functions hold macros only");
     let (name, rest) = rest.split_once('(').expect("a macro has parameters");
     let mut depth = 1;
@@ -175,7 +179,24 @@ fn parse_macro(statement: &str) -> Macro<'_> {
         .expect("parentheses are closed");
     let words: Vec<&str> = rest[..end].split_whitespace().collect();
     let parameters = words.join(" ").trim_end_matches(',').to_string();
-    Macro { name, parameters, statement }
+    let default = |parameter: &'a str| match parameter.split_once(":=") {
+        Some((name, default)) => (name.trim(), Some(default.trim())),
+        None => (parameter.trim(), None),
+    };
+    let defaults = cut_at_commas(&rest[..end]).into_iter().map(default).collect();
+    let body = rest[end + 1..].trim_start().strip_prefix("AS TABLE").expect("macros are relations").trim();
+    Macro { name, parameters, defaults, body, statement }
+}
+
+/// The parts of a list, cut at commas outside of parentheses and quotes; none that is empty.
+fn cut_at_commas(list: &str) -> Vec<&str> {
+    let (mut depth, mut quoted) = (0, false);
+    let outside = |c: char| {
+        quoted ^= c == '\'';
+        depth += i32::from(matches!(c, '(' | '[' | '{')) - i32::from(matches!(c, ')' | ']' | '}'));
+        c == ',' && depth == 0 && !quoted
+    };
+    list.split(outside).map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
 /// The statements of a script: cut at semicolons outside of quotes and comments, without the comments before each.
@@ -313,5 +334,7 @@ mod tests {
         let sql = "CREATE OR REPLACE MACRO f(\n    source,\n    k := 5,\n    n := (1 + 2)\n) AS TABLE\n    SELECT 1";
         let parsed = parse_macro(sql);
         assert_eq!((parsed.name, parsed.parameters.as_str()), ("f", "source, k := 5, n := (1 + 2)"));
+        assert_eq!(parsed.defaults, [("source", None), ("k", Some("5")), ("n", Some("(1 + 2)"))]);
+        assert_eq!(parsed.body, "SELECT 1");
     }
 }

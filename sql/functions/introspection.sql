@@ -12,4 +12,4 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
                 AND __f.comment LIKE 'amazing %'
                 AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
         ) AS stale_macros
-    FROM system.main.amazing_info() AS __i;
+    FROM system.main.amazing_session() AS __i;

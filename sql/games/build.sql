@@ -623,7 +623,7 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
                 AND __f.comment LIKE 'amazing %'
                 AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
         ) AS stale_macros
-    FROM system.main.amazing_info() AS __i;
+    FROM system.main.amazing_session() AS __i;
 
 COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
 
@@ -2009,70 +2009,70 @@ FROM (
     SELECT
         'age_range' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.users', 'age_range', ['-18', '18-25', '26-35', '36-50', '50+', 'unknown']
     )
     UNION ALL
     SELECT
         'workout_frequency' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.users', 'workout_frequency', ['minimal', 'flexible', 'regular', 'maximal', 'unknown']
     )
     UNION ALL
     SELECT
         'gender' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.users', 'gender', map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []}
     )
     UNION ALL
     SELECT
         'location' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.users', 'location', ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown']
     )
     UNION ALL
     SELECT
         'subscription_type' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.users', 'subscription_type', ['free', 'trial', 'premium', 'unknown']
     )
     UNION ALL
     SELECT
         'game_type' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.games', 'game_type', ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown']
     )
     UNION ALL
     SELECT
         'platform' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.games', 'platform', ['iOS', 'Android', 'Web', 'unknown']
     )
     UNION ALL
     SELECT
         'difficulty' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.games', 'difficulty', ['easy', 'medium', 'hard', 'unknown']
     )
     UNION ALL
     SELECT
         'event_type' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.events', 'event_type', ['login', 'start_game', 'finish_game', 'purchase', 'unknown']
     )
     UNION ALL
     SELECT
         'device_type' AS column_name,
         *
-    FROM amz.normalize_category(
+    FROM normalize_category(
         'raw.events', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
     )
 ) AS c;
@@ -2446,7 +2446,7 @@ SELECT
     max(s.event_time) AS last_event_time,
     count(*) AS events,
     coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
-FROM amz.sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
+FROM sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
 GROUP BY
     s.user_id,
     s.session_number,
@@ -2771,7 +2771,7 @@ SELECT
     date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
 FROM clean.users AS u
 CROSS JOIN temp.kpi_active_time AS t
-LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN user_activity('clean.events') AS a ON a.user_id = u.user_id
 LEFT JOIN active_times AS m ON m.user_id = u.user_id
 LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
@@ -2870,21 +2870,21 @@ SELECT
     NULL::BIGINT AS game_id,
     NULL::VARCHAR AS location,
     a.*
-FROM amz.monthly_activity('clean.events') AS a
+FROM monthly_activity('clean.events') AS a
 UNION ALL
 SELECT
     'game' AS level,
     a.game_id,
     NULL AS location,
     a.* EXCLUDE (game_id)
-FROM amz.monthly_activity('clean.events', col := 'game_id') AS a
+FROM monthly_activity('clean.events', col := 'game_id') AS a
 UNION ALL
 SELECT
     'location' AS level,
     NULL AS game_id,
     a.location,
     a.* EXCLUDE (location)
-FROM amz.monthly_activity('temp.kpi_located_events', col := 'location') AS a;
+FROM monthly_activity('temp.kpi_located_events', col := 'location') AS a;
 
 CREATE OR REPLACE TEMP TABLE kpi_month_sessions AS
 SELECT
@@ -3239,7 +3239,7 @@ SET VARIABLE segment_count = (
 -- A user with one event has no time between events (min_events = 1): zero.
 CREATE OR REPLACE TABLE main.user_segments AS
 SELECT *
-FROM amz.kmeans_segments(
+FROM kmeans_segments(
     'temp.segment_users',
     k := getvariable('segment_count'),
     features := getvariable('segment_features'),
@@ -3250,7 +3250,7 @@ FROM amz.kmeans_segments(
 
 CREATE OR REPLACE TABLE kpi.segment_profile AS
 SELECT *
-FROM amz.segment_profile(
+FROM segment_profile(
     'main.user_segments',
     segment := 'segment',
     features := getvariable('segment_features')
@@ -3262,7 +3262,7 @@ SELECT
     m.segment,
     m.pc1,
     m.pc2
-FROM amz.pca_2d(
+FROM pca_2d(
     'main.user_segments',
     features := getvariable('segment_features'),
     log := getvariable('segment_log'),

@@ -623,7 +623,7 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
                 AND __f.comment LIKE 'amazing %'
                 AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
         ) AS stale_macros
-    FROM system.main.amazing_info() AS __i;
+    FROM system.main.amazing_session() AS __i;
 
 COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
 
@@ -1894,7 +1894,7 @@ SELECT
     a.raw_value,
     a.normalized,
     a.rule
-FROM amz.normalize_category(
+FROM normalize_category(
     'raw.all_events',
     'event_type',
     ['view', 'cart', 'remove_from_cart', 'purchase']
@@ -2104,7 +2104,7 @@ CREATE SCHEMA IF NOT EXISTS kpi;
 
 CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
 SELECT *
-FROM amz.user_activity('clean.events');
+FROM user_activity('clean.events');
 
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH views AS (
@@ -2229,7 +2229,7 @@ months AS (
         a.active_users AS users,
         a.new_users
     FROM visit_months AS v
-    JOIN amz.monthly_activity('clean.events') AS a ON a.month = v.month
+    JOIN monthly_activity('clean.events') AS a ON a.month = v.month
 )
 
 SELECT
@@ -2323,7 +2323,7 @@ SET VARIABLE segment_count = (
 -- A user with one event has no time between events (min_events = 1): zero.
 CREATE OR REPLACE TABLE main.user_segments AS
 SELECT *
-FROM amz.kmeans_segments(
+FROM kmeans_segments(
     'temp.segment_users',
     k := getvariable('segment_count'),
     features := getvariable('segment_features'),
@@ -2334,7 +2334,7 @@ FROM amz.kmeans_segments(
 
 CREATE OR REPLACE TABLE kpi.segment_profile AS
 SELECT *
-FROM amz.segment_profile(
+FROM segment_profile(
     'main.user_segments',
     segment := 'segment',
     features := getvariable('segment_features')
@@ -2346,7 +2346,7 @@ SELECT
     m.segment,
     m.pc1,
     m.pc2
-FROM amz.pca_2d(
+FROM pca_2d(
     'main.user_segments',
     features := getvariable('segment_features'),
     log := getvariable('segment_log'),

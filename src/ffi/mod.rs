@@ -1,13 +1,19 @@
 //! The fence: all `unsafe` code of the project, behind a face that shows no version of DuckDB's C API.
 //!
 //! Adapters implement [`Aggregate`], [`Scalar`] or [`Generator`]; they read a [`Chunk`], write an [`Output`] and
-//! never see a pointer. A backend (`v1`) connects them to one C API. Every callback runs inside [`contain`]:
-//! a panic becomes an error of the query, never the end of the host process.
+//! never see a pointer. A backend (`v1`, `v2`) connects them to one C API; what the two have in common stands beside
+//! them. Every callback runs inside [`contain`]: a panic becomes an error of the query, never the end of the host
+//! process.
 
 mod chunk;
 mod output;
+mod registered;
+mod registry;
+mod scan;
 mod sql_type;
+mod state;
 mod v1;
+mod v2;
 mod value;
 
 use std::any::Any;
@@ -17,12 +23,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use chunk::{Chunk, Column, Data, ListEntry, Strings, Validity};
 pub use output::Output;
+pub use registry::Registry;
 pub use sql_type::SqlType;
-pub use v1::Registry;
 pub use value::Value;
 
 /// Rows in one batch at most: DuckDB's vector size.
 pub const BATCH_ROWS: usize = 2048;
+
+/// Catalog of the relations where they cannot be in the system catalog.
+const CATALOG: &str = "amz";
+
+/// Place of the relations where they have bare names.
+const SYSTEM: &str = "system.main";
 
 /// What went wrong, for the user: text in DuckDB's style, lower case, without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,16 +154,49 @@ pub struct Session {
     pub c_api_version: &'static str,
     /// DuckDB's setting `threads` at `LOAD`.
     pub threads: usize,
-    /// Whether the catalog `amz` holds our macros.
-    pub macros: bool,
+    /// Catalog and schema of the relations; `None` where the name `amz` is taken.
+    pub relations: Option<&'static str>,
+}
+
+impl Session {
+    /// What stands before the name of a relation in a call: nothing where the system catalog holds them.
+    pub fn relation_prefix(&self) -> &'static str {
+        if self.relations == Some(SYSTEM) { "" } else { "amz." }
+    }
+}
+
+/// What a function tells of itself, where the C API has room for it.
+#[derive(Debug, Clone, Default)]
+pub struct Documentation {
+    /// One sentence.
+    pub description: &'static str,
+    /// Queries that call it.
+    pub examples: Vec<String>,
+    /// Its subject.
+    pub category: &'static str,
+}
+
+/// A table macro.
+#[derive(Debug)]
+pub struct Relation {
+    /// Its name.
+    pub name: &'static str,
+    /// Names in order, each with its default as SQL text where it has one.
+    pub parameters: Vec<(&'static str, Option<&'static str>)>,
+    /// The query.
+    pub body: &'static str,
 }
 
 /// What a backend needs to know of the catalog of functions.
 pub trait Library {
     /// Registers every function.
     fn register(&self, registry: &mut Registry<'_>) -> Result<()>;
-    /// Statements that fill the attached catalog `catalog` with the relation macros.
+    /// The relation macros.
+    fn relations(&self) -> Vec<Relation>;
+    /// Statements that create the relation macros in the attached catalog `catalog`.
     fn macro_statements(&self, catalog: &str) -> Vec<String>;
+    /// What is known of the function or, with `is_relation`, of the relation `name`.
+    fn documentation(&self, name: &str, is_relation: bool) -> Documentation;
 }
 
 /// Runs `body`; a panic in it becomes an error.

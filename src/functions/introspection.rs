@@ -2,7 +2,7 @@
 
 use super::{Example, Function, Kind, optional, required};
 use crate::catalog;
-use crate::ffi::{Error, Generator, Output, Result, Session, Signature, SqlType, Value};
+use crate::ffi::{Error, Generator, Output, Registry, Result, Session, Signature, SqlType, Value};
 use crate::scripts;
 
 /// `amazing_functions()`
@@ -29,7 +29,8 @@ pub const AMAZING_FUNCTIONS: Function = Function {
     }],
     since: "0.1.0",
     register: Some(|registry, function| {
-        registry.generator(&function.signature, Rows(|_: &[Value]| Ok(functions())))
+        let prefix = registry.session().relation_prefix();
+        registry.generator(&function.signature, Rows(move |_: &[Value]| Ok(functions(prefix))))
     }),
 };
 
@@ -62,33 +63,48 @@ pub const AMAZING_SCRIPTS: Function = Function {
     register: Some(|registry, function| registry.generator(&function.signature, Rows(statements))),
 };
 
+/// Columns of what `LOAD` found out.
+const SESSION_COLUMNS: SqlType = SqlType::Struct(&[
+    ("version", SqlType::Varchar),
+    ("c_api_version", SqlType::Varchar),
+    ("duckdb_version", SqlType::Varchar),
+    ("cpu", SqlType::Varchar),
+    ("threads", SqlType::Integer),
+    ("macros", SqlType::Varchar),
+    ("advice", SqlType::Varchar),
+]);
+
+/// `amazing_session()`
+pub const AMAZING_SESSION: Function = Function {
+    kind: Kind::Table,
+    signature: Signature { name: "amazing_session", parameters: &[], returns: SESSION_COLUMNS },
+    columns: "",
+    description: "What LOAD found out: versions, CPU path, threads, and where the relations are.",
+    details: "The part of `amazing_info()` that does not look at the current database.",
+    examples: &[Example {
+        sql: "SELECT duckdb_version = version() AS is_this FROM amazing_session()",
+        rows: &["true"],
+    }],
+    since: "0.1.0",
+    register: Some(register_session),
+};
+
 /// `amazing_info()`
 pub const AMAZING_INFO: Function = Function {
     kind: Kind::Table,
-    signature: Signature {
-        name: "amazing_info",
-        parameters: &[],
-        returns: SqlType::Struct(&[
-            ("version", SqlType::Varchar),
-            ("c_api_version", SqlType::Varchar),
-            ("duckdb_version", SqlType::Varchar),
-            ("cpu", SqlType::Varchar),
-            ("threads", SqlType::Integer),
-            ("macros", SqlType::Varchar),
-            ("advice", SqlType::Varchar),
-        ]),
-    },
+    signature: Signature { name: "amazing_info", parameters: &[], returns: SESSION_COLUMNS },
     columns: "",
     description: "Versions, CPU path, threads at LOAD, and where the relations are.",
-    details: "`advice` says what to do where a database of the user's own is attached as `amz`; it is NULL \
-              otherwise. The relation `amz.amazing_info()` adds what it finds in the current database: relations that \
-              another version of the extension installed there.",
-    examples: &[Example { sql: "SELECT macros, advice FROM amazing_info()", rows: &["amz.main | NULL"] }],
+    details: "`macros` is the schema of the relations: `system.main` where they have bare names (C API v2), `amz.main` \
+              elsewhere. `advice` says what to do where a database of the user's own is attached as `amz`; it is NULL \
+              otherwise. Where the relations have bare names, so does the relation `amazing_info()`, and takes the \
+              place of this function.",
+    examples: &[Example {
+        sql: "SELECT macros IN ('amz.main', 'system.main') AS relations_are_there, advice FROM amazing_info()",
+        rows: &["true | NULL"],
+    }],
     since: "0.1.0",
-    register: Some(|registry, function| {
-        let info = info(registry.session());
-        registry.generator(&function.signature, Rows(move |_: &[Value]| Ok(vec![info.clone()])))
-    }),
+    register: Some(register_session),
 };
 
 /// `amz.amazing_info()`
@@ -100,16 +116,21 @@ pub const AMAZING_INFO_RELATION: Function = Function {
     description: "What `amazing_info()` tells, and relations in the current database that another version installed.",
     details: "`stale_macros` names them; run `sql/install.sql` again to renew them. NULL where there are none.",
     examples: &[Example {
-        sql: "SELECT macros, stale_macros FROM amz.amazing_info()",
-        rows: &["amz.main | NULL"],
+        sql: "SELECT version IS NOT NULL AS is_loaded, stale_macros FROM amz.amazing_info()",
+        rows: &["true | NULL"],
     }],
     since: "0.1.0",
     register: None,
 };
 
+fn register_session(registry: &mut Registry<'_>, function: &Function) -> Result<()> {
+    let info = info(registry.session());
+    registry.generator(&function.signature, Rows(move |_: &[Value]| Ok(vec![info.clone()])))
+}
+
 fn info(session: &Session) -> Vec<Value> {
-    let (macros, advice) = if session.macros {
-        (Value::from("amz.main"), Value::Null)
+    let (macros, advice) = if let Some(place) = session.relations {
+        (Value::from(place), Value::Null)
     } else {
         let advice = "a database attached as amz is not ours: DETACH it or attach it under another name and LOAD \
                       amazing in a new session, or run sql/install.sql in the current database";
@@ -126,15 +147,17 @@ fn info(session: &Session) -> Vec<Value> {
     ]
 }
 
-fn functions() -> Vec<Vec<Value>> {
+/// One row a function; relations as they are called behind `prefix`.
+fn functions(prefix: &str) -> Vec<Vec<Value>> {
+    let called = |sql: &str| Value::from(sql.replace("amz.", prefix));
     let row = |function: &&Function| {
         vec![
             Value::from(function.signature.name),
             Value::from(function.kind.name()),
-            Value::from(catalog::call(function)),
+            called(&catalog::call(function)),
             Value::from(catalog::returns(function)),
             Value::from(function.description),
-            function.examples.first().map_or(Value::Null, |example| Value::from(example.sql)),
+            function.examples.first().map_or(Value::Null, |example| called(example.sql)),
         ]
     };
     catalog::FUNCTIONS.iter().map(row).collect()

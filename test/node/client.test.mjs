@@ -1,5 +1,8 @@
 // The extension in DuckDB's Node client: it loads, its functions give the same figures as elsewhere, errors are errors.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 
@@ -43,4 +46,26 @@ test('a mistake is a rejected promise and the connection goes on', async () => {
     /kmeans_fit: k must be between 1 and 1024, not 0/,
   );
   assert.deepEqual(await rows(connection, 'SELECT 42'), [[42]]);
+});
+
+test('the local repository has the copy for this version', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'amazing-'));
+  try {
+    const instance = await DuckDBInstance.create(':memory:', {
+      allow_unsigned_extensions: 'true',
+      extension_directory: folder,
+    });
+    const connection = await instance.connect();
+    const repository = join(dirname(process.env.AMAZING_EXTENSION), '..', 'repo');
+    await connection.run(`INSTALL amazing FROM '${repository}'`);
+    await connection.run('LOAD amazing');
+    await connection.run(`CREATE TABLE user_features AS FROM ${users}`);
+    const found = await rows(
+      connection,
+      'SELECT segment, count(*) FROM amz.kmeans_segments(user_features, k := 3) GROUP BY ALL ORDER BY segment',
+    );
+    assert.deepEqual(found, [[0, '100'], [1, '100'], [2, '100']]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

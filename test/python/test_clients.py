@@ -139,9 +139,9 @@ def test_the_session_of_the_readme_runs_in_the_command_line_client(extension, tm
     assert (tmp_path / "users.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_the_session_of_the_readme_runs_in_python(python, run_python, extension, tmp_path):
+def test_the_session_of_the_readme_runs_in_python(python, run_python, extension, v2_extension, tmp_path):
     code = f"os.chdir({str(tmp_path)!r})\ncon = open_database(load=False)\n"
-    code += f"con.execute({session_of_the_readme(extension)!r})\n"
+    code += f"con.execute({session_of_the_readme(v2_extension if python.has_v2 else extension)!r})\n"
     code += "print(json.dumps(con.execute('SELECT count(DISTINCT segment) FROM user_segments').fetchall()))"
     assert run_python(python, code) == [[4]]
 

@@ -64,10 +64,18 @@ def test_the_repository_serves_every_listed_release(tmp_path):
     files = packaged(tmp_path, b"library")
     platform = package.platform_of(package.host_triple())
     names = {f"repo/{version}/{platform}/amazing.duckdb_extension.gz" for version in package.duckdb_versions()}
-    assert {path.as_posix() for path in files} == names | {"release/amazing.duckdb_extension"}
-    [extension] = [path.read_bytes() for path in files.values() if path.suffix != ".gz"]
-    assert extension[:-512] == b"library"
-    assert {gzip.decompress(path.read_bytes()) for path in files.values() if path.suffix == ".gz"} == {extension}
+    copies = {"release/amazing.duckdb_extension", "release/v2/amazing.duckdb_extension"}
+    assert {path.as_posix() for path in files} == names | copies
+    assert {path.read_bytes()[:-512] for path in files.values() if path.suffix != ".gz"} == {b"library"}
+    for path in files.values():
+        if path.suffix == ".gz":
+            # The copy of the C API v2 goes to the marked releases alone, each of which it names; all others share one.
+            [_, release, *_] = path.relative_to(tmp_path / "build").parts
+            has_v2 = release in package.duckdb_versions("c-api-v2")
+            stamp = {"abi_type": "C_STRUCT_UNSTABLE", "c_api_version": release} if has_v2 else {}
+            footer = package.footer("v" + package.crate_version(), platform, **stamp)
+            assert gzip.decompress(path.read_bytes()) == b"library" + footer, path
+    assert package.duckdb_versions("c-api-v2") == ["v2.0.0"]
 
 
 def test_packaging_twice_leaves_equal_files_alone_and_replaces_others(tmp_path):

@@ -5,16 +5,14 @@ use std::ffi::CStr;
 use libduckdb_sys::*;
 
 use super::query::Connection;
-use super::{Registry, c_text};
-use crate::ffi::{Error, Library, Result, Session, Value, contain};
+use super::{Functions, c_text};
+use crate::ffi::registry::{Backend, Registry};
+use crate::ffi::{CATALOG, Error, Library, Result, Session, Value, contain};
 
 /// Version of the C API that the binary asks for: the oldest that has all it calls.
 const C_API_VERSION: &str = "v1.2.0";
 /// Oldest DuckDB that is supported: before it, functions with parameters of any type end the process.
 const OLDEST_DUCKDB: (u32, u32) = (1, 4);
-/// Catalog of the relation macros.
-const CATALOG: &str = "amz";
-
 /// DuckDB's entry point for extensions of the C API v1.
 ///
 /// # Safety
@@ -65,9 +63,10 @@ unsafe fn load(
             duckdb_version,
             c_api_version: C_API_VERSION,
             threads: usize::try_from(threads).unwrap_or(1).max(1),
-            macros,
+            relations: macros.then_some("amz.main"),
         };
-        library.register(&mut Registry::new(connection.0, &session))?;
+        let functions = Backend::V1(Functions::new(connection.0));
+        library.register(&mut Registry::new(functions, &session))?;
         if macros {
             for statement in library.macro_statements(CATALOG) {
                 connection.run(&statement)?;

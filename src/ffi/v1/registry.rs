@@ -5,29 +5,26 @@ use std::marker::PhantomData;
 use libduckdb_sys::*;
 
 use super::{aggregate, c_text, scalar, table};
-use crate::ffi::{Aggregate, Error, Generator, Result, Scalar, Session, Signature};
+use crate::ffi::{Aggregate, Error, Generator, Result, Scalar, Signature};
 
-/// Where functions are registered: a database during `LOAD`.
-pub struct Registry<'a> {
+/// The functions of a database, by way of a connection.
+pub(in crate::ffi) struct Functions<'a> {
     connection: duckdb_connection,
-    session: &'a Session,
     lifetime: PhantomData<&'a ()>,
 }
 
-impl<'a> Registry<'a> {
+impl Functions<'_> {
     /// # Safety
-    /// `connection` is open for `'a`.
-    pub(super) unsafe fn new(connection: duckdb_connection, session: &'a Session) -> Self {
-        Registry { connection, session, lifetime: PhantomData }
+    /// `connection` is open for the lifetime.
+    pub(super) unsafe fn new(connection: duckdb_connection) -> Self {
+        Functions { connection, lifetime: PhantomData }
     }
 
-    /// What `LOAD` found out about the database.
-    pub fn session(&self) -> &Session {
-        self.session
-    }
-
-    /// Registers an aggregate, with one overload for each number of optional parameters.
-    pub fn aggregate<A: Aggregate + Clone>(&mut self, signature: &Signature, function: A) -> Result<()> {
+    pub(in crate::ffi) fn aggregate<A: Aggregate + Clone>(
+        &mut self,
+        signature: &Signature,
+        function: A,
+    ) -> Result<()> {
         // SAFETY: the connection is open; handles are created, used and destroyed here.
         unsafe {
             let name = c_text(signature.name);
@@ -44,8 +41,11 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Registers a scalar function, with one overload for each number of optional parameters.
-    pub fn scalar<S: Scalar + Clone>(&mut self, signature: &Signature, function: S) -> Result<()> {
+    pub(in crate::ffi) fn scalar<S: Scalar + Clone>(
+        &mut self,
+        signature: &Signature,
+        function: S,
+    ) -> Result<()> {
         // SAFETY: the connection is open; handles are created, used and destroyed here.
         unsafe {
             let name = c_text(signature.name);
@@ -62,13 +62,14 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Registers a table function: required parameters by position, optional ones by name. The C API has no
-    /// overloads for table functions, so that a position cannot be left out.
-    pub fn generator<G: Generator>(&mut self, signature: &Signature, function: G) -> Result<()> {
-        let n_positional = signature.parameters.iter().filter(|p| !p.optional).count();
+    pub(in crate::ffi) fn generator<G: Generator>(
+        &mut self,
+        signature: &Signature,
+        function: G,
+    ) -> Result<()> {
         // SAFETY: the connection is open; the handle is created, used and destroyed here.
         unsafe {
-            let mut handle = table::create(signature, n_positional, function);
+            let mut handle = table::create(signature, function);
             let state = duckdb_register_table_function(self.connection, handle);
             duckdb_destroy_table_function(&mut handle);
             registered(state, signature)
@@ -76,7 +77,7 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// Numbers of parameters that a call may give.
+/// Numbers of parameters that a call may give: one overload each.
 fn arities(signature: &Signature) -> impl Iterator<Item = usize> {
     let required = signature.parameters.iter().filter(|p| !p.optional).count();
     required..=signature.parameters.len()

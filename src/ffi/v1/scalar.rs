@@ -3,7 +3,8 @@
 use libduckdb_sys::*;
 
 use super::types::LogicalType;
-use super::{Registered, c_text, drop_box, read, write};
+use super::{c_text, read, write};
+use crate::ffi::registered::{Registered, drop_box, into_raw};
 use crate::ffi::{Error, Output, Scalar, Signature, contain};
 
 /// One overload: the first `n_parameters` of the signature.
@@ -25,10 +26,10 @@ pub(super) unsafe fn create<S: Scalar>(
         duckdb_scalar_function_set_return_type(function, LogicalType::new(&signature.returns).0);
         // NULL is our business: what it means differs from argument to argument.
         duckdb_scalar_function_set_special_handling(function);
-        let registered = Registered { name: signature.name, returns: signature.returns, function: scalar };
+        let registered = Registered::new(signature, scalar);
         duckdb_scalar_function_set_extra_info(
             function,
-            registered.into_raw(),
+            into_raw(registered),
             Some(drop_box::<Registered<S>>),
         );
         duckdb_scalar_function_set_function(function, Some(call::<S>));
