@@ -35,6 +35,10 @@ TABLES = {
     "kpi.user_features": "FROM kpi.user_features",
     "kpi.daily": "FROM kpi.daily",
     "kpi.monthly": "FROM kpi.monthly",
+    "kpi.category": "FROM kpi.category",
+    "kpi.brand": "FROM kpi.brand",
+    "kpi.funnel": "FROM kpi.funnel",
+    "kpi.cohorts": "FROM kpi.cohorts",
     "kpi.segment_profile": "FROM kpi.segment_profile",
     "kpi.segment_map": "FROM kpi.segment_map",
     "main.user_segments": "FROM main.user_segments",
@@ -618,6 +622,111 @@ rows(con, 'SELECT month, events_change, revenue_change FROM kpi.monthly ORDER BY
 """) == [["2019-10-01", None, None], ["2019-12-01", None, None]]
 
 
+# user, time, type, price, session, category, brand. User 1 buys without a cart and stays over the end of the month; user 2
+# has the cart before the view and buys in another month; nothing is new in November. Two equal sums: 150.50.
+SOLD_EVENTS = [
+    (1, "2019-10-31 23:50:00", "view", "100.00", 11, "electronics.phone", "acme"),
+    (1, "2019-10-31 23:58:00", "purchase", "100.00", 11, "electronics.phone", "acme"),
+    (1, "2019-10-31 23:59:59", "purchase", "50.50", 11, "electronics.phone", "acme"),
+    (1, "2019-11-01 00:00:00", "view", "20.00", 11, "", ""),
+    (2, "2019-10-05 10:00:00", "cart", "5.00", 21, "apparel.shoes", ""),
+    (2, "2019-10-05 10:01:00", "view", "5.00", 21, "apparel.shoes", ""),
+    (2, "2019-12-05 10:00:00", "purchase", "30.50", 22, "apparel.shoes", "zest"),
+    (3, "2019-10-06 10:00:00", "remove_from_cart", "9.00", 31, "", "bolt"),
+    (4, "2019-12-06 10:00:00", "view", "150.50", 41, "toys.cubes", "bolt"),
+    (4, "2019-12-06 10:01:00", "purchase", "150.50", 41, "toys.cubes", "bolt"),
+    (4, "2019-12-06 10:02:00", "purchase", "1.00", 41, "", ""),
+    (4, "2019-12-07 10:00:00", "view", "150.50", 42, "toys.cubes", "bolt"),
+]
+
+
+def sold_events():
+    return [
+        event(time=t + " UTC", kind=kind, price=price, user=str(user), visit=visit, code=code, brand=brand)
+        for user, t, kind, price, visit, code, brand in SOLD_EVENTS
+    ]
+
+
+def test_categories_and_brands_by_hand(shop):
+    shop.file("a.csv", HEADER, *sold_events())
+    columns, categories, brands = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+columns = [[c[0] for c in con.execute('FROM kpi.' + t).description] for t in ('category', 'brand')]
+(columns, rows(con, 'FROM kpi.category'), rows(con, 'FROM kpi.brand'))
+""")
+    figures = ["views", "carts", "purchases", "revenue", "buyers", "conversion_rate", "share", "rank"]
+    assert columns == [["category_code", *figures], ["brand", *figures]]
+    assert categories == [
+        ["electronics.phone", 1, 0, 2, "150.50", 1, 2.0, 150.5 / 332.5, 1],
+        ["toys.cubes", 2, 0, 1, "150.50", 1, 0.5, 150.5 / 332.5, 1],
+        ["apparel.shoes", 1, 1, 1, "30.50", 1, 1.0, 30.5 / 332.5, 3],
+        [None, 1, 0, 1, "1.00", 1, 1.0, 1 / 332.5, None],
+    ]
+    assert brands == [
+        ["acme", 1, 0, 2, "150.50", 1, 2.0, 150.5 / 332.5, 1],
+        ["bolt", 2, 0, 1, "150.50", 1, 0.5, 150.5 / 332.5, 1],
+        ["zest", 0, 0, 1, "30.50", 1, 0.0, 30.5 / 332.5, 3],
+        [None, 2, 1, 1, "1.00", 1, 0.5, 1 / 332.5, None],
+    ]
+
+
+def test_the_funnel_by_hand(shop):
+    shop.file("a.csv", HEADER, *sold_events())
+    columns, funnel = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+([c[0] for c in con.execute('FROM kpi.funnel').description], rows(con, 'FROM kpi.funnel'))
+""")
+    assert columns == ["month", "step_number", "step", "users", "sessions", "next_user_rate", "next_session_rate"]
+    assert funnel == [
+        ["2019-10-01", 1, "view", 2, 2, 1.0, 1.0],
+        ["2019-10-01", 2, "cart", 2, 2, 0.5, 0.5],
+        ["2019-10-01", 3, "purchase", 1, 1, None, None],
+        ["2019-11-01", 1, "view", 1, 1, 0.0, 0.0],
+        ["2019-11-01", 2, "cart", 0, 0, 0.0, 0.0],
+        ["2019-11-01", 3, "purchase", 0, 0, None, None],
+        ["2019-12-01", 1, "view", 2, 3, 1.0, 2 / 3],
+        ["2019-12-01", 2, "cart", 2, 2, 1.0, 1.0],
+        ["2019-12-01", 3, "purchase", 2, 2, None, None],
+    ]
+
+
+def test_cohorts_by_hand(shop):
+    shop.file("a.csv", HEADER, *sold_events(), event(time="2020-02-01 00:00:00 UTC", user="4", visit=43))
+    columns, cohorts = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+([c[0] for c in con.execute('FROM kpi.cohorts').description], rows(con, 'FROM kpi.cohorts'))
+""")
+    assert columns == ["first_month", "months_since", "users", "active_users", "retention", "revenue"]
+    # In January nobody does anything.
+    assert cohorts == [
+        ["2019-10-01", 0, 3, 3, 1.0, "150.50"],
+        ["2019-10-01", 1, 3, 1, 1 / 3, "0.00"],
+        ["2019-10-01", 2, 3, 1, 1 / 3, "30.50"],
+        ["2019-10-01", 3, 3, 0, 0.0, "0.00"],
+        ["2019-10-01", 4, 3, 0, 0.0, "0.00"],
+        ["2019-12-01", 0, 1, 1, 1.0, "151.50"],
+        ["2019-12-01", 1, 1, 0, 0.0, "0.00"],
+        ["2019-12-01", 2, 1, 1, 1.0, "0.00"],
+    ]
+
+
+def test_nothing_sold_gives_shares_and_rates_of_zero(shop):
+    shop.file("a.csv", HEADER, event(kind="remove_from_cart", code="b.c"), event(kind="cart", user="2", brand=""))
+    assert shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+[rows(con, 'FROM kpi.' + t) for t in ('category', 'brand', 'funnel', 'cohorts')]
+""") == [
+        [["a.b.c", 0, 1, 0, "0.00", 0, 0.0, 0.0, 1], ["b.c", 0, 0, 0, "0.00", 0, 0.0, 0.0, 1]],
+        [["acme", 0, 0, 0, "0.00", 0, 0.0, 0.0, 1], [None, 0, 1, 0, "0.00", 0, 0.0, 0.0, None]],
+        [
+            ["2019-10-01", 1, "view", 1, 1, 1.0, 1.0],
+            ["2019-10-01", 2, "cart", 1, 1, 0.0, 0.0],
+            ["2019-10-01", 3, "purchase", 0, 0, None, None],
+        ],
+        [["2019-10-01", 0, 2, 2, 1.0, "0.00"]],
+    ]
+
+
 GENERATE = """
 con.execute(\"\"\"
     COPY (FROM synthetic_marketplace_events(60000, users := 900, seed := 5, dirt := 0.02))
@@ -655,6 +764,66 @@ events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session 
             len(bought) / views if views else 0.0, len(bought) / len(history), (last_day - history[-1][0].date()).days,
         ])  # fmt: skip
     assert features == expected
+
+
+def test_what_sells_agrees_with_a_second_formulation(shop):
+    """Categories, brands, funnel and cohorts again, from the rows of clean.events in plain Python with sets."""
+    events, categories, brands, funnel, cohorts, monthly = shop.run(
+        GENERATE.replace("seed := 5", "seed := 6, days := 150")
+        + """
+run(con, '00_raw', '10_clean', '20_kpi')
+events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session, category_code, brand FROM clean.events')
+(events, *[rows(con, 'FROM kpi.' + t) for t in ('category', 'brand', 'funnel', 'cohorts', 'monthly')])
+"""
+    )
+    events = [(user, t[:7], kind, Decimal(price), *rest) for user, t, kind, price, *rest in events]
+    bought = [e for e in events if e[2] == "purchase"]
+    all_revenue = sum(e[3] for e in bought)
+    assert len(events) > 50_000 and len(bought) > 500
+    for column, found in ((5, categories), (6, brands)):
+        revenue, buyers, kinds = Counter(), defaultdict(set), Counter((e[column], e[2]) for e in events)
+        for e in bought:
+            revenue[e[column]] += e[3]
+            buyers[e[column]].add(e[0])
+        expected = []
+        for name in {e[column] for e in events}:
+            views, carts, purchases = (kinds[name, kind] for kind in ("view", "cart", "purchase"))
+            better = [n for n, money in revenue.items() if n is not None and money > revenue[name]]
+            expected.append([
+                name, views, carts, purchases, f"{revenue[name]:.2f}", len(buyers[name]), purchases / views if views else 0.0,
+                pytest.approx(float(revenue[name] / all_revenue)), None if name is None else len(better) + 1,
+            ])  # fmt: skip
+        expected.sort(key=lambda row: (row[8] is None, row[8], row[0]))
+        assert found == expected and len(found) > 20 and found[-1][0] is None
+
+    months = sorted({e[1] for e in events})
+    assert len(months) == 5
+    expected = []
+    for month in months:
+        reached = {kind: [e for e in events if e[1] == month and e[2] == kind] for kind in ("view", "cart", "purchase")}
+        steps = [("view", "cart", "purchase"), ("cart", "purchase"), ("purchase",)]
+        counts = [[len({e[i] for kind in kinds for e in reached[kind]}) for i in (0, 4)] for kinds in steps]
+        for n, ((step, *_), (users, sessions)) in enumerate(zip(steps, counts)):
+            rates = [after / here for here, after in zip(counts[n], counts[n + 1])] if n < 2 else [None, None]
+            expected.append([f"{month}-01", n + 1, step, users, sessions, *rates])
+    assert funnel == expected
+
+    active = {month: {e[0] for e in events if e[1] == month} for month in months}
+    known, expected = set(), []
+    for n, first in enumerate(months):
+        members = active[first] - known
+        known |= members
+        for since, month in enumerate(months[n:]) if members else ():
+            spent = sum((e[3] for e in bought if e[1] == month and e[0] in members), Decimal("0.00"))
+            stayed = len(members & active[month])
+            expected.append([f"{first}-01", since, len(members), stayed, stayed / len(members), str(spent)])
+    assert cohorts == expected and len(cohorts) > 8
+    # The sums over cohorts are the months.
+    for n, (month, _, users, new_users, *_, revenue, _, _) in enumerate(row[:11] for row in monthly):
+        of_month = [row for row in cohorts if months.index(row[0][:7]) + row[1] == n]
+        assert sum(row[3] for row in of_month) == users
+        assert sum(row[2] for row in of_month if row[1] == 0) == new_users
+        assert sum(Decimal(row[5]) for row in of_month) == Decimal(revenue), month
 
 
 def test_the_whole_pipeline_is_the_same_with_any_threads_and_order_of_rows(shop):
