@@ -4,8 +4,11 @@ import csv
 import io
 import itertools
 import os
+import random
+import shutil
 import signal
 import subprocess
+import time
 from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
@@ -32,6 +35,7 @@ TABLES = {
     "clean.events": "FROM clean.events",
     "clean.rejected_events": "FROM clean.rejected_events",
     "clean.corrections": "FROM clean.corrections",
+    "clean.cleaned_files": "FROM clean.cleaned_files",
     "kpi.user_features": "FROM kpi.user_features",
     "kpi.daily": "FROM kpi.daily",
     "kpi.monthly": "FROM kpi.monthly",
@@ -398,6 +402,70 @@ time.sleep(60)
     assert shop.run("rows(con, 'SELECT count(*) FROM loaded_files')") == [[2]]
 
 
+N_KILLS = 20
+
+
+def test_a_build_killed_at_any_moment_and_started_again_gives_the_tables_of_one_run(shop, extension):
+    """Kills at seeded random statements and moments: of a first build, and of one that adds a month to another."""
+    october = [*lines(300), "cut,line", event(kind="Vieww")]
+    november = [line.replace("2019-10", "2019-11") for line in lines(250)]
+    shop.file("2019-Oct.csv", HEADER, *october, *october[:5])
+    shop.run("run(con, *STEPS)")
+    shop.file("2019-Nov.csv", HEADER, *november, *october[:9], event(user="5", visit="cut"))
+    n_statements, expected = shop.run("""
+con = connect('expected.duckdb')
+run(con, *STEPS)
+(sum(len(con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8'))) for step in STEPS), state(con))
+""")
+    picture = (shop.folder / "segments.svg").read_bytes()
+    assert set(expected) == set(TABLES) and len(expected["main.user_segments"]) == 7
+    # The process tells the number of each statement before it is run.
+    client = f"""
+import sys, json, duckdb
+EXTENSION = {str(extension)!r}
+def open_database(path):
+    con = duckdb.connect(path, config={{'allow_unsigned_extensions': 'true'}})
+    con.execute(f"LOAD '{{EXTENSION}}'")
+    return con
+{shop.client()}
+con = connect(sys.argv[1])
+n = 0
+for step in STEPS:
+    for statement in con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8')):
+        print(n, flush=True)
+        con.execute(statement).fetchall()
+        n += 1
+"""
+    chance = random.Random(20)
+    for kill in range(N_KILLS):
+        database = shop.folder / f"killed_{kill}.duckdb"
+        if kill % 2:
+            shutil.copy(shop.folder / "world.duckdb", database)
+        target, delay = chance.randrange(n_statements), chance.uniform(0, 0.02)
+        with subprocess.Popen(
+            [str(shop.python), "-c", client, str(database)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert f"{target}\n" in process.stdout
+            time.sleep(delay)
+            process.kill()
+        assert process.returncode in (-signal.SIGKILL, 0)
+    different = shop.run(f"""
+different = []
+for kill in range({N_KILLS}):
+    con = connect(f'killed_{{kill}}.duckdb')
+    run(con, *STEPS)
+    found = state(con)
+    different += [[kill, found]] if kill == 0 or found != first else []
+    first = found if kill == 0 else first
+    different += [[kill, 'segments.svg']] if kill and Path('segments.svg').read_bytes() != picture else []
+    picture = Path('segments.svg').read_bytes()
+    con.close()
+different
+""")
+    assert different == [[0, expected]]
+    assert (shop.folder / "segments.svg").read_bytes() == picture
+
+
 def test_runs_are_recorded_with_what_they_committed(shop):
     shop.file("a.csv", HEADER, *lines(30))
     runs = shop.run(
@@ -538,6 +606,121 @@ outcome = run(con, '00_raw', '10_clean')
 """)
     assert outcome == [["events", 21], ["duplicate", 10]]
     assert files == [["data/b.csv", "duplicate"]]
+
+
+# Files that come one by one
+
+
+def test_files_that_come_one_by_one_give_the_tables_of_one_run(shop):
+    """Three files with rows in common, some of them no events, whatever the order in which they come."""
+    odd = [
+        event(time="never"), event(time=""), event(time=" 2019-10-20 10:00:00 UTC"), event(time="2019-10-20T10:00:00"),
+        event(kind="Vieww", category="2.1E+18"), event(price="-1"), event(visit="cut"), event(user="77"),
+    ]  # fmt: skip
+    one_by_one, at_once = shop.run(
+        f"odd = {odd!r}\n"
+        + """
+con.execute("CREATE TEMP TABLE made AS FROM synthetic_marketplace_events(9000, users := 200, seed := 7, dirt := 0.05, days := 61)")
+for name, rows_of_file in [('a', "event_time > '2019-10-20'"), ('b', "event_time < '2019-11-10'"), ('c', 'user_id % 3 = 0')]:
+    con.execute("COPY (FROM made WHERE " + rows_of_file + ") TO 'data/" + name + ".csv' (HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')")
+    with open('data/' + name + '.csv', 'a') as file:
+        file.write(''.join(line + chr(10) for line in (odd * 2 if name == 'b' else odd)))
+one_by_one = []
+for order in ('bac', 'cab', 'abc'):
+    con = connect(order + '.duckdb')
+    for name in order:
+        con.execute("SET VARIABLE data = 'data/" + name + ".csv'")
+        run(con, '00_raw', '10_clean')
+    run(con, *STEPS)
+    one_by_one.append(state(con))
+con = connect('at_once.duckdb')
+run(con, *STEPS)
+(one_by_one, state(con))
+"""
+    )
+    reasons = Counter((row[9], row[10]) for row in at_once["clean.rejected_events"])
+    # All events of c, the last by name, are in a or b as well.
+    assert reasons["data/c.csv", "duplicate"] > 2000 and reasons["data/b.csv", "duplicate"] > 500
+    assert reasons["data/b.csv", "bad time"] == 4 and set(at_once) == set(TABLES)
+    for found in one_by_one:
+        assert found == at_once
+
+
+def test_rows_of_known_files_are_left_alone_until_the_tables_are_made_anew(shop):
+    shop.file("2019-Oct.csv", HEADER, *lines(30), event(kind="Vieww"))
+    shop.run("run(con, *STEPS)")
+    shop.file("2019-Nov.csv", HEADER, *[line.replace("2019-10", "2019-11") for line in lines(20)], event(kind="Vieww"))
+    # A mark in the tables shows whether they were made anew.
+    added, nothing_new, *anew = shop.run("""
+MARK = "UPDATE clean.events SET brand = 'marked' WHERE event_time < '2019-11-01' AND product_id = 3"
+def marked(before, *steps):
+    con.execute(MARK)
+    if before:
+        con.execute(before)
+    run(con, *steps, '10_clean')
+    con.execute('RESET VARIABLE rebuild')
+    return rows(con, "SELECT count(*) FILTER (brand = 'marked'), count(*), (SELECT sum(row_count)::INTEGER FROM clean.corrections) FROM clean.events")
+found = [marked(None, '00_raw'), marked(None, '00_raw')]
+found.append(marked('SET VARIABLE rebuild = true'))
+found.append(marked("UPDATE clean.cleaned_files SET amazing_version = '0.0.1'"))
+text = Path('data/2019-Oct.csv').read_text()
+Path('data/2019-Oct.csv').write_text(text.replace('acme', 'other'))
+found.append(marked(None, '00_raw'))
+Path('data/2019-Oct.csv').unlink()
+found.append(marked("DELETE FROM raw.loaded_files WHERE file_name LIKE '%Oct%'; DELETE FROM raw.all_events WHERE file_name LIKE '%Oct%'"))
+found
+""")
+    assert added == nothing_new == [[1, 51, 1]]
+    # The two rows with the wrong spelling are equal; after the change of the brand they are not.
+    assert anew == [[[0, 51, 1]], [[0, 51, 1]], [[0, 52, 2]], [[0, 21, 1]]]
+
+
+def test_tables_that_do_not_add_up_are_refused_with_the_remedy(shop):
+    shop.file("a.csv", HEADER, *lines(30))
+    error, before, after, outcome = shop.run("""
+run(con, '00_raw', '10_clean')
+con.execute('DELETE FROM clean.events WHERE product_id = 3')
+before = state(con)
+error = run(con, '10_clean')
+after = state(con)
+con.execute('SET VARIABLE rebuild = true')
+(error, before, after, run(con, '10_clean'))
+""")
+    assert (
+        "10_clean: 30 raw rows are not 29 events + 0 rejected rows" in error and "SET VARIABLE rebuild = true" in error
+    )
+    assert before == after and outcome == [["events", 30]]
+
+
+def test_of_two_cleaners_at_once_one_fails_and_changes_nothing(shop):
+    shop.file("a.csv", HEADER, *lines(50))
+    shop.run("run(con, *STEPS)")
+    shop.file("b.csv", HEADER, *lines(60, 20))
+    errors, after, again, clean_run = shop.run("""
+run(con, '00_raw')
+other = con.cursor()
+scripts = [list(c.extract_statements((PIPELINE / '10_clean.sql').read_text())) for c in (con, other)]
+errors = {}
+for a, b in zip(*scripts):
+    for who, statement in ((con, a), (other, b)):
+        if id(who) not in errors:
+            try:
+                who.execute(statement).fetchall()
+            except Exception as error:
+                errors[id(who)] = str(error)
+                try:
+                    who.execute('ROLLBACK')
+                except Exception:
+                    pass
+after = state(con)
+run(other, '10_clean')
+again = state(con)
+con.execute('SET VARIABLE rebuild = true')
+run(con, '10_clean')
+(list(errors.values()), after, again, state(con))
+""")
+    assert len(errors) == 1 and ("onstraint" in errors[0] or "onflict" in errors[0])
+    assert len(after["clean.events"]) == 80 and after == again == clean_run
 
 
 # The KPI layer
