@@ -60,6 +60,15 @@ SHOP_RESULTS = {
             round(avg_basket, 2) AS avg_basket,
             round(revenue_change, 3) AS revenue_change
         FROM kpi.monthly ORDER BY month""",
+    "kpi.category: what sells": """
+        SELECT category_code, views, purchases, revenue, buyers, round(conversion_rate, 4) AS conversion_rate, round(share, 3) AS share
+        FROM kpi.category ORDER BY rank, category_code LIMIT 5""",
+    "kpi.funnel": """
+        SELECT month, step, users, sessions, round(next_user_rate, 3) AS next_user_rate, round(next_session_rate, 3) AS next_session_rate
+        FROM kpi.funnel ORDER BY month, step_number""",
+    "kpi.cohorts": """
+        SELECT first_month, months_since, users, active_users, round(retention, 3) AS retention, revenue
+        FROM kpi.cohorts ORDER BY first_month, months_since""",
     "kpi.daily, the first week": """
         SELECT day, events, users, new_users, sessions, purchases, revenue FROM kpi.daily ORDER BY day LIMIT 7""",
 }

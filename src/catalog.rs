@@ -16,6 +16,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_CENTROIDS_RELATION,
     &kmeans::KMEANS_METRICS,
     &summary::SEGMENT_PROFILE,
+    &summary::SEGMENT_MIGRATION,
     &pca::PCA_2D,
     &pca::PCA_COMPONENTS_RELATION,
     &category::NORMALIZE_CATEGORY_RELATION,

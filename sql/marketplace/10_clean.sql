@@ -3,6 +3,14 @@
 -- clean.events           one row: an event
 -- clean.rejected_events  one row: a row of raw.all_events that is not an event, as it was, with the reason
 -- clean.corrections      one row: a value that was changed in clean.events, with the number of its events
+-- clean.cleaned_files    one row: a file whose rows are in these tables
+--
+-- Parameter (session variable):
+--   rebuild  true makes the tables anew from all of raw.all_events (false)
+--
+-- The rows of files that are new are added, at the cost of these rows. The tables are made anew where a file that is in
+-- them has changed or is gone, and where another version of the extension made them. In each case they hold the same
+-- rows: the rules below are about a row, or about all rows of raw.all_events in whatever order they came.
 --
 -- Raw rows = events + rejected rows; the script checks it. Rules:
 --   event_time   `2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T`; UTC in any case
@@ -11,7 +19,8 @@
 --   category_id  may be absent; a mangled one becomes NULL and a correction
 --   price        at most two decimals that count, not negative
 --   user_session a UUID: a line cut inside its last field shows here only
--- Of equal rows (all nine columns) one stays; the others are duplicates.
+-- Of equal rows (all nine columns, in one file or several) one stays, in the file that is first by name; the others are
+-- duplicates.
 
 SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
 
@@ -19,62 +28,173 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS clean;
 
+CREATE TABLE IF NOT EXISTS clean.events (
+    event_time TIMESTAMP,
+    event_type VARCHAR,
+    product_id BIGINT,
+    category_id VARCHAR,
+    category_code VARCHAR,
+    category_1 VARCHAR,
+    category_2 VARCHAR,
+    category_3 VARCHAR,
+    brand VARCHAR,
+    price DECIMAL(10, 2),
+    user_id BIGINT,
+    user_session VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS clean.rejected_events (
+    event_time VARCHAR,
+    event_type VARCHAR,
+    product_id VARCHAR,
+    category_id VARCHAR,
+    category_code VARCHAR,
+    brand VARCHAR,
+    price VARCHAR,
+    user_id VARCHAR,
+    user_session VARCHAR,
+    file_name VARCHAR,
+    reason VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS clean.corrections (
+    table_name VARCHAR,
+    column_name VARCHAR,
+    raw_value VARCHAR,
+    clean_value VARCHAR,
+    rule VARCHAR,
+    row_count BIGINT
+);
+
+-- The key stops a second run at the same time from adding the same file.
+CREATE TABLE IF NOT EXISTS clean.cleaned_files (
+    file_name VARCHAR PRIMARY KEY,
+    fingerprint UHUGEINT NOT NULL,
+    amazing_version VARCHAR NOT NULL
+);
+
+SET VARIABLE clean_rebuild = (
+    SELECT
+        coalesce(getvariable('rebuild')::BOOLEAN, false)
+        OR count(*) = 0
+        OR bool_or(f.file_name IS NULL OR c.amazing_version <> i.version)
+    FROM clean.cleaned_files AS c
+    CROSS JOIN amazing_info() AS i
+    LEFT JOIN raw.loaded_files AS f ON f.file_name = c.file_name AND f.fingerprint = c.fingerprint
+);
+
+DELETE FROM clean.events
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.rejected_events
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.corrections
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.cleaned_files
+WHERE getvariable('clean_rebuild');
+
+CREATE OR REPLACE TEMP TABLE clean_new_files AS
+SELECT
+    f.file_name,
+    f.fingerprint
+FROM raw.loaded_files AS f
+ANTI JOIN clean.cleaned_files AS c ON c.file_name = f.file_name;
+
+CREATE OR REPLACE TEMP VIEW clean_new_rows AS
+SELECT
+    e.rowid AS raw_row,
+    e.*
+FROM raw.all_events AS e
+WHERE e.file_name IN (SELECT n.file_name FROM temp.clean_new_files AS n);
+
+SET VARIABLE clean_time_formats = [
+    '%Y-%m-%d %H:%M:%S UTC', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%SZ'
+];
+
 CREATE OR REPLACE TEMP TABLE clean_event_types AS
 SELECT
     a.raw_value,
     a.normalized,
     a.rule
 FROM amz.normalize_category(
-    'raw.all_events',
+    'temp.clean_new_rows',
     'event_type',
     ['view', 'cart', 'remove_from_cart', 'purchase']
 ) AS a;
 
--- Only rows whose hash occurs twice are compared in full.
-CREATE OR REPLACE TEMP TABLE clean_duplicates AS
-WITH repeated_hashes AS (
+-- Rows that can be equal to a new row have a time between those of the new rows, which in the order of months leaves old
+-- files unread. Times that do not look like one, such as a word, are parsed: they are none, and would widen the bounds.
+SET VARIABLE clean_bounds = (
     SELECT
-        hash(
-            e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-            e.brand, e.price, e.user_id, e.user_session
-        ) AS row_hash
-    FROM raw.all_events AS e
-    GROUP BY row_hash
-    HAVING count(*) > 1
-),
+        if(
+            getvariable('clean_rebuild'),
+            NULL,
+            {'first': coalesce(min(t.event_time), ''), 'last': coalesce(max(t.event_time), '')}
+        )
+    FROM (
+        SELECT
+            CASE
+                WHEN r.event_time LIKE '____-__-__%' THEN r.event_time
+                WHEN try_strptime(r.event_time, getvariable('clean_time_formats')) IS NOT NULL THEN r.event_time
+            END AS event_time
+        FROM temp.clean_new_rows AS r
+    ) AS t
+);
 
-similar_rows AS (
-    SELECT
-        e.rowid AS raw_row,
-        row_number() OVER (
-            PARTITION BY
-                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-                e.brand, e.price, e.user_id, e.user_session
-            ORDER BY
-                e.file_name,
-                e.rowid
-        ) AS copy_number
-    FROM raw.all_events AS e
-    WHERE
-        hash(
-            e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-            e.brand, e.price, e.user_id, e.user_session
-        ) IN (SELECT h.row_hash FROM repeated_hashes AS h)
-)
-
-SELECT s.raw_row
-FROM similar_rows AS s
-WHERE s.copy_number > 1;
-
--- Every raw row with its typed values and the reason why it is not an event, if there is one.
-CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    try_strptime(
-        e.event_time,
-        ['%Y-%m-%d %H:%M:%S UTC', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%SZ']
-    ) AS typed_time,
+    hash(
+        e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+        e.brand, e.price, e.user_id, e.user_session
+    ) AS row_hash
+FROM raw.all_events AS e
+WHERE
+    getvariable('clean_bounds') IS NULL
+    OR e.event_time BETWEEN getvariable('clean_bounds').first AND getvariable('clean_bounds').last;
+
+-- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
+-- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH repeated_hashes AS (
+    SELECT e.row_hash
+    FROM temp.clean_similar_rows AS e
+    GROUP BY e.row_hash
+    HAVING count(*) > 1
+),
+
+copies AS (
+    SELECT
+        e.raw_row,
+        e.file_name,
+        n.file_name IS NOT NULL AS is_new,
+        row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
+        min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
+    FROM temp.clean_similar_rows AS e
+    LEFT JOIN temp.clean_new_files AS n ON n.file_name = e.file_name
+    WHERE e.row_hash IN (SELECT h.row_hash FROM repeated_hashes AS h)
+    WINDOW
+        same_rows AS (
+            PARTITION BY
+                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+                e.brand, e.price, e.user_id, e.user_session
+        )
+)
+
+SELECT
+    c.raw_row,
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+FROM copies AS c
+WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
+
+-- Every new row with its typed values and the reason why it is not an event, if there is one.
+CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+SELECT
+    e.*,
+    try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
     t.normalized AS typed_type,
     t.rule AS type_rule,
     if(regexp_full_match(e.product_id, '[0-9]+'), TRY_CAST(e.product_id AS BIGINT), NULL) AS typed_product,
@@ -98,10 +218,11 @@ SELECT
         -- The cast also takes other spellings of a UUID.
         WHEN TRY_CAST(e.user_session AS UUID)::VARCHAR IS DISTINCT FROM lower(e.user_session) THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
-    END AS reason
-FROM raw.all_events AS e
+    END AS reason,
+    d.file_name AS duplicate_file
+FROM temp.clean_new_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
-LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.rowid;
+LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
 -- Rows that are not taken as they are, in one pass: few, as a rule.
 CREATE OR REPLACE TEMP TABLE clean_exceptions AS
@@ -110,7 +231,7 @@ FROM temp.clean_typed_rows AS r
 WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
 
 -- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
-CREATE OR REPLACE TABLE clean.events AS
+INSERT INTO clean.events
 SELECT
     r.typed_time AS event_time,
     r.typed_type AS event_type,
@@ -131,38 +252,59 @@ ANTI JOIN (
     WHERE x.reason IS NOT NULL
 ) AS x ON x.raw_row = r.raw_row;
 
-CREATE OR REPLACE TABLE clean.rejected_events AS
-SELECT x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category)
+INSERT INTO clean.rejected_events
+SELECT
+    x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category, duplicate_file)
+    REPLACE (if(x.reason = 'duplicate', x.duplicate_file, x.file_name) AS file_name)
 FROM temp.clean_exceptions AS x
 WHERE x.reason IS NOT NULL;
 
-CREATE OR REPLACE TABLE clean.corrections AS
+CREATE OR REPLACE TEMP TABLE clean_all_corrections AS
 SELECT
-    'events' AS table_name,
+    c.table_name,
     c.column_name,
     c.raw_value,
     c.clean_value,
     c.rule,
-    count(*) AS row_count
+    sum(c.row_count)::BIGINT AS row_count
 FROM (
+    SELECT *
+    FROM clean.corrections
+    UNION ALL
     SELECT
+        'events' AS table_name,
         'event_type' AS column_name,
         x.event_type AS raw_value,
         x.typed_type AS clean_value,
-        x.type_rule AS rule
+        x.type_rule AS rule,
+        1 AS row_count
     FROM temp.clean_exceptions AS x
     WHERE x.reason IS NULL AND x.event_type <> x.typed_type
     UNION ALL
     SELECT
+        'events' AS table_name,
         'category_id' AS column_name,
         x.category_id AS raw_value,
         NULL AS clean_value,
-        'mangled' AS rule
+        'mangled' AS rule,
+        1 AS row_count
     FROM temp.clean_exceptions AS x
     WHERE x.reason IS NULL AND x.category_id <> '' AND x.typed_category IS NULL
 ) AS c
-GROUP BY ALL
+GROUP BY ALL;
+
+CREATE OR REPLACE TABLE clean.corrections AS
+SELECT *
+FROM temp.clean_all_corrections
 ORDER BY ALL;
+
+INSERT INTO clean.cleaned_files
+SELECT
+    n.file_name,
+    n.fingerprint,
+    i.version
+FROM temp.clean_new_files AS n
+CROSS JOIN amazing_info() AS i;
 
 SET VARIABLE clean_check = (
     SELECT
@@ -170,7 +312,7 @@ SET VARIABLE clean_check = (
             counts.raw_rows <> counts.events + counts.rejected,
             error(
                 '10_clean: ' || counts.raw_rows || ' raw rows are not ' || counts.events || ' events + '
-                || counts.rejected || ' rejected rows'
+                || counts.rejected || ' rejected rows; to make the tables of clean anew: SET VARIABLE rebuild = true'
             ),
             NULL
         )
@@ -192,25 +334,33 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
+DROP VIEW temp.clean_similar_rows;
+
+DROP VIEW temp.clean_new_rows;
+
+DROP TABLE temp.clean_new_files;
+
 DROP TABLE temp.clean_event_types;
 
 DROP TABLE temp.clean_duplicates;
 
 DROP TABLE temp.clean_exceptions;
 
+DROP TABLE temp.clean_all_corrections;
+
 COMMIT;
 
 SELECT
-    coalesce(r.reason, 'events') AS outcome,
+    'events' AS outcome,
     count(*) AS row_count
-FROM (
-    SELECT NULL::VARCHAR AS reason
-    FROM clean.events
-    UNION ALL
-    SELECT x.reason
-    FROM clean.rejected_events AS x
-) AS r
-GROUP BY ALL
+FROM clean.events
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    r.reason,
+    count(*)
+FROM clean.rejected_events AS r
+GROUP BY r.reason
 ORDER BY
     row_count DESC,
     outcome;

@@ -1,11 +1,27 @@
--- Step 20_kpi of the pipeline `marketplace`: what users do, and what each day and month brought.
+-- Step 20_kpi of the pipeline `marketplace`: what users do, what each day and month brought, and what sells.
 --
 -- kpi.user_features  one row: a user
 -- kpi.daily          one row: a day with events (UTC)
 -- kpi.monthly        one row: a month with events (UTC)
+-- kpi.category       one row: a category_code with events, and NULL for events without one
+-- kpi.brand          one row: a brand with events, and NULL for events without one
+-- kpi.funnel         one row: a month with events and a step: 1 view, 2 cart, 3 purchase
+-- kpi.cohorts        one row: a month that brought new users, and a number of months since, up to the last with events
 --
 -- Parameter (session variable):
 --   as_of  the day from which days_since_last_event counts (the day of the last event)
+--
+-- views, carts and purchases count events, buyers are users with a purchase, revenue is the sum of prices of purchases.
+--   conversion_rate = purchases / views, 0 without views.
+-- Of a category or brand, `share` is its part of all revenue, 0 where there is none. `rank` is by revenue and leaves gaps
+--   after ties (1, 2, 2, 4); events without a category or brand are nobody's success: their rank is NULL.
+-- In the funnel, a user or session reaches a step in a month with an event of the step's type or of a later step's in
+--   this month, in whatever order: who buys has seen the product and put it in a cart, also where the site did not record
+--   it. So no step has more than the one before. `remove_from_cart` is no step. A session across two months is in both.
+--   next_user_rate and next_session_rate: those of the next step / those of this one, 0 without any, NULL at the last.
+-- A cohort is the users whose first event is in first_month. months_since counts calendar months, 0 is the first month
+--   itself. active_users have an event in that month, retention = active_users / users, revenue is what they spent in it.
+--   Months without an active user are there, with zeros: each cohort has all months up to the last of kpi.monthly.
 --
 -- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on the order of rows.
 
@@ -165,6 +181,186 @@ FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL.
+CREATE OR REPLACE TEMP TABLE kpi_product_groups AS
+WITH product_groups AS (
+    SELECT
+        grouping(e.category_code) = 0 AS is_category,
+        e.category_code,
+        e.brand,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+    FROM clean.events AS e
+    GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+)
+
+SELECT
+    g.*,
+    coalesce(g.purchases / nullif(g.views, 0), 0)::DOUBLE AS conversion_rate,
+    coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE AS share,
+    if(
+        coalesce(g.category_code, g.brand) IS NULL,
+        NULL,
+        rank() OVER (
+            PARTITION BY
+                g.is_category,
+                coalesce(g.category_code, g.brand) IS NULL
+            ORDER BY g.revenue DESC
+        )
+    ) AS rank
+FROM product_groups AS g;
+
+CREATE OR REPLACE TABLE kpi.category AS
+SELECT g.* EXCLUDE (is_category, brand)
+FROM temp.kpi_product_groups AS g
+WHERE g.is_category
+ORDER BY
+    g.rank NULLS LAST,
+    g.category_code;
+
+CREATE OR REPLACE TABLE kpi.brand AS
+SELECT g.* EXCLUDE (is_category, category_code)
+FROM temp.kpi_product_groups AS g
+WHERE NOT g.is_category
+ORDER BY
+    g.rank NULLS LAST,
+    g.brand;
+
+CREATE OR REPLACE TABLE kpi.funnel AS
+WITH events AS (
+    SELECT
+        date_trunc('month', e.event_time)::DATE AS month,
+        e.user_id,
+        e.user_session,
+        CASE e.event_type WHEN 'view' THEN 1 WHEN 'cart' THEN 2 WHEN 'purchase' THEN 3 ELSE 0 END AS step_number
+    FROM clean.events AS e
+),
+
+user_months AS (
+    SELECT
+        e.month,
+        max(e.step_number) AS last_step
+    FROM events AS e
+    GROUP BY
+        e.month,
+        e.user_id
+),
+
+session_months AS (
+    SELECT
+        e.month,
+        max(e.step_number) AS last_step
+    FROM events AS e
+    GROUP BY
+        e.month,
+        e.user_session
+),
+
+months AS (
+    SELECT
+        m.month,
+        m.last_step,
+        count(*) FILTER (m.is_user) AS users,
+        count(*) FILTER (NOT m.is_user) AS sessions
+    FROM (
+        SELECT
+            u.*,
+            true AS is_user
+        FROM user_months AS u
+        UNION ALL
+        SELECT
+            s.*,
+            false AS is_user
+        FROM session_months AS s
+    ) AS m
+    GROUP BY
+        m.month,
+        m.last_step
+),
+
+month_steps AS (
+    SELECT
+        m.month,
+        s.step_number,
+        s.step,
+        coalesce(sum(m.users) FILTER (m.last_step >= s.step_number), 0)::BIGINT AS users,
+        coalesce(sum(m.sessions) FILTER (m.last_step >= s.step_number), 0)::BIGINT AS sessions
+    FROM months AS m
+    CROSS JOIN (VALUES (1, 'view'), (2, 'cart'), (3, 'purchase')) AS s (step_number, step)
+    GROUP BY
+        m.month,
+        s.step_number,
+        s.step
+)
+
+SELECT
+    this.*,
+    if(this.step_number < 3, coalesce(later.users / nullif(this.users, 0), 0), NULL)::DOUBLE AS next_user_rate,
+    if(this.step_number < 3, coalesce(later.sessions / nullif(this.sessions, 0), 0), NULL)::DOUBLE AS next_session_rate
+FROM month_steps AS this
+LEFT JOIN month_steps AS later ON later.month = this.month AND later.step_number = this.step_number + 1
+ORDER BY
+    this.month,
+    this.step_number;
+
+CREATE OR REPLACE TABLE kpi.cohorts AS
+WITH user_months AS (
+    SELECT
+        e.user_id,
+        date_trunc('month', e.event_time)::DATE AS month,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0) AS revenue
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        date_trunc('month', e.event_time)
+),
+
+cohort_months AS (
+    SELECT
+        u.first_month,
+        u.month,
+        count(*) AS active_users,
+        sum(u.revenue) AS revenue
+    FROM (
+        SELECT
+            m.*,
+            min(m.month) OVER (PARTITION BY m.user_id) AS first_month
+        FROM user_months AS m
+    ) AS u
+    GROUP BY
+        u.first_month,
+        u.month
+),
+
+calendar AS (
+    SELECT
+        c.first_month,
+        c.active_users AS users,
+        unnest(generate_series(c.first_month, max(m.month), INTERVAL 1 MONTH))::DATE AS month
+    FROM cohort_months AS c
+    CROSS JOIN cohort_months AS m
+    WHERE c.month = c.first_month
+    GROUP BY
+        c.first_month,
+        c.active_users
+)
+
+SELECT
+    c.first_month,
+    date_diff('month', c.first_month, c.month) AS months_since,
+    c.users,
+    coalesce(m.active_users, 0) AS active_users,
+    (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
+    coalesce(m.revenue, 0)::DECIMAL(18, 2) AS revenue
+FROM calendar AS c
+LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
+ORDER BY
+    c.first_month,
+    months_since;
+
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
@@ -176,6 +372,8 @@ SELECT
 DROP TABLE temp.kpi_user_activity;
 
 DROP TABLE temp.kpi_visits;
+
+DROP TABLE temp.kpi_product_groups;
 
 COMMIT;
 

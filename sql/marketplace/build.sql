@@ -222,11 +222,7 @@ CREATE OR REPLACE MACRO normalize_category(
         SELECT
             __d.__value AS __value,
             __d.__row_count AS __row_count,
-            system.main.category_match(
-                __d.__value,
-                vocabulary,
-                {'relation': 'normalize_category', 'min_similarity': min_similarity}
-            ) AS __match
+            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
         FROM __distinct_values AS __d
     )
 
@@ -623,7 +619,7 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
                 AND __f.comment LIKE 'amazing %'
                 AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
         ) AS stale_macros
-    FROM system.main.amazing_session() AS __i;
+    FROM system.main.amazing_info() AS __i;
 
 COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
 
@@ -732,60 +728,6 @@ CREATE OR REPLACE MACRO kmeans_centroids(
     ) AS __c;
 
 COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
-
-CREATE OR REPLACE MACRO kmeans_metrics(
-    source,
-    k_min := 2,
-    k_max := 10,
-    features := NULL,
-    id := NULL,
-    scale := 'standard',
-    log := NULL,
-    nulls := 'skip',
-    weight := NULL,
-    n_init := 10,
-    max_iter := 300,
-    tol := 0.0001,
-    seed := 42,
-    memory := 1073741824
-) AS TABLE
-    SELECT
-        __e.__evaluation.k AS k,
-        __e.__evaluation.inertia AS inertia,
-        __e.__evaluation.silhouette AS silhouette,
-        __e.__evaluation.davies_bouldin AS davies_bouldin,
-        __e.__evaluation.calinski_harabasz AS calinski_harabasz,
-        __e.__evaluation.silhouette IS NOT NULL
-        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
-            AS recommended
-    FROM (
-        SELECT unnest(
-            system.main.kmeans_evaluate(
-                __t,
-                k_min,
-                k_max,
-                {
-                    'relation': 'kmeans_metrics',
-                    'features': features,
-                    'id': id,
-                    'scale': scale,
-                    'log': log,
-                    'nulls': nulls,
-                    'weight': weight,
-                    'n_init': n_init,
-                    'max_iter': max_iter,
-                    'tol': tol,
-                    'seed': seed,
-                    'memory': memory,
-                    'threads': current_setting('threads')
-                }
-            )
-        ) AS __evaluation
-        FROM query_table(source) AS __t
-    ) AS __e
-    ORDER BY __e.__evaluation.k;
-
-COMMENT ON MACRO TABLE kmeans_metrics IS 'amazing 0.1.0: How good the segments of a source are for each number of segments, and which number to take.';
 
 CREATE OR REPLACE MACRO pca_2d(
     source,
@@ -971,6 +913,103 @@ CREATE OR REPLACE MACRO segment_profile(
     ORDER BY __f.__segment, __f.__rank;
 
 COMMENT ON MACRO TABLE segment_profile IS 'amazing 0.1.0: What makes each segment different: its means against those of all rows, and a short name.';
+
+CREATE OR REPLACE MACRO segment_migration(
+    before,
+    after,
+    key := 'user_id',
+    segment := 'segment'
+) AS TABLE
+    WITH __rows AS (
+        SELECT
+            __s.__key AS __key,
+            __s.__segment AS __before,
+            NULL AS __after,
+            1 AS __n_before,
+            0 AS __n_after
+        FROM (
+            SELECT
+                COLUMNS([CAST(key AS VARCHAR)]) AS __key,
+                COLUMNS([CAST(segment AS VARCHAR)]) AS __segment
+            FROM query_table(before) AS __t
+        ) AS __s
+        UNION ALL
+        SELECT
+            __s.__key,
+            NULL,
+            __s.__segment,
+            0,
+            1
+        FROM (
+            SELECT
+                COLUMNS([CAST(key AS VARCHAR)]) AS __key,
+                COLUMNS([CAST(segment AS VARCHAR)]) AS __segment
+            FROM query_table(after) AS __t
+        ) AS __s
+    ),
+
+    __keys AS (
+        SELECT
+            __r.__key AS __key,
+            any_value(__r.__before) AS __before,
+            any_value(__r.__after) AS __after,
+            CASE
+                WHEN __r.__key IS NULL AND sum(__r.__n_before) > 0 THEN 'before'
+                WHEN __r.__key IS NULL THEN 'after'
+            END AS __null_side,
+            CASE
+                WHEN sum(__r.__n_before) > 1 THEN 'before'
+                WHEN sum(__r.__n_after) > 1 THEN 'after'
+            END AS __repeated_side
+        FROM __rows AS __r
+        GROUP BY __r.__key
+    ),
+
+    __pairs AS (
+        SELECT
+            __k.__before AS __before,
+            __k.__after AS __after,
+            count(*) AS __size,
+            any_value(__k.__null_side) AS __null_side,
+            min({'key': __k.__key, 'side': __k.__repeated_side}) FILTER (WHERE __k.__repeated_side IS NOT NULL) AS __repeated
+        FROM __keys AS __k
+        GROUP BY __k.__before, __k.__after
+    ),
+
+    __checked_pairs AS (
+        SELECT
+            __p.__before AS __before,
+            __p.__after AS __after,
+            __p.__size AS __size,
+            min(__p.__null_side) OVER () AS __null_side,
+            min(__p.__repeated) OVER () AS __repeated
+        FROM __pairs AS __p
+    )
+
+    SELECT
+        __c.__before AS segment_before,
+        __c.__after AS segment_after,
+        __c.__size AS size,
+        __c.__size / sum(__c.__size) OVER (PARTITION BY __c.__before) AS share
+    FROM __checked_pairs AS __c
+    WHERE
+        CASE
+            WHEN __c.__null_side IS NOT NULL
+                THEN error(
+                    'segment_migration: "' || key || '" is NULL in a row of "' || __c.__null_side
+                    || '", leave such rows out: WHERE "' || key || '" IS NOT NULL'
+                )
+            WHEN __c.__repeated IS NOT NULL
+                THEN error(
+                    'segment_migration: "' || key || '" ' || CAST(__c.__repeated.key AS VARCHAR)
+                    || ' occurs more than once in "' || __c.__repeated.side
+                    || '", keep one row of each: SELECT DISTINCT ON ("' || key || '") *'
+                )
+            ELSE true
+        END
+    ORDER BY __c.__before NULLS LAST, __c.__after NULLS LAST;
+
+COMMENT ON MACRO TABLE segment_migration IS 'amazing 0.1.0: Who moves from segment to segment: one row a pair of segments that a key has before and after.';
 
 -- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
 --
@@ -1873,6 +1912,14 @@ SELECT unnest(getvariable('load_summary'));
 -- clean.events           one row: an event
 -- clean.rejected_events  one row: a row of raw.all_events that is not an event, as it was, with the reason
 -- clean.corrections      one row: a value that was changed in clean.events, with the number of its events
+-- clean.cleaned_files    one row: a file whose rows are in these tables
+--
+-- Parameter (session variable):
+--   rebuild  true makes the tables anew from all of raw.all_events (false)
+--
+-- The rows of files that are new are added, at the cost of these rows. The tables are made anew where a file that is in
+-- them has changed or is gone, and where another version of the extension made them. In each case they hold the same
+-- rows: the rules below are about a row, or about all rows of raw.all_events in whatever order they came.
 --
 -- Raw rows = events + rejected rows; the script checks it. Rules:
 --   event_time   `2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T`; UTC in any case
@@ -1881,7 +1928,8 @@ SELECT unnest(getvariable('load_summary'));
 --   category_id  may be absent; a mangled one becomes NULL and a correction
 --   price        at most two decimals that count, not negative
 --   user_session a UUID: a line cut inside its last field shows here only
--- Of equal rows (all nine columns) one stays; the others are duplicates.
+-- Of equal rows (all nine columns, in one file or several) one stays, in the file that is first by name; the others are
+-- duplicates.
 
 SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
 
@@ -1889,62 +1937,173 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS clean;
 
+CREATE TABLE IF NOT EXISTS clean.events (
+    event_time TIMESTAMP,
+    event_type VARCHAR,
+    product_id BIGINT,
+    category_id VARCHAR,
+    category_code VARCHAR,
+    category_1 VARCHAR,
+    category_2 VARCHAR,
+    category_3 VARCHAR,
+    brand VARCHAR,
+    price DECIMAL(10, 2),
+    user_id BIGINT,
+    user_session VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS clean.rejected_events (
+    event_time VARCHAR,
+    event_type VARCHAR,
+    product_id VARCHAR,
+    category_id VARCHAR,
+    category_code VARCHAR,
+    brand VARCHAR,
+    price VARCHAR,
+    user_id VARCHAR,
+    user_session VARCHAR,
+    file_name VARCHAR,
+    reason VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS clean.corrections (
+    table_name VARCHAR,
+    column_name VARCHAR,
+    raw_value VARCHAR,
+    clean_value VARCHAR,
+    rule VARCHAR,
+    row_count BIGINT
+);
+
+-- The key stops a second run at the same time from adding the same file.
+CREATE TABLE IF NOT EXISTS clean.cleaned_files (
+    file_name VARCHAR PRIMARY KEY,
+    fingerprint UHUGEINT NOT NULL,
+    amazing_version VARCHAR NOT NULL
+);
+
+SET VARIABLE clean_rebuild = (
+    SELECT
+        coalesce(getvariable('rebuild')::BOOLEAN, false)
+        OR count(*) = 0
+        OR bool_or(f.file_name IS NULL OR c.amazing_version <> i.version)
+    FROM clean.cleaned_files AS c
+    CROSS JOIN amazing_info() AS i
+    LEFT JOIN raw.loaded_files AS f ON f.file_name = c.file_name AND f.fingerprint = c.fingerprint
+);
+
+DELETE FROM clean.events
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.rejected_events
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.corrections
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.cleaned_files
+WHERE getvariable('clean_rebuild');
+
+CREATE OR REPLACE TEMP TABLE clean_new_files AS
+SELECT
+    f.file_name,
+    f.fingerprint
+FROM raw.loaded_files AS f
+ANTI JOIN clean.cleaned_files AS c ON c.file_name = f.file_name;
+
+CREATE OR REPLACE TEMP VIEW clean_new_rows AS
+SELECT
+    e.rowid AS raw_row,
+    e.*
+FROM raw.all_events AS e
+WHERE e.file_name IN (SELECT n.file_name FROM temp.clean_new_files AS n);
+
+SET VARIABLE clean_time_formats = [
+    '%Y-%m-%d %H:%M:%S UTC', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%SZ'
+];
+
 CREATE OR REPLACE TEMP TABLE clean_event_types AS
 SELECT
     a.raw_value,
     a.normalized,
     a.rule
-FROM normalize_category(
-    'raw.all_events',
+FROM amz.normalize_category(
+    'temp.clean_new_rows',
     'event_type',
     ['view', 'cart', 'remove_from_cart', 'purchase']
 ) AS a;
 
--- Only rows whose hash occurs twice are compared in full.
-CREATE OR REPLACE TEMP TABLE clean_duplicates AS
-WITH repeated_hashes AS (
+-- Rows that can be equal to a new row have a time between those of the new rows, which in the order of months leaves old
+-- files unread. Times that do not look like one, such as a word, are parsed: they are none, and would widen the bounds.
+SET VARIABLE clean_bounds = (
     SELECT
-        hash(
-            e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-            e.brand, e.price, e.user_id, e.user_session
-        ) AS row_hash
-    FROM raw.all_events AS e
-    GROUP BY row_hash
-    HAVING count(*) > 1
-),
+        if(
+            getvariable('clean_rebuild'),
+            NULL,
+            {'first': coalesce(min(t.event_time), ''), 'last': coalesce(max(t.event_time), '')}
+        )
+    FROM (
+        SELECT
+            CASE
+                WHEN r.event_time LIKE '____-__-__%' THEN r.event_time
+                WHEN try_strptime(r.event_time, getvariable('clean_time_formats')) IS NOT NULL THEN r.event_time
+            END AS event_time
+        FROM temp.clean_new_rows AS r
+    ) AS t
+);
 
-similar_rows AS (
-    SELECT
-        e.rowid AS raw_row,
-        row_number() OVER (
-            PARTITION BY
-                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-                e.brand, e.price, e.user_id, e.user_session
-            ORDER BY
-                e.file_name,
-                e.rowid
-        ) AS copy_number
-    FROM raw.all_events AS e
-    WHERE
-        hash(
-            e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-            e.brand, e.price, e.user_id, e.user_session
-        ) IN (SELECT h.row_hash FROM repeated_hashes AS h)
-)
-
-SELECT s.raw_row
-FROM similar_rows AS s
-WHERE s.copy_number > 1;
-
--- Every raw row with its typed values and the reason why it is not an event, if there is one.
-CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    try_strptime(
-        e.event_time,
-        ['%Y-%m-%d %H:%M:%S UTC', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%SZ']
-    ) AS typed_time,
+    hash(
+        e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+        e.brand, e.price, e.user_id, e.user_session
+    ) AS row_hash
+FROM raw.all_events AS e
+WHERE
+    getvariable('clean_bounds') IS NULL
+    OR e.event_time BETWEEN getvariable('clean_bounds').first AND getvariable('clean_bounds').last;
+
+-- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
+-- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH repeated_hashes AS (
+    SELECT e.row_hash
+    FROM temp.clean_similar_rows AS e
+    GROUP BY e.row_hash
+    HAVING count(*) > 1
+),
+
+copies AS (
+    SELECT
+        e.raw_row,
+        e.file_name,
+        n.file_name IS NOT NULL AS is_new,
+        row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
+        min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
+    FROM temp.clean_similar_rows AS e
+    LEFT JOIN temp.clean_new_files AS n ON n.file_name = e.file_name
+    WHERE e.row_hash IN (SELECT h.row_hash FROM repeated_hashes AS h)
+    WINDOW
+        same_rows AS (
+            PARTITION BY
+                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+                e.brand, e.price, e.user_id, e.user_session
+        )
+)
+
+SELECT
+    c.raw_row,
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+FROM copies AS c
+WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
+
+-- Every new row with its typed values and the reason why it is not an event, if there is one.
+CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+SELECT
+    e.*,
+    try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
     t.normalized AS typed_type,
     t.rule AS type_rule,
     if(regexp_full_match(e.product_id, '[0-9]+'), TRY_CAST(e.product_id AS BIGINT), NULL) AS typed_product,
@@ -1968,10 +2127,11 @@ SELECT
         -- The cast also takes other spellings of a UUID.
         WHEN TRY_CAST(e.user_session AS UUID)::VARCHAR IS DISTINCT FROM lower(e.user_session) THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
-    END AS reason
-FROM raw.all_events AS e
+    END AS reason,
+    d.file_name AS duplicate_file
+FROM temp.clean_new_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
-LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.rowid;
+LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
 -- Rows that are not taken as they are, in one pass: few, as a rule.
 CREATE OR REPLACE TEMP TABLE clean_exceptions AS
@@ -1980,7 +2140,7 @@ FROM temp.clean_typed_rows AS r
 WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
 
 -- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
-CREATE OR REPLACE TABLE clean.events AS
+INSERT INTO clean.events
 SELECT
     r.typed_time AS event_time,
     r.typed_type AS event_type,
@@ -2001,38 +2161,59 @@ ANTI JOIN (
     WHERE x.reason IS NOT NULL
 ) AS x ON x.raw_row = r.raw_row;
 
-CREATE OR REPLACE TABLE clean.rejected_events AS
-SELECT x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category)
+INSERT INTO clean.rejected_events
+SELECT
+    x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category, duplicate_file)
+    REPLACE (if(x.reason = 'duplicate', x.duplicate_file, x.file_name) AS file_name)
 FROM temp.clean_exceptions AS x
 WHERE x.reason IS NOT NULL;
 
-CREATE OR REPLACE TABLE clean.corrections AS
+CREATE OR REPLACE TEMP TABLE clean_all_corrections AS
 SELECT
-    'events' AS table_name,
+    c.table_name,
     c.column_name,
     c.raw_value,
     c.clean_value,
     c.rule,
-    count(*) AS row_count
+    sum(c.row_count)::BIGINT AS row_count
 FROM (
+    SELECT *
+    FROM clean.corrections
+    UNION ALL
     SELECT
+        'events' AS table_name,
         'event_type' AS column_name,
         x.event_type AS raw_value,
         x.typed_type AS clean_value,
-        x.type_rule AS rule
+        x.type_rule AS rule,
+        1 AS row_count
     FROM temp.clean_exceptions AS x
     WHERE x.reason IS NULL AND x.event_type <> x.typed_type
     UNION ALL
     SELECT
+        'events' AS table_name,
         'category_id' AS column_name,
         x.category_id AS raw_value,
         NULL AS clean_value,
-        'mangled' AS rule
+        'mangled' AS rule,
+        1 AS row_count
     FROM temp.clean_exceptions AS x
     WHERE x.reason IS NULL AND x.category_id <> '' AND x.typed_category IS NULL
 ) AS c
-GROUP BY ALL
+GROUP BY ALL;
+
+CREATE OR REPLACE TABLE clean.corrections AS
+SELECT *
+FROM temp.clean_all_corrections
 ORDER BY ALL;
+
+INSERT INTO clean.cleaned_files
+SELECT
+    n.file_name,
+    n.fingerprint,
+    i.version
+FROM temp.clean_new_files AS n
+CROSS JOIN amazing_info() AS i;
 
 SET VARIABLE clean_check = (
     SELECT
@@ -2040,7 +2221,7 @@ SET VARIABLE clean_check = (
             counts.raw_rows <> counts.events + counts.rejected,
             error(
                 '10_clean: ' || counts.raw_rows || ' raw rows are not ' || counts.events || ' events + '
-                || counts.rejected || ' rejected rows'
+                || counts.rejected || ' rejected rows; to make the tables of clean anew: SET VARIABLE rebuild = true'
             ),
             NULL
         )
@@ -2062,37 +2243,61 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
+DROP VIEW temp.clean_similar_rows;
+
+DROP VIEW temp.clean_new_rows;
+
+DROP TABLE temp.clean_new_files;
+
 DROP TABLE temp.clean_event_types;
 
 DROP TABLE temp.clean_duplicates;
 
 DROP TABLE temp.clean_exceptions;
 
+DROP TABLE temp.clean_all_corrections;
+
 COMMIT;
 
 SELECT
-    coalesce(r.reason, 'events') AS outcome,
+    'events' AS outcome,
     count(*) AS row_count
-FROM (
-    SELECT NULL::VARCHAR AS reason
-    FROM clean.events
-    UNION ALL
-    SELECT x.reason
-    FROM clean.rejected_events AS x
-) AS r
-GROUP BY ALL
+FROM clean.events
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    r.reason,
+    count(*)
+FROM clean.rejected_events AS r
+GROUP BY r.reason
 ORDER BY
     row_count DESC,
     outcome;
 
--- Step 20_kpi of the pipeline `marketplace`: what users do, and what each day and month brought.
+-- Step 20_kpi of the pipeline `marketplace`: what users do, what each day and month brought, and what sells.
 --
 -- kpi.user_features  one row: a user
 -- kpi.daily          one row: a day with events (UTC)
 -- kpi.monthly        one row: a month with events (UTC)
+-- kpi.category       one row: a category_code with events, and NULL for events without one
+-- kpi.brand          one row: a brand with events, and NULL for events without one
+-- kpi.funnel         one row: a month with events and a step: 1 view, 2 cart, 3 purchase
+-- kpi.cohorts        one row: a month that brought new users, and a number of months since, up to the last with events
 --
 -- Parameter (session variable):
 --   as_of  the day from which days_since_last_event counts (the day of the last event)
+--
+-- views, carts and purchases count events, buyers are users with a purchase, revenue is the sum of prices of purchases.
+--   conversion_rate = purchases / views, 0 without views.
+-- Of a category or brand, `share` is its part of all revenue, 0 where there is none. `rank` is by revenue and leaves gaps
+--   after ties (1, 2, 2, 4); events without a category or brand are nobody's success: their rank is NULL.
+-- In the funnel, a user or session reaches a step in a month with an event of the step's type or of a later step's in
+--   this month, in whatever order: who buys has seen the product and put it in a cart, also where the site did not record
+--   it. So no step has more than the one before. `remove_from_cart` is no step. A session across two months is in both.
+--   next_user_rate and next_session_rate: those of the next step / those of this one, 0 without any, NULL at the last.
+-- A cohort is the users whose first event is in first_month. months_since counts calendar months, 0 is the first month
+--   itself. active_users have an event in that month, retention = active_users / users, revenue is what they spent in it.
+--   Months without an active user are there, with zeros: each cohort has all months up to the last of kpi.monthly.
 --
 -- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on the order of rows.
 
@@ -2101,10 +2306,6 @@ SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_
 BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
-
-CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
-SELECT *
-FROM user_activity('clean.events');
 
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH views AS (
@@ -2128,8 +2329,8 @@ purchases AS (
 ),
 
 last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM temp.kpi_user_activity AS u
+    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
+    FROM clean.events AS e
 )
 
 SELECT
@@ -2144,51 +2345,37 @@ SELECT
     coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
     coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM temp.kpi_user_activity AS u
+FROM amz.user_activity('clean.events') AS u
 CROSS JOIN last_day AS d
 LEFT JOIN views AS v ON v.user_id = u.user_id
 LEFT JOIN purchases AS p ON p.user_id = u.user_id;
 
--- Days and months are sums over the visits of their days: far fewer than events, and still with users and sessions to
--- count.
-CREATE OR REPLACE TEMP TABLE kpi_visits AS
-SELECT
-    e.event_time::DATE AS day,
-    e.user_id,
-    e.user_session,
-    count(*) AS events,
-    count(*) FILTER (e.event_type = 'view') AS views,
-    count(*) FILTER (e.event_type = 'cart') AS carts,
-    count(*) FILTER (e.event_type = 'purchase') AS purchases,
-    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue
-FROM clean.events AS e
-GROUP BY
-    e.event_time::DATE,
-    e.user_id,
-    e.user_session;
-
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
     SELECT
-        u.first_event_time::DATE AS day,
+        f.first_day AS day,
         count(*) AS new_users
-    FROM temp.kpi_user_activity AS u
-    GROUP BY u.first_event_time::DATE
+    FROM (
+        SELECT min(e.event_time)::DATE AS first_day
+        FROM clean.events AS e
+        GROUP BY e.user_id
+    ) AS f
+    GROUP BY f.first_day
 ),
 
 days AS (
     SELECT
-        v.day,
-        sum(v.events)::BIGINT AS events,
-        count(DISTINCT v.user_id) AS users,
-        count(DISTINCT v.user_session) AS sessions,
-        sum(v.views)::BIGINT AS views,
-        sum(v.carts)::BIGINT AS carts,
-        sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
-    FROM temp.kpi_visits AS v
-    GROUP BY v.day
+        e.event_time::DATE AS day,
+        count(*) AS events,
+        count(DISTINCT e.user_id) AS users,
+        count(DISTINCT e.user_session) AS sessions,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
+    FROM clean.events AS e
+    GROUP BY e.event_time::DATE
 )
 
 SELECT
@@ -2209,27 +2396,27 @@ ORDER BY d.day;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH visit_months AS (
+WITH months AS (
     SELECT
-        date_trunc('month', v.day)::DATE AS month,
-        count(DISTINCT v.user_session) AS sessions,
-        sum(v.views)::BIGINT AS views,
-        sum(v.carts)::BIGINT AS carts,
-        sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
-    FROM temp.kpi_visits AS v
-    GROUP BY date_trunc('month', v.day)
+        date_trunc('month', e.event_time)::DATE AS month,
+        count(DISTINCT e.user_session) AS sessions,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
+    FROM clean.events AS e
+    GROUP BY date_trunc('month', e.event_time)
 ),
 
-months AS (
+active_months AS (
     SELECT
-        v.*,
         a.events,
         a.active_users AS users,
-        a.new_users
-    FROM visit_months AS v
-    JOIN monthly_activity('clean.events') AS a ON a.month = v.month
+        a.new_users,
+        m.*
+    FROM months AS m
+    JOIN amz.monthly_activity('clean.events') AS a ON a.month = m.month
 )
 
 SELECT
@@ -2248,9 +2435,189 @@ SELECT
     ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
     ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
     ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
-FROM months AS m
-LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
+FROM active_months AS m
+LEFT JOIN active_months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
+
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL.
+CREATE OR REPLACE TEMP TABLE kpi_product_groups AS
+WITH product_groups AS (
+    SELECT
+        grouping(e.category_code) = 0 AS is_category,
+        e.category_code,
+        e.brand,
+        count(*) FILTER (e.event_type = 'view') AS views,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+    FROM clean.events AS e
+    GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+)
+
+SELECT
+    g.*,
+    coalesce(g.purchases / nullif(g.views, 0), 0)::DOUBLE AS conversion_rate,
+    coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE AS share,
+    if(
+        coalesce(g.category_code, g.brand) IS NULL,
+        NULL,
+        rank() OVER (
+            PARTITION BY
+                g.is_category,
+                coalesce(g.category_code, g.brand) IS NULL
+            ORDER BY g.revenue DESC
+        )
+    ) AS rank
+FROM product_groups AS g;
+
+CREATE OR REPLACE TABLE kpi.category AS
+SELECT g.* EXCLUDE (is_category, brand)
+FROM temp.kpi_product_groups AS g
+WHERE g.is_category
+ORDER BY
+    g.rank NULLS LAST,
+    g.category_code;
+
+CREATE OR REPLACE TABLE kpi.brand AS
+SELECT g.* EXCLUDE (is_category, category_code)
+FROM temp.kpi_product_groups AS g
+WHERE NOT g.is_category
+ORDER BY
+    g.rank NULLS LAST,
+    g.brand;
+
+CREATE OR REPLACE TABLE kpi.funnel AS
+WITH events AS (
+    SELECT
+        date_trunc('month', e.event_time)::DATE AS month,
+        e.user_id,
+        e.user_session,
+        CASE e.event_type WHEN 'view' THEN 1 WHEN 'cart' THEN 2 WHEN 'purchase' THEN 3 ELSE 0 END AS step_number
+    FROM clean.events AS e
+),
+
+user_months AS (
+    SELECT
+        e.month,
+        max(e.step_number) AS last_step
+    FROM events AS e
+    GROUP BY
+        e.month,
+        e.user_id
+),
+
+session_months AS (
+    SELECT
+        e.month,
+        max(e.step_number) AS last_step
+    FROM events AS e
+    GROUP BY
+        e.month,
+        e.user_session
+),
+
+months AS (
+    SELECT
+        m.month,
+        m.last_step,
+        count(*) FILTER (m.is_user) AS users,
+        count(*) FILTER (NOT m.is_user) AS sessions
+    FROM (
+        SELECT
+            u.*,
+            true AS is_user
+        FROM user_months AS u
+        UNION ALL
+        SELECT
+            s.*,
+            false AS is_user
+        FROM session_months AS s
+    ) AS m
+    GROUP BY
+        m.month,
+        m.last_step
+),
+
+month_steps AS (
+    SELECT
+        m.month,
+        s.step_number,
+        s.step,
+        coalesce(sum(m.users) FILTER (m.last_step >= s.step_number), 0)::BIGINT AS users,
+        coalesce(sum(m.sessions) FILTER (m.last_step >= s.step_number), 0)::BIGINT AS sessions
+    FROM months AS m
+    CROSS JOIN (VALUES (1, 'view'), (2, 'cart'), (3, 'purchase')) AS s (step_number, step)
+    GROUP BY
+        m.month,
+        s.step_number,
+        s.step
+)
+
+SELECT
+    this.*,
+    if(this.step_number < 3, coalesce(later.users / nullif(this.users, 0), 0), NULL)::DOUBLE AS next_user_rate,
+    if(this.step_number < 3, coalesce(later.sessions / nullif(this.sessions, 0), 0), NULL)::DOUBLE AS next_session_rate
+FROM month_steps AS this
+LEFT JOIN month_steps AS later ON later.month = this.month AND later.step_number = this.step_number + 1
+ORDER BY
+    this.month,
+    this.step_number;
+
+CREATE OR REPLACE TABLE kpi.cohorts AS
+WITH user_months AS (
+    SELECT
+        e.user_id,
+        date_trunc('month', e.event_time)::DATE AS month,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0) AS revenue
+    FROM clean.events AS e
+    GROUP BY
+        e.user_id,
+        date_trunc('month', e.event_time)
+),
+
+cohort_months AS (
+    SELECT
+        u.first_month,
+        u.month,
+        count(*) AS active_users,
+        sum(u.revenue) AS revenue
+    FROM (
+        SELECT
+            m.*,
+            min(m.month) OVER (PARTITION BY m.user_id) AS first_month
+        FROM user_months AS m
+    ) AS u
+    GROUP BY
+        u.first_month,
+        u.month
+),
+
+calendar AS (
+    SELECT
+        c.first_month,
+        c.active_users AS users,
+        unnest(generate_series(c.first_month, max(m.month), INTERVAL 1 MONTH))::DATE AS month
+    FROM cohort_months AS c
+    CROSS JOIN cohort_months AS m
+    WHERE c.month = c.first_month
+    GROUP BY
+        c.first_month,
+        c.active_users
+)
+
+SELECT
+    c.first_month,
+    date_diff('month', c.first_month, c.month) AS months_since,
+    c.users,
+    coalesce(m.active_users, 0) AS active_users,
+    (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
+    coalesce(m.revenue, 0)::DECIMAL(18, 2) AS revenue
+FROM calendar AS c
+LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
+ORDER BY
+    c.first_month,
+    months_since;
 
 INSERT INTO raw.pipeline_runs
 SELECT
@@ -2260,9 +2627,7 @@ SELECT
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
 
-DROP TABLE temp.kpi_user_activity;
-
-DROP TABLE temp.kpi_visits;
+DROP TABLE temp.kpi_product_groups;
 
 COMMIT;
 
@@ -2323,7 +2688,7 @@ SET VARIABLE segment_count = (
 -- A user with one event has no time between events (min_events = 1): zero.
 CREATE OR REPLACE TABLE main.user_segments AS
 SELECT *
-FROM kmeans_segments(
+FROM amz.kmeans_segments(
     'temp.segment_users',
     k := getvariable('segment_count'),
     features := getvariable('segment_features'),
@@ -2334,7 +2699,7 @@ FROM kmeans_segments(
 
 CREATE OR REPLACE TABLE kpi.segment_profile AS
 SELECT *
-FROM segment_profile(
+FROM amz.segment_profile(
     'main.user_segments',
     segment := 'segment',
     features := getvariable('segment_features')
@@ -2346,7 +2711,7 @@ SELECT
     m.segment,
     m.pc1,
     m.pc2
-FROM pca_2d(
+FROM amz.pca_2d(
     'main.user_segments',
     features := getvariable('segment_features'),
     log := getvariable('segment_log'),

@@ -1,4 +1,4 @@
-//! Summaries of features: `feature_summary`, and the profile of segments over it.
+//! Summaries of features, `feature_summary`; of segments, the profile over it and the migration between two runs.
 
 use std::ops::Range;
 
@@ -54,6 +54,31 @@ pub const SEGMENT_PROFILE: Function = Function {
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (0, 1.0), (0, 3.0), (1, 10.0)) AS t(segment, spend)) SELECT segment, size, name, feature, mean FROM amz.segment_profile(users)",
         rows: &["0 | 2 | low spend | spend | 2.0", "1 | 1 | high spend | spend | 10.0"],
+    }],
+    since: "0.1.0",
+    register: None,
+};
+
+/// `amz.segment_migration(before, after, ...)`
+pub const SEGMENT_MIGRATION: Function = Function {
+    kind: Kind::Relation,
+    signature: relation("segment_migration"),
+    columns: "segment_before, segment_after, size BIGINT, share DOUBLE",
+    description: "Who moves from segment to segment: one row a pair of segments that a key has before and after.",
+    details: "Two sources with the columns that `key` and `segment` name, such as `user_segments` of two months. `size` \
+              counts keys, `share` is their part of the segment before; the shares of a segment before add up to 1. A \
+              segment is NULL where the key is absent on that side or has no segment there, so that sizes add up to \
+              the keys of both sides. Segments keep their type and may be of another on each side; numbers of \
+              segments mean the same only if the later run has applied the model of the earlier one or started from \
+              it (`model`, `init`). A key that occurs twice on a side, or is NULL, is an error.",
+    examples: &[Example {
+        sql: "WITH october AS (SELECT * FROM (VALUES (1, 'loyal'), (2, 'loyal'), (3, 'new')) AS t(user_id, segment)), november AS (SELECT * FROM (VALUES (1, 'loyal'), (3, 'loyal'), (4, 'new')) AS t(user_id, segment)) FROM amz.segment_migration(october, november)",
+        rows: &[
+            "loyal | loyal | 1 | 0.5",
+            "loyal | NULL | 1 | 0.5",
+            "new | loyal | 1 | 1.0",
+            "NULL | new | 1 | 1.0",
+        ],
     }],
     since: "0.1.0",
     register: None,

@@ -58,6 +58,7 @@ GOOD_OPTIONS = {
     "n": "1 | 2 | 0.5 | 0.999999 | 1e18",
     "max_points": "1 | 50000",
     "width": "400 | 4096",
+    "key": "'i' | 'i' | 'i' | 'l' | 's'",
     "segment": "'label' | 'a' | 'e' | 'd' | 's' | 'l' | 'c'",
     "min_similarity": "0 | 1 | 0.5",
 }
@@ -82,6 +83,7 @@ RELATIONS = {
     "kmeans_segments": "k features id model scale log nulls weight init n_init max_iter tol seed memory",
     "kmeans_centroids": "k features id model scale log nulls weight init n_init max_iter tol seed memory",
     "segment_profile": "segment features id",
+    "segment_migration": "key segment",
     "pca_2d": "features id scale log nulls memory",
     "pca_components": "n features id scale log nulls memory",
     "normalize_category": "min_similarity",
@@ -158,6 +160,9 @@ def relation_call(choose, name):
         ]
     if name == "segment_profile" and "segment" not in given:
         given.append("segment")
+    if name == "segment_migration":
+        arguments.append(choose.choice(SOURCES))
+        given = parameters
     for parameter in given:
         arguments.append(
             f"{parameter} := {'2' if parameter == 'k' and choose.random() < 0.6 else value_of(parameter, choose)}"

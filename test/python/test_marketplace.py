@@ -3,9 +3,14 @@
 import csv
 import io
 import itertools
+import json
 import os
+import random
+import re
+import shutil
 import signal
 import subprocess
+import time
 from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
@@ -32,9 +37,14 @@ TABLES = {
     "clean.events": "FROM clean.events",
     "clean.rejected_events": "FROM clean.rejected_events",
     "clean.corrections": "FROM clean.corrections",
+    "clean.cleaned_files": "FROM clean.cleaned_files",
     "kpi.user_features": "FROM kpi.user_features",
     "kpi.daily": "FROM kpi.daily",
     "kpi.monthly": "FROM kpi.monthly",
+    "kpi.category": "FROM kpi.category",
+    "kpi.brand": "FROM kpi.brand",
+    "kpi.funnel": "FROM kpi.funnel",
+    "kpi.cohorts": "FROM kpi.cohorts",
     "kpi.segment_profile": "FROM kpi.segment_profile",
     "kpi.segment_map": "FROM kpi.segment_map",
     "main.user_segments": "FROM main.user_segments",
@@ -394,6 +404,67 @@ time.sleep(60)
     assert shop.run("rows(con, 'SELECT count(*) FROM loaded_files')") == [[2]]
 
 
+N_KILLS = 20
+
+
+def test_a_build_killed_at_any_moment_and_started_again_gives_the_tables_of_one_run(shop, extension):
+    """Kills at seeded random statements and moments: of a first build, and of one that adds a month to another."""
+    october = [*lines(300), "cut,line", event(kind="Vieww")]
+    november = [line.replace("2019-10", "2019-11") for line in lines(250)]
+    shop.file("2019-Oct.csv", HEADER, *october, *october[:5])
+    shop.run("run(con, *STEPS)")
+    shop.file("2019-Nov.csv", HEADER, *november, *october[:9], event(user="5", visit="cut"))
+    statements, expected = shop.run("""
+con = connect('expected.duckdb')
+run(con, *STEPS)
+statements = [s.query.strip() for step in STEPS for s in con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8'))]
+(statements, state(con))
+""")
+    (shop.folder / "segments.svg").rename(shop.folder / "expected.svg")
+    assert set(expected) == set(TABLES) and len(expected["main.user_segments"]) == 7
+    # The process tells the number of each statement before it is run.
+    client = f"""
+import sys, json, duckdb
+EXTENSION = {str(extension)!r}
+def open_database(path):
+    con = duckdb.connect(path, config={{'allow_unsigned_extensions': 'true'}})
+    con.execute(f"LOAD '{{EXTENSION}}'")
+    return con
+{shop.client()}
+con = connect(sys.argv[1])
+n = 0
+for step in STEPS:
+    for statement in con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8')):
+        print(n, flush=True)
+        con.execute(statement).fetchall()
+        n += 1
+"""
+    chance = random.Random(20)
+    # Half of the kills anywhere, half where what is there already would be added again: in the load and clean steps.
+    writing = [n for n, sql in enumerate(statements) if re.search(r"^INSERT INTO (raw|clean)\.", sql, re.MULTILINE)]
+    targets = [chance.choice(writing) if n % 4 in (1, 2) else chance.randrange(len(statements)) for n in range(N_KILLS)]
+    for kill, target in enumerate(targets):
+        database = shop.folder / f"killed_{kill}.duckdb"
+        if kill % 2:
+            shutil.copy(shop.folder / "world.duckdb", database)
+        with subprocess.Popen(
+            [str(shop.python), "-c", client, str(database)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert f"{target}\n" in process.stdout
+            time.sleep(chance.uniform(0, 0.02))
+            process.kill()
+        assert process.returncode in (-signal.SIGKILL, 0)
+    (shop.folder / "expected.json").write_text(json.dumps(expected))
+    for kill in range(N_KILLS):
+        different, same_picture = shop.run(f"""
+con = connect('killed_{kill}.duckdb')
+run(con, *STEPS)
+expected, found = json.loads(Path('expected.json').read_text()), json.loads(json.dumps(state(con)))
+([name for name in TABLES if found.get(name) != expected[name]], Path('segments.svg').read_bytes() == Path('expected.svg').read_bytes())
+""")
+        assert (different, same_picture) == ([], True), f"killed at statement {targets[kill]}"
+
+
 def test_runs_are_recorded_with_what_they_committed(shop):
     shop.file("a.csv", HEADER, *lines(30))
     runs = shop.run(
@@ -536,6 +607,122 @@ outcome = run(con, '00_raw', '10_clean')
     assert files == [["data/b.csv", "duplicate"]]
 
 
+# Files that come one by one
+
+
+def test_files_that_come_one_by_one_give_the_tables_of_one_run(shop):
+    """Three files with rows in common, some of them no events, whatever the order in which they come."""
+    odd = [
+        event(time="never"), event(time=""), event(time=" 2019-10-20 10:00:00 UTC"), event(time="2019-10-20T10:00:00"),
+        event(kind="Vieww", category="2.1E+18"), event(price="-1"), event(visit="cut"), event(user="77"),
+    ]  # fmt: skip
+    rejected, tables, different = shop.run(
+        f"odd = {odd!r}\n"
+        + """
+con.execute("CREATE TEMP TABLE made AS FROM synthetic_marketplace_events(4000, users := 90, seed := 7, dirt := 0.05, days := 61)")
+for name, rows_of_file in [('a', "event_time > '2019-10-20'"), ('b', "event_time < '2019-11-10'"), ('c', 'user_id % 3 = 0')]:
+    con.execute("COPY (FROM made WHERE " + rows_of_file + ") TO 'data/" + name + ".csv' (HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')")
+    with open('data/' + name + '.csv', 'a') as file:
+        file.write(''.join(line + chr(10) for line in (odd * 2 if name == 'b' else odd)))
+con = connect('at_once.duckdb')
+run(con, *STEPS)
+at_once = state(con)
+different = []
+for order in ('bac', 'cab', 'abc'):
+    con = connect(order + '.duckdb')
+    for name in order:
+        con.execute("SET VARIABLE data = 'data/" + name + ".csv'")
+        run(con, '00_raw', '10_clean')
+    run(con, *STEPS)
+    found = state(con)
+    different += [[order, table] for table in TABLES if found.get(table) != at_once[table]]
+(rows(con, 'SELECT file_name, reason FROM clean.rejected_events'), sorted(at_once), different)
+"""
+    )
+    reasons = Counter(map(tuple, rejected))
+    # All events of c, the last by name, are in a or b as well.
+    assert reasons["data/c.csv", "duplicate"] > 900 and reasons["data/b.csv", "duplicate"] > 300
+    assert reasons["data/b.csv", "bad time"] == 4 and tables == sorted(TABLES)
+    assert different == []
+
+
+def test_rows_of_known_files_are_left_alone_until_the_tables_are_made_anew(shop):
+    shop.file("2019-Oct.csv", HEADER, *lines(30), event(kind="Vieww"))
+    shop.run("run(con, *STEPS)")
+    shop.file("2019-Nov.csv", HEADER, *[line.replace("2019-10", "2019-11") for line in lines(20)], event(kind="Vieww"))
+    # A mark in the tables shows whether they were made anew.
+    added, nothing_new, *anew = shop.run("""
+MARK = "UPDATE clean.events SET brand = 'marked' WHERE event_time < '2019-11-01' AND product_id = 3"
+def marked(before, *steps):
+    con.execute(MARK)
+    if before:
+        con.execute(before)
+    run(con, *steps, '10_clean')
+    con.execute('RESET VARIABLE rebuild')
+    return rows(con, "SELECT count(*) FILTER (brand = 'marked'), count(*), (SELECT sum(row_count)::INTEGER FROM clean.corrections) FROM clean.events")
+found = [marked(None, '00_raw'), marked(None, '00_raw')]
+found.append(marked('SET VARIABLE rebuild = true'))
+found.append(marked("UPDATE clean.cleaned_files SET amazing_version = '0.0.1'"))
+text = Path('data/2019-Oct.csv').read_text()
+Path('data/2019-Oct.csv').write_text(text.replace('acme', 'other'))
+found.append(marked(None, '00_raw'))
+Path('data/2019-Oct.csv').unlink()
+found.append(marked("DELETE FROM raw.loaded_files WHERE file_name LIKE '%Oct%'; DELETE FROM raw.all_events WHERE file_name LIKE '%Oct%'"))
+found
+""")
+    assert added == nothing_new == [[1, 51, 1]]
+    # The two rows with the wrong spelling are equal; after the change of the brand they are not.
+    assert anew == [[[0, 51, 1]], [[0, 51, 1]], [[0, 52, 2]], [[0, 21, 1]]]
+
+
+def test_tables_that_do_not_add_up_are_refused_with_the_remedy(shop):
+    shop.file("a.csv", HEADER, *lines(30))
+    error, before, after, outcome = shop.run("""
+run(con, '00_raw', '10_clean')
+con.execute('DELETE FROM clean.events WHERE product_id = 3')
+before = state(con)
+error = run(con, '10_clean')
+after = state(con)
+con.execute('SET VARIABLE rebuild = true')
+(error, before, after, run(con, '10_clean'))
+""")
+    assert (
+        "10_clean: 30 raw rows are not 29 events + 0 rejected rows" in error and "SET VARIABLE rebuild = true" in error
+    )
+    assert before == after and outcome == [["events", 30]]
+
+
+def test_of_two_cleaners_at_once_one_fails_and_changes_nothing(shop):
+    shop.file("a.csv", HEADER, *lines(50))
+    shop.run("run(con, *STEPS)")
+    shop.file("b.csv", HEADER, *lines(60, 20))
+    errors, after, again, clean_run = shop.run("""
+run(con, '00_raw')
+other = con.cursor()
+scripts = [list(c.extract_statements((PIPELINE / '10_clean.sql').read_text())) for c in (con, other)]
+errors = {}
+for a, b in zip(*scripts):
+    for who, statement in ((con, a), (other, b)):
+        if id(who) not in errors:
+            try:
+                who.execute(statement).fetchall()
+            except Exception as error:
+                errors[id(who)] = str(error)
+                try:
+                    who.execute('ROLLBACK')
+                except Exception:
+                    pass
+after = state(con)
+run(other, '10_clean')
+again = state(con)
+con.execute('SET VARIABLE rebuild = true')
+run(con, '10_clean')
+(list(errors.values()), after, again, state(con))
+""")
+    assert len(errors) == 1 and ("onstraint" in errors[0] or "onflict" in errors[0])
+    assert len(after["clean.events"]) == 80 and after == again == clean_run
+
+
 # The KPI layer
 
 # user, time, type, price, session: two months; user 3 has one event, user 4 buys without a view.
@@ -618,6 +805,111 @@ rows(con, 'SELECT month, events_change, revenue_change FROM kpi.monthly ORDER BY
 """) == [["2019-10-01", None, None], ["2019-12-01", None, None]]
 
 
+# user, time, type, price, session, category, brand. User 1 buys without a cart and stays over the end of the month; user 2
+# has the cart before the view and buys in another month; nothing is new in November. Two equal sums: 150.50.
+SOLD_EVENTS = [
+    (1, "2019-10-31 23:50:00", "view", "100.00", 11, "electronics.phone", "acme"),
+    (1, "2019-10-31 23:58:00", "purchase", "100.00", 11, "electronics.phone", "acme"),
+    (1, "2019-10-31 23:59:59", "purchase", "50.50", 11, "electronics.phone", "acme"),
+    (1, "2019-11-01 00:00:00", "view", "20.00", 11, "", ""),
+    (2, "2019-10-05 10:00:00", "cart", "5.00", 21, "apparel.shoes", ""),
+    (2, "2019-10-05 10:01:00", "view", "5.00", 21, "apparel.shoes", ""),
+    (2, "2019-12-05 10:00:00", "purchase", "30.50", 22, "apparel.shoes", "zest"),
+    (3, "2019-10-06 10:00:00", "remove_from_cart", "9.00", 31, "", "bolt"),
+    (4, "2019-12-06 10:00:00", "view", "150.50", 41, "toys.cubes", "bolt"),
+    (4, "2019-12-06 10:01:00", "purchase", "150.50", 41, "toys.cubes", "bolt"),
+    (4, "2019-12-06 10:02:00", "purchase", "1.00", 41, "", ""),
+    (4, "2019-12-07 10:00:00", "view", "150.50", 42, "toys.cubes", "bolt"),
+]
+
+
+def sold_events():
+    return [
+        event(time=t + " UTC", kind=kind, price=price, user=str(user), visit=visit, code=code, brand=brand)
+        for user, t, kind, price, visit, code, brand in SOLD_EVENTS
+    ]
+
+
+def test_categories_and_brands_by_hand(shop):
+    shop.file("a.csv", HEADER, *sold_events())
+    columns, categories, brands = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+columns = [[c[0] for c in con.execute('FROM kpi.' + t).description] for t in ('category', 'brand')]
+(columns, rows(con, 'FROM kpi.category'), rows(con, 'FROM kpi.brand'))
+""")
+    figures = ["views", "carts", "purchases", "revenue", "buyers", "conversion_rate", "share", "rank"]
+    assert columns == [["category_code", *figures], ["brand", *figures]]
+    assert categories == [
+        ["electronics.phone", 1, 0, 2, "150.50", 1, 2.0, 150.5 / 332.5, 1],
+        ["toys.cubes", 2, 0, 1, "150.50", 1, 0.5, 150.5 / 332.5, 1],
+        ["apparel.shoes", 1, 1, 1, "30.50", 1, 1.0, 30.5 / 332.5, 3],
+        [None, 1, 0, 1, "1.00", 1, 1.0, 1 / 332.5, None],
+    ]
+    assert brands == [
+        ["acme", 1, 0, 2, "150.50", 1, 2.0, 150.5 / 332.5, 1],
+        ["bolt", 2, 0, 1, "150.50", 1, 0.5, 150.5 / 332.5, 1],
+        ["zest", 0, 0, 1, "30.50", 1, 0.0, 30.5 / 332.5, 3],
+        [None, 2, 1, 1, "1.00", 1, 0.5, 1 / 332.5, None],
+    ]
+
+
+def test_the_funnel_by_hand(shop):
+    shop.file("a.csv", HEADER, *sold_events())
+    columns, funnel = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+([c[0] for c in con.execute('FROM kpi.funnel').description], rows(con, 'FROM kpi.funnel'))
+""")
+    assert columns == ["month", "step_number", "step", "users", "sessions", "next_user_rate", "next_session_rate"]
+    assert funnel == [
+        ["2019-10-01", 1, "view", 2, 2, 1.0, 1.0],
+        ["2019-10-01", 2, "cart", 2, 2, 0.5, 0.5],
+        ["2019-10-01", 3, "purchase", 1, 1, None, None],
+        ["2019-11-01", 1, "view", 1, 1, 0.0, 0.0],
+        ["2019-11-01", 2, "cart", 0, 0, 0.0, 0.0],
+        ["2019-11-01", 3, "purchase", 0, 0, None, None],
+        ["2019-12-01", 1, "view", 2, 3, 1.0, 2 / 3],
+        ["2019-12-01", 2, "cart", 2, 2, 1.0, 1.0],
+        ["2019-12-01", 3, "purchase", 2, 2, None, None],
+    ]
+
+
+def test_cohorts_by_hand(shop):
+    shop.file("a.csv", HEADER, *sold_events(), event(time="2020-02-01 00:00:00 UTC", user="4", visit=43))
+    columns, cohorts = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+([c[0] for c in con.execute('FROM kpi.cohorts').description], rows(con, 'FROM kpi.cohorts'))
+""")
+    assert columns == ["first_month", "months_since", "users", "active_users", "retention", "revenue"]
+    # In January nobody does anything.
+    assert cohorts == [
+        ["2019-10-01", 0, 3, 3, 1.0, "150.50"],
+        ["2019-10-01", 1, 3, 1, 1 / 3, "0.00"],
+        ["2019-10-01", 2, 3, 1, 1 / 3, "30.50"],
+        ["2019-10-01", 3, 3, 0, 0.0, "0.00"],
+        ["2019-10-01", 4, 3, 0, 0.0, "0.00"],
+        ["2019-12-01", 0, 1, 1, 1.0, "151.50"],
+        ["2019-12-01", 1, 1, 0, 0.0, "0.00"],
+        ["2019-12-01", 2, 1, 1, 1.0, "0.00"],
+    ]
+
+
+def test_nothing_sold_gives_shares_and_rates_of_zero(shop):
+    shop.file("a.csv", HEADER, event(kind="remove_from_cart", code="b.c"), event(kind="cart", user="2", brand=""))
+    assert shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+[rows(con, 'FROM kpi.' + t) for t in ('category', 'brand', 'funnel', 'cohorts')]
+""") == [
+        [["a.b.c", 0, 1, 0, "0.00", 0, 0.0, 0.0, 1], ["b.c", 0, 0, 0, "0.00", 0, 0.0, 0.0, 1]],
+        [["acme", 0, 0, 0, "0.00", 0, 0.0, 0.0, 1], [None, 0, 1, 0, "0.00", 0, 0.0, 0.0, None]],
+        [
+            ["2019-10-01", 1, "view", 1, 1, 1.0, 1.0],
+            ["2019-10-01", 2, "cart", 1, 1, 0.0, 0.0],
+            ["2019-10-01", 3, "purchase", 0, 0, None, None],
+        ],
+        [["2019-10-01", 0, 2, 2, 1.0, "0.00"]],
+    ]
+
+
 GENERATE = """
 con.execute(\"\"\"
     COPY (FROM synthetic_marketplace_events(60000, users := 900, seed := 5, dirt := 0.02))
@@ -655,6 +947,66 @@ events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session 
             len(bought) / views if views else 0.0, len(bought) / len(history), (last_day - history[-1][0].date()).days,
         ])  # fmt: skip
     assert features == expected
+
+
+def test_what_sells_agrees_with_a_second_formulation(shop):
+    """Categories, brands, funnel and cohorts again, from the rows of clean.events in plain Python with sets."""
+    events, categories, brands, funnel, cohorts, monthly = shop.run(
+        GENERATE.replace("seed := 5", "seed := 6, days := 150")
+        + """
+run(con, '00_raw', '10_clean', '20_kpi')
+events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session, category_code, brand FROM clean.events')
+(events, *[rows(con, 'FROM kpi.' + t) for t in ('category', 'brand', 'funnel', 'cohorts', 'monthly')])
+"""
+    )
+    events = [(user, t[:7], kind, Decimal(price), *rest) for user, t, kind, price, *rest in events]
+    bought = [e for e in events if e[2] == "purchase"]
+    all_revenue = sum(e[3] for e in bought)
+    assert len(events) > 50_000 and len(bought) > 500
+    for column, found in ((5, categories), (6, brands)):
+        revenue, buyers, kinds = Counter(), defaultdict(set), Counter((e[column], e[2]) for e in events)
+        for e in bought:
+            revenue[e[column]] += e[3]
+            buyers[e[column]].add(e[0])
+        expected = []
+        for name in {e[column] for e in events}:
+            views, carts, purchases = (kinds[name, kind] for kind in ("view", "cart", "purchase"))
+            better = [n for n, money in revenue.items() if n is not None and money > revenue[name]]
+            expected.append([
+                name, views, carts, purchases, f"{revenue[name]:.2f}", len(buyers[name]), purchases / views if views else 0.0,
+                pytest.approx(float(revenue[name] / all_revenue)), None if name is None else len(better) + 1,
+            ])  # fmt: skip
+        expected.sort(key=lambda row: (row[8] is None, row[8], row[0]))
+        assert found == expected and len(found) > 20 and found[-1][0] is None
+
+    months = sorted({e[1] for e in events})
+    assert len(months) == 5
+    expected = []
+    for month in months:
+        reached = {kind: [e for e in events if e[1] == month and e[2] == kind] for kind in ("view", "cart", "purchase")}
+        steps = [("view", "cart", "purchase"), ("cart", "purchase"), ("purchase",)]
+        counts = [[len({e[i] for kind in kinds for e in reached[kind]}) for i in (0, 4)] for kinds in steps]
+        for n, ((step, *_), (users, sessions)) in enumerate(zip(steps, counts)):
+            rates = [after / here for here, after in zip(counts[n], counts[n + 1])] if n < 2 else [None, None]
+            expected.append([f"{month}-01", n + 1, step, users, sessions, *rates])
+    assert funnel == expected
+
+    active = {month: {e[0] for e in events if e[1] == month} for month in months}
+    known, expected = set(), []
+    for n, first in enumerate(months):
+        members = active[first] - known
+        known |= members
+        for since, month in enumerate(months[n:]) if members else ():
+            spent = sum((e[3] for e in bought if e[1] == month and e[0] in members), Decimal("0.00"))
+            stayed = len(members & active[month])
+            expected.append([f"{first}-01", since, len(members), stayed, stayed / len(members), str(spent)])
+    assert cohorts == expected and len(cohorts) > 8
+    # The sums over cohorts are the months.
+    for n, (month, _, users, new_users, *_, revenue, _, _) in enumerate(row[:11] for row in monthly):
+        of_month = [row for row in cohorts if months.index(row[0][:7]) + row[1] == n]
+        assert sum(row[3] for row in of_month) == users
+        assert sum(row[2] for row in of_month if row[1] == 0) == new_users
+        assert sum(Decimal(row[5]) for row in of_month) == Decimal(revenue), month
 
 
 def test_the_whole_pipeline_is_the_same_with_any_threads_and_order_of_rows(shop):
