@@ -34,6 +34,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &summary::FEATURE_SUMMARY,
     &pca::PCA_FIT,
     &pca::PCA_TRANSFORM,
+    &pca::PCA_INVERSE,
     &pca::PCA_COMPONENTS,
     &category::NORMALIZE_CATEGORY,
     &category::CATEGORY_MATCH,

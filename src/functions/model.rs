@@ -262,7 +262,7 @@ pub trait RowModel: Sized {
 /// Runs of rows that share one model: `(model, rows)`; `None` for the NULL model.
 ///
 /// A model from a scalar subquery is one run; models from a join are read once for each row where they change.
-fn runs<M: RowModel>(
+pub fn runs<M: RowModel>(
     arguments: &Chunk<'_>,
     mut apply: impl FnMut(Option<&M>, Range<usize>) -> Result<()>,
 ) -> Result<()> {
