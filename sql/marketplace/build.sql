@@ -222,7 +222,11 @@ CREATE OR REPLACE MACRO normalize_category(
         SELECT
             __d.__value AS __value,
             __d.__row_count AS __row_count,
-            system.main.category_match(__d.__value, vocabulary, min_similarity) AS __match
+            system.main.category_match(
+                __d.__value,
+                vocabulary,
+                {'relation': 'normalize_category', 'min_similarity': min_similarity}
+            ) AS __match
         FROM __distinct_values AS __d
     )
 
@@ -619,7 +623,7 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
                 AND __f.comment LIKE 'amazing %'
                 AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
         ) AS stale_macros
-    FROM system.main.amazing_info() AS __i;
+    FROM system.main.amazing_session() AS __i;
 
 COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
 
@@ -728,6 +732,60 @@ CREATE OR REPLACE MACRO kmeans_centroids(
     ) AS __c;
 
 COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
+
+CREATE OR REPLACE MACRO kmeans_metrics(
+    source,
+    k_min := 2,
+    k_max := 10,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __e.__evaluation.k AS k,
+        __e.__evaluation.inertia AS inertia,
+        __e.__evaluation.silhouette AS silhouette,
+        __e.__evaluation.davies_bouldin AS davies_bouldin,
+        __e.__evaluation.calinski_harabasz AS calinski_harabasz,
+        __e.__evaluation.silhouette IS NOT NULL
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+            AS recommended
+    FROM (
+        SELECT unnest(
+            system.main.kmeans_evaluate(
+                __t,
+                k_min,
+                k_max,
+                {
+                    'relation': 'kmeans_metrics',
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            )
+        ) AS __evaluation
+        FROM query_table(source) AS __t
+    ) AS __e
+    ORDER BY __e.__evaluation.k;
+
+COMMENT ON MACRO TABLE kmeans_metrics IS 'amazing 0.1.0: How good the segments of a source are for each number of segments, and which number to take.';
 
 CREATE OR REPLACE MACRO pca_2d(
     source,
@@ -2027,7 +2085,7 @@ SELECT
     a.raw_value,
     a.normalized,
     a.rule
-FROM amz.normalize_category(
+FROM normalize_category(
     'temp.clean_new_rows',
     'event_type',
     ['view', 'cart', 'remove_from_cart', 'purchase']
@@ -2307,6 +2365,10 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
+CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
+SELECT *
+FROM user_activity('clean.events');
+
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH views AS (
     SELECT
@@ -2329,8 +2391,8 @@ purchases AS (
 ),
 
 last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
-    FROM clean.events AS e
+    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
+    FROM temp.kpi_user_activity AS u
 )
 
 SELECT
@@ -2345,37 +2407,51 @@ SELECT
     coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
     coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM amz.user_activity('clean.events') AS u
+FROM temp.kpi_user_activity AS u
 CROSS JOIN last_day AS d
 LEFT JOIN views AS v ON v.user_id = u.user_id
 LEFT JOIN purchases AS p ON p.user_id = u.user_id;
 
+-- Days and months are sums over the visits of their days: far fewer than events, and still with users and sessions to
+-- count.
+CREATE OR REPLACE TEMP TABLE kpi_visits AS
+SELECT
+    e.event_time::DATE AS day,
+    e.user_id,
+    e.user_session,
+    count(*) AS events,
+    count(*) FILTER (e.event_type = 'view') AS views,
+    count(*) FILTER (e.event_type = 'cart') AS carts,
+    count(*) FILTER (e.event_type = 'purchase') AS purchases,
+    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue
+FROM clean.events AS e
+GROUP BY
+    e.event_time::DATE,
+    e.user_id,
+    e.user_session;
+
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
     SELECT
-        f.first_day AS day,
+        u.first_event_time::DATE AS day,
         count(*) AS new_users
-    FROM (
-        SELECT min(e.event_time)::DATE AS first_day
-        FROM clean.events AS e
-        GROUP BY e.user_id
-    ) AS f
-    GROUP BY f.first_day
+    FROM temp.kpi_user_activity AS u
+    GROUP BY u.first_event_time::DATE
 ),
 
 days AS (
     SELECT
-        e.event_time::DATE AS day,
-        count(*) AS events,
-        count(DISTINCT e.user_id) AS users,
-        count(DISTINCT e.user_session) AS sessions,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
-    FROM clean.events AS e
-    GROUP BY e.event_time::DATE
+        v.day,
+        sum(v.events)::BIGINT AS events,
+        count(DISTINCT v.user_id) AS users,
+        count(DISTINCT v.user_session) AS sessions,
+        sum(v.views)::BIGINT AS views,
+        sum(v.carts)::BIGINT AS carts,
+        sum(v.purchases)::BIGINT AS purchases,
+        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+    FROM temp.kpi_visits AS v
+    GROUP BY v.day
 )
 
 SELECT
@@ -2396,27 +2472,27 @@ ORDER BY d.day;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH months AS (
+WITH visit_months AS (
     SELECT
-        date_trunc('month', e.event_time)::DATE AS month,
-        count(DISTINCT e.user_session) AS sessions,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_session) FILTER (e.event_type = 'purchase') AS purchase_sessions
-    FROM clean.events AS e
-    GROUP BY date_trunc('month', e.event_time)
+        date_trunc('month', v.day)::DATE AS month,
+        count(DISTINCT v.user_session) AS sessions,
+        sum(v.views)::BIGINT AS views,
+        sum(v.carts)::BIGINT AS carts,
+        sum(v.purchases)::BIGINT AS purchases,
+        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+    FROM temp.kpi_visits AS v
+    GROUP BY date_trunc('month', v.day)
 ),
 
-active_months AS (
+months AS (
     SELECT
+        v.*,
         a.events,
         a.active_users AS users,
-        a.new_users,
-        m.*
-    FROM months AS m
-    JOIN amz.monthly_activity('clean.events') AS a ON a.month = m.month
+        a.new_users
+    FROM visit_months AS v
+    JOIN monthly_activity('clean.events') AS a ON a.month = v.month
 )
 
 SELECT
@@ -2435,8 +2511,8 @@ SELECT
     ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
     ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
     ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
-FROM active_months AS m
-LEFT JOIN active_months AS before ON before.month = m.month - INTERVAL 1 MONTH
+FROM months AS m
+LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
 -- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL.
@@ -2627,6 +2703,10 @@ SELECT
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
 
+DROP TABLE temp.kpi_user_activity;
+
+DROP TABLE temp.kpi_visits;
+
 DROP TABLE temp.kpi_product_groups;
 
 COMMIT;
@@ -2688,7 +2768,7 @@ SET VARIABLE segment_count = (
 -- A user with one event has no time between events (min_events = 1): zero.
 CREATE OR REPLACE TABLE main.user_segments AS
 SELECT *
-FROM amz.kmeans_segments(
+FROM kmeans_segments(
     'temp.segment_users',
     k := getvariable('segment_count'),
     features := getvariable('segment_features'),
@@ -2699,7 +2779,7 @@ FROM amz.kmeans_segments(
 
 CREATE OR REPLACE TABLE kpi.segment_profile AS
 SELECT *
-FROM amz.segment_profile(
+FROM segment_profile(
     'main.user_segments',
     segment := 'segment',
     features := getvariable('segment_features')
@@ -2711,7 +2791,7 @@ SELECT
     m.segment,
     m.pc1,
     m.pc2
-FROM amz.pca_2d(
+FROM pca_2d(
     'main.user_segments',
     features := getvariable('segment_features'),
     log := getvariable('segment_log'),
