@@ -85,28 +85,9 @@ impl Library for Catalog {
             description: function.description,
             // The API has room for documentation where relations need no catalog of their own.
             examples: function.examples.iter().map(|example| example.sql.replace("amz.", "")).collect(),
-            category: category(function),
+            category: function.subject,
         }
     }
-}
-
-/// The subject of a function, from the beginning of its name.
-fn category(function: &Function) -> &'static str {
-    const SUBJECTS: &[(&str, &str)] = &[
-        ("kmeans", "clustering"),
-        ("segment", "clustering"),
-        ("feature", "clustering"),
-        ("pca", "principal components"),
-        ("category", "category repair"),
-        ("normalize_category", "category repair"),
-        ("scatter", "plots"),
-        ("content", "files"),
-        ("file", "files"),
-        ("synthetic", "synthetic data"),
-        ("amazing", "introspection"),
-    ];
-    let subject = SUBJECTS.iter().find(|(beginning, _)| function.signature.name.starts_with(beginning));
-    subject.map_or(function.kind.name(), |(_, subject)| *subject)
 }
 
 /// Statements that create every relation under `prefix`, and its comment with version and description.

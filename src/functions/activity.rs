@@ -5,6 +5,7 @@ use super::{Example, Function, Kind, relation};
 /// `amz.sessionize(source, ...)`
 pub const SESSIONIZE: Function = Function {
     kind: Kind::Relation,
+    subject: "activity",
     signature: relation("sessionize"),
     columns: "every column of the source, then session_number BIGINT",
     description: "The session of each event: a pause longer than `max_gap` since the user's event before begins a new one.",
@@ -24,6 +25,7 @@ pub const SESSIONIZE: Function = Function {
 /// `amz.user_activity(source)`
 pub const USER_ACTIVITY: Function = Function {
     kind: Kind::Relation,
+    subject: "activity",
     signature: relation("user_activity"),
     columns: "user_id, events BIGINT, first_event_time TIMESTAMP, last_event_time TIMESTAMP, avg_time_between_events DOUBLE",
     description: "How often and when each user was active, one row a user.",
@@ -44,6 +46,7 @@ pub const USER_ACTIVITY: Function = Function {
 /// `amz.monthly_activity(source, ...)`
 pub const MONTHLY_ACTIVITY: Function = Function {
     kind: Kind::Relation,
+    subject: "activity",
     signature: relation("monthly_activity"),
     columns: "[the column `col`,] month DATE, events BIGINT, active_users BIGINT, new_users BIGINT, churned_users BIGINT, \
               reactivated_users BIGINT",

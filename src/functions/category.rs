@@ -23,6 +23,7 @@ const MATCH: SqlType = SqlType::Struct(&[
 /// `normalize_category(value [, vocabulary [, min_similarity]])`
 pub const NORMALIZE_CATEGORY: Function = Function {
     kind: Kind::Scalar,
+    subject: "category repair",
     signature: Signature {
         name: "normalize_category",
         parameters: &[
@@ -57,6 +58,7 @@ pub const NORMALIZE_CATEGORY: Function = Function {
 /// `category_match(value, vocabulary [, min_similarity])`
 pub const CATEGORY_MATCH: Function = Function {
     kind: Kind::Scalar,
+    subject: "category repair",
     signature: Signature {
         name: "category_match",
         parameters: &[
@@ -82,6 +84,7 @@ pub const CATEGORY_MATCH: Function = Function {
 /// `category_similarity(a, b)`
 pub const CATEGORY_SIMILARITY: Function = Function {
     kind: Kind::Scalar,
+    subject: "category repair",
     signature: Signature {
         name: "category_similarity",
         parameters: &[required("a", SqlType::Varchar), required("b", SqlType::Varchar)],
@@ -103,6 +106,7 @@ pub const CATEGORY_SIMILARITY: Function = Function {
 /// `category_fingerprint(value)`
 pub const CATEGORY_FINGERPRINT: Function = Function {
     kind: Kind::Scalar,
+    subject: "category repair",
     signature: Signature {
         name: "category_fingerprint",
         parameters: &[required("value", SqlType::Varchar)],
@@ -123,6 +127,7 @@ pub const CATEGORY_FINGERPRINT: Function = Function {
 /// `amz.normalize_category(source, col, vocabulary, ...)`
 pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
     kind: Kind::Relation,
+    subject: "category repair",
     signature: relation("normalize_category"),
     columns: "raw_value VARCHAR, row_count BIGINT, normalized VARCHAR, similarity DOUBLE, rule VARCHAR, runner_up VARCHAR",
     description: "The audit of a repair: each distinct value of a column with the entry that it becomes, and why.",
@@ -139,6 +144,7 @@ pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
 /// `amz.category_variants(source, col, ...)`
 pub const CATEGORY_VARIANTS: Function = Function {
     kind: Kind::Relation,
+    subject: "category repair",
     signature: relation("category_variants"),
     columns: "proposal VARCHAR, raw_value VARCHAR, row_count BIGINT, method VARCHAR",
     description: "Spellings of one thing in a column, found without a vocabulary, with a proposal for each group.",

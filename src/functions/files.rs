@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 /// `content_hash(text)`
 pub const CONTENT_HASH: Function = Function {
     kind: Kind::Aggregate,
+    subject: "files",
     signature: Signature {
         name: "content_hash",
         parameters: &[required("text", SqlType::Varchar)],
@@ -31,6 +32,7 @@ pub const CONTENT_HASH: Function = Function {
 /// `amz.file_fingerprint(path)`
 pub const FILE_FINGERPRINT: Function = Function {
     kind: Kind::Relation,
+    subject: "files",
     signature: relation("file_fingerprint"),
     columns: "file_name VARCHAR, size_bytes BIGINT, last_modified TIMESTAMP, line_count BIGINT, fingerprint UHUGEINT",
     description: "Size, time, number of lines that are not blank, and fingerprint of the content of files, one row a file.",

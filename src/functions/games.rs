@@ -20,6 +20,7 @@ const DIRT: (&str, SqlType) = (
 /// `synthetic_users(rows, ...)`
 pub const SYNTHETIC_USERS: Function = Function {
     kind: Kind::Table,
+    subject: "synthetic data",
     signature: Signature {
         name: "synthetic_users",
         parameters: &[
@@ -58,6 +59,7 @@ pub const SYNTHETIC_USERS: Function = Function {
 /// `synthetic_games(rows, ...)`
 pub const SYNTHETIC_GAMES: Function = Function {
     kind: Kind::Table,
+    subject: "synthetic data",
     signature: Signature {
         name: "synthetic_games",
         parameters: &[
@@ -92,6 +94,7 @@ pub const SYNTHETIC_GAMES: Function = Function {
 /// `synthetic_game_events(rows, ...)`
 pub const SYNTHETIC_GAME_EVENTS: Function = Function {
     kind: Kind::Table,
+    subject: "synthetic data",
     signature: Signature {
         name: "synthetic_game_events",
         parameters: &[

@@ -7,6 +7,7 @@ use crate::synth::marketplace::{Events, MAX_DAYS, Marketplace, Parameters};
 /// `synthetic_marketplace_events(rows, ...)`
 pub const SYNTHETIC_MARKETPLACE_EVENTS: Function = Function {
     kind: Kind::Table,
+    subject: "synthetic data",
     signature: Signature {
         name: "synthetic_marketplace_events",
         parameters: &[

@@ -8,6 +8,7 @@ use crate::scripts;
 /// `amazing_functions()`
 pub const AMAZING_FUNCTIONS: Function = Function {
     kind: Kind::Table,
+    subject: "introspection",
     signature: Signature {
         name: "amazing_functions",
         parameters: &[],
@@ -37,6 +38,7 @@ pub const AMAZING_FUNCTIONS: Function = Function {
 /// `amazing_scripts(pipeline, schema_prefix := )`
 pub const AMAZING_SCRIPTS: Function = Function {
     kind: Kind::Table,
+    subject: "introspection",
     signature: Signature {
         name: "amazing_scripts",
         parameters: &[required("pipeline", SqlType::Varchar), optional("schema_prefix", SqlType::Varchar)],
@@ -77,6 +79,7 @@ const SESSION_COLUMNS: SqlType = SqlType::Struct(&[
 /// `amazing_session()`
 pub const AMAZING_SESSION: Function = Function {
     kind: Kind::Table,
+    subject: "introspection",
     signature: Signature { name: "amazing_session", parameters: &[], returns: SESSION_COLUMNS },
     columns: "",
     description: "What LOAD found out: versions, CPU path, threads, and where the relations are.",
@@ -92,6 +95,7 @@ pub const AMAZING_SESSION: Function = Function {
 /// `amazing_info()`
 pub const AMAZING_INFO: Function = Function {
     kind: Kind::Table,
+    subject: "introspection",
     signature: Signature { name: "amazing_info", parameters: &[], returns: SESSION_COLUMNS },
     columns: "",
     description: "Versions, CPU path, threads at LOAD, and where the relations are.",
@@ -110,6 +114,7 @@ pub const AMAZING_INFO: Function = Function {
 /// `amz.amazing_info()`
 pub const AMAZING_INFO_RELATION: Function = Function {
     kind: Kind::Relation,
+    subject: "introspection",
     signature: super::relation("amazing_info"),
     columns: "version VARCHAR, c_api_version VARCHAR, duckdb_version VARCHAR, cpu VARCHAR, threads INTEGER, \
               macros VARCHAR, advice VARCHAR, stale_macros VARCHAR[]",

@@ -36,6 +36,7 @@ const CENTROID: SqlType = SqlType::Struct(&[
 /// `kmeans_fit(row, k [, options])`
 pub const KMEANS_FIT: Function = Function {
     kind: Kind::Aggregate,
+    subject: "clustering",
     signature: Signature {
         name: "kmeans_fit",
         parameters: &[
@@ -82,6 +83,7 @@ pub const KMEANS_FIT: Function = Function {
 /// `kmeans_predict(model, row)`
 pub const KMEANS_PREDICT: Function = Function {
     kind: Kind::Scalar,
+    subject: "clustering",
     signature: Signature {
         name: "kmeans_predict",
         parameters: &[required("model", SqlType::Any), required("row", SqlType::Any)],
@@ -104,6 +106,7 @@ pub const KMEANS_PREDICT: Function = Function {
 /// `kmeans_distance(model, row)`
 pub const KMEANS_DISTANCE: Function = Function {
     kind: Kind::Scalar,
+    subject: "clustering",
     signature: Signature {
         name: "kmeans_distance",
         parameters: &[required("model", SqlType::Any), required("row", SqlType::Any)],
@@ -123,6 +126,7 @@ pub const KMEANS_DISTANCE: Function = Function {
 /// `kmeans_distances(model, row)`
 pub const KMEANS_DISTANCES: Function = Function {
     kind: Kind::Scalar,
+    subject: "clustering",
     signature: Signature {
         name: "kmeans_distances",
         parameters: &[required("model", SqlType::Any), required("row", SqlType::Any)],
@@ -142,6 +146,7 @@ pub const KMEANS_DISTANCES: Function = Function {
 /// `kmeans_centroids(model)`
 pub const KMEANS_CENTROIDS: Function = Function {
     kind: Kind::Scalar,
+    subject: "clustering",
     signature: Signature {
         name: "kmeans_centroids",
         parameters: &[required("model", SqlType::Any)],
@@ -163,6 +168,7 @@ pub const KMEANS_CENTROIDS: Function = Function {
 /// `kmeans_evaluate(row, k_min, k_max [, options])`
 pub const KMEANS_EVALUATE: Function = Function {
     kind: Kind::Aggregate,
+    subject: "clustering",
     signature: Signature {
         name: "kmeans_evaluate",
         parameters: &[
@@ -199,6 +205,7 @@ pub const KMEANS_EVALUATE: Function = Function {
 /// `amz.kmeans_metrics(source, ...)`
 pub const KMEANS_METRICS: Function = Function {
     kind: Kind::Relation,
+    subject: "clustering",
     signature: relation("kmeans_metrics"),
     columns: "k INTEGER, inertia DOUBLE, silhouette DOUBLE, davies_bouldin DOUBLE, calinski_harabasz DOUBLE, \
               recommended BOOLEAN",
@@ -217,6 +224,7 @@ pub const KMEANS_METRICS: Function = Function {
 /// `amz.kmeans_segments(source, ...)`
 pub const KMEANS_SEGMENTS: Function = Function {
     kind: Kind::Relation,
+    subject: "clustering",
     signature: relation("kmeans_segments"),
     columns: "every column of the source, unchanged and in order, then segment INTEGER",
     description: "Every row of a source with its segment.",
@@ -235,6 +243,7 @@ pub const KMEANS_SEGMENTS: Function = Function {
 /// `amz.kmeans_centroids(source, ...)`
 pub const KMEANS_CENTROIDS_RELATION: Function = Function {
     kind: Kind::Relation,
+    subject: "clustering",
     signature: relation("kmeans_centroids"),
     columns: "segment INTEGER, size BIGINT, share DOUBLE, feature VARCHAR, value DOUBLE, z_score DOUBLE",
     description: "The centroids of a source's segments in original units, one row for each segment and feature.",

@@ -59,6 +59,8 @@ pub struct Example {
 pub struct Function {
     /// What it is.
     pub kind: Kind,
+    /// What it is about: its category in `duckdb_functions()`.
+    pub subject: &'static str,
     /// Name, parameters, result. The parameters of a relation are those of its macro text.
     pub signature: Signature,
     /// Result columns of a relation; empty for the others, whose signature says it.

@@ -30,6 +30,7 @@ const LOADING: SqlType = SqlType::Struct(&[
 /// `pca_fit(row [, options])`
 pub const PCA_FIT: Function = Function {
     kind: Kind::Aggregate,
+    subject: "principal components",
     signature: Signature {
         name: "pca_fit",
         parameters: &[required("row", SqlType::Any), optional("options", SqlType::Any)],
@@ -57,6 +58,7 @@ pub const PCA_FIT: Function = Function {
 /// `pca_transform(model, row [, n])`
 pub const PCA_TRANSFORM: Function = Function {
     kind: Kind::Scalar,
+    subject: "principal components",
     signature: Signature {
         name: "pca_transform",
         parameters: &[
@@ -80,6 +82,7 @@ pub const PCA_TRANSFORM: Function = Function {
 /// `pca_inverse(model, scores)`
 pub const PCA_INVERSE: Function = Function {
     kind: Kind::Scalar,
+    subject: "principal components",
     signature: Signature {
         name: "pca_inverse",
         parameters: &[required("model", SqlType::Any), required("scores", SqlType::Any)],
@@ -103,6 +106,7 @@ pub const PCA_INVERSE: Function = Function {
 /// `pca_components(model)`
 pub const PCA_COMPONENTS: Function = Function {
     kind: Kind::Scalar,
+    subject: "principal components",
     signature: Signature {
         name: "pca_components",
         parameters: &[required("model", SqlType::Any)],
@@ -124,6 +128,7 @@ pub const PCA_COMPONENTS: Function = Function {
 /// `amz.pca_2d(source, ...)`
 pub const PCA_2D: Function = Function {
     kind: Kind::Relation,
+    subject: "principal components",
     signature: relation("pca_2d"),
     columns: "every column of the source, then pc1 DOUBLE, pc2 DOUBLE",
     description: "Every row of a source with its place on the first two principal components: a map.",
@@ -141,6 +146,7 @@ pub const PCA_2D: Function = Function {
 /// `amz.pca_components(source, ...)`
 pub const PCA_COMPONENTS_RELATION: Function = Function {
     kind: Kind::Relation,
+    subject: "principal components",
     signature: relation("pca_components"),
     columns: "component INTEGER, explained_variance DOUBLE, explained_variance_ratio DOUBLE, \
               cumulative_ratio DOUBLE, feature VARCHAR, loading DOUBLE",

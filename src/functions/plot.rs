@@ -11,6 +11,7 @@ use crate::plot::scatter::{Scatter, ScatterOptions};
 /// `scatter_svg(x, y, label [, options])`
 pub const SCATTER_SVG: Function = Function {
     kind: Kind::Aggregate,
+    subject: "plots",
     signature: Signature {
         name: "scatter_svg",
         parameters: &[

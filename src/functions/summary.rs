@@ -21,6 +21,7 @@ const FEATURE: SqlType = SqlType::Struct(&[
 /// `feature_summary(row [, options])`
 pub const FEATURE_SUMMARY: Function = Function {
     kind: Kind::Aggregate,
+    subject: "clustering",
     signature: Signature {
         name: "feature_summary",
         parameters: &[required("row", SqlType::Any), optional("options", SqlType::Any)],
@@ -43,6 +44,7 @@ pub const FEATURE_SUMMARY: Function = Function {
 /// `amz.segment_profile(source, ...)`
 pub const SEGMENT_PROFILE: Function = Function {
     kind: Kind::Relation,
+    subject: "clustering",
     signature: relation("segment_profile"),
     columns: "segment, size BIGINT, share DOUBLE, name VARCHAR, feature VARCHAR, mean DOUBLE, z_score DOUBLE, rank BIGINT",
     description: "What makes each segment different: its means against those of all rows, and a short name.",
@@ -62,6 +64,7 @@ pub const SEGMENT_PROFILE: Function = Function {
 /// `amz.segment_migration(before, after, ...)`
 pub const SEGMENT_MIGRATION: Function = Function {
     kind: Kind::Relation,
+    subject: "clustering",
     signature: relation("segment_migration"),
     columns: "segment_before, segment_after, size BIGINT, share DOUBLE",
     description: "Who moves from segment to segment: one row a pair of segments that a key has before and after.",
