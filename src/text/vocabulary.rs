@@ -1102,4 +1102,19 @@ mod tests {
         assert_eq!(memo.best_match(&long).rule, Rule::None);
         assert!(!memo.young.contains_key(long.as_str()));
     }
+
+    #[test]
+    fn a_memo_rests_where_no_value_repeats_and_answers_the_same() {
+        let codes = Arc::new(vocabulary(&CODES));
+        let mut memo = Memo::new(codes.clone(), 0.75);
+        let value = |i: usize| format!("{}sport.bicycl{}", " ".repeat(i % 200), "e ".repeat(i / 200));
+        (0..=Memo::TRIAL)
+            .for_each(|i| assert_eq!(memo.best_match(&value(i)), codes.best_match(&value(i), 0.75)));
+        assert_eq!(memo.n_resting, Memo::REST);
+        let mut awake = Memo::new(codes.clone(), 0.75);
+        for i in 0..=Memo::TRIAL {
+            assert_eq!(awake.best_match(&value(i % 2000)), codes.best_match(&value(i % 2000), 0.75));
+        }
+        assert_eq!(awake.n_resting, 0);
+    }
 }
