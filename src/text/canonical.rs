@@ -24,7 +24,7 @@ pub fn canonical(value: &str) -> Option<String> {
     let (mut separated, mut signed, mut last) = (false, false, '.');
     for c in text.chars() {
         // Letters and digits first: nearly all characters are.
-        if !c.is_ascii_alphanumeric() {
+        if !c.is_ascii_alphanumeric() && c != '.' {
             if c.is_whitespace() {
                 (separated, signed) = (true, false);
                 continue;
@@ -61,6 +61,9 @@ pub fn folded(value: &str) -> Option<String> {
 /// [`folded`] of a text that is canonical already.
 pub(super) fn fold(canonical: &str) -> Option<String> {
     let plain = without_accents(canonical);
+    if !plain.contains('_') {
+        return (!plain.is_empty()).then(|| plain.into_owned());
+    }
     let mut out = String::with_capacity(plain.len());
     let mut chars = plain.chars().peekable();
     let mut before_is_digit = true;

@@ -31,7 +31,9 @@ impl Name {
     /// Of a canonical text; `None` when its folded text is empty.
     pub(super) fn new(canonical: &str) -> Option<Self> {
         let whole = Phrase::new(canonical)?;
-        let separator = SEPARATORS.iter().find(|&separator| canonical.contains(separator));
+        // Most texts have no such character at all.
+        let is_plain = canonical.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.'));
+        let separator = SEPARATORS.iter().find(|&separator| !is_plain && canonical.contains(separator));
         let levels: Vec<String> = separator
             .map_or_else(Vec::new, |separator| canonical.split(separator).collect())
             .into_iter()
@@ -111,14 +113,14 @@ type Word = Box<[char]>;
 impl Phrase {
     pub(super) fn new(canonical: &str) -> Option<Self> {
         let letters = Letters::new(fold(canonical)?);
-        let mut words: Vec<Word> = canonical
-            .split(['_', ',', ';', '/', '(', ')', '&'])
-            .filter(|word| *word != "and")
-            .filter_map(|word| fold(word).map(|word| word.chars().collect()))
-            .collect();
-        words.sort_unstable();
-        words.dedup();
-        if letters.n_dots > 0 || words.len() > MAX_WORDS {
+        let mut words: Vec<Word> = Vec::new();
+        if letters.n_dots == 0 {
+            let written = canonical.split(['_', ',', ';', '/', '(', ')', '&']).filter(|word| *word != "and");
+            words.extend(written.filter_map(|word| fold(word).map(|word| word.chars().collect())));
+            words.sort_unstable();
+            words.dedup();
+        }
+        if words.len() > MAX_WORDS {
             words.clear();
         }
         let bit = |word: &Word| {
@@ -134,6 +136,12 @@ impl Phrase {
 
     pub(super) fn words(&self) -> &[Word] {
         &self.words
+    }
+
+    /// Whether bounds alone forbid [`Phrase::may_be_typo_of`] where there are dots.
+    pub(super) fn is_no_typo_of(&self, other: &Self, min_similarity: f64) -> bool {
+        self.letters.n_dots + other.letters.n_dots > 0
+            && self.letters.is_no_typo_of(&other.letters, min_similarity)
     }
 
     /// Whether this can be a mistyped or reworded `other`, given their distance; see [`Letters::may_be_typo_of`].

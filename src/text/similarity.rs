@@ -48,6 +48,26 @@ pub(super) struct Letters {
     pub(super) chars: Box<[char]>,
     counts: [u8; 32],
     pub(super) n_dots: usize,
+    /// The parts between dots; nothing where there is no dot.
+    parts: Box<[Part]>,
+}
+
+/// Length of a part, and a bit for each kind of character in it.
+struct Part {
+    len: usize,
+    kinds: u32,
+}
+
+impl Part {
+    fn new(chars: &[char]) -> Self {
+        Self { len: chars.len(), kinds: chars.iter().fold(0, |kinds, &c| kinds | 1 << (c as u32 % 32)) }
+    }
+
+    /// The distance is never below this, for an edit changes two kinds at most.
+    fn distance_at_least(&self, other: &Self) -> usize {
+        let n_kinds = (self.kinds ^ other.kinds).count_ones() as usize;
+        self.len.abs_diff(other.len).max(n_kinds.div_ceil(2))
+    }
 }
 
 impl Letters {
@@ -59,7 +79,11 @@ impl Letters {
             *count = count.saturating_add(1);
         }
         let n_dots = chars.iter().filter(|&&c| c == '.').count();
-        Self { chars, counts, n_dots }
+        let parts = match n_dots {
+            0 => Box::default(),
+            _ => chars.split(|&c| c == '.').map(Part::new).collect(),
+        };
+        Self { chars, counts, n_dots, parts }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -84,6 +108,16 @@ impl Letters {
         (surplus as usize).div_ceil(2).max(self.len().abs_diff(other.len()))
     }
 
+    /// Whether bounds alone forbid [`Letters::may_be_typo_of`].
+    pub(super) fn is_no_typo_of(&self, other: &Self, min_similarity: f64) -> bool {
+        if self.n_dots != other.n_dots {
+            return self.distance_at_least(other) > self.n_dots.abs_diff(other.n_dots) + 1;
+        }
+        self.parts.iter().zip(&other.parts).any(|(part, other)| {
+            !is_close(part.distance_at_least(other), part.len.max(other.len), min_similarity)
+        })
+    }
+
     /// Whether this can be a mistyped `other`, given the edits between both. In a path each part must reach
     /// `min_similarity` itself or be one edit away: `computers.components.cpu` is no misspelling of
     /// `computers.components.hdd`, however long what they share. If dots were lost or added, one more edit is
@@ -93,10 +127,14 @@ impl Letters {
             return distance_to_other <= self.n_dots.abs_diff(other.n_dots) + 1;
         }
         self.chars.split(|&c| c == '.').zip(other.chars.split(|&c| c == '.')).all(|(part, other_part)| {
-            let edits = distance(part, other_part);
-            edits <= 1 || normalised(edits as f64, part.len().max(other_part.len())) >= min_similarity
+            is_close(distance(part, other_part), part.len().max(other_part.len()), min_similarity)
         })
     }
+}
+
+/// Whether parts of a dotted code, the longer one of `len` characters, may mean the same.
+fn is_close(edits: usize, len: usize, min_similarity: f64) -> bool {
+    edits <= 1 || normalised(edits as f64, len) >= min_similarity
 }
 
 /// Optimal string alignment distance of short texts.
