@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from test_games_raw import COLUMNS, events, games, users
 
-from conftest import ROOT
+from conftest import ROOT, Interpreter
 from worlds import World
 
-PYTHON = Path(os.environ.get("AMAZING_VENVS", ROOT / "build" / "venv")) / "postgresql" / "bin" / "python"
+VENVS = Path(os.environ.get("AMAZING_VENVS", ROOT / "build" / "venv"))
+PYTHON = Interpreter(VENVS / "postgresql" / "bin" / "python", has_v2=False)
 STEPS = sorted(path.stem for path in (ROOT / "sql" / "games").glob("[0-9]*.sql"))
 
 pytestmark = [
-    pytest.mark.skipif(not PYTHON.exists(), reason="build/venv/postgresql is missing: `make venvs` could not make it"),
+    pytest.mark.skipif(not PYTHON.path.exists(), reason="build/venv/postgresql is missing: `make venvs` could not make it"),
     pytest.mark.xdist_group("postgresql"),
 ]
 
