@@ -20,7 +20,9 @@ PYTHON = Interpreter(VENVS / "postgresql" / "bin" / "python", has_v2=False)
 STEPS = sorted(path.stem for path in (ROOT / "sql" / "games").glob("[0-9]*.sql"))
 
 pytestmark = [
-    pytest.mark.skipif(not PYTHON.path.exists(), reason="build/venv/postgresql is missing: `make venvs` could not make it"),
+    pytest.mark.skipif(
+        not PYTHON.path.exists(), reason="build/venv/postgresql is missing: `make venvs` could not make it"
+    ),
     pytest.mark.xdist_group("postgresql"),
 ]
 
