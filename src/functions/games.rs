@@ -2,6 +2,7 @@
 
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Error, Generator, Output, Result, Signature, SqlType, Value};
+use crate::synth::ParameterError;
 use crate::synth::games::{
     DEFAULT_DIRT, Defect, EventParameters, Events, GameEvents, GameTable, Games, MAX_EVENTS, MAX_GAMES,
     MAX_USERS, UserTable, Users,
@@ -155,6 +156,11 @@ struct Bound<T> {
 }
 
 impl<T> Bound<T> {
+    fn new(table: std::result::Result<T, ParameterError>, truth: &Value) -> Result<Self> {
+        let table = table.map_err(|error| Error::new(error.to_string()))?;
+        Ok(Bound { table, truth: *truth == Value::Boolean(true) })
+    }
+
     fn n_columns(&self, declared: usize) -> usize {
         declared - usize::from(!self.truth)
     }
@@ -171,7 +177,7 @@ impl Generator for UserGenerator {
         let [rows, seed, dirt, truth] = arguments else { panic!("four parameters") };
         let table =
             UserTable::new(required_rows(rows, MAX_USERS)?, seed_or_default(seed), dirt_or_default(dirt));
-        Ok(Bound { table: table.map_err(|error| Error::new(error.to_string()))?, truth: is_true(truth) })
+        Bound::new(table, truth)
     }
 
     fn n_columns(&self, bound: &Self::Bound, declared: usize) -> usize {
@@ -219,7 +225,7 @@ impl Generator for GameGenerator {
         let [rows, seed, dirt, truth] = arguments else { panic!("four parameters") };
         let table =
             GameTable::new(required_rows(rows, MAX_GAMES)?, seed_or_default(seed), dirt_or_default(dirt));
-        Ok(Bound { table: table.map_err(|error| Error::new(error.to_string()))?, truth: is_true(truth) })
+        Bound::new(table, truth)
     }
 
     fn n_columns(&self, bound: &Self::Bound, declared: usize) -> usize {
@@ -270,7 +276,7 @@ impl Generator for EventGenerator {
             seed: seed_or_default(seed),
             dirt: dirt_or_default(dirt),
         });
-        Ok(Bound { table: table.map_err(|error| Error::new(error.to_string()))?, truth: is_true(truth) })
+        Bound::new(table, truth)
     }
 
     fn n_columns(&self, bound: &Self::Bound, declared: usize) -> usize {
@@ -343,8 +349,4 @@ fn seed_or_default(value: &Value) -> i64 {
 
 fn dirt_or_default(value: &Value) -> f64 {
     value.as_f64().unwrap_or(DEFAULT_DIRT)
-}
-
-fn is_true(value: &Value) -> bool {
-    *value == Value::Boolean(true)
 }
