@@ -343,11 +343,14 @@ impl Scalar for Inverse {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let scores = arguments.column(1);
         model::runs(arguments, |model: Option<&NamedModel>, rows| {
+            let Some(model) = model else {
+                rows.for_each(|_| out.push_null());
+                return Ok(());
+            };
             for row in rows {
-                let usable = model.map(|model| Ok((model, finite_scores(&scores.value(row), model)?)));
-                match usable.transpose()? {
-                    Some((model, Some(scores))) => push_row(&model.pca.inverse(&scores), out)?,
-                    _ => out.push_null(),
+                match finite_scores(&scores.value(row), model)? {
+                    Some(scores) => push_row(&model.pca.inverse(&scores), out)?,
+                    None => out.push_null(),
                 }
             }
             Ok(())
