@@ -1,0 +1,26 @@
+"""Gives a Linux wheel the tag of the oldest C library that it runs with; leaves the wheels of other systems as they are.
+
+python packaging/wheel/tag.py build/wheel/built build/wheel
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main():
+    source, target = map(Path, sys.argv[1:])
+    [wheel] = source.glob("*.whl")
+    if sys.platform == "linux":
+        # The extension needs nothing but the C library, so that the wheel is only renamed.
+        subprocess.run([sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", target, wheel], check=True)
+    else:
+        shutil.copy(wheel, target)
+    shutil.rmtree(source)
+    [made] = target.glob("*.whl")
+    print(f"{made}: {made.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
