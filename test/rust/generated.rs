@@ -67,6 +67,12 @@ fn the_models_of_dbt_are_current() {
 }
 
 #[test]
+fn the_dbt_package_has_the_version_of_the_extension() {
+    let project = include_str!("../../sql/dbt/dbt_project.yml");
+    assert!(project.contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")));
+}
+
+#[test]
 fn every_statement_of_the_recipe_is_in_its_test() {
     let recipe = include_str!("../../docs/category-repair.md").replace("\r\n", "\n");
     let test = include_str!("../sql/category_repair_recipe.test").replace("\r\n", "\n");

@@ -47,9 +47,9 @@
     {{ return(['marketplace', 'games']) }}
 {% endmacro %}
 
-{# load_for_selected: load_once for each world of whose raw tables a selected model reads one. #}
+{# load_for_selected: load_once for each world of whose raw tables a model reads one that is about to be built. #}
 {% macro load_for_selected() %}
-    {% if execute %}
+    {% if execute and flags.WHICH in ['build', 'run'] %}
         {% set needed = [] %}
         {% for id in selected_resources if id.startswith('model.') %}
             {% for parent in graph.nodes[id].depends_on.nodes if parent.startswith('source.amazing.') %}
