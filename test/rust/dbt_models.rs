@@ -29,8 +29,16 @@ const ADDING: &[(&str, &str)] = &[
 const NOT_OF_DBT: &[&str] = &["raw.pipeline_runs", "clean.cleaned_files"];
 
 /// Beginnings of statements that dbt has its own way for, or that only answer the person who runs the script.
-const LEFT_TO_DBT: &[&str] =
-    &["BEGIN", "COMMIT", "CREATE SCHEMA", "CREATE TABLE IF NOT EXISTS", "DELETE FROM", "DROP", "SELECT", "FROM"];
+const LEFT_TO_DBT: &[&str] = &[
+    "BEGIN",
+    "COMMIT",
+    "CREATE SCHEMA",
+    "CREATE TABLE IF NOT EXISTS",
+    "DELETE FROM",
+    "DROP",
+    "SELECT",
+    "FROM",
+];
 
 /// A table or view that a statement makes.
 struct Made<'a> {
@@ -222,10 +230,13 @@ impl World<'_> {
             text.push_str(&rest[..start]);
             rest = &rest[start..];
             let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
-            let table = after.strip_prefix('.').map(|name| &name[..name.find(|c| !is_word(c)).unwrap_or(name.len())]);
+            let table =
+                after.strip_prefix('.').map(|name| &name[..name.find(|c| !is_word(c)).unwrap_or(name.len())]);
             rest = after;
             match table {
-                Some(table) if !text.ends_with('.') && ["raw", "temp", "clean", "kpi", "main"].contains(&word) => {
+                Some(table)
+                    if !text.ends_with('.') && ["raw", "temp", "clean", "kpi", "main"].contains(&word) =>
+                {
                     text.push_str(&self.relation(word, table));
                     rest = &after[1 + table.len()..];
                 }

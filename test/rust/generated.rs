@@ -56,7 +56,9 @@ fn the_models_of_dbt_are_current() {
     // A model whose table is gone from the scripts would still be built.
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/dbt/models")];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("the folder of models").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            fs::read_dir(folder).expect("the folder of models").map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 folders.push(entry);
             } else if entry.extension().is_some_and(|extension| extension == "sql") {
