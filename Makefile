@@ -37,8 +37,8 @@ debug: ## Builds build/debug/amazing.duckdb_extension
 demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
 	@$(VENV)/$(DEMO_VERSION)/bin/python extension-ci/demo.py
 
-dbt: release $(DBT:%=$(VENV)/%/.ready) ## Runs the dbt project on each DuckDB that dbt is tested on
-	@$(PYTHON) extension-ci/run_tests.py $(DBT)
+dbt: release $(DBT:%=$(VENV)/%/.ready) ## Runs all tests of the dbt project on each DuckDB that it is tested on; `make test` runs the quick ones
+	@for environment in $(DBT); do echo "$$environment"; $(VENV)/$$environment/bin/python -m pytest -q -rs -p no:cacheprovider test/dbt || exit 1; done
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)

@@ -92,7 +92,7 @@ def suites(extension):
     yield Suite("python", pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     for requirements in sorted((ROOT / "extension-ci").glob("requirements-dbt-*.txt")):
         name = requirements.stem.removeprefix("requirements-")
-        pytest = [python(name), "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "test/dbt"]
+        pytest = [python(name), "-m", "pytest", *"-q -p no:cacheprovider -m".split(), "not slow", "test/dbt"]
         yield Suite(name, pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     yield node_suite(extension)
 

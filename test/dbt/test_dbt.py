@@ -183,6 +183,7 @@ def test_its_picture_is_that_of_the_plain_script(folder):
     assert picture.startswith(b"<svg") and picture == (folder.project / "target" / "marketplace.svg").read_bytes()
 
 
+@pytest.mark.slow
 @on_the_newest
 def test_the_columns_that_people_are_given_are_documented(folder):
     folder.dbt("docs", "generate")
@@ -224,11 +225,13 @@ def test_a_second_build_loads_and_changes_nothing(folder):
         assert differences(con, con.execute("SELECT current_database()").fetchone()[0], "plain") == []
 
 
+@pytest.mark.slow
 def test_a_build_in_memory_passes(folder):
     results = folder.dbt("build", "--target", "memory", "--select", "marketplace")
     assert [status for status, _ in results.values()].count("success") > 25
 
 
+@pytest.mark.slow
 @on_the_newest
 def test_a_new_file_is_loaded_and_the_plain_scripts_can_go_on_from_there(folder):
     new = folder.project / "data" / "marketplace" / "2019-12.csv"
@@ -259,6 +262,7 @@ def test_a_file_that_cannot_be_loaded_refuses_the_build_and_changes_nothing(fold
         assert con.execute("SELECT count(*) FROM games_raw.loaded_files").fetchone() == (3,)
 
 
+@pytest.mark.slow
 @on_the_newest
 def test_the_guide_works_from_its_first_line(tmp_path):
     """Its shell blocks run after the installation, which the environment of this test is; its other files are tested."""
@@ -315,6 +319,7 @@ models:
     assert set(others.values()) == {"success", "pass"}
 
 
+@pytest.mark.slow
 @on_the_newest
 def test_the_copy_of_a_repository_serves_the_models(folder, tmp_path):
     """With the plugin; on 1.x it is the copy that the other tests load by its path."""
