@@ -146,7 +146,8 @@ def folder(tmp_path_factory):
         folder.write_data(con)
     # In the file and not as an argument: dbt reads the whole project anew where its arguments change.
     settings = folder.project / "dbt_project.yml"
-    settings.write_text(settings.read_text().replace("\nvars:\n", "\nvars:\n  marketplace_svg: target/of_dbt.svg\n"))
+    variables = "\nvars:\n  marketplace_svg: target/of_dbt.svg\n  marketplace_max_files: 1\n"
+    settings.write_text(settings.read_text().replace("\nvars:\n", variables))
     folder.results = folder.dbt("build")
     with folder.connect(folder.path / "plain.duckdb") as con:
         folder.build_plainly(con)
@@ -181,6 +182,11 @@ def test_its_tables_are_those_of_the_plain_scripts(both, folder):
 def test_its_picture_is_that_of_the_plain_script(folder):
     picture = (folder.project / "target" / "of_dbt.svg").read_bytes()
     assert picture.startswith(b"<svg") and picture == (folder.project / "target" / "marketplace.svg").read_bytes()
+
+
+def test_the_load_step_is_repeated_until_no_file_is_left(both):
+    runs = "SELECT run_id, count(*) AS runs FROM dbt.raw.pipeline_runs WHERE step = '00_raw' GROUP BY run_id"
+    assert both.execute(f"SELECT max(runs) FROM ({runs})").fetchone() == (2,)
 
 
 @pytest.mark.slow
