@@ -8,6 +8,8 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
+# The newest one reads the databases of all others.
+REPORT_VERSION := 2.0.0
 
 ifeq ($(OS),Windows_NT)
 LIBRARY := amazing.dll
@@ -18,7 +20,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo report test bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -35,6 +37,9 @@ debug: ## Builds build/debug/amazing.duckdb_extension
 demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
 	@$(VENV)/$(DEMO_VERSION)/bin/python extension-ci/demo.py
 
+report: release $(VENV)/$(REPORT_VERSION)/.ready ## Writes the demonstration as HTML pages, build/report/*.html; `make report DATABASE=shop.duckdb` another one
+	@$(VENV)/$(REPORT_VERSION)/bin/python report/report.py $(if $(DATABASE),"$(DATABASE)")
+
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
@@ -50,14 +55,14 @@ bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmark
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	$(VENV)/lint/bin/sqlfluff lint --disable-progress-bar sql
-	$(VENV)/lint/bin/ruff check --no-cache --config extension-ci/ruff.toml extension-ci test
-	$(VENV)/lint/bin/ruff format --no-cache --check --config extension-ci/ruff.toml extension-ci test
+	$(VENV)/lint/bin/sqlfluff lint --disable-progress-bar sql report
+	$(VENV)/lint/bin/ruff check --no-cache --config extension-ci/ruff.toml extension-ci report test
+	$(VENV)/lint/bin/ruff format --no-cache --check --config extension-ci/ruff.toml extension-ci report test
 
 format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(CARGO) fmt
-	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci test
-	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci test
+	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci report test
+	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci report test
 
 docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
 	AMAZING_BLESS=1 $(CARGO) test --test generated
