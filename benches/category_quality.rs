@@ -461,8 +461,10 @@ fn of_shops() {
     let known: BTreeSet<String> = entries.iter().map(|entry| entry.to_lowercase()).collect();
     for shop in 0..2 {
         let reworded = reworded_goods(shop).into_iter().map(|(_, reworded)| reworded).enumerate();
-        let values: Vec<(String, usize)> =
-            reworded.filter(|(_, value)| !known.contains(&value.to_lowercase())).map(|(i, value)| (value, i)).collect();
+        let values: Vec<(String, usize)> = reworded
+            .filter(|(_, value)| !known.contains(&value.to_lowercase()))
+            .map(|(i, value)| (value, i))
+            .collect();
         table(&format!("Goods, reworded by shop {shop}"), &entries, &values);
         let sample: Vec<(String, usize)> = values.iter().step_by(5).cloned().collect();
         absent(&format!("Goods, reworded by shop {shop}"), &entries, &sample);

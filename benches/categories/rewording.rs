@@ -98,7 +98,11 @@ pub fn reworded(british: &str, above: &[&str], is_parent: bool, shop: u64) -> Op
             .filter(|(from, _)| is_drawn(SYNONYM_OF_DEPARTMENT, shop, &["synonym", department, from]))
             .find(|(from, _)| name.split(' ').any(|word| word == *from));
         if let Some((from, to)) = chosen {
-            name = name.split(' ').map(|word| if word == *from { to } else { word }).collect::<Vec<_>>().join(" ");
+            name = name
+                .split(' ')
+                .map(|word| if word == *from { to } else { word })
+                .collect::<Vec<_>>()
+                .join(" ");
         }
     }
     if let Some((first, second)) = name.split_once(" & ")
@@ -108,7 +112,9 @@ pub fn reworded(british: &str, above: &[&str], is_parent: bool, shop: u64) -> Op
         name = format!("{second} & {first}");
     }
     match name.rsplit_once(' ') {
-        Some((own, thing)) if !own.contains('&') && draw(TURNED_AROUND, "around") => name = format!("{thing} for {own}"),
+        Some((own, thing)) if !own.contains('&') && draw(TURNED_AROUND, "around") => {
+            name = format!("{thing} for {own}")
+        }
         Some((first, second)) if !first.contains(' ') && draw(COMPOUND, "compound") => {
             name = format!("{first}{}", second.to_lowercase());
         }

@@ -3,7 +3,7 @@
 use rapidfuzz::distance::osa;
 
 use super::map::Map;
-use super::name::{Phrase, Word, word_parts};
+use super::name::{Phrase, Word, mean_of_letters_and_words, word_parts};
 use super::similarity::normalised;
 
 /// The distinct levels of paths, with an index of their words.
@@ -12,15 +12,22 @@ pub(super) struct Levels {
     phrases: Vec<Phrase>,
     /// Positions in `phrases`, by canonical text.
     position_of: Map<String, usize>,
-    words: Vec<IndexedWord>,
+    /// Positions in `phrases`, by folded text: such levels are equal however their words are written.
+    equal_to: Map<String, Vec<usize>>,
+    /// The distinct words: their shapes, their letters, the levels that have them, and their positions in these.
+    words: Vec<WordShape>,
+    spelled: Vec<Word>,
+    levels_of: Vec<Vec<u32>>,
     position_of_word: Map<String, usize>,
+    /// The number of words of each level, and the levels where words tell nothing.
+    n_words: Vec<u32>,
+    without_words: Vec<usize>,
 }
 
-/// A word with the levels that have it.
-struct IndexedWord {
-    letters: Word,
+/// What tells most pairs of words apart at once.
+struct WordShape {
+    n_letters: usize,
     kinds: u32,
-    levels: Vec<u32>,
 }
 
 /// A bit for each kind of letter in a word.
@@ -39,41 +46,52 @@ impl Levels {
             let n_words = self.words.len();
             let of_word = *self.position_of_word.entry(word.iter().collect()).or_insert(n_words);
             if of_word == n_words {
-                self.words.push(IndexedWord { letters: word.clone(), kinds: kinds(word), levels: Vec::new() });
+                self.words.push(WordShape { n_letters: word.len(), kinds: kinds(word) });
+                self.spelled.push(word.clone());
+                self.levels_of.push(Vec::new());
             }
-            self.words[of_word].levels.push(position as u32);
+            self.levels_of[of_word].push(position as u32);
         }
+        if phrase.words().is_empty() {
+            self.without_words.push(position);
+        }
+        self.n_words.push(phrase.words().len() as u32);
+        self.equal_to.entry(phrase.letters.chars.iter().collect()).or_default().push(position);
         self.position_of.insert(canonical.to_string(), position);
         self.phrases.push(phrase);
         position
     }
 
-    /// For each level the sum of [`word_parts`] over the words of `text` and its own, each with its most similar one.
-    fn parts(&self, text: &Phrase) -> Vec<u32> {
-        let mut parts = vec![0; self.phrases.len()];
+    /// Into `of_words` of each level the similarity that `text` and the level would have with the same letters, and
+    /// into `parts` the sum of [`word_parts`] over the words of both, each with its most similar one.
+    fn compare_words(&self, text: &Phrase, parts: &mut [u32], of_words: &mut [f64]) {
+        if text.words().is_empty() {
+            return of_words.fill(1.0);
+        }
+        of_words.fill(0.5);
         // By word of the vocabulary: how alike the most similar word of the text is.
         let mut best: Vec<(usize, u32)> = Vec::new();
         let mut alike: Vec<(u32, usize)> = Vec::new();
-        let mut counted = vec![0_u8; if text.words().is_empty() { 0 } else { parts.len() }];
+        let mut counted = vec![0_u8; parts.len()];
         for (nth, word) in (1..).zip(text.words()) {
             let own_kinds = kinds(word);
             alike.clear();
             for (position, other) in self.words.iter().enumerate() {
                 // Three letters in ten may differ at most, and an edit changes two kinds at most.
-                let longer = word.len().max(other.letters.len());
-                if 10 * word.len().abs_diff(other.letters.len()) > 3 * longer
+                let longer = word.len().max(other.n_letters);
+                if 10 * word.len().abs_diff(other.n_letters) > 3 * longer
                     || 5 * (own_kinds ^ other.kinds).count_ones() as usize > 3 * longer
                 {
                     continue;
                 }
-                match word_parts(word, &other.letters) {
+                match word_parts(word, &self.spelled[position]) {
                     0 => {}
                     parts => alike.push((parts, position)),
                 }
             }
             alike.sort_unstable_by(|a, b| b.cmp(a));
             for &(of_word, position) in &alike {
-                for &level in &self.words[position].levels {
+                for &level in &self.levels_of[position] {
                     if counted[level as usize] != nth {
                         counted[level as usize] = nth;
                         parts[level as usize] += of_word;
@@ -84,15 +102,27 @@ impl Levels {
         }
         best.sort_unstable_by(|a, b| b.cmp(a));
         best.dedup_by_key(|(position, _)| *position);
-        for (position, of_word) in best {
-            self.words[position].levels.iter().for_each(|&level| parts[level as usize] += of_word);
+        for &(position, of_word) in &best {
+            self.levels_of[position].iter().for_each(|&level| parts[level as usize] += of_word);
         }
-        parts
+        let n_words = text.words().len() as u32;
+        for &level in best.iter().flat_map(|(position, _)| &self.levels_of[*position]) {
+            let level = level as usize;
+            of_words[level] = mean_of_letters_and_words(1.0, parts[level], n_words + self.n_words[level]);
+        }
+        let equal = self.equal_to.get(&text.letters.chars.iter().collect::<String>());
+        equal.into_iter().flatten().chain(&self.without_words).for_each(|&level| of_words[level] = 1.0);
     }
 
     /// Prepares the comparison of the levels of one path with all these.
     pub(super) fn compare<'l>(&'l self, path: &'l [Phrase]) -> Comparison<'l> {
-        let n = path.len() * self.phrases.len();
+        let n_levels = self.phrases.len();
+        let n = path.len() * n_levels;
+        let (mut parts, mut of_words) = (vec![0; n], vec![0.0; n]);
+        let rows = parts.chunks_exact_mut(n_levels).zip(of_words.chunks_exact_mut(n_levels));
+        for (level, (parts, of_words)) in path.iter().zip(rows) {
+            self.compare_words(level, parts, of_words);
+        }
         Comparison {
             levels: self,
             path,
@@ -100,7 +130,8 @@ impl Levels {
                 .iter()
                 .map(|level| osa::BatchComparator::new(level.letters.chars.iter().copied()))
                 .collect(),
-            parts: path.iter().flat_map(|level| self.parts(level)).collect(),
+            parts,
+            of_words,
             bounds: vec![f64::NAN; n],
             known: vec![f64::NAN; n],
         }
@@ -113,6 +144,7 @@ pub(super) struct Comparison<'l> {
     path: &'l [Phrase],
     comparators: Vec<osa::BatchComparator<char>>,
     parts: Vec<u32>,
+    of_words: Vec<f64>,
     bounds: Vec<f64>,
     known: Vec<f64>,
 }
@@ -126,7 +158,7 @@ impl Comparison<'_> {
 
     /// The similarity is never above this, which the words alone tell.
     pub(super) fn at_most_by_words(&self, i: usize, level: usize) -> f64 {
-        self.of_letters(i, level, 0.0)
+        self.of_words[i * self.levels.phrases.len() + level]
     }
 
     /// The similarity is never above this.

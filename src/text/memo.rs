@@ -53,6 +53,11 @@ impl Memo {
         }
     }
 
+    /// The vocabulary whose matches these are.
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
     /// [`Vocabulary::best_match`], computed once per distinct value where values repeat.
     pub fn best_match(&mut self, value: &str) -> Match {
         if self.n_resting > 0 {

@@ -10,6 +10,6 @@ mod similarity;
 mod vocabulary;
 
 pub use canonical::{canonical, fingerprint, folded};
-pub use similarity::similarity;
 pub use memo::Memo;
+pub use similarity::similarity;
 pub use vocabulary::{Match, Rule, Vocabulary, VocabularyError};

@@ -208,13 +208,22 @@ impl Phrase {
 
     /// [`Phrase::similarity`], given that of the letters (or a bound of it) and the sum of [`word_parts`] over the
     /// words of both, each with its most similar one.
-    pub(super) fn similarity_of_levels(&self, letters: f64, other: &Self, parts: impl FnOnce() -> u32) -> f64 {
-        let n_words = self.words.len() + other.words.len();
+    pub(super) fn similarity_of_levels(
+        &self,
+        letters: f64,
+        other: &Self,
+        parts: impl FnOnce() -> u32,
+    ) -> f64 {
         if self.words.is_empty() || other.words.is_empty() || self.letters.chars == other.letters.chars {
             return letters;
         }
-        0.5 * letters + 0.5 * f64::from(parts()) / (WORD_PARTS * n_words as f64)
+        mean_of_letters_and_words(letters, parts(), (self.words.len() + other.words.len()) as u32)
     }
+}
+
+/// Similarity of two levels by that of their letters and the [`word_parts`] of all their words.
+pub(super) fn mean_of_letters_and_words(letters: f64, parts: u32, n_words: u32) -> f64 {
+    0.5 * letters + 0.5 * f64::from(parts) / (WORD_PARTS * f64::from(n_words))
 }
 
 /// How alike two words are, in 65,536ths; 0 where they are different words.
@@ -255,4 +264,26 @@ fn edits_in_words(words: &[&Word], others: &[&Word]) -> usize {
     };
     let complete = (0..least.len()).filter(|set| set.count_ones() as usize == words.len());
     complete.map(|set| least[set] + unpaired(set)).min().expect("no more words than others")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical::canonical;
+    use super::*;
+
+    #[test]
+    fn a_level_is_as_alike_as_its_letters_and_its_words_in_the_mean() {
+        let is = |a: &str, b: &str, expected: f64| {
+            let phrase = |text: &str| Phrase::new(&canonical(text).expect("text")).expect("letters");
+            let (forward, back) = (phrase(a).similarity(&phrase(b)), phrase(b).similarity(&phrase(a)));
+            assert_eq!(forward, back, "{a}, {b}");
+            assert!((forward - expected).abs() < 1e-4, "{a}, {b}: {forward} for {expected}");
+        };
+        is("toilet tank covers", "toilet seat covers", 0.5 * 12.0 / 16.0 + 0.5 * 2.0 / 3.0);
+        is("dog beds", "dog bed", 0.5 * 6.0 / 7.0 + 0.5 * 3.5 / 4.0);
+        is("necklaces", "bracelets", 0.5 * 2.0 / 9.0);
+        is("vases & bowls", "bowls and vases", 0.5 * (1.0 - 0.5 / 13.0) + 0.5);
+        is("bird cage", "birdcage", 1.0);
+        is("a.cpu", "a.cpx", 0.8);
+    }
 }

@@ -181,8 +181,8 @@ pub struct Vocabulary {
 #[derive(Default)]
 struct Group {
     all: Vec<Candidate>,
-    /// Positions in `all` of paths, by the path above their last levels.
-    paths: BTreeMap<usize, Vec<usize>>,
+    /// Paths by what is above their last levels: their positions in `all` and their last levels.
+    paths: BTreeMap<usize, Vec<(usize, usize)>>,
 }
 
 /// The entry that a form of spelling belongs to.
@@ -265,7 +265,8 @@ impl Vocabulary {
         for group in vocabulary.candidates.values_mut() {
             group.all.sort_by_key(|candidate| candidate.phrase.letters.len());
             for (i, path) in group.all.iter().enumerate().filter(|(_, path)| !path.levels.is_empty()) {
-                group.paths.entry(path.above).or_default().push(i);
+                let last = path.levels[path.levels.len() - 1];
+                group.paths.entry(path.above).or_default().push((i, last));
             }
         }
         Ok(vocabulary)
@@ -391,46 +392,57 @@ impl Vocabulary {
         let mut comparison = self.levels.compare(&levels);
         let last = levels.len() - 1;
         // Paths by what stands above their last levels, where the bounds promise most first.
-        let mut families: Vec<(f64, &[usize], &Vec<usize>)> = Vec::with_capacity(group.paths.len());
+        let mut families: Vec<(f64, &[usize], &Vec<(usize, usize)>)> = Vec::with_capacity(group.paths.len());
         for paths in group.paths.values() {
-            let (_, above) = group.all[paths[0]].levels.split_last().expect("a path");
+            let (_, above) = group.all[paths[0].0].levels.split_last().expect("a path");
             let bound = agreement(last, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
             families.push((bound, above, paths));
         }
         families.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (bound, above, paths) in families {
-            let mut of_above = None;
-            let mut bound_of_above = None;
-            for candidate in paths.iter().map(|&path| &group.all[path]) {
-                // The last levels weigh half; paths whose last levels are not paired reach half at most.
-                let least_last = |of_above: f64| match podium.least_agreement {
-                    least if least > 0.5 => 2.0 * least - of_above - ROUNDING,
-                    _ => f64::NEG_INFINITY,
+            // All later ones are below this. Paths whose last levels are not paired reach half at most.
+            if f64::max(0.5 * (bound + 1.0), 0.5) + ROUNDING < podium.least_agreement {
+                return;
+            }
+            // More exactly: the last level of one of them stands beside a level above of the other, or beside none.
+            let may_be_unpaired = podium.least_agreement <= 0.5;
+            let (beside, not_paired) = if may_be_unpaired {
+                let of = |n| agreement(n, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
+                (of(last - 1), f64::max(0.5 * of(levels.len()), 0.25))
+            } else {
+                (0.0, 0.0)
+            };
+            let (mut bound_of_above, mut of_above) = (None, None);
+            for &(position, end) in paths {
+                let not_paired = if may_be_unpaired {
+                    f64::max(not_paired, 0.25 * (comparison.at_most_by_words(last - 1, end) + beside))
+                } else {
+                    0.0
                 };
-                if least_last(bound) > 1.0 {
-                    return;
-                }
-                let end = candidate.levels[candidate.levels.len() - 1];
-                if comparison.at_most_by_words(last, end) < least_last(of_above.unwrap_or(bound)) {
+                let least = podium.least_agreement - ROUNDING;
+                let is_hopeless =
+                    |of_above: f64, of_last: f64| f64::max(0.5 * (of_above + of_last), not_paired) < least;
+                if is_hopeless(of_above.unwrap_or(bound), comparison.at_most_by_words(last, end)) {
                     continue;
                 }
                 let bound_of_above = *bound_of_above.get_or_insert_with(|| {
                     agreement(last, above.len(), |i, j| comparison.at_most(i, above[j]))
                 });
                 let bound_of_last = comparison.at_most(last, end);
-                if bound_of_last < least_last(of_above.unwrap_or(bound_of_above)) {
+                if is_hopeless(of_above.unwrap_or(bound_of_above), bound_of_last) {
                     continue;
                 }
                 let of_above = *of_above.get_or_insert_with(|| {
                     agreement(last, above.len(), |i, j| comparison.similarity(i, above[j]))
                 });
-                if bound_of_last < least_last(of_above) {
+                if is_hopeless(of_above, bound_of_last) {
                     continue;
                 }
                 let of_last = comparison.similarity(last, end);
-                if of_last < least_last(of_above) {
+                if is_hopeless(of_above, of_last) {
                     continue;
                 }
+                let candidate = &group.all[position];
                 let agreement = agreement(levels.len(), candidate.levels.len(), |i, j| {
                     comparison.similarity(i, candidate.levels[j])
                 });
@@ -824,8 +836,33 @@ pub(super) mod tests {
         assert_eq!(repaired("Home & Garden > Vases & Bowls"), Some(paths[5]));
         assert_eq!(repaired("Vehicles & Parts › Aluminium Tyres"), Some(paths[6]));
         assert_eq!(repaired("Animals & Pet Supplies > Dog Supplies > Bird Cages"), None);
-        assert_eq!(repaired("Apparel & Accessories > Jewelry > Necklaces"), None);
         assert_eq!(repaired("Apparel & Accessories > Jewelry"), None);
+    }
+
+    #[test]
+    fn min_similarity_says_how_much_the_last_level_must_tell() {
+        let paths = [
+            "Apparel > Jewelry > Bracelets",
+            "Apparel > Jewelry > Rings",
+            "Hardware > Tools > Flashlights & Headlamps",
+            "Hardware > Tools > Spirit Levels",
+        ];
+        let prepared = vocabulary(&paths);
+        let at = |value, min_similarity| {
+            let found = prepared.best_match(value, min_similarity);
+            (found.entry.map(|index| paths[index]), found.rule)
+        };
+        let nearest = "Apparel > Jewelry > Necklaces";
+        assert_eq!(at(nearest, 0.75), (Some(paths[0]), Rule::Typo), "no other is as near");
+        assert_eq!(at(nearest, 0.85), (None, Rule::None), "but it is another thing");
+        let reworded = "Hardware > Tools > Torches & Headlamps";
+        assert_eq!(at(reworded, 0.75).0, Some(paths[2]));
+        assert_eq!(at(reworded, 0.8).0, Some(paths[2]));
+        assert_eq!(at(reworded, 0.9).0, None);
+        assert_eq!(at("DIY > Tools > Spirit Level", 0.8).0, Some(paths[3]));
+        let levels = [0.0, 0.75, 0.8, 0.85, 0.875, 1.0].map(least_last_level);
+        let expected = [0.0, 0.0, 0.3, 0.6, 0.75, 0.75];
+        assert!(levels.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{levels:?}");
     }
 
     #[test]
@@ -835,38 +872,50 @@ pub(super) mod tests {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state >> 33) as usize % below
         };
-        let words = ["tire", "tyre", "tyres", "color", "colour", "mold", "moulds", "and", "&", "jewel"];
+        let words = ["tire", "tyre", "tyres", "color", "colour", "mold", "colormold", "and", "&", "jewel", "box"];
         let mut path = || -> String {
-            let mut level =
-                || (0..=next(2)).map(|_| words[next(words.len())]).collect::<Vec<_>>().join(" ") + " x";
-            let levels: Vec<String> = (0..2).map(|_| level()).collect();
-            if next(3) == 0 { levels.join(" > ") } else { format!("{} > tire", levels.join(" > ")) }
+            let n_levels = 2 + next(3);
+            let mut level = || (0..=next(2)).map(|_| words[next(words.len())]).collect::<Vec<_>>().join(" ");
+            (0..n_levels).map(|_| level() + " ware").collect::<Vec<_>>().join(" > ")
+        };
+        let phrases = |text: &str| Name::new(&canonical(text).expect("text")).expect("letters").phrases();
+        // The rule as it reads: all entries, the most similar first.
+        let reference = |value: &str, entries: &[&str], min_similarity: f64| {
+            let own = phrases(value);
+            let mut ranked: Vec<(f64, usize, f64, f64)> = Vec::new();
+            for (i, entry) in entries.iter().enumerate() {
+                let other = phrases(entry);
+                let agreement = agreement(own.len(), other.len(), |i, j| own[i].similarity(&other[j]));
+                let of_last = own[own.len() - 1].similarity(&other[other.len() - 1]);
+                ranked.push((similarity(value, entry), i, agreement, of_last));
+            }
+            ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let (first, second) = (ranked[0], ranked[1]);
+            let is_far = first.0 + ROUNDING < min_similarity;
+            let is_last_far = first.3 + ROUNDING < least_last_level(min_similarity);
+            match second.2 + MIN_PATH_LEAD + ROUNDING >= first.2 {
+                _ if is_far || is_last_far => (None, Rule::None),
+                true => (None, Rule::Ambiguous),
+                false => (Some(first.1), Rule::Typo),
+            }
         };
         let mut decided = 0;
-        for _ in 0..200 {
+        for _ in 0..150 {
             let entries: std::collections::BTreeSet<String> = (0..30).map(|_| path()).collect();
             let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
             let prepared = vocabulary(&entries);
             for value in (0..10).map(|_| path()) {
-                for min_similarity in [0.0, 0.6, 0.75, 0.9] {
+                for min_similarity in [0.0, 0.6, 0.75, 0.8, 0.85, 0.9, 0.95] {
                     let found = prepared.best_match(&value, min_similarity);
-                    if !matches!(found.rule, Rule::Typo) {
+                    if matches!(found.rule, Rule::Exact | Rule::Case | Rule::Accent) {
                         continue;
                     }
-                    decided += 1;
-                    let entry = found.entry.expect("the entry of a repair");
-                    assert_eq!(found.similarity, Some(similarity(&value, entries[entry])), "{value}");
-                    let phrases =
-                        |text: &str| Name::new(&canonical(text).expect("text")).expect("letters").phrases();
-                    let agreement_with = |entry: &str| {
-                        let (own, other) = (phrases(&value), phrases(entry));
-                        agreement(own.len(), other.len(), |i, j| own[i].similarity(&other[j]))
-                    };
-                    let own = agreement_with(entries[entry]);
-                    for (i, other) in entries.iter().enumerate().filter(|(i, _)| *i != entry) {
-                        let of_other = agreement_with(other);
-                        let is_clear = of_other + MIN_PATH_LEAD < own + ROUNDING;
-                        assert!(is_clear, "{value}: {} or {}", entries[entry], entries[i]);
+                    let expected = reference(&value, &entries, min_similarity);
+                    let told = format!("{value} in {entries:?} at {min_similarity}");
+                    assert_eq!((found.entry, found.rule), expected, "{told}");
+                    if let Some(entry) = found.entry {
+                        decided += 1;
+                        assert_eq!(found.similarity, Some(similarity(&value, entries[entry])), "{told}");
                     }
                 }
             }
