@@ -466,9 +466,9 @@ fn of_shops() {
             .map(|(i, value)| (value, i))
             .collect();
         table(&format!("Goods, reworded by shop {shop}"), &entries, &values);
-        let sample: Vec<(String, usize)> = values.iter().step_by(5).cloned().collect();
-        absent(&format!("Goods, reworded by shop {shop}"), &entries, &sample);
-        baselines(&entries, &sample);
+        let sample = |step| values.iter().step_by(step).cloned().collect::<Vec<_>>();
+        absent(&format!("Goods, reworded by shop {shop}"), &entries, &sample(10));
+        baselines(&entries, &sample(10));
     }
 }
 

@@ -872,7 +872,8 @@ pub(super) mod tests {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state >> 33) as usize % below
         };
-        let words = ["tire", "tyre", "tyres", "color", "colour", "mold", "colormold", "and", "&", "jewel", "box"];
+        let words =
+            ["tire", "tyre", "tyres", "color", "colour", "mold", "colormold", "and", "&", "jewel", "box"];
         let mut path = || -> String {
             let n_levels = 2 + next(3);
             let mut level = || (0..=next(2)).map(|_| words[next(words.len())]).collect::<Vec<_>>().join(" ");
