@@ -392,7 +392,7 @@ impl Vocabulary {
         let mut comparison = self.levels.compare(&levels);
         let last = levels.len() - 1;
         // Paths by what stands above their last levels, where the bounds promise most first.
-        let mut families: Vec<(f64, &[usize], &Vec<(usize, usize)>)> = Vec::with_capacity(group.paths.len());
+        let mut families: Vec<(f64, &[usize], _)> = Vec::with_capacity(group.paths.len());
         for paths in group.paths.values() {
             let (_, above) = group.all[paths[0].0].levels.split_last().expect("a path");
             let bound = agreement(last, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
