@@ -74,7 +74,7 @@ class Suite:
 
 
 def python(version):
-    return str(VENVS / version / "bin" / "python")
+    return str(VENVS / version / package.BIN / package.PYTHON)
 
 
 def suites(extension):

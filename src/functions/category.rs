@@ -52,8 +52,14 @@ pub const NORMALIZE_CATEGORY: Function = Function {
         },
     ],
     errors: &[
-        ("SELECT normalize_category('Actionn', ['action'], 7)", "normalize_category: min_similarity must be between 0 and 1, not 7"),
-        ("SELECT normalize_category(42)", "No function matches the given name and argument types 'normalize_category(INTEGER_LITERAL)'"),
+        (
+            "SELECT normalize_category('Actionn', ['action'], 7)",
+            "normalize_category: min_similarity must be between 0 and 1, not 7",
+        ),
+        (
+            "SELECT normalize_category(42)",
+            "No function matches the given name and argument types 'normalize_category(INTEGER_LITERAL)'",
+        ),
     ],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Normalize)),
@@ -81,9 +87,10 @@ pub const CATEGORY_MATCH: Function = Function {
         sql: "SELECT m.normalized, m.rule FROM (SELECT category_match('PuzZle', ['action', 'puzzle']) AS m)",
         rows: &["puzzle | case"],
     }],
-    errors: &[
-        ("SELECT category_match('Actionn', 'action')", "category_match: the vocabulary must be a VARCHAR[] or a MAP of entries with synonyms, not 'action'"),
-    ],
+    errors: &[(
+        "SELECT category_match('Actionn', 'action')",
+        "category_match: the vocabulary must be a VARCHAR[] or a MAP of entries with synonyms, not 'action'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Explain)),
 };
@@ -146,9 +153,10 @@ pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
         sql: "WITH games AS (SELECT unnest(['action', 'Actionn', 'Actionn', 'xyz']) AS game_type) SELECT raw_value, row_count, normalized, rule FROM amz.normalize_category(games, 'game_type', ['action', 'puzzle'])",
         rows: &["Actionn | 2 | action | typo", "action | 1 | action | exact", "xyz | 1 | NULL | none"],
     }],
-    errors: &[
-        ("WITH games AS (SELECT 'puzle' AS game_type) FROM amz.normalize_category(games, 'game_type', []::VARCHAR[])", "normalize_category: the vocabulary has no entries"),
-    ],
+    errors: &[(
+        "WITH games AS (SELECT 'puzle' AS game_type) FROM amz.normalize_category(games, 'game_type', []::VARCHAR[])",
+        "normalize_category: the vocabulary has no entries",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -183,9 +191,10 @@ pub const CATEGORY_VARIANTS: Function = Function {
             "puzzle | puzzel | 1 | similar",
         ],
     }],
-    errors: &[
-        ("WITH games AS (SELECT 'puzle' AS game_type) FROM amz.category_variants(games, 'game_type', min_ratio := 0)", "category_variants: min_ratio must be at least 1, not 0"),
-    ],
+    errors: &[(
+        "WITH games AS (SELECT 'puzle' AS game_type) FROM amz.category_variants(games, 'game_type', min_ratio := 0)",
+        "category_variants: min_ratio must be at least 1, not 0",
+    )],
     since: "0.1.0",
     register: None,
 };

@@ -44,9 +44,10 @@ pub const FILE_FINGERPRINT: Function = Function {
         sql: "SELECT file_name, line_count FROM amz.file_fingerprint('LICENSE')",
         rows: &["LICENSE | 17"],
     }],
-    errors: &[
-        ("FROM amz.file_fingerprint('no_such_file.csv')", "No files found that match the pattern \"no_such_file.csv\""),
-    ],
+    errors: &[(
+        "FROM amz.file_fingerprint('no_such_file.csv')",
+        "No files found that match the pattern \"no_such_file.csv\"",
+    )],
     since: "0.1.0",
     register: None,
 };

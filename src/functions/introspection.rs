@@ -62,9 +62,10 @@ pub const AMAZING_SCRIPTS: Function = Function {
         sql: "SELECT DISTINCT name FROM amazing_scripts('marketplace') ORDER BY name",
         rows: &["00_raw", "10_clean", "20_kpi", "30_user_segments", "install"],
     }],
-    errors: &[
-        ("FROM amazing_scripts('game')", "amazing_scripts: no pipeline 'game', did you mean 'games'; there are 'marketplace', 'games'"),
-    ],
+    errors: &[(
+        "FROM amazing_scripts('game')",
+        "amazing_scripts: no pipeline 'game', did you mean 'games'; there are 'marketplace', 'games'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, Rows(statements))),
 };

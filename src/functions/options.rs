@@ -384,4 +384,25 @@ mod tests {
         documented.sort_unstable();
         assert_eq!(accepted, documented);
     }
+
+    #[test]
+    fn a_misspelt_option_or_value_suggests_the_one_that_was_meant() {
+        for accepted in [KMEANS, EVALUATE, PCA, SUMMARY, Scale::NAMES, Nulls::NAMES] {
+            for meant in accepted.iter().copied().filter(|name| name.len() > 2) {
+                for misspelt in [format!("{meant}s"), meant[1..].to_string(), meant.to_uppercase() + "_"] {
+                    assert_eq!(suggestion(&misspelt, accepted), Some(meant), "{misspelt}");
+                }
+            }
+        }
+        assert_eq!(suggestion("wholly_unlike", KMEANS), None);
+    }
+
+    #[test]
+    fn words_of_other_tools_suggest_ours_where_the_function_has_it() {
+        let ours = [KMEANS, PCA, Scale::NAMES, Nulls::NAMES].concat();
+        for (theirs, meant) in KNOWN_ELSEWHERE {
+            assert_eq!(suggestion(theirs, &ours), Some(*meant));
+        }
+        assert_eq!(suggestion("random_state", SUMMARY), None);
+    }
 }

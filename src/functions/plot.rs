@@ -34,9 +34,10 @@ pub const SCATTER_SVG: Function = Function {
         sql: "SELECT scatter_svg(x, y, label) LIKE '<svg%</svg>%' FROM (VALUES (0, 0, 'a'), (1, 2, 'b')) AS t(x, y, label)",
         rows: &["true"],
     }],
-    errors: &[
-        ("SELECT scatter_svg(x, x, x, {'titel': 'Users'}) FROM range(5) AS t(x)", "scatter_svg: no option \"titel\", did you mean \"title\"; the options are \"title\", "),
-    ],
+    errors: &[(
+        "SELECT scatter_svg(x, x, x, {'titel': 'Users'}) FROM range(5) AS t(x)",
+        "scatter_svg: no option \"titel\", did you mean \"title\"; the options are \"title\", ",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.aggregate(&function.signature, Draw)),
 };
