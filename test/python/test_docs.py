@@ -16,7 +16,10 @@ from conftest import interpreter
 
 DOCS = package.ROOT / "docs"
 CLIENT = interpreter("1.5.6").parent / "duckdb"
-PAGES = [*sorted(DOCS.rglob("*.md")), *(package.ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
+PAGES = [
+    *sorted(DOCS.rglob("*.md")),
+    *(package.ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+]
 EXTENSION = "build/release/amazing.duckdb_extension"
 
 

@@ -447,11 +447,16 @@ GOOD_PAGES = {
     "a_block_that_shows_nothing": SQL.format("CREATE TABLE t AS FROM range(3); -- three\nFROM t;"),
     "a_table_is_the_rows_of_the_last_statement": SQL.format("SELECT 1;\nSELECT 2 AS a, '|' AS b, '' AS c, true AS d;")
     + "| a | b | c | d |\n|--:|---|---|---|\n| 2 | \\| |  | true |\n",
-    "a_fence_is_the_error_of_the_last_statement": SQL.format("SELECT 1;\nSELECT error('k is 0');") + "```\nk is 0\n```\n",
-    "what_is_not_run": "<!-- not run: no server -->\n\n" + SQL.format("nonsense") + "| a |\n|---|\n| 1 |\n" + SQL.format("SELECT 1"),
+    "a_fence_is_the_error_of_the_last_statement": SQL.format("SELECT 1;\nSELECT error('k is 0');")
+    + "```\nk is 0\n```\n",
+    "what_is_not_run": "<!-- not run: no server -->\n\n"
+    + SQL.format("nonsense")
+    + "| a |\n|---|\n| 1 |\n"
+    + SQL.format("SELECT 1"),
     "a_table_that_is_no_output": SQL.format("SELECT 1") + "<!-- not the output: words -->\n\n| a |\n|---|\n| 2 |\n",
     "a_table_below_words": SQL.format("SELECT 1") + "The figures:\n\n| a |\n|---|\n| 2 |\n",
-    "statements_that_the_reader_does_not_see": "<!-- run first (sql):\nCREATE TABLE t (a INTEGER);\n-->\n" + SQL.format("FROM t"),
+    "statements_that_the_reader_does_not_see": "<!-- run first (sql):\nCREATE TABLE t (a INTEGER);\n-->\n"
+    + SQL.format("FROM t"),
     "other_languages": "```python\nnonsense\n```\n\n" + SQL.format("SELECT 1"),
     "a_page_that_is_not_run": "<!-- page not run: elsewhere -->\n" + SQL.format("nonsense"),
 }
@@ -466,12 +471,18 @@ def test_a_good_page_passes(run, name):
 BAD_PAGES = {
     "another_row": (SQL.format("SELECT 1 AS a") + "| a |\n|---|\n| 2 |\n", "wrong result"),
     "one_row_more": (SQL.format("SELECT 1 AS a") + "| a |\n|---|\n| 1 |\n| 1 |\n", "wrong result"),
-    "another_name_of_a_column": (SQL.format("SELECT 1 AS a") + "| b |\n|---|\n| 1 |\n", "expected the columns b, got a"),
+    "another_name_of_a_column": (
+        SQL.format("SELECT 1 AS a") + "| b |\n|---|\n| 1 |\n",
+        "expected the columns b, got a",
+    ),
     "a_statement_that_fails": (SQL.format("SELECT 1;\nSELECT error('k is 0');"), "case0.md:3: unexpected error"),
     "no_error": (SQL.format("SELECT 1") + "```\nk is 0\n```\n", "expected an error, got none"),
     "another_error": (SQL.format("SELECT error('k is 1')") + "```\nk is 0\n```\n", "wrong error message"),
     "no_reason": ("<!-- not run -->\n\n" + SQL.format("SELECT 1"), "`not run` needs a reason"),
-    "a_fence_that_is_not_at_the_margin": ("- item\n\n  ```sql\n  nonsense\n  ```\n", "case0.md:3: a fence must begin at"),
+    "a_fence_that_is_not_at_the_margin": (
+        "- item\n\n  ```sql\n  nonsense\n  ```\n",
+        "case0.md:3: a fence must begin at",
+    ),
     "a_fence_without_a_language": ("Words.\n\n```\nnonsense\n```\n", "case0.md:3: a fence needs a language"),
 }
 
