@@ -3,10 +3,12 @@
 Blocks of SQL are run by the SQL runner, on every version; see extension-ci/pages.py.
 """
 
+import dataclasses
 import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -31,49 +33,49 @@ def named(paths):
     return {"argvalues": paths, "ids": [path.relative_to(package.ROOT).as_posix() for path in paths]}
 
 
-def shell_blocks(page):
-    return [block for block in pages.blocks(text_of(page)) if block.language == "sh"]
-
-
-def commands(block):
-    """The shell commands that are no calls of make: those are only checked to name a target."""
-    return "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("make "))
+def commands(page, *languages):
+    """The blocks of shell and Python; calls of make are left out, because another test looks whether their targets exist."""
+    for block in pages.blocks(text_of(page)):
+        text = "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("make "))
+        if block.language in languages and text:
+            yield dataclasses.replace(block, text=text)
 
 
 @pytest.fixture
-def shell(extension, tmp_path):
-    """Runs a script with the client on the path, in a folder that looks like the root of the repository."""
+def run(extension, tmp_path):
+    """Runs a block with the client on the path, in a folder that looks like the root of the repository."""
     (tmp_path / "sql").symlink_to(package.ROOT / "sql")
     environment = {**os.environ, "PATH": f"{CLIENT.parent}{os.pathsep}{os.environ['PATH']}"}
 
-    def run(script):
-        script = script.replace(EXTENSION, str(extension))
+    def run_block(language, text):
+        command = {"sh": ["sh", "-ec"], "python": [sys.executable, "-c"]}[language]
+        text = text.replace(EXTENSION, str(extension))
         return subprocess.run(
-            ["sh", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+            [*command, text], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
         )
 
-    return run
+    return run_block
 
 
-@pytest.mark.parametrize("page", **named([page for page in PAGES if any(map(commands, shell_blocks(page)))]))
-def test_the_commands_of_a_page_run_in_their_order(page, shell):
-    for block in shell_blocks(page):
-        process = shell(commands(block))
+@pytest.mark.parametrize("page", **named([page for page in PAGES if any(commands(page, "sh", "python"))]))
+def test_the_commands_of_a_page_run_in_their_order(page, run):
+    for block in commands(page, "sh", "python"):
+        process = run(block.language, block.text)
         assert process.returncode == 0, f"line {block.line}\n{process.stdout}\n{process.stderr}"
         if block.printed is not None:
             assert process.stdout.strip() == block.printed.strip(), f"line {block.line}"
 
 
-def test_a_refused_file_stops_the_command_that_builds_both_worlds(shell, tmp_path):
-    [command] = [block.text for block in shell_blocks(package.ROOT / "README.md") if "schema_prefix" in block.text]
+def test_a_refused_file_stops_the_command_that_builds_both_worlds(run, tmp_path):
+    [command] = [block.text for block in commands(package.ROOT / "README.md", "sh") if "schema_prefix" in block.text]
     (tmp_path / "games").mkdir()
     (tmp_path / "games" / "a.csv").write_text("game_id,game_type,game_name,platform,difficulty\n1,puzzle,Chess,Web,\n")
-    assert shell(command).returncode == 0, shell(command).stderr
+    assert run("sh", command).returncode == 0
     (tmp_path / "games" / "b.csv").write_text("game_id\n2\n")
-    refused = shell(command)
+    refused = run("sh", command)
     assert refused.returncode != 0 and 'b.csv": other columns, its header is: game_id' in refused.stderr
     query = "SELECT count(*) AS n, (SELECT count(*) FROM games_raw.games) AS games FROM games_raw.loaded_files"
-    assert shell(f'duckdb -csv shop.duckdb -c "{query}"').stdout.split() == ["n,games", "1,1"]
+    assert run("sh", f'duckdb -csv shop.duckdb -c "{query}"').stdout.split() == ["n,games", "1,1"]
 
 
 def test_every_target_of_make_that_a_page_names_exists():
