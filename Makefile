@@ -8,6 +8,10 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
+PYTHON_CODE := extension-ci test packaging report sql/dbt/plugins
+DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
+# The newest one reads the databases of all others.
+REPORT_VERSION := 2.0.0
 
 BIN := bin
 ifeq ($(OS),Windows_NT)
@@ -20,7 +24,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test wheel dist checksums bench bench-categories bench-kmeans lint format docs site venvs clean
+.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -45,6 +49,12 @@ debug: ## Builds build/debug/amazing.duckdb_extension
 
 demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
 	@$(VENV)/$(DEMO_VERSION)/$(BIN)/python extension-ci/demo.py
+
+dbt: release $(DBT:%=$(VENV)/%/.ready) ## Runs all tests of the dbt project on each DuckDB that it is tested on; `make test` runs the quick ones
+	@for environment in $(DBT); do echo "$$environment"; $(VENV)/$$environment/$(BIN)/python -m pytest -q -rs -p no:cacheprovider test/dbt || exit 1; done
+
+report: release $(VENV)/$(REPORT_VERSION)/.ready ## Writes the demonstration as HTML pages, build/report/*.html; `make report DATABASE=shop.duckdb` another one
+	@$(VENV)/$(REPORT_VERSION)/$(BIN)/python report/report.py $(if $(DATABASE),"$(DATABASE)")
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
@@ -85,24 +95,24 @@ bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmark
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	$(VENV)/lint/$(BIN)/sqlfluff lint --disable-progress-bar sql
-	$(VENV)/lint/$(BIN)/ruff check --no-cache --config extension-ci/ruff.toml extension-ci test packaging
-	$(VENV)/lint/$(BIN)/ruff format --no-cache --check --config extension-ci/ruff.toml extension-ci test packaging
+	$(VENV)/lint/$(BIN)/sqlfluff lint --disable-progress-bar sql report
+	$(VENV)/lint/$(BIN)/ruff check --no-cache --config extension-ci/ruff.toml $(PYTHON_CODE)
+	$(VENV)/lint/$(BIN)/ruff format --no-cache --check --config extension-ci/ruff.toml $(PYTHON_CODE)
 	$(VENV)/lint/$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(CARGO) fmt
-	$(VENV)/lint/$(BIN)/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci test packaging
-	$(VENV)/lint/$(BIN)/ruff format --no-cache --config extension-ci/ruff.toml extension-ci test packaging
+	$(VENV)/lint/$(BIN)/ruff check --no-cache --fix --config extension-ci/ruff.toml $(PYTHON_CODE)
+	$(VENV)/lint/$(BIN)/ruff format --no-cache --config extension-ci/ruff.toml $(PYTHON_CODE)
 
-docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
+docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql, models of dbt
 	AMAZING_BLESS=1 $(CARGO) test --test generated
 
 site: $(VENV)/site/.ready ## Builds the documentation as pages for a browser, without a network: build/site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/site/$(BIN)/mkdocs build --quiet
 	@echo build/site/index.html
 
-venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
+venvs: $(foreach version,$(TESTED) $(TOO_OLD) $(DBT),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.
 	@$(MAKE) -s $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
 

@@ -91,6 +91,10 @@ def suites(extension):
     options = "-q -rs -p no:cacheprovider -n 2 --dist loadgroup test/python".split()
     pytest = [python(PYTEST_VERSION), "-m", "pytest", *options]
     yield Suite("python", pytest, count_words, environment={"AMAZING_EXTENSION": extension})
+    for requirements in sorted((ROOT / "extension-ci").glob("requirements-dbt-*.txt")):
+        name = requirements.stem.removeprefix("requirements-")
+        pytest = [python(name), "-m", "pytest", *"-q -p no:cacheprovider -m".split(), "not slow", "test/dbt"]
+        yield Suite(name, pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     yield node_suite(extension)
 
 
