@@ -24,7 +24,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -107,6 +107,10 @@ format: $(VENV)/lint/.ready ## Formats Rust and Python
 
 docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql, models of dbt
 	AMAZING_BLESS=1 $(CARGO) test --test generated
+
+site: $(VENV)/site/.ready ## Builds the documentation as pages for a browser, without a network: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/site/$(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD) $(DBT),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.

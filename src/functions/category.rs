@@ -51,6 +51,16 @@ pub const NORMALIZE_CATEGORY: Function = Function {
             rows: &["mobile"],
         },
     ],
+    errors: &[
+        (
+            "SELECT normalize_category('Actionn', ['action'], 7)",
+            "normalize_category: min_similarity must be between 0 and 1, not 7",
+        ),
+        (
+            "SELECT normalize_category(42)",
+            "No function matches the given name and argument types 'normalize_category(INTEGER_LITERAL)'",
+        ),
+    ],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Normalize)),
 };
@@ -77,6 +87,10 @@ pub const CATEGORY_MATCH: Function = Function {
         sql: "SELECT m.normalized, m.rule FROM (SELECT category_match('PuzZle', ['action', 'puzzle']) AS m)",
         rows: &["puzzle | case"],
     }],
+    errors: &[(
+        "SELECT category_match('Actionn', 'action')",
+        "category_match: the vocabulary must be a VARCHAR[] or a MAP of entries with synonyms, not 'action'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Explain)),
 };
@@ -99,6 +113,7 @@ pub const CATEGORY_SIMILARITY: Function = Function {
               its letters and its words in the mean; the similarity is the cube root of the mean of the levels. NULL where one is NULL. Source: \
               Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
+    errors: &[],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Similarity)),
 };
@@ -120,6 +135,7 @@ pub const CATEGORY_FINGERPRINT: Function = Function {
         sql: "SELECT category_fingerprint('Pro  Café') = category_fingerprint('cafe-pro')",
         rows: &["true"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Fingerprint)),
 };
@@ -137,6 +153,10 @@ pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
         sql: "WITH games AS (SELECT unnest(['action', 'Actionn', 'Actionn', 'xyz']) AS game_type) SELECT raw_value, row_count, normalized, rule FROM amz.normalize_category(games, 'game_type', ['action', 'puzzle'])",
         rows: &["Actionn | 2 | action | typo", "action | 1 | action | exact", "xyz | 1 | NULL | none"],
     }],
+    errors: &[(
+        "WITH games AS (SELECT 'puzle' AS game_type) FROM amz.normalize_category(games, 'game_type', []::VARCHAR[])",
+        "normalize_category: the vocabulary has no entries",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -171,6 +191,10 @@ pub const CATEGORY_VARIANTS: Function = Function {
             "puzzle | puzzel | 1 | similar",
         ],
     }],
+    errors: &[(
+        "WITH games AS (SELECT 'puzle' AS game_type) FROM amz.category_variants(games, 'game_type', min_ratio := 0)",
+        "category_variants: min_ratio must be at least 1, not 0",
+    )],
     since: "0.1.0",
     register: None,
 };

@@ -42,6 +42,10 @@ pub const SYNTHETIC_MARKETPLACE_EVENTS: Function = Function {
         sql: "SELECT count(*), min(event_time) >= TIMESTAMP '2024-01-01' FROM synthetic_marketplace_events(5000, seed := 1, start := TIMESTAMP '2024-01-01', days := 7)",
         rows: &["5000 | true"],
     }],
+    errors: &[(
+        "FROM synthetic_marketplace_events(10, dirt := 2)",
+        "synthetic_marketplace_events: dirt must be between 0 and 1, not 2.0",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, MarketplaceEvents)),
 };

@@ -73,6 +73,20 @@ pub const KMEANS_FIT: Function = Function {
             rows: &["[2, 1] | 10.0"],
         },
     ],
+    errors: &[
+        (
+            "SELECT kmeans_fit({'x': x}, 0) FROM range(5) AS t(x)",
+            "kmeans_fit: k must be between 1 and 1024, not 0",
+        ),
+        (
+            "SELECT kmeans_fit({'x': x}, 2, {'sed': 7}) FROM range(5) AS t(x)",
+            "kmeans_fit: no option \"sed\", did you mean \"seed\"; the options are \"features\", ",
+        ),
+        (
+            "SELECT kmeans_fit({'x': x - 1}, 2, {'log': ['x']}) FROM range(5) AS t(x)",
+            "kmeans_fit: feature \"x\" has the value -1.0, log takes values of at least 0",
+        ),
+    ],
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
@@ -99,6 +113,16 @@ pub const KMEANS_PREDICT: Function = Function {
         sql: "SELECT kmeans_predict({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["1"],
     }],
+    errors: &[
+        (
+            "SELECT kmeans_predict({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'y': 7})",
+            "kmeans_predict: the model needs feature \"x\", the row has \"y\"",
+        ),
+        (
+            "SELECT kmeans_predict(42, {'x': 7})",
+            "kmeans_predict: the model must be a STRUCT made by kmeans_fit, not 42",
+        ),
+    ],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Apply::Predict)),
 };
@@ -119,6 +143,10 @@ pub const KMEANS_DISTANCE: Function = Function {
         sql: "SELECT kmeans_distance({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["3.0"],
     }],
+    errors: &[(
+        "SELECT kmeans_distance({'features': ['x'], 'centroids': [[0.0], [10.0]]}, [1, 2])",
+        "kmeans_distance: the model has 1 features, the row has 2 numbers",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Apply::Distance)),
 };
@@ -139,6 +167,10 @@ pub const KMEANS_DISTANCES: Function = Function {
         sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["[7.0, 3.0]"],
     }],
+    errors: &[(
+        "SELECT kmeans_distances({'features': ['x']}, {'x': 1})",
+        "kmeans_distances: the model's centroids is missing, a model of kmeans_fit is needed",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Apply::Distances)),
 };
@@ -161,6 +193,10 @@ pub const KMEANS_CENTROIDS: Function = Function {
         sql: "SELECT c.segment, c.feature, c.value FROM (SELECT unnest(kmeans_centroids({'features': ['x'], 'center': [5], 'spread': [2], 'centroids': [[-1.0], [3.0]]})) AS c)",
         rows: &["0 | x | 3.0", "1 | x | 11.0"],
     }],
+    errors: &[(
+        "SELECT kmeans_centroids({'features': ['x'], 'centroids': [[0.0, 1.0]]})",
+        "kmeans_centroids: the model's features has 1 names for 2 features, a model of kmeans_fit is needed",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Centroids)),
 };
@@ -195,6 +231,10 @@ pub const KMEANS_EVALUATE: Function = Function {
         sql: "SELECT e.k, e.inertia, round(e.silhouette, 3) AS silhouette FROM (SELECT unnest(kmeans_evaluate({'x': x}, 1, 3, {'scale': 'none'})) AS e FROM (VALUES (1), (3), (11), (13)) AS t(x))",
         rows: &["1 | 104.0 | NULL", "2 | 4.0 | 0.899", "3 | 2.0 | 0.444"],
     }],
+    errors: &[(
+        "SELECT kmeans_evaluate({'x': x}, 2, 100) FROM range(5) AS t(x)",
+        "kmeans_evaluate: k_min to k_max must be at most 64 numbers, not 99",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
@@ -217,6 +257,10 @@ pub const KMEANS_METRICS: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 1.0), (2, 3.0), (3, 11.0), (4, 13.0)) AS t(user_id, spend)) SELECT k, round(silhouette, 3) AS silhouette, recommended FROM amz.kmeans_metrics(users, k_max := 3)",
         rows: &["2 | 0.899 | true", "3 | 0.444 | false"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_metrics(users, k_max := 1)",
+        "kmeans_metrics: k_max must be at least k_min, which is 2, not 1",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -236,6 +280,24 @@ pub const KMEANS_SEGMENTS: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) SELECT user_id, segment FROM amz.kmeans_segments(users, k := 2) ORDER BY user_id",
         rows: &["1 | 0", "2 | 0", "3 | 1"],
     }],
+    errors: &[
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_segments(users, k := 5)",
+            "kmeans_segments: 3 distinct rows cannot form 5 segments",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_segments(users, k := 2, features := ['spent'])",
+            "kmeans_segments: no feature \"spent\" in the row, did you mean \"spend\"",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_segments(users, k := 2, scale := 'z_score')",
+            "kmeans_segments: scale must be one of 'standard', 'minmax', 'robust', 'none', not 'z_score', did you mean 'standard'",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)), segmented AS (SELECT *, 0 AS segment FROM users) FROM amz.kmeans_segments(segmented)",
+            "kmeans_segments: the source has a column \"segment\" already, use SELECT * EXCLUDE (segment)",
+        ),
+    ],
     since: "0.1.0",
     register: None,
 };
@@ -253,6 +315,10 @@ pub const KMEANS_CENTROIDS_RELATION: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 12.0), (3, 90.0)) AS t(user_id, spend)) SELECT segment, size, feature, round(value, 9) AS value FROM amz.kmeans_centroids(users, k := 2)",
         rows: &["0 | 2 | spend | 11.0", "1 | 1 | spend | 90.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_centroids(users, k := 0)",
+        "kmeans_centroids: k must be between 1 and 1024, not 0",
+    )],
     since: "0.1.0",
     register: None,
 };

@@ -48,6 +48,10 @@ pub const PCA_FIT: Function = Function {
         sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
         rows: &["[9.0] | [1.0, 0.0]"],
     }],
+    errors: &[(
+        "SELECT pca_fit({'x': x}, {'n': 1.5}) FROM range(5) AS t(x)",
+        "pca_fit: n must be a count of components or a share of variance between 0 and 1, not 1.5",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
@@ -75,6 +79,10 @@ pub const PCA_TRANSFORM: Function = Function {
         sql: "SELECT pca_transform({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, {'y': 5, 'x': 3})",
         rows: &["[2.0, 5.0]"],
     }],
+    errors: &[(
+        "SELECT pca_transform({'features': ['x'], 'components': [[1.0]]}, {'x': 7}, 2)",
+        "pca_transform: n must be between 1 and the model's 1 components, not 2",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Transform)),
 };
@@ -99,6 +107,10 @@ pub const PCA_INVERSE: Function = Function {
         sql: "SELECT pca_inverse({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, [2, 5])",
         rows: &["[3.0, 5.0]"],
     }],
+    errors: &[(
+        "SELECT pca_inverse({'features': ['x'], 'components': [[1.0]]}, 'x')",
+        "pca_inverse: scores must be a LIST of numbers, not 'x'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Inverse)),
 };
@@ -121,6 +133,10 @@ pub const PCA_COMPONENTS: Function = Function {
         sql: "SELECT c.component, c.feature, c.loading FROM (SELECT unnest(pca_components({'features': ['x', 'y'], 'components': [[1.0, 0.0]]})) AS c)",
         rows: &["1 | x | 1.0", "1 | y | 0.0"],
     }],
+    errors: &[(
+        "SELECT pca_components({'features': ['x']})",
+        "pca_components: the model's components is missing, a model of pca_fit is needed",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Components)),
 };
@@ -139,6 +155,10 @@ pub const PCA_2D: Function = Function {
         sql: "WITH points AS (SELECT * FROM (VALUES (1, -3, 0), (2, 0, 0), (3, 3, 0)) AS t(id, x, y)) FROM amz.pca_2d(points, scale := 'none') ORDER BY id",
         rows: &["1 | -3 | 0 | -3.0 | 0.0", "2 | 0 | 0 | 0.0 | 0.0", "3 | 3 | 0 | 3.0 | 0.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.pca_2d(users)",
+        "pca_2d: 2 components need as many features, the row has 1: \"spend\"",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -156,6 +176,10 @@ pub const PCA_COMPONENTS_RELATION: Function = Function {
         sql: "WITH points AS (SELECT * FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y)) SELECT component, explained_variance_ratio, feature, loading FROM amz.pca_components(points, n := 1, scale := 'none')",
         rows: &["1 | 1.0 | x | 1.0", "1 | 1.0 | y | 0.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.pca_components(users, n := 1, log := ['spent'])",
+        "pca_components: log names \"spent\", which is no feature, did you mean \"spend\"",
+    )],
     since: "0.1.0",
     register: None,
 };
