@@ -18,7 +18,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo test airflow bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -38,6 +38,9 @@ demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platfo
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
+airflow: release $(VENV)/airflow/.ready ## Rehearses the Airflow DAG: a full disk, a retry, the tables of a plain run
+	@$(VENV)/airflow/bin/python extension-ci/rehearse_airflow.py
+
 bench: bench-categories bench-kmeans ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
@@ -51,13 +54,13 @@ lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(VENV)/lint/bin/sqlfluff lint --disable-progress-bar sql
-	$(VENV)/lint/bin/ruff check --no-cache --config extension-ci/ruff.toml extension-ci test
-	$(VENV)/lint/bin/ruff format --no-cache --check --config extension-ci/ruff.toml extension-ci test
+	$(VENV)/lint/bin/ruff check --no-cache --config extension-ci/ruff.toml extension-ci orchestration test
+	$(VENV)/lint/bin/ruff format --no-cache --check --config extension-ci/ruff.toml extension-ci orchestration test
 
 format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(CARGO) fmt
-	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci test
-	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci test
+	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci orchestration test
+	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci orchestration test
 
 docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
 	AMAZING_BLESS=1 $(CARGO) test --test generated
