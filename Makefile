@@ -18,7 +18,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test airflow bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo test clients notebook airflow bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -37,6 +37,12 @@ demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platfo
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
+
+clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
+	@$(PYTHON) extension-ci/run_tests.py node clients
+
+notebook: release $(VENV)/clients/.ready ## Runs docs/notebooks and writes their outputs into them
+	@$(VENV)/clients/bin/python extension-ci/run_notebook.py
 
 airflow: release $(VENV)/airflow/.ready ## Rehearses the Airflow DAG: a full disk, a retry, the tables of a plain run
 	@$(VENV)/airflow/bin/python extension-ci/rehearse_airflow.py
