@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import duckdb
 
@@ -19,6 +20,8 @@ import package
 
 FOLDER = package.ROOT / "build" / "airflow"
 ORCHESTRATION = package.ROOT / "orchestration"
+DAGS = FOLDER / "dags"
+PAGE = package.ROOT / "docs" / "airflow.md"
 EXTENSION = package.ROOT / "build" / "release" / package.FILE_NAME
 AIRFLOW = [sys.executable, "-m", "airflow"]
 DAG = "amazing_pipeline"
@@ -47,7 +50,7 @@ def airflow(*arguments):
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(FOLDER / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ORCHESTRATION),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
         "AMAZING_EXTENSION": str(EXTENSION),
@@ -68,6 +71,13 @@ def write_interpreter():
     path.chmod(0o755)
 
 
+def write_dags():
+    """The folder of DAGs as the page says: both files, and the file of DAGs that it shows."""
+    shutil.copytree(ORCHESTRATION, DAGS, ignore=shutil.ignore_patterns("__pycache__"))
+    [block] = re.findall(r"^```py\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (DAGS / "own.py").write_text(block, encoding="utf-8")
+
+
 def plain_run():
     """The same pipeline by the command that cron would run."""
     values = {**PARAMETERS, "database": "plain.duckdb"}
@@ -77,15 +87,18 @@ def plain_run():
     subprocess.run([*command, *options, "--svg=plain.svg"], cwd=FOLDER, check=True, stdout=subprocess.DEVNULL)
 
 
-def attempts():
-    """Step -> (state, number of the last attempt), and the state of the run, as Airflow has them."""
+def recorded():
+    """What Airflow has recorded: step -> (state, number of the last attempt), the state of the run, pools, DAGs by file."""
     with sqlite3.connect(FOLDER / "home" / "airflow.db") as con:
         tasks = con.execute("SELECT task_id, state, try_number FROM task_instance ORDER BY task_id").fetchall()
         [(run,)] = con.execute("SELECT state FROM dag_run").fetchall()
         pools = con.execute(
             "SELECT DISTINCT pool, slots FROM task_instance LEFT JOIN slot_pool USING (pool)"
         ).fetchall()
-    return {step: (state, attempt) for step, state, attempt in tasks}, run, pools
+        dags = con.execute("SELECT dag_id, fileloc FROM dag").fetchall()
+        dags += con.execute("SELECT stacktrace, filename FROM import_error").fetchall()
+    attempts = {step: (state, attempt) for step, state, attempt in tasks}
+    return attempts, run, pools, {dag: Path(file).name for dag, file in dags}
 
 
 def differences():
@@ -121,6 +134,7 @@ def main():
 
     demo.WORLDS[0].write_files(EXTENSION, FOLDER, ROWS)
     write_interpreter()
+    write_dags()
     plain_run()
     say(f"{ROWS:,} events, and a plain run over them")
     airflow("db", "migrate")
@@ -131,8 +145,9 @@ def main():
         print(f"          {line}")
     say(f"airflow dags test {DAG}")
 
-    tasks, run, pools = attempts()
+    tasks, run, pools, dags = recorded()
     require(tasks, {step: ("success", 2 if step == FAILING_STEP else 1) for step in STEPS}, "attempts")
+    require(dags, {DAG: "amazing_dag.py", "shop": "own.py", "games": "own.py"}, "DAGs")
     require(run, "success", "the run")
     require(pools, [("amazing_writer", 1)], "pools and their slots")
     require("No space" in printed or "File too large" in printed, True, "the disk was full")

@@ -59,6 +59,8 @@ def pipeline_dag(dag_id, pool=POOL, default_args=None, **options):
         params=fields,
         default_args={"retries": 3, "retry_exponential_backoff": 2, "pool": pool, **(default_args or {})},
         max_active_runs=1,
+        # Otherwise a file that imports this one would bring amazing_pipeline a second time.
+        auto_register=False,
         doc_md=__doc__,
         tags=["amazing"],
         **{name: value for name, value in options.items() if name not in fields},

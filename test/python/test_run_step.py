@@ -1,6 +1,7 @@
 """The runner of steps: the tables of a plain run, one transaction a step, and a run that goes on where it stopped."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -131,6 +132,23 @@ def test_a_script_of_settings_runs_on_every_connection(run, folder, tmp_path):
         pipeline="games",
     )
     assert done[0]["report"][0]["rows_loaded"] > 20_000
+
+
+def test_the_commands_of_the_page_run(folder, extension, tmp_path):
+    page = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(python orchestration/.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "data").symlink_to(folder / "data")
+    (tmp_path / "orchestration").symlink_to(ROOT / "orchestration")
+    environment = {**os.environ, "PATH": f"{interpreter('2.0.0').parent}{os.pathsep}{os.environ['PATH']}"}
+    printed = ""
+    for block in blocks:
+        script = block.replace("build/release/amazing.duckdb_extension", str(extension))
+        process = subprocess.run(
+            ["sh", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+        assert process.returncode == 0, process.stderr
+        printed += process.stdout
+    assert len(blocks) == 2 and [json.loads(line)["step"] for line in printed.splitlines()] == ["00_raw", *STEPS]
 
 
 @pytest.mark.parametrize(
