@@ -8,8 +8,12 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
+PYTHON_CODE := extension-ci orchestration test packaging sql/dbt/plugins
+DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
 
+BIN := bin
 ifeq ($(OS),Windows_NT)
+BIN := Scripts
 LIBRARY := amazing.dll
 else ifeq ($(shell uname -s),Darwin)
 LIBRARY := libamazing.dylib
@@ -18,22 +22,34 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test clients notebook airflow bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo dbt test clients notebook airflow wheel dist checksums bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-release: ## Builds build/release/amazing.duckdb_extension and the local repository build/repo
+# A library that is linked for an old C library runs on older Linux systems than the one that it is built on.
+ifdef GLIBC
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+BUILT := $(TARGET)/$(HOST)/release/$(LIBRARY)
+release: $(VENV)/wheel/.ready
+	PATH="$(CURDIR)/$(VENV)/wheel/bin:$$PATH" $(CARGO) zigbuild --release --target $(HOST).$(GLIBC)
+else
+BUILT := $(TARGET)/release/$(LIBRARY)
+release: ## Builds build/release/amazing.duckdb_extension and the local repository build/repo; `GLIBC=2.28` for older Linux
 	$(CARGO) build --release
-	@$(PYTHON) extension-ci/package.py --library $(TARGET)/release/$(LIBRARY)
+endif
+	@$(PYTHON) extension-ci/package.py --library $(BUILT)
 
 debug: ## Builds build/debug/amazing.duckdb_extension
 	$(CARGO) build
 	@$(PYTHON) extension-ci/package.py --library $(TARGET)/debug/$(LIBRARY) --kind debug
 
 demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platform from generated events: build/demo/*.duckdb
-	@$(VENV)/$(DEMO_VERSION)/bin/python extension-ci/demo.py
+	@$(VENV)/$(DEMO_VERSION)/$(BIN)/python extension-ci/demo.py
+
+dbt: release $(DBT:%=$(VENV)/%/.ready) ## Runs all tests of the dbt project on each DuckDB that it is tested on; `make test` runs the quick ones
+	@for environment in $(DBT); do echo "$$environment"; $(VENV)/$$environment/$(BIN)/python -m pytest -q -rs -p no:cacheprovider test/dbt || exit 1; done
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
@@ -42,36 +58,61 @@ clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Instal
 	@$(PYTHON) extension-ci/run_tests.py node clients
 
 notebook: release $(VENV)/clients/.ready ## Runs docs/notebooks and writes their outputs into them
-	@$(VENV)/clients/bin/python extension-ci/run_notebook.py
+	@$(VENV)/clients/$(BIN)/python extension-ci/run_notebook.py
 
 airflow: release $(VENV)/airflow/.ready ## Rehearses the Airflow DAG: a full disk, a retry, the tables of a plain run
-	@$(VENV)/airflow/bin/python extension-ci/rehearse_airflow.py
+	@$(VENV)/airflow/$(BIN)/python extension-ci/rehearse_airflow.py
+
+wheel: release $(VENV)/wheel/.ready ## Builds build/wheel/*.whl, a Python package that carries the extension
+	@rm -rf build/wheel
+	@cd packaging/wheel && $(CURDIR)/$(VENV)/wheel/$(BIN)/python -m hatchling build -t wheel -d ../../build/wheel/built
+	@$(VENV)/wheel/$(BIN)/python packaging/wheel/tag.py build/wheel/built build/wheel
+
+dist: wheel $(VENV)/$(DEMO_VERSION)/.ready ## Collects what a release publishes in build/dist and build/community
+	@$(VENV)/$(DEMO_VERSION)/$(BIN)/python extension-ci/dist.py
+
+checksums: $(VENV)/$(DEMO_VERSION)/.ready ## Writes build/dist/SHA256SUMS anew
+	@$(VENV)/$(DEMO_VERSION)/$(BIN)/python extension-ci/dist.py --checksums
+
+# What the build of DuckDB's community extensions calls, besides `release`: nothing has to be prepared, and the tests take
+# the extension that was built, which there happens in another system. Its containers are too old for DuckDB's packages.
+.PHONY: configure_ci set_duckdb_version set_duckdb_tag test_release
+configure_ci set_duckdb_version set_duckdb_tag:
+	@:
+ifeq ($(LINUX_CI_IN_DOCKER),1)
+test_release:
+	@echo "tested outside of the container"
+else
+test_release: venvs ## Runs the SQL tests with the extension that is there
+	@$(PYTHON) extension-ci/run_tests.py $(foreach version,$(TESTED),sql-$(version))
+endif
 
 bench: bench-categories bench-kmeans ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
-	@$(VENV)/bench/bin/python benches/categories/speed.py
+	@$(VENV)/bench/$(BIN)/python benches/categories/speed.py
 
 bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
-	@$(VENV)/bench/bin/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
+	@$(VENV)/bench/$(BIN)/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	$(VENV)/lint/bin/sqlfluff lint --disable-progress-bar sql
-	$(VENV)/lint/bin/ruff check --no-cache --config extension-ci/ruff.toml extension-ci orchestration test
-	$(VENV)/lint/bin/ruff format --no-cache --check --config extension-ci/ruff.toml extension-ci orchestration test
+	$(VENV)/lint/$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(VENV)/lint/$(BIN)/ruff check --no-cache --config extension-ci/ruff.toml $(PYTHON_CODE)
+	$(VENV)/lint/$(BIN)/ruff format --no-cache --check --config extension-ci/ruff.toml $(PYTHON_CODE)
+	$(VENV)/lint/$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 format: $(VENV)/lint/.ready ## Formats Rust and Python
 	$(CARGO) fmt
-	$(VENV)/lint/bin/ruff check --no-cache --fix --config extension-ci/ruff.toml extension-ci orchestration test
-	$(VENV)/lint/bin/ruff format --no-cache --config extension-ci/ruff.toml extension-ci orchestration test
+	$(VENV)/lint/$(BIN)/ruff check --no-cache --fix --config extension-ci/ruff.toml $(PYTHON_CODE)
+	$(VENV)/lint/$(BIN)/ruff format --no-cache --config extension-ci/ruff.toml $(PYTHON_CODE)
 
-docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql
+docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql, models of dbt
 	AMAZING_BLESS=1 $(CARGO) test --test generated
 
-venvs: $(foreach version,$(TESTED) $(TOO_OLD),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
+venvs: $(foreach version,$(TESTED) $(TOO_OLD) $(DBT),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.
 	@$(MAKE) -s $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
 
@@ -81,7 +122,7 @@ $(VENV)/%/.ready: extension-ci/requirements-%.txt
 	@echo "python environment $*"
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@$(@D)/$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 clean: ## Removes everything that was built

@@ -5,7 +5,8 @@
 writes build/release/amazing.duckdb_extension, the copy of the stable C API for `LOAD '<path>'` in every release,
 build/release/v2/amazing.duckdb_extension, the copy of the C API v2 for the releases that are marked so, and
 build/repo/<duckdb version>/<platform>/amazing.duckdb_extension.gz with the copy that suits each release, for
-`INSTALL amazing FROM 'build/repo'`.
+`INSTALL amazing FROM 'build/repo'`. build/release/extension/amazing/amazing.duckdb_extension is where the build of DuckDB's
+community extensions looks: the copy that suits the release in $DUCKDB_GIT_VERSION.
 """
 
 import argparse
@@ -19,6 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS_FILE = Path(__file__).resolve().parent / "duckdb_versions.txt"
+
+# Where a virtual environment has its programs.
+BIN, PYTHON = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
 
 # DuckDB derives the name of the entry point (amazing_init_c_api, amazing_init_c_api_v2) from the name of the file.
 FILE_NAME = "amazing.duckdb_extension"
@@ -120,7 +124,11 @@ def write_atomically(path, content):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--library", type=Path, required=True, help="the compiled library (cdylib)")
-    parser.add_argument("--platform", help="DuckDB's platform name; default: that of rustc's host")
+    parser.add_argument(
+        "--platform",
+        default=os.environ.get("DUCKDB_PLATFORM"),
+        help="DuckDB's platform name; default: $DUCKDB_PLATFORM, else that of rustc's host",
+    )
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="where to write; default: build/")
     parser.add_argument("--kind", default="release", help="folder below the build folder: release or debug")
     arguments = parser.parse_args()
@@ -145,6 +153,8 @@ def main():
     }
 
     if arguments.kind == "release":
+        community = copies.get(os.environ.get("DUCKDB_GIT_VERSION"), stable)
+        write_atomically(arguments.build / "release" / "extension" / "amazing" / FILE_NAME, community)
         compressed = {
             content: gzip.compress(content, compresslevel=6, mtime=0) for content in {stable, *copies.values()}
         }

@@ -73,7 +73,7 @@ class Suite:
 
 
 def python(version):
-    return str(VENVS / version / "bin" / "python")
+    return str(VENVS / version / package.BIN / package.PYTHON)
 
 
 def suites(extension):
@@ -90,6 +90,10 @@ def suites(extension):
     options = "-q -rs -p no:cacheprovider -n 2 --dist loadgroup test/python".split()
     pytest = [python(PYTEST_VERSION), "-m", "pytest", *options]
     yield Suite("python", pytest, count_words, environment={"AMAZING_EXTENSION": extension})
+    for requirements in sorted((ROOT / "extension-ci").glob("requirements-dbt-*.txt")):
+        name = requirements.stem.removeprefix("requirements-")
+        pytest = [python(name), "-m", "pytest", *"-q -p no:cacheprovider -m".split(), "not slow", "test/dbt"]
+        yield Suite(name, pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     yield node_suite(extension)
     yield clients_suite(extension)
 
@@ -110,7 +114,7 @@ def node_suite(extension):
 def clients_suite(extension):
     """The clients of docs/clients.md and the notebook: some hundred megabytes, so they are installed on demand."""
     command = [python("clients"), "-m", "pytest", *"-q -rs -p no:cacheprovider test/clients".split()]
-    missing = "" if Path(command[0]).exists() else "`make clients` installs and runs them"
+    missing = "" if (VENVS / "clients" / ".ready").exists() else "`make clients` installs and runs them"
     return Suite("clients", command, count_words, missing, {"AMAZING_EXTENSION": extension})
 
 

@@ -42,7 +42,7 @@ class Interpreter(os.PathLike):
 def interpreter(version):
     """The interpreter that has DuckDB `version`: build/venv/<version>, or below $AMAZING_VENVS."""
     folder = Path(os.environ.get("AMAZING_VENVS", ROOT / "build" / "venv"))
-    path = folder / version.removesuffix(V2) / "bin" / "python"
+    path = folder / version.removesuffix(V2) / package.BIN / package.PYTHON
     if not path.exists():
         pytest.fail(f"{path} does not exist: run `make venvs`")
     return Interpreter(path, version.endswith(V2))

@@ -1,6 +1,7 @@
 """The packaged extension: its footer, and the local repository that INSTALL takes it from."""
 
 import gzip
+import os
 import re
 import subprocess
 import sys
@@ -51,12 +52,13 @@ def test_every_tested_version_is_pinned_in_its_requirements():
         assert re.search(rf"^duckdb=={re.escape(version)}$", pins, re.MULTILINE)
 
 
-def packaged(tmp_path, content):
+def packaged(tmp_path, content, **environment):
     library = tmp_path / "libamazing.so"
     library.write_bytes(content)
     build = tmp_path / "build"
     script = ROOT / "extension-ci" / "package.py"
-    subprocess.run([sys.executable, script, "--library", library, "--build", build], check=True)
+    command = [sys.executable, script, "--library", library, "--build", build]
+    subprocess.run(command, check=True, env={**os.environ, **environment})
     return {path.relative_to(build): path for path in sorted(build.rglob("*")) if path.is_file()}
 
 
@@ -64,7 +66,11 @@ def test_the_repository_serves_every_listed_release(tmp_path):
     files = packaged(tmp_path, b"library")
     platform = package.platform_of(package.host_triple())
     names = {f"repo/{version}/{platform}/amazing.duckdb_extension.gz" for version in package.duckdb_versions()}
-    copies = {"release/amazing.duckdb_extension", "release/v2/amazing.duckdb_extension"}
+    copies = {
+        "release/amazing.duckdb_extension",
+        "release/v2/amazing.duckdb_extension",
+        "release/extension/amazing/amazing.duckdb_extension",
+    }
     assert {path.as_posix() for path in files} == names | copies
     assert {path.read_bytes()[:-512] for path in files.values() if path.suffix != ".gz"} == {b"library"}
     for path in files.values():
@@ -76,6 +82,15 @@ def test_the_repository_serves_every_listed_release(tmp_path):
             footer = package.footer("v" + package.crate_version(), platform, **stamp)
             assert gzip.decompress(path.read_bytes()) == b"library" + footer, path
     assert package.duckdb_versions("c-api-v2") == ["v2.0.0"]
+
+
+@pytest.mark.parametrize("version, copy", [("v1.5.6", "release"), ("v2.0.0", "release/v2"), ("main", "release")])
+def test_the_community_build_gets_the_copy_of_its_release(tmp_path, version, copy):
+    files = packaged(tmp_path, b"library", DUCKDB_GIT_VERSION=version, DUCKDB_PLATFORM="linux_arm64")
+    made = {path.as_posix(): file.read_bytes() for path, file in files.items()}
+    found = made["release/extension/amazing/amazing.duckdb_extension"]
+    assert found == made[f"{copy}/amazing.duckdb_extension"]
+    assert found[-512:][6 * 32 : 7 * 32].rstrip(b"\0") == b"linux_arm64"
 
 
 def test_packaging_twice_leaves_equal_files_alone_and_replaces_others(tmp_path):

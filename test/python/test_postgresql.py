@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from test_games_raw import COLUMNS, events, games, users
 
+import package
 from conftest import ROOT, Interpreter
 from worlds import World
 
 VENVS = Path(os.environ.get("AMAZING_VENVS", ROOT / "build" / "venv"))
-PYTHON = Interpreter(VENVS / "postgresql" / "bin" / "python", has_v2=False)
+PYTHON = Interpreter(VENVS / "postgresql" / package.BIN / package.PYTHON, has_v2=False)
 STEPS = sorted(path.stem for path in (ROOT / "sql" / "games").glob("[0-9]*.sql"))
 
 pytestmark = [

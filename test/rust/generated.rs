@@ -1,6 +1,8 @@
 //! What is generated from the catalog is current; with `AMAZING_BLESS=1` it is written instead. What a recipe shows is
 //! tested.
 
+mod dbt_models;
+
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use amazing::scripts::{PIPELINES, statements};
 fn check(path: &str, content: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("AMAZING_BLESS").is_some() {
+        fs::create_dir_all(file.parent().expect("files are in a folder")).expect("the folder can be made");
         fs::write(&file, content).unwrap_or_else(|error| panic!("{path}: {error}"));
         return;
     }
@@ -39,6 +42,36 @@ fn the_load_steps_and_build_scripts_are_current() {
         check(&format!("sql/{}/{load}.sql", pipeline.name), sql);
         check(&format!("sql/{}/build.sql", pipeline.name), &catalog::build_script(pipeline));
     }
+}
+
+#[test]
+fn the_models_of_dbt_are_current() {
+    let mut expected = Vec::new();
+    for pipeline in PIPELINES {
+        for file in dbt_models::files(pipeline) {
+            check(&file.path, &file.content);
+            expected.push(Path::new(env!("CARGO_MANIFEST_DIR")).join(file.path));
+        }
+    }
+    // A model whose table is gone from the scripts would still be built.
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/dbt/models")];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            fs::read_dir(folder).expect("the folder of models").map(|entry| entry.expect("an entry").path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "sql") {
+                assert!(expected.contains(&entry), "{} is of no statement", entry.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_dbt_package_has_the_version_of_the_extension() {
+    let project = include_str!("../../sql/dbt/dbt_project.yml");
+    assert!(project.contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")));
 }
 
 #[test]

@@ -1,0 +1,23 @@
+{# parameter: a variable of dbt as a literal of SQL, NULL where it is not set; a list becomes a list. #}
+{% macro parameter(name) %}
+    {{- return(amazing.literal(var(name, none), name)) -}}
+{% endmacro %}
+
+{% macro literal(value, name) %}
+    {%- if value is none -%}
+        {{- return('NULL') -}}
+    {%- elif value is boolean or value is number -%}
+        {{- return(value | string | lower) -}}
+    {%- elif value is string -%}
+        {{- return("'" ~ value | replace("'", "''") ~ "'") -}}
+    {%- elif value is mapping or value is not sequence -%}
+        {{- exceptions.raise_compiler_error(
+            'amazing: the variable ' ~ name ~ ' must be a text, a number or a list of them, not ' ~ value
+        ) -}}
+    {%- endif -%}
+    {%- set items = [] -%}
+    {%- for item in value -%}
+        {%- do items.append(amazing.literal(item, name)) -%}
+    {%- endfor -%}
+    {{- return('[' ~ items | join(', ') ~ ']') -}}
+{% endmacro %}

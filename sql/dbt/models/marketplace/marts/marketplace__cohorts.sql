@@ -1,0 +1,56 @@
+-- marketplace__cohorts: generated from sql/marketplace/20_kpi.sql (make docs).
+{{ config(materialized='table', schema='kpi', alias='cohorts') }}
+
+WITH user_months AS (
+    SELECT
+        e.user_id,
+        date_trunc('month', e.event_time)::DATE AS month,
+        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0) AS revenue
+    FROM {{ ref('stg_marketplace__events') }} AS e
+    GROUP BY
+        e.user_id,
+        date_trunc('month', e.event_time)
+),
+
+cohort_months AS (
+    SELECT
+        u.first_month,
+        u.month,
+        count(*) AS active_users,
+        sum(u.revenue) AS revenue
+    FROM (
+        SELECT
+            m.*,
+            min(m.month) OVER (PARTITION BY m.user_id) AS first_month
+        FROM user_months AS m
+    ) AS u
+    GROUP BY
+        u.first_month,
+        u.month
+),
+
+calendar AS (
+    SELECT
+        c.first_month,
+        c.active_users AS users,
+        unnest(generate_series(c.first_month, max(m.month), INTERVAL 1 MONTH))::DATE AS month
+    FROM cohort_months AS c
+    CROSS JOIN cohort_months AS m
+    WHERE c.month = c.first_month
+    GROUP BY
+        c.first_month,
+        c.active_users
+)
+
+SELECT
+    c.first_month,
+    date_diff('month', c.first_month, c.month) AS months_since,
+    c.users,
+    coalesce(m.active_users, 0) AS active_users,
+    (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
+    coalesce(m.revenue, 0)::DECIMAL(18, 2) AS revenue
+FROM calendar AS c
+LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
+ORDER BY
+    c.first_month,
+    months_since

@@ -1,0 +1,35 @@
+-- base_marketplace__duplicates: generated from sql/marketplace/10_clean.sql (make docs).
+{{ config(materialized='table', schema='intermediate') }}
+
+-- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
+-- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full.
+WITH repeated_hashes AS (
+    SELECT e.row_hash
+    FROM {{ ref('base_marketplace__similar_rows') }} AS e
+    GROUP BY e.row_hash
+    HAVING count(*) > 1
+),
+
+copies AS (
+    SELECT
+        e.raw_row,
+        e.file_name,
+        n.file_name IS NOT NULL AS is_new,
+        row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
+        min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
+    FROM {{ ref('base_marketplace__similar_rows') }} AS e
+    LEFT JOIN {{ ref('base_marketplace__new_files') }} AS n ON n.file_name = e.file_name
+    WHERE e.row_hash IN (SELECT h.row_hash FROM repeated_hashes AS h)
+    WINDOW
+        same_rows AS (
+            PARTITION BY
+                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
+                e.brand, e.price, e.user_id, e.user_session
+        )
+)
+
+SELECT
+    c.raw_row,
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+FROM copies AS c
+WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL)

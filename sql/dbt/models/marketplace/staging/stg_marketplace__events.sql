@@ -1,0 +1,23 @@
+-- stg_marketplace__events: generated from sql/marketplace/10_clean.sql (make docs).
+{{ config(materialized='table', schema='clean', alias='events', pre_hook='{{ amazing.forget_cleaned_files(this) }}') }}
+
+-- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
+SELECT
+    r.typed_time AS event_time,
+    r.typed_type AS event_type,
+    r.typed_product AS product_id,
+    r.typed_category AS category_id,
+    nullif(r.category_code, '') AS category_code,
+    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
+    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
+    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
+    nullif(r.brand, '') AS brand,
+    r.typed_price AS price,
+    r.typed_user AS user_id,
+    r.user_session
+FROM {{ ref('base_marketplace__typed_rows') }} AS r
+ANTI JOIN (
+    SELECT x.raw_row
+    FROM {{ ref('base_marketplace__exceptions') }} AS x
+    WHERE x.reason IS NOT NULL
+) AS x ON x.raw_row = r.raw_row

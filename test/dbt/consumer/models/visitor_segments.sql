@@ -1,0 +1,5 @@
+-- visitor_segments: one row a visitor, with the segment.
+{{ config(materialized='table') }}
+
+SELECT *
+FROM amz.kmeans_segments({{ ref('visitors') }}, k := 3)
