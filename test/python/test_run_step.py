@@ -110,6 +110,26 @@ def test_a_step_that_finds_the_disk_full_leaves_nothing_and_runs_again(run, fold
     assert tables(database) == tables(folder / "plain_shop.duckdb")
 
 
+@pytest.mark.parametrize("version", ["1.5.6", "2.0.0"])
+def test_without_a_path_the_installed_extension_is_loaded(folder, extension, tmp_path, version):
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    repository = extension.parent.parent / "repo"
+    install = "import duckdb; duckdb.connect(config={'allow_unsigned_extensions': 'true'})"
+    install += f".execute(\"INSTALL amazing FROM '{repository}'\")"
+    subprocess.run([interpreter(version), "-c", install], env=environment, check=True)
+    command = [
+        interpreter(version),
+        RUNNER,
+        "--pipeline=games",
+        f"--database={tmp_path}/w.duckdb",
+        "--data=games/*.csv",
+    ]
+    command += [f"--svg={tmp_path}/w.svg"]
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert process.returncode == 0, process.stderr
+    assert [json.loads(line)["step"] for line in process.stdout.splitlines()] == STEPS
+
+
 def test_a_second_run_loads_nothing_and_a_schema_prefix_keeps_worlds_apart(run, folder, tmp_path):
     database = tmp_path / "w.duckdb"
     for _ in range(2):
