@@ -8,8 +8,10 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
-PYTHON_CODE := extension-ci orchestration test packaging sql/dbt/plugins
+PYTHON_CODE := extension-ci orchestration test packaging report sql/dbt/plugins
 DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
+# The newest one reads the databases of all others.
+REPORT_VERSION := 2.0.0
 
 BIN := bin
 ifeq ($(OS),Windows_NT)
@@ -22,7 +24,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo dbt test clients notebook airflow wheel dist checksums bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -51,9 +53,13 @@ demo: release $(VENV)/$(DEMO_VERSION)/.ready ## Builds a shop and a games platfo
 dbt: release $(DBT:%=$(VENV)/%/.ready) ## Runs all tests of the dbt project on each DuckDB that it is tested on; `make test` runs the quick ones
 	@for environment in $(DBT); do echo "$$environment"; $(VENV)/$$environment/$(BIN)/python -m pytest -q -rs -p no:cacheprovider test/dbt || exit 1; done
 
+report: release $(VENV)/$(REPORT_VERSION)/.ready ## Writes the demonstration as HTML pages, build/report/*.html; `make report DATABASE=shop.duckdb` another one
+	@$(VENV)/$(REPORT_VERSION)/$(BIN)/python report/report.py $(if $(DATABASE),"$(DATABASE)")
+
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
+.PHONY: clients notebook airflow
 clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
 	@$(PYTHON) extension-ci/run_tests.py node clients
 
@@ -99,7 +105,7 @@ bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmark
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
-	$(VENV)/lint/$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(VENV)/lint/$(BIN)/sqlfluff lint --disable-progress-bar sql report
 	$(VENV)/lint/$(BIN)/ruff check --no-cache --config extension-ci/ruff.toml $(PYTHON_CODE)
 	$(VENV)/lint/$(BIN)/ruff format --no-cache --check --config extension-ci/ruff.toml $(PYTHON_CODE)
 	$(VENV)/lint/$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -41,6 +41,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &category::CATEGORY_SIMILARITY,
     &category::CATEGORY_FINGERPRINT,
     &plot::SCATTER_SVG,
+    &plot::LINE_SVG,
     &files::CONTENT_HASH,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
     &games::SYNTHETIC_USERS,

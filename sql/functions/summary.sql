@@ -73,17 +73,57 @@ CREATE OR REPLACE MACRO segment_profile(
         FROM __scored_features AS __f
     ),
 
+    -- On each feature the segments below and above, and how far they are.
+    __neighbours AS (
+        SELECT
+            __f.__segment AS __segment,
+            __f.__rank AS __rank,
+            lag(__f.__segment) OVER __by_z_score AS __below,
+            __f.__z_score - lag(__f.__z_score) OVER __by_z_score AS __to_below,
+            lead(__f.__segment) OVER __by_z_score AS __above,
+            lead(__f.__z_score) OVER __by_z_score - __f.__z_score AS __to_above
+        FROM __ranked_features AS __f
+        WHERE __f.__z_score IS NOT NULL
+        WINDOW __by_z_score AS (PARTITION BY __f.__feature ORDER BY __f.__z_score, __f.__segment)
+    ),
+
+    -- The second feature of a name tells the segment from the one that is most alike in the first.
+    __second_features AS (
+        SELECT
+            __f.__segment AS __segment,
+            __f.__feature AS __feature,
+            row_number() OVER (
+                PARTITION BY __f.__segment
+                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC, __f.__rank
+            ) AS __place
+        FROM __ranked_features AS __f
+        INNER JOIN __neighbours AS __n
+            ON __f.__segment = __n.__segment AND __n.__rank = 1
+        LEFT JOIN __ranked_features AS __r
+            ON
+                __f.__feature = __r.__feature
+                AND __r.__segment = CASE
+                    WHEN __n.__below IS NULL OR __n.__to_above < __n.__to_below THEN __n.__above
+                    ELSE __n.__below
+                END
+        WHERE __f.__rank > 1 AND abs(__f.__z_score) >= 0.25
+    ),
+
     __named_segments AS (
         SELECT
             __f.__segment AS __segment,
             coalesce(
                 string_agg(
-                    CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END || __f.__feature,
+                    CASE WHEN abs(__f.__z_score) >= 2 THEN 'very ' ELSE '' END
+                    || CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END
+                    || __f.__feature,
                     ', ' ORDER BY __f.__rank
-                ) FILTER (WHERE __f.__rank <= 2 AND abs(__f.__z_score) >= 0.25),
+                ) FILTER (WHERE abs(__f.__z_score) >= 0.25 AND (__f.__rank = 1 OR __s.__place = 1)),
                 'average'
             ) AS __name
         FROM __ranked_features AS __f
+        LEFT JOIN __second_features AS __s
+            ON __f.__segment = __s.__segment AND __f.__feature = __s.__feature
         GROUP BY __f.__segment
     )
 

@@ -942,17 +942,57 @@ CREATE OR REPLACE MACRO segment_profile(
         FROM __scored_features AS __f
     ),
 
+    -- On each feature the segments below and above, and how far they are.
+    __neighbours AS (
+        SELECT
+            __f.__segment AS __segment,
+            __f.__rank AS __rank,
+            lag(__f.__segment) OVER __by_z_score AS __below,
+            __f.__z_score - lag(__f.__z_score) OVER __by_z_score AS __to_below,
+            lead(__f.__segment) OVER __by_z_score AS __above,
+            lead(__f.__z_score) OVER __by_z_score - __f.__z_score AS __to_above
+        FROM __ranked_features AS __f
+        WHERE __f.__z_score IS NOT NULL
+        WINDOW __by_z_score AS (PARTITION BY __f.__feature ORDER BY __f.__z_score, __f.__segment)
+    ),
+
+    -- The second feature of a name tells the segment from the one that is most alike in the first.
+    __second_features AS (
+        SELECT
+            __f.__segment AS __segment,
+            __f.__feature AS __feature,
+            row_number() OVER (
+                PARTITION BY __f.__segment
+                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC, __f.__rank
+            ) AS __place
+        FROM __ranked_features AS __f
+        INNER JOIN __neighbours AS __n
+            ON __f.__segment = __n.__segment AND __n.__rank = 1
+        LEFT JOIN __ranked_features AS __r
+            ON
+                __f.__feature = __r.__feature
+                AND __r.__segment = CASE
+                    WHEN __n.__below IS NULL OR __n.__to_above < __n.__to_below THEN __n.__above
+                    ELSE __n.__below
+                END
+        WHERE __f.__rank > 1 AND abs(__f.__z_score) >= 0.25
+    ),
+
     __named_segments AS (
         SELECT
             __f.__segment AS __segment,
             coalesce(
                 string_agg(
-                    CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END || __f.__feature,
+                    CASE WHEN abs(__f.__z_score) >= 2 THEN 'very ' ELSE '' END
+                    || CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END
+                    || __f.__feature,
                     ', ' ORDER BY __f.__rank
-                ) FILTER (WHERE __f.__rank <= 2 AND abs(__f.__z_score) >= 0.25),
+                ) FILTER (WHERE abs(__f.__z_score) >= 0.25 AND (__f.__rank = 1 OR __s.__place = 1)),
                 'average'
             ) AS __name
         FROM __ranked_features AS __f
+        LEFT JOIN __second_features AS __s
+            ON __f.__segment = __s.__segment AND __f.__feature = __s.__feature
         GROUP BY __f.__segment
     )
 
@@ -3282,11 +3322,12 @@ FROM kpi.user_status_counts;
 
 -- Step 30_user_segments of the pipeline `games`: players in segments, what makes each different, and a picture.
 --
--- main.user_segments   one row: a user with at least min_events events: the columns of kpi.user_engagement, then
---                      segment
--- kpi.segment_profile  one row: a segment and feature
--- kpi.segment_map      one row: a user of user_segments on the first two principal components
--- the file `svg`       segment_map as a picture
+-- main.user_segments      one row: a user with at least min_events events: the columns of kpi.user_engagement, then
+--                         segment
+-- kpi.segment_profile     one row: a segment and feature
+-- kpi.segment_map         one row: a user of user_segments on the first two principal components
+-- kpi.segment_components  one row: a principal component and feature: what the axes of the map mean
+-- the file `svg`          segment_map as a picture
 --
 -- Parameters (session variables):
 --   min_events  events that a user needs (10): of a few events no habit can be read
@@ -3366,6 +3407,33 @@ FROM pca_2d(
     nulls := 'zero'
 ) AS m;
 
+CREATE OR REPLACE TABLE kpi.segment_components AS
+SELECT *
+FROM pca_components(
+    'main.user_segments',
+    n := 2,
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero'
+);
+
+SET VARIABLE segment_axes = (
+    SELECT
+        list(
+            'principal component ' || a.component || coalesce(
+                ' (' || round(100 * a.explained_variance_ratio)::BIGINT || ' % of the variance)',
+                ''
+            )
+            ORDER BY a.component
+        )
+    FROM (
+        SELECT DISTINCT
+            c.component,
+            c.explained_variance_ratio
+        FROM kpi.segment_components AS c
+    ) AS a
+);
+
 COPY (
     SELECT
         encode(
@@ -3373,11 +3441,11 @@ COPY (
                 scatter_svg(
                     m.pc1,
                     m.pc2,
-                    m.segment,
+                    m.segment || ': ' || p.name,
                     {
                         'title': 'Player segments',
-                        'x_label': 'first principal component',
-                        'y_label': 'second principal component'
+                        'x_label': getvariable('segment_axes')[1],
+                        'y_label': getvariable('segment_axes')[2]
                     }
                 ),
                 '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
@@ -3385,6 +3453,8 @@ COPY (
             )
         ) AS svg
     FROM kpi.segment_map AS m
+    INNER JOIN kpi.segment_profile AS p
+        ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
 INSERT INTO raw.pipeline_runs

@@ -1,9 +1,10 @@
 -- Step 30_user_segments of the pipeline `marketplace`: users in segments, what makes each different, and a picture.
 --
--- main.user_segments   one row: a user with at least min_events events: the columns of kpi.user_features, then segment
--- kpi.segment_profile  one row: a segment and feature
--- kpi.segment_map      one row: a user of user_segments on the first two principal components
--- the file `svg`       segment_map as a picture
+-- main.user_segments      one row: a user with at least min_events events: the columns of kpi.user_features, then segment
+-- kpi.segment_profile     one row: a segment and feature
+-- kpi.segment_map         one row: a user of user_segments on the first two principal components
+-- kpi.segment_components  one row: a principal component and feature: what the axes of the map mean
+-- the file `svg`          segment_map as a picture
 --
 -- Parameters (session variables):
 --   min_events  events that a user needs (10): of a few events no habit can be read
@@ -79,6 +80,33 @@ FROM amz.pca_2d(
     nulls := 'zero'
 ) AS m;
 
+CREATE OR REPLACE TABLE kpi.segment_components AS
+SELECT *
+FROM amz.pca_components(
+    'main.user_segments',
+    n := 2,
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log'),
+    nulls := 'zero'
+);
+
+SET VARIABLE segment_axes = (
+    SELECT
+        list(
+            'principal component ' || a.component || coalesce(
+                ' (' || round(100 * a.explained_variance_ratio)::BIGINT || ' % of the variance)',
+                ''
+            )
+            ORDER BY a.component
+        )
+    FROM (
+        SELECT DISTINCT
+            c.component,
+            c.explained_variance_ratio
+        FROM kpi.segment_components AS c
+    ) AS a
+);
+
 COPY (
     SELECT
         encode(
@@ -86,11 +114,11 @@ COPY (
                 scatter_svg(
                     m.pc1,
                     m.pc2,
-                    m.segment,
+                    m.segment || ': ' || p.name,
                     {
                         'title': 'User segments',
-                        'x_label': 'first principal component',
-                        'y_label': 'second principal component'
+                        'x_label': getvariable('segment_axes')[1],
+                        'y_label': getvariable('segment_axes')[2]
                     }
                 ),
                 '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
@@ -98,6 +126,8 @@ COPY (
             )
         ) AS svg
     FROM kpi.segment_map AS m
+    INNER JOIN kpi.segment_profile AS p
+        ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
 INSERT INTO raw.pipeline_runs

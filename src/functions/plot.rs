@@ -1,4 +1,4 @@
-//! Pictures in SQL: `scatter_svg`.
+//! Pictures in SQL: `scatter_svg`, `line_svg`.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,7 +6,9 @@ use std::ops::Range;
 use super::options;
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Aggregate, Chunk, Column, Data, Error, Output, Result, Signature, SqlType, Value};
+use crate::plot::line::{Line, LineOptions, RowsError, Scale};
 use crate::plot::scatter::{Scatter, ScatterOptions};
+use crate::plot::{Frame, OptionError};
 
 /// `scatter_svg(x, y, label [, options])`
 pub const SCATTER_SVG: Function = Function {
@@ -25,10 +27,12 @@ pub const SCATTER_SVG: Function = Function {
     columns: "",
     description: "A scatter plot of labelled points as one self-contained SVG document.",
     details: "Options: `title`, `x_label`, `y_label`, `legend_title`, `width` (960), `height` (640), `max_points` \
-              (5000). Every point counts in the legend; above `max_points` a sample is drawn that does not depend on the order of rows. \
+              (10000). Every point counts in the legend, which is in the order of the numbers that labels are or \
+              begin with, then of the texts; it stands below the plot where a label is long. Above `max_points` a \
+              sample is drawn that does not depend on the order of rows. Where points are dense they are drawn smaller. \
               Points with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as `none`. Colours \
-              are safe for colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark scheme. No \
-              point gives NULL. Write it byte for byte with \
+              are safe for colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark scheme, on \
+              paper the light one. No point gives NULL. Write it byte for byte with \
               `COPY (SELECT encode(scatter_svg(x, y, label)) FROM points) TO 'points.svg' (FORMAT blob)`.",
     examples: &[Example {
         sql: "SELECT scatter_svg(x, y, label) LIKE '<svg%</svg>%' FROM (VALUES (0, 0, 'a'), (1, 2, 'b')) AS t(x, y, label)",
@@ -38,9 +42,40 @@ pub const SCATTER_SVG: Function = Function {
     register: Some(|registry, function| registry.aggregate(&function.signature, Draw)),
 };
 
-const OPTIONS: &[&str] = &["title", "x_label", "y_label", "legend_title", "width", "height", "max_points"];
+/// `line_svg(x, y, series [, options])`
+pub const LINE_SVG: Function = Function {
+    kind: Kind::Aggregate,
+    subject: "plots",
+    signature: Signature {
+        name: "line_svg",
+        parameters: &[
+            required("x", SqlType::Any),
+            required("y", SqlType::Double),
+            required("series", SqlType::Any),
+            optional("options", SqlType::Any),
+        ],
+        returns: SqlType::Varchar,
+    },
+    columns: "",
+    description: "A line or bar chart of figures over time or numbers as one self-contained SVG document.",
+    details: "`x` is a DATE, TIMESTAMP or number, `series` tells several lines apart and is NULL where there is one. \
+              Options: `mark` (`'line'` or `'bar'`), `title`, `x_label`, `y_label`, `legend_title`, `width` (960), \
+              `height` (400). Figures are in thousands (k), millions (M), billions (B) or trillions (T) where they are \
+              long, and shown in full to who points at one. Bars begin at zero, lines too unless they vary by less than a \
+              fifth of the largest figure. A NULL, NaN or infinite `y` is a gap; rows with such an `x` are left out. \
+              Two rows of a series with one `x`, and more than 20000 rows, are an error: aggregate first. No figure gives \
+              NULL. Colours as in `scatter_svg`.",
+    examples: &[Example {
+        sql: "SELECT line_svg(month, revenue, NULL, {'mark': 'bar', 'title': 'Revenue'}) LIKE '<svg%Nov 2019%</svg>%' FROM (VALUES (DATE '2019-10-01', 992848.05), (DATE '2019-11-01', 732942.50)) AS t(month, revenue)",
+        rows: &["true"],
+    }],
+    since: "0.1.0",
+    register: Some(|registry, function| registry.aggregate(&function.signature, DrawLine)),
+};
 
-/// The aggregate.
+const FRAME_OPTIONS: [&str; 6] = ["title", "x_label", "y_label", "legend_title", "width", "height"];
+
+/// The aggregate of `scatter_svg`.
 #[derive(Clone, Copy)]
 struct Draw;
 
@@ -64,7 +99,7 @@ impl Aggregate for Draw {
             x: numbers(rows.column(0)),
             y: numbers(rows.column(1)),
             label: rows.column(2),
-            options: read_options(rows.get(3))?,
+            options: read_scatter_options(rows.get(3))?,
         })
     }
 
@@ -97,33 +132,159 @@ impl Aggregate for Draw {
     }
 }
 
-fn same_options(known: &ScatterOptions, given: &ScatterOptions) -> Result<()> {
+/// The aggregate of `line_svg`.
+#[derive(Clone, Copy)]
+struct DrawLine;
+
+/// One chunk of figures.
+struct Figures<'a> {
+    x: Vec<f64>,
+    scale: Scale,
+    y: Cow<'a, [f64]>,
+    series: &'a Column<'a>,
+    options: LineOptions,
+}
+
+impl Aggregate for DrawLine {
+    type State = Option<(LineOptions, Line)>;
+    type Batch<'a> = Figures<'a>;
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Figures<'a>> {
+        let (x, scale) = abscissae(rows.column(0))?;
+        Ok(Figures {
+            x,
+            scale,
+            y: rows.column(1).numbers().unwrap_or_else(|| Cow::Owned(vec![f64::NAN; rows.len()])),
+            series: rows.column(2),
+            options: read_line_options(rows.get(3))?,
+        })
+    }
+
+    fn update(&self, state: &mut Self::State, figures: &Figures<'_>, range: Range<usize>) -> Result<()> {
+        let fresh = || (figures.options.clone(), Line::new(figures.options.clone(), figures.scale));
+        let (options, line) = state.get_or_insert_with(fresh);
+        same_options(options, &figures.options)?;
+        for row in range {
+            let series = label(figures.series, row)?;
+            line.push(figures.x[row], figures.y[row], series.as_deref()).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        match (source, &mut *target) {
+            (None, _) => Ok(()),
+            (Some(_), None) => {
+                target.clone_from(source);
+                Ok(())
+            }
+            (Some((given, source)), Some((options, target))) => {
+                same_options(options, given)?;
+                target.merge(source).map_err(refused)
+            }
+        }
+    }
+
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        let svg = state.map_or(Ok(None), |(_, line)| line.to_svg()).map_err(refused)?;
+        out.push_text(svg.as_deref());
+        Ok(())
+    }
+}
+
+fn refused(error: RowsError) -> Error {
+    Error::new(error.to_string())
+}
+
+/// Places on the horizontal axis: numbers, or microseconds since 1970; NaN for NULL and the infinite dates.
+fn abscissae(column: &Column<'_>) -> Result<(Vec<f64>, Scale)> {
+    const DAY: f64 = 86_400e6;
+    let valid = |row: usize, place: f64| if column.is_valid(row) { place } else { f64::NAN };
+    Ok(match column.data() {
+        Data::Date(days) => {
+            let place = |(row, &day): (usize, &i32)| {
+                valid(
+                    row,
+                    if day.unsigned_abs() == i32::MAX as u32 { f64::NAN } else { f64::from(day) * DAY },
+                )
+            };
+            (days.iter().enumerate().map(place).collect(), Scale::Time)
+        }
+        Data::Timestamp(moments) => {
+            let place = |(row, &at): (usize, &i64)| {
+                valid(row, if at.unsigned_abs() == i64::MAX as u64 { f64::NAN } else { at as f64 })
+            };
+            (moments.iter().enumerate().map(place).collect(), Scale::Time)
+        }
+        Data::Untyped => (vec![f64::NAN; column.len()], Scale::Number),
+        _ => match column.numbers() {
+            Some(numbers) => (numbers.into_owned(), Scale::Number),
+            None => {
+                let given = column.type_name();
+                return Err(Error::new(format!("x must be a DATE, TIMESTAMP or number, not {given}")));
+            }
+        },
+    })
+}
+
+fn same_options<T: PartialEq>(known: &T, given: &T) -> Result<()> {
     if known == given { Ok(()) } else { Err(Error::new("options must be the same in all rows of a group")) }
 }
 
-fn read_options(column: Option<&Column<'_>>) -> Result<ScatterOptions> {
-    let given = options::fields(column)?;
-    options::check_names(given, OPTIONS)?;
+fn read_scatter_options(column: Option<&Column<'_>>) -> Result<ScatterOptions> {
     let mut read = ScatterOptions::default();
-    for (name, column) in given {
-        let value = column.value(0);
-        if value.is_null() {
-            continue;
-        }
-        let name = name.to_ascii_lowercase();
-        let count = || options::whole(&name, &value, 1, i64::from(u32::MAX));
+    for (name, value) in given(column, "max_points")? {
         match name.as_str() {
-            "title" => read.title = Some(options::text(&name, &value)?),
-            "x_label" => read.x_label = Some(options::text(&name, &value)?),
-            "y_label" => read.y_label = Some(options::text(&name, &value)?),
-            "legend_title" => read.legend_title = Some(options::text(&name, &value)?),
-            "width" => read.width = count()? as u32,
-            "height" => read.height = count()? as u32,
-            _ => read.max_points = count()? as usize,
+            "max_points" => read.max_points = pixels(&name, &value)? as usize,
+            _ => set(&mut read.frame, &name, &value)?,
         }
     }
-    read.validate().map_err(|error| Error::new(error.to_string()))?;
+    read.validate().map_err(out_of_range)?;
     Ok(read)
+}
+
+fn read_line_options(column: Option<&Column<'_>>) -> Result<LineOptions> {
+    let mut read = LineOptions::default();
+    for (name, value) in given(column, "mark")? {
+        match name.as_str() {
+            "mark" => read.bars = options::one_of(&name, &value, &["line", "bar"], is_bar)?,
+            _ => set(&mut read.frame, &name, &value)?,
+        }
+    }
+    read.validate().map_err(out_of_range)?;
+    Ok(read)
+}
+
+fn is_bar(mark: &str) -> Option<bool> {
+    ["line", "bar"].contains(&mark).then_some(mark == "bar")
+}
+
+fn out_of_range(error: OptionError) -> Error {
+    Error::new(error.to_string())
+}
+
+/// The options that are not NULL: those of all plots and one of the function's own.
+fn given(column: Option<&Column<'_>>, own: &str) -> Result<Vec<(String, Value)>> {
+    let fields = options::fields(column)?;
+    options::check_names(fields, &[&FRAME_OPTIONS[..], &[own]].concat())?;
+    let values = fields.iter().map(|(name, column)| (name.to_ascii_lowercase(), column.value(0)));
+    Ok(values.filter(|(_, value)| !value.is_null()).collect())
+}
+
+fn set(frame: &mut Frame, name: &str, value: &Value) -> Result<()> {
+    match name {
+        "title" => frame.title = Some(options::text(name, value)?),
+        "x_label" => frame.x_label = Some(options::text(name, value)?),
+        "y_label" => frame.y_label = Some(options::text(name, value)?),
+        "legend_title" => frame.legend_title = Some(options::text(name, value)?),
+        "width" => frame.width = pixels(name, value)?,
+        _ => frame.height = pixels(name, value)?,
+    }
+    Ok(())
+}
+
+fn pixels(name: &str, value: &Value) -> Result<u32> {
+    options::whole(name, value, 1, i64::from(u32::MAX)).map(|number| number as u32)
 }
 
 /// A label as text: numbers, BOOLEAN, text and ENUM have one of their own.

@@ -51,8 +51,9 @@ pub const SEGMENT_PROFILE: Function = Function {
     details: "The source carries its segments in the column that `segment` names, of any type; rows where it is NULL \
               are left out, also of `share`. `z_score` is the segment's mean minus the mean of all rows, in standard \
               deviations of all rows (0 for a constant feature, NULL for a feature without values in the segment). \
-              `rank` orders the features of a segment by the magnitude of the z-score. `name` joins the two highest \
-              ranked features that differ by at least a quarter of a standard deviation, or says `average`.",
+              `rank` orders the features of a segment by the magnitude of the z-score. `name` joins the highest ranked feature and the \
+              one that most tells the segment from the one nearest in the first; both differ by at least a quarter of \
+              a standard deviation, `very` says by two; without such a feature it is `average`.",
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (0, 1.0), (0, 3.0), (1, 10.0)) AS t(segment, spend)) SELECT segment, size, name, feature, mean FROM amz.segment_profile(users)",
         rows: &["0 | 2 | low spend | spend | 2.0", "1 | 1 | high spend | spend | 10.0"],

@@ -63,8 +63,38 @@ impl Axis {
         ((value * self.shrink - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
+    /// The axis of figures from `min` to `max`, without free space on the other side of zero.
+    pub fn grounded(mut self, min: f64, max: f64) -> Self {
+        if min >= 0.0 && max > 0.0 {
+            self.low = 0.0;
+        } else if max <= 0.0 && min < 0.0 {
+            self.high = 0.0;
+        }
+        self
+    }
+
+    /// Both ends; infinite where they lie beyond the largest number.
+    pub fn ends(&self) -> (f64, f64) {
+        (self.low / self.shrink, self.high / self.shrink)
+    }
+
     /// At most about `n` ticks, with steps of 1, 2 or 5 times a power of ten: place and label.
     pub fn ticks(&self, n: usize) -> Vec<(f64, String)> {
+        self.labelled(n, label)
+    }
+
+    /// Ticks whose labels are in thousands (k), millions (M), billions (B) or trillions (T).
+    pub fn short_ticks(&self, n: usize) -> Vec<(f64, String)> {
+        self.labelled(n, |value, step, largest| match unit(largest) {
+            Some((size, name)) if value.abs() >= step / 2.0 => {
+                let decimals = (-(step / size * 1.000_001).log10().floor()).clamp(0.0, 9.0);
+                plain(value / size, decimals as usize).replace('-', "\u{2212}") + name
+            }
+            _ => label(value, step, largest),
+        })
+    }
+
+    fn labelled(&self, n: usize, label: impl Fn(f64, f64, f64) -> String) -> Vec<(f64, String)> {
         let raw = (self.high - self.low) / n.max(2) as f64;
         let power = 10f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 5.0].map(|factor| factor * power).into_iter().find(|&step| step >= raw * 0.999);
@@ -81,6 +111,25 @@ impl Axis {
             .filter(|(_, value)| value.is_finite())
             .map(|(place, value)| (place, label(value, step / self.shrink, largest)))
             .collect()
+    }
+}
+
+/// The unit of figures up to `largest`, unless they are short or beyond all units.
+fn unit(largest: f64) -> Option<(f64, &'static str)> {
+    let units = [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")];
+    units.into_iter().find(|(size, _)| largest >= *size && (1e4..1e16).contains(&largest))
+}
+
+/// A figure above a bar: three significant digits in its own unit.
+pub(super) fn short(value: f64) -> String {
+    match unit(value.abs()) {
+        Some((size, name)) => {
+            let decimals = 2 - (value.abs() / size * 1.000_000_1).log10().floor() as usize;
+            let text = plain(value / size, decimals);
+            let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+            text.replace('-', "\u{2212}") + name
+        }
+        None => rounded(value),
     }
 }
 
@@ -139,6 +188,14 @@ pub(super) fn rounded(value: f64) -> String {
     text.replace('-', "\u{2212}")
 }
 
+/// A number as a table would show it: whole, or with two decimals; very small and large ones with four digits.
+pub(super) fn exact(value: f64) -> String {
+    if value.abs() >= 1e15 || value != 0.0 && value.abs() < 0.1 {
+        return rounded(value);
+    }
+    plain(value, if value.fract() == 0.0 { 0 } else { 2 }).replace('-', "\u{2212}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +211,49 @@ mod tests {
         assert_eq!(labels(0.0, 250_000.0), ["0", "50,000", "100,000", "150,000", "200,000", "250,000"]);
         assert_eq!(labels(0.0, 3e9), ["0", "1e9", "2e9", "3e9"]);
         assert_eq!(labels(0.0, 3e-7), ["0", "1e−7", "2e−7", "3e−7"]);
+    }
+
+    #[test]
+    fn short_labels_have_one_unit() {
+        let labels = |max: f64| -> Vec<String> {
+            Axis::new(0.0, max, &[])
+                .grounded(0.0, max)
+                .short_ticks(5)
+                .into_iter()
+                .map(|(_, label)| label)
+                .collect()
+        };
+        assert_eq!(labels(9_000.0), ["0", "2,000", "4,000", "6,000", "8,000"]);
+        assert_eq!(labels(40_000.0), ["0", "10k", "20k", "30k", "40k"]);
+        assert_eq!(labels(1_200_000.0), ["0", "0.5M", "1.0M"]);
+        assert_eq!(labels(7e9), ["0", "2B", "4B", "6B"]);
+        assert_eq!(labels(7e17), ["0", "2e17", "4e17", "6e17"]);
+        assert_eq!(labels(0.04), ["0", "0.01", "0.02", "0.03", "0.04"]);
+    }
+
+    #[test]
+    fn figures_of_bars_have_three_digits() {
+        for (figure, text) in [
+            (0.0, "0"),
+            (732.5, "732.5"),
+            (9_999.0, "9,999"),
+            (500_000.0, "500k"),
+            (-992_848.05, "−993k"),
+            (1_234_567.0, "1.23M"),
+            (1e9, "1B"),
+            (1e20, "1e20"),
+        ] {
+            assert_eq!(short(figure), text);
+        }
+    }
+
+    #[test]
+    fn figures_are_exact_where_they_are_short() {
+        assert_eq!(exact(992_848.05), "992,848.05");
+        assert_eq!(exact(-5.0), "−5");
+        assert_eq!(exact(0.0123), "0.0123");
+        assert_eq!(exact(0.0), "0");
+        assert_eq!(exact(1e300), "1e300");
     }
 
     #[test]

@@ -1,123 +1,43 @@
 //! A scatter plot: coloured points with axes and a legend, as one self-contained SVG document.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::axis::{Axis, rounded, separated};
+use super::axis::{Axis, rounded};
+use super::document::{Canvas, Frame, Labels, Legend, OptionError, counted, grouped, in_range};
 
-/// Rows of the legend; further labels share one.
-const LEGEND_ROWS: usize = 20;
 /// Overlapping points darken one another up to this many times.
 const LAYERS: usize = 12;
 /// Copies of one point that darken it.
 const VISIBLE_COPIES: u64 = 4;
-/// Estimated width of a character in the tick and legend font, in pixels.
-const CHARACTER: f64 = 7.2;
-const LEGEND_ROW: f64 = 20.0;
-/// Side of a square mark, in pixels.
-const SQUARE: f64 = 5.0;
-
-/// Okabe and Ito, "Color Universal Design" (2008); the last one is black on light and yellow on dark ground.
-const PALETTE: [(&str, &str); 7] = [
-    ("#0072B2", "#2A8CD0"),
-    ("#E69F00", "#E69F00"),
-    ("#009E73", "#12B286"),
-    ("#D55E00", "#E8731A"),
-    ("#CC79A7", "#D68DB6"),
-    ("#56B4E9", "#8CCBF0"),
-    ("#222222", "#F0E442"),
-];
-/// Points without a label, and labels beyond the legend.
-const OTHERS: (&str, &str) = ("#9A9A9A", "#7D838C");
-/// Circles first, then squares, then crosses: more labels than colours stay distinct.
-const SHAPES: usize = 3;
+/// Side of the square cells in which points are counted, in pixels.
+const CELL: f64 = 12.0;
+/// Up to so many points in a cell: the share of their full size, about the inverse fourth root of their number. Where
+/// points are dense they are small, so that it can be seen how dense, and still more ink stands where more points are.
+const DENSITIES: [(u64, f64); 6] = [(4, 1.0), (8, 0.84), (16, 0.71), (32, 0.6), (64, 0.5), (u64::MAX, 0.42)];
+const OPACITY: &str = " stroke-opacity=\"0.65\"";
 
 /// How a scatter plot looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScatterOptions {
-    /// Heading.
-    pub title: Option<String>,
-    /// Name of the horizontal axis.
-    pub x_label: Option<String>,
-    /// Name of the vertical axis.
-    pub y_label: Option<String>,
-    /// Heading of the legend.
-    pub legend_title: Option<String>,
-    /// Pixels, 400 to 4096.
-    pub width: u32,
-    /// Pixels, 240 to 4096.
-    pub height: u32,
+    /// Titles and size.
+    pub frame: Frame,
     /// Distinct points that are drawn, 1 to 50000; the legend counts all.
     pub max_points: usize,
 }
 
 impl Default for ScatterOptions {
     fn default() -> Self {
-        Self {
-            title: None,
-            x_label: None,
-            y_label: None,
-            legend_title: None,
-            width: 960,
-            height: 640,
-            max_points: 5_000,
-        }
+        Self { frame: Frame::of_size(960, 640), max_points: 10_000 }
     }
 }
-
-/// An option outside its range; the text names it, the range and the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptionError(String);
-
-impl fmt::Display for OptionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for OptionError {}
 
 impl ScatterOptions {
     /// Whether every number is in its range.
     pub fn validate(&self) -> Result<(), OptionError> {
-        let numbers = [
-            ("width", u64::from(self.width), 400, 4_096),
-            ("height", u64::from(self.height), 240, 4_096),
-            ("max_points", self.max_points as u64, 1, 50_000),
-        ];
-        for (name, value, low, high) in numbers {
-            if !(low..=high).contains(&value) {
-                return Err(OptionError(format!("{name} must be between {low} and {high}, not {value}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A label and how many points have it.
-#[derive(Clone, Debug)]
-struct Label {
-    text: Option<Box<str>>,
-    hash: u64,
-    count: u64,
-}
-
-impl Label {
-    /// Numbers by value, then texts, then the missing label.
-    fn order(&self, other: &Self) -> Ordering {
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-        match (&self.text, &other.text) {
-            (Some(a), Some(b)) => match (number(a), number(b)) {
-                (Some(x), Some(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => a.cmp(b),
-            },
-            (a, b) => a.is_none().cmp(&b.is_none()),
-        }
+        self.frame.validate()?;
+        in_range("max_points", self.max_points as u64, 1, 50_000)
     }
 }
 
@@ -139,10 +59,9 @@ struct Point {
 #[derive(Clone, Debug)]
 pub struct Scatter {
     options: ScatterOptions,
-    labels: Vec<Label>,
-    label_index: HashMap<Box<str>, u32>,
-    missing_label: Option<u32>,
-    last_label: u32,
+    labels: Labels,
+    /// Hash of each label.
+    hashes: Vec<u64>,
     points: Vec<Point>,
     /// Points with a larger hash cannot be in the sample any more.
     threshold: u64,
@@ -160,10 +79,8 @@ impl Scatter {
         let nothing = (f64::INFINITY, f64::NEG_INFINITY);
         Self {
             options,
-            labels: Vec::new(),
-            label_index: HashMap::new(),
-            missing_label: None,
-            last_label: 0,
+            labels: Labels::default(),
+            hashes: Vec::new(),
             points: Vec::new(),
             threshold: u64::MAX,
             sampled: false,
@@ -181,11 +98,9 @@ impl Scatter {
         }
         // Both zeros are one number.
         let (x, y) = (x + 0.0, y + 0.0);
-        let label = self.label(label);
-        let Label { hash, count, .. } = &mut self.labels[label as usize];
-        *count += 1;
+        let label = self.count(label, 1);
         let mut key = [0; 24];
-        key[..8].copy_from_slice(&hash.to_le_bytes());
+        key[..8].copy_from_slice(&self.hashes[label as usize].to_le_bytes());
         key[8..16].copy_from_slice(&x.to_bits().to_le_bytes());
         key[16..].copy_from_slice(&y.to_bits().to_le_bytes());
         self.x_range = (self.x_range.0.min(x), self.x_range.1.max(x));
@@ -196,15 +111,8 @@ impl Scatter {
     /// Adds all points of another state with the same options.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.options, other.options, "only states of one plot are merged");
-        let labels: Vec<u32> = other
-            .labels
-            .iter()
-            .map(|label| {
-                let index = self.label(label.text.as_deref());
-                self.labels[index as usize].count += label.count;
-                index
-            })
-            .collect();
+        let labels: Vec<u32> =
+            other.labels.list().iter().map(|label| self.count(label.text.as_deref(), label.count)).collect();
         for point in &other.points {
             self.offer(Point { label: labels[point.label as usize], ..*point });
         }
@@ -214,27 +122,12 @@ impl Scatter {
         self.y_range = (self.y_range.0.min(other.y_range.0), self.y_range.1.max(other.y_range.1));
     }
 
-    /// The index of a label, which is new at its first point.
-    fn label(&mut self, text: Option<&str>) -> u32 {
-        // Neighbouring rows often share their label.
-        if self.labels.get(self.last_label as usize).is_some_and(|label| label.text.as_deref() == text) {
-            return self.last_label;
+    fn count(&mut self, text: Option<&str>, n: u64) -> u32 {
+        let label = self.labels.count(text, n);
+        if label as usize == self.hashes.len() {
+            self.hashes.push(text.map_or(0, |text| xxh3_64_with_seed(text.as_bytes(), 1)));
         }
-        let known = match text {
-            Some(text) => self.label_index.get(text).copied(),
-            None => self.missing_label,
-        };
-        self.last_label = known.unwrap_or_else(|| {
-            let index = u32::try_from(self.labels.len()).expect("fewer than 2^32 labels");
-            let hash = text.map_or(0, |text| xxh3_64_with_seed(text.as_bytes(), 1));
-            self.labels.push(Label { text: text.map(Box::from), hash, count: 0 });
-            match text {
-                Some(text) => drop(self.label_index.insert(Box::from(text), index)),
-                None => self.missing_label = Some(index),
-            }
-            index
-        });
-        self.last_label
+        label
     }
 
     fn offer(&mut self, point: Point) {
@@ -250,7 +143,7 @@ impl Scatter {
 
     /// Joins equal points and keeps those with the smallest hashes.
     fn compact(&mut self) {
-        let labels = &self.labels;
+        let labels = self.labels.list();
         let key = |point: &Point| (point.hash, point.x.to_bits(), point.y.to_bits());
         self.points.sort_unstable_by(|a, b| {
             let text = |point: &Point| &labels[point.label as usize].text;
@@ -278,310 +171,75 @@ impl Scatter {
     /// between their 1 % and 99 % quantiles: such points are drawn on the border, and a remark says how far
     /// they reach.
     pub fn to_svg(&self) -> Option<String> {
-        if self.labels.iter().all(|label| label.count == 0) {
+        if self.labels.list().iter().all(|label| label.count == 0) {
             return None;
         }
         let mut state = self.clone();
         state.compact();
-        Some(Picture::new(&state).render())
-    }
-}
-
-/// A row of the legend.
-struct Entry {
-    /// Index into the palette; `None` for the missing label and those beyond the legend.
-    colour: Option<usize>,
-    shape: usize,
-    text: String,
-    count: u64,
-    missing: bool,
-}
-
-impl Entry {
-    fn class(&self) -> String {
-        let colour = self.colour.map_or("others".to_owned(), |colour| format!("c{colour}"));
-        format!("p s{} {colour}", self.shape)
+        Some(state.draw())
     }
 
-    /// The mark at a place: a line without length whose round caps are the circle, a line as long as it is
-    /// wide, or a cross.
-    fn mark(&self, x: f64, y: f64) -> String {
-        match self.shape {
-            0 => format!("M{} {}h0", number(x), number(y)),
-            1 => format!("M{} {}h{SQUARE}", number(x - SQUARE / 2.0), number(y)),
-            _ => format!("M{} {}l6 6m0-6l-6 6", number(x - 3.0), number(y - 3.0)),
-        }
-    }
-}
-
-/// Where everything goes.
-struct Picture<'a> {
-    scatter: &'a Scatter,
-    x: Axis,
-    y: Axis,
-    x_ticks: Vec<(f64, String)>,
-    y_ticks: Vec<(f64, String)>,
-    entries: Vec<Entry>,
-    /// Entry of each label.
-    entry_of: Vec<usize>,
-    remark: Option<String>,
-    left: f64,
-    top: f64,
-    right: f64,
-    bottom: f64,
-}
-
-impl<'a> Picture<'a> {
-    fn new(scatter: &'a Scatter) -> Self {
-        let options = &scatter.options;
-        let (width, height) = (f64::from(options.width), f64::from(options.height));
+    fn draw(&self) -> String {
         let axis = |coordinate: fn(&Point) -> f64, (min, max): (f64, f64)| {
-            let mut sample: Vec<f64> = scatter.points.iter().map(coordinate).collect();
+            let mut sample: Vec<f64> = self.points.iter().map(coordinate).collect();
             sample.sort_unstable_by(f64::total_cmp);
             Axis::new(min, max, &sample)
         };
-        let x = axis(|point| point.x, scatter.x_range);
-        let y = axis(|point| point.y, scatter.y_range);
-        let remark = remark(&x, &y);
+        let x = axis(|point| point.x, self.x_range);
+        let y = axis(|point| point.y, self.y_range);
+        let frame = &self.options.frame;
+        let legend = Legend::new(&self.labels, frame, true);
+        let canvas = Canvas::new(frame, legend, true, remark(&x, &y), |n| x.ticks(n), |n| y.ticks(n));
 
-        let top = if options.title.is_some() { 66.0 } else { 42.0 };
-        let below = 34.0
-            + if options.x_label.is_some() { 22.0 } else { 0.0 }
-            + if remark.is_some() { 20.0 } else { 0.0 };
-        let bottom = height - below;
-        let legend_title = if options.legend_title.is_some() { 1 } else { 0 };
-        let rows = ((bottom - top) / LEGEND_ROW) as usize - legend_title;
-        let (entries, entry_of) =
-            entries(&scatter.labels, rows.clamp(2, LEGEND_ROWS + 1), (width * 0.026) as usize);
-        let legend = entries
-            .iter()
-            .map(|entry| columns(&entry.text) + columns(&grouped(entry.count)) + 4)
-            .chain(options.legend_title.iter().map(|title| columns(title).min(24)))
-            .max()
-            .map_or(0.0, |widest| widest as f64 * CHARACTER + 28.0);
-        let right = width - legend - 16.0;
-
-        let y_ticks = y.ticks(((bottom - top) / 70.0) as usize);
-        let widest =
-            |ticks: &[(f64, String)]| ticks.iter().map(|tick| columns(&tick.1)).max().unwrap_or(0) as f64;
-        let left = 18.0 + if options.y_label.is_some() { 22.0 } else { 0.0 } + widest(&y_ticks) * CHARACTER;
-        let x_ticks = (2..=((right - left) / 90.0).max(2.0) as usize)
-            .rev()
-            .map(|n| x.ticks(n))
-            .find(|ticks| (widest(ticks) * CHARACTER + 16.0) * ticks.len() as f64 <= right - left)
-            .unwrap_or_else(|| x.ticks(2));
-        Self { scatter, x, y, x_ticks, y_ticks, entries, entry_of, remark, left, top, right, bottom }
+        let total: u64 = self.labels.list().iter().map(|label| label.count).sum();
+        let mut caption = counted(total, "point");
+        let summary = format!("{caption}, {}", counted(self.labels.list().len() as u64, "label"));
+        if self.sampled {
+            caption += &format!(", {} of them drawn", grouped(self.points.len() as u64));
+        }
+        if self.left_out > 0 {
+            caption += &format!(", {} left out (not finite)", grouped(self.left_out));
+        }
+        canvas.document("Scatter plot", &summary, &caption, &self.points(&canvas, &x, &y))
     }
 
-    fn render(&self) -> String {
-        let options = &self.scatter.options;
-        let (width, height) = (options.width, options.height);
-        let total: u64 = self.scatter.labels.iter().map(|label| label.count).sum();
-        let title = options.title.as_deref().unwrap_or("Scatter plot");
-        let groups = self.scatter.labels.len();
-        let group_word = if groups == 1 { "label" } else { "labels" };
-        let point_word = if total == 1 { "point" } else { "points" };
-        let mut caption = format!("{} {point_word}", grouped(total));
-        if self.scatter.sampled {
-            caption += &format!(", {} of them drawn", grouped(self.scatter.points.len() as u64));
-        }
-        if self.scatter.left_out > 0 {
-            caption += &format!(", {} left out (not finite)", grouped(self.scatter.left_out));
-        }
-
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"scatter\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}: {} {point_word}, {} {group_word}\">\n\
-             <title>{}</title>\n{}<rect class=\"ground\" width=\"{width}\" height=\"{height}\"/>\n",
-            escape(title),
-            grouped(total),
-            grouped(groups as u64),
-            escape(title),
-            self.style(),
-        );
-        let heading_width = ((f64::from(width) - self.left - 16.0) / 10.0) as usize;
-        if options.title.is_some() {
-            svg += &text(self.left, 30.0, "heading", &shortened(title, heading_width));
-        }
-        svg += &text(self.left, self.top - 14.0, "muted", &caption);
-        self.axes(&mut svg);
-        self.points(&mut svg);
-        self.legend(&mut svg);
-        svg += "</svg>\n";
-        svg
-    }
-
-    fn style(&self) -> String {
-        let drawn: u64 = self.scatter.points.len() as u64;
-        let (size, opacity) = match drawn {
-            0..=200 => (9.0, 0.85),
-            201..=1_500 => (7.0, 0.65),
-            _ => (5.5, 0.5),
+    /// The points, dense ones first, in layers: inside one path overlapping points do not darken one another, so
+    /// each layer has its own paths, and all labels take turns in it so that none hides the others.
+    fn points(&self, canvas: &Canvas<'_>, x: &Axis, y: &Axis) -> String {
+        let size = match self.points.len() {
+            0..=200 => 9.0,
+            201..=1_500 => 7.0,
+            _ => 5.5,
         };
-        let colours: Vec<(String, (&'static str, &'static str))> = PALETTE
-            .iter()
-            .enumerate()
-            .map(|(i, &colours)| (format!("c{i}"), colours))
-            .chain([("others".to_owned(), OTHERS)])
-            .collect();
-        let rules = |pick: fn(&(&'static str, &'static str)) -> &'static str| -> String {
-            colours
-                .iter()
-                .map(|(class, pair)| format!(".scatter .{class}{{stroke:{}}}\n", pick(pair)))
-                .collect()
-        };
-        let (light, dark) = (rules(|pair| pair.0), rules(|pair| pair.1));
-        format!(
-            "<style>\n\
-             .scatter text{{font:13px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif;fill:#24292f}}\n\
-             .scatter .heading{{font-size:19px;font-weight:600}}\n\
-             .scatter .muted{{fill:#656d76}}\n\
-             .scatter .strong{{font-weight:600}}\n\
-             .scatter .missing{{font-style:italic}}\n\
-             .scatter .middle{{text-anchor:middle}}\n\
-             .scatter .end{{text-anchor:end}}\n\
-             .scatter .ground{{fill:#ffffff}}\n\
-             .scatter .grid{{stroke:#e6e8eb;fill:none}}\n\
-             .scatter .axis{{stroke:#afb8c1;fill:none}}\n\
-             .scatter .p{{fill:none}}\n\
-             .scatter .s0{{stroke-linecap:round;stroke-width:9}}\n\
-             .scatter .s1{{stroke-width:{SQUARE}}}\n\
-             .scatter .s2{{stroke-width:1.8}}\n\
-             .scatter .points{{stroke-opacity:{opacity}}}\n\
-             .scatter .points .s0{{stroke-width:{size}}}\n\
-             {light}\
-             @media (prefers-color-scheme:dark){{\n\
-             .scatter text{{fill:#e6edf3}}\n\
-             .scatter .muted{{fill:#9198a1}}\n\
-             .scatter .ground{{fill:#0d1117}}\n\
-             .scatter .grid{{stroke:#21262d}}\n\
-             .scatter .axis{{stroke:#484f58}}\n\
-             {dark}}}\n\
-             </style>\n"
-        )
-    }
-
-    fn axes(&self, svg: &mut String) {
-        let options = &self.scatter.options;
-        let Self { left, top, right, bottom, .. } = self;
-        let mut grid = String::new();
-        let mut labels = String::new();
-        for (place, label) in &self.x_ticks {
-            let x = left + place * (right - left);
-            grid += &format!("M{} {}V{}", number(x), number(*top), number(*bottom));
-            labels += &text(x, bottom + 20.0, "muted middle", label);
+        let places: Vec<(f64, f64)> =
+            self.points.iter().map(|point| canvas.at(x.place(point.x), y.place(point.y))).collect();
+        let cell = |(x, y): (f64, f64)| ((x / CELL) as u32, (y / CELL) as u32);
+        let mut in_cell: HashMap<(u32, u32), u64> = HashMap::new();
+        for (&place, point) in places.iter().zip(&self.points) {
+            *in_cell.entry(cell(place)).or_default() += point.copies.min(VISIBLE_COPIES);
         }
-        for (place, label) in &self.y_ticks {
-            let y = bottom - place * (bottom - top);
-            grid += &format!("M{} {}H{}", number(*left), number(y), number(*right));
-            labels += &text(left - 8.0, y + 4.5, "muted end", label);
-        }
-        *svg += &format!("<path class=\"grid\" d=\"{grid}\"/>\n");
-        *svg += &format!(
-            "<path class=\"axis\" d=\"M{} {}V{}H{}\"/>\n{labels}",
-            number(*left),
-            number(*top),
-            number(*bottom),
-            number(*right),
-        );
-        let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-        if let Some(label) = &options.x_label {
-            let label = shortened(label, ((right - left) / CHARACTER) as usize);
-            *svg += &text(middle.0, bottom + 42.0, "middle", &label);
-        }
-        if let Some(label) = &options.y_label {
-            let label = shortened(label, ((bottom - top) / CHARACTER) as usize);
-            *svg += &format!(
-                "<text class=\"middle\" transform=\"translate(20 {}) rotate(-90)\">{}</text>\n",
-                number(middle.1),
-                escape(&label),
-            );
-        }
-        if let Some(remark) = &self.remark {
-            let y = f64::from(options.height) - 8.0;
-            let width = (f64::from(options.width) - left) / 6.6;
-            *svg += &text(*left, y, "muted", &shortened(remark, width as usize));
-        }
-    }
-
-    /// The points in layers: inside one path overlapping points do not darken one another, so each layer has
-    /// its own paths, and all labels take turns in it so that none hides the others.
-    fn points(&self, svg: &mut String) {
-        let mut paths = vec![String::new(); LAYERS * self.entries.len()];
-        let mut layer = 0;
-        for point in &self.scatter.points {
-            let entry = self.entry_of[point.label as usize];
-            let x = self.left + self.x.place(point.x) * (self.right - self.left);
-            let y = self.bottom - self.y.place(point.y) * (self.bottom - self.top);
-            let mark = self.entries[entry].mark(x, y);
-            for _ in 0..point.copies.min(VISIBLE_COPIES) {
-                paths[layer * self.entries.len() + entry] += &mark;
-                layer = (layer + 1) % LAYERS;
+        let n_entries = canvas.legend.entries.len();
+        let mut svg = "<g class=\"points\">\n".to_owned();
+        for (i, (most, share)) in DENSITIES.into_iter().enumerate().rev() {
+            let least = if i == 0 { 0 } else { DENSITIES[i - 1].0 };
+            let mut paths: Vec<Vec<(f64, f64)>> = vec![Vec::new(); LAYERS * n_entries];
+            let mut layer = 0;
+            for (&place, point) in places.iter().zip(&self.points) {
+                let near = in_cell[&cell(place)];
+                if near <= least || near > most {
+                    continue;
+                }
+                for _ in 0..point.copies.min(VISIBLE_COPIES) {
+                    paths[layer * n_entries + canvas.legend.entry_of[point.label as usize]].push(place);
+                    layer = (layer + 1) % LAYERS;
+                }
+            }
+            for (i, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
+                svg += &canvas.legend.entries[i % n_entries].marks(size * share, path, OPACITY, "");
             }
         }
-        *svg += "<g class=\"points\">\n";
-        for (i, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
-            let class = self.entries[i % self.entries.len()].class();
-            *svg += &format!("<path class=\"{class}\" d=\"{path}\"/>\n");
-        }
-        *svg += "</g>\n";
+        svg + "</g>\n"
     }
-
-    fn legend(&self, svg: &mut String) {
-        let mut y = self.top + 8.0;
-        let x = self.right + 24.0;
-        let end = f64::from(self.scatter.options.width) - 16.0;
-        if let Some(title) = &self.scatter.options.legend_title {
-            *svg += &text(x - 5.0, y + 4.5, "strong", &shortened(title, 24));
-            y += LEGEND_ROW + 2.0;
-        }
-        for entry in &self.entries {
-            *svg += &format!("<path class=\"{}\" d=\"{}\"/>\n", entry.class(), entry.mark(x, y));
-            *svg += &text(x + 12.0, y + 4.5, if entry.missing { "missing" } else { "" }, &entry.text);
-            *svg += &text(end, y + 4.5, "muted end", &grouped(entry.count));
-            y += LEGEND_ROW;
-        }
-    }
-}
-
-/// The rows of the legend and the row of each label: the most frequent labels in their own order, then the
-/// rest in one row.
-fn entries(labels: &[Label], rows: usize, characters: usize) -> (Vec<Entry>, Vec<usize>) {
-    let mut shown: Vec<usize> = (0..labels.len()).collect();
-    shown.sort_by(|&a, &b| labels[b].count.cmp(&labels[a].count).then_with(|| labels[a].order(&labels[b])));
-    let rest = if labels.len() > rows { shown.split_off(rows - 1) } else { Vec::new() };
-    shown.sort_by(|&a, &b| labels[a].order(&labels[b]));
-
-    let mut entry_of = vec![shown.len(); labels.len()];
-    let mut entries: Vec<Entry> = shown
-        .iter()
-        .enumerate()
-        .map(|(place, &label)| {
-            entry_of[label] = place;
-            let Label { text, count, .. } = &labels[label];
-            Entry {
-                colour: text.is_some().then_some(place % PALETTE.len()),
-                shape: if text.is_some() { place / PALETTE.len() % SHAPES } else { 0 },
-                text: match text.as_deref() {
-                    None => "none".to_owned(),
-                    Some(text) if text.trim().is_empty() => "(empty)".to_owned(),
-                    Some(text) => shortened_inside(text, characters.max(8)),
-                },
-                count: *count,
-                missing: text.is_none(),
-            }
-        })
-        .collect();
-    if !rest.is_empty() {
-        entries.push(Entry {
-            colour: None,
-            shape: 0,
-            text: format!("+ {} more", grouped(rest.len() as u64)),
-            count: rest.iter().map(|&label| labels[label].count).sum(),
-            missing: false,
-        });
-    }
-    (entries, entry_of)
 }
 
 /// Which numbers lie beyond an axis.
@@ -592,69 +250,6 @@ fn remark(x: &Axis, y: &Axis) -> Option<String> {
         .filter_map(|(name, end)| end.map(|end| format!("{name} reaches {}", rounded(end))))
         .collect();
     (!reaches.is_empty()).then(|| format!("Points beyond the axes lie on the border: {}", reaches.join(", ")))
-}
-
-fn text(x: f64, y: f64, class: &str, content: &str) -> String {
-    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
-    format!("<text x=\"{}\" y=\"{}\"{class}>{}</text>\n", number(x), number(y), escape(content))
-}
-
-/// A coordinate with at most one decimal.
-fn number(x: f64) -> String {
-    let text = format!("{x:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
-fn grouped(count: u64) -> String {
-    separated(&count.to_string())
-}
-
-/// Estimated columns of a text in a fixed grid: Asian scripts and emoji take two.
-fn columns(text: &str) -> usize {
-    let narrow = |c: char| matches!(c, ..'\u{1100}' | '\u{1e00}'..'\u{2e80}');
-    text.chars().map(|c| if narrow(c) { 1 } else { 2 }).sum()
-}
-
-/// The text itself, or its start and an ellipsis, in at most `limit` columns.
-fn shortened(text: &str, limit: usize) -> String {
-    if columns(text) <= limit {
-        return text.to_owned();
-    }
-    let mut used = 1;
-    let start = text.chars().take_while(|&c| {
-        used += columns(c.encode_utf8(&mut [0; 4]));
-        used <= limit
-    });
-    start.chain(['…']).collect()
-}
-
-/// The text itself, or its start, an ellipsis and its end: names of one family differ at either end.
-fn shortened_inside(text: &str, limit: usize) -> String {
-    if columns(text) <= limit {
-        return text.to_owned();
-    }
-    let reversed = |text: &str| text.chars().rev().collect::<String>();
-    let end = shortened(&reversed(text), limit / 2);
-    shortened(text, limit + 1 - columns(&end)) + reversed(&end).trim_start_matches('…')
-}
-
-/// The text in XML 1.0: markup escaped, white space as blanks, characters outside the standard's `Char`
-/// replaced.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\t' | '\n' | '\r' => out.push(' '),
-            '\0'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -778,25 +373,20 @@ mod tests {
     #[test]
     fn texts_cannot_break_the_document() {
         let hostile = "</svg><script>\"&'\0\u{b}\u{ffff}\n";
-        let options = ScatterOptions {
-            title: Some(hostile.into()),
-            x_label: Some(hostile.into()),
-            y_label: Some(hostile.into()),
-            legend_title: Some(hostile.into()),
-            ..ScatterOptions::default()
+        let hostile_text = || Some(hostile.to_owned());
+        let frame = Frame {
+            title: hostile_text(),
+            x_label: hostile_text(),
+            y_label: hostile_text(),
+            legend_title: hostile_text(),
+            ..ScatterOptions::default().frame
         };
+        let options = ScatterOptions { frame, ..ScatterOptions::default() };
         let svg = scatter(options, &[(1.0, 1.0, Some(hostile))]).to_svg().expect("there is a point");
         assert_eq!(svg.matches("</svg>").count(), 1);
         assert!(!svg.contains("<script"));
         assert!(svg.chars().all(|c| c == '\n' || (c >= ' ' && c != '\u{ffff}')));
         assert_eq!(svg.matches('<').count(), svg.matches('>').count());
-    }
-
-    #[test]
-    fn long_labels_keep_both_ends() {
-        assert_eq!(shortened_inside("appliances.kitchen.refrigerators", 15), "applianc…rators");
-        assert_eq!(shortened_inside("short", 15), "short");
-        assert_eq!(shortened("日本語日本語", 5), "日本…");
     }
 
     #[test]
@@ -836,20 +426,19 @@ mod tests {
         for i in 0..20_000usize {
             scatter.push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50]));
         }
-        assert!(scatter.to_svg().expect("there are points").len() < 200_000);
+        assert!(scatter.to_svg().expect("there are points").len() < 300_000);
     }
 
     #[test]
     fn the_smallest_picture_still_holds_everything() {
-        let options = ScatterOptions {
+        let frame = Frame {
             title: Some("A title that is much too long for a picture of this size".into()),
             x_label: Some("x".into()),
             y_label: Some("y".into()),
             legend_title: Some("segment".into()),
-            width: 400,
-            height: 240,
-            ..ScatterOptions::default()
+            ..Frame::of_size(400, 240)
         };
+        let options = ScatterOptions { frame, ..ScatterOptions::default() };
         let svg = scatter(options, &points(1_000)).to_svg().expect("there are points");
         assert!(texts(&svg).contains(&"segment".to_owned()));
     }
@@ -859,9 +448,12 @@ mod tests {
         let error = |options: ScatterOptions| options.validate().err().map(|error| error.to_string());
         let good = ScatterOptions::default();
         for (bad, text) in [
-            (ScatterOptions { width: 0, ..good.clone() }, "width must be between 400 and 4096, not 0"),
             (
-                ScatterOptions { height: 9_999, ..good.clone() },
+                ScatterOptions { frame: Frame::of_size(0, 640), ..good.clone() },
+                "width must be between 400 and 4096, not 0",
+            ),
+            (
+                ScatterOptions { frame: Frame::of_size(960, 9_999), ..good.clone() },
                 "height must be between 240 and 4096, not 9999",
             ),
             (

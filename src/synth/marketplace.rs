@@ -15,10 +15,10 @@ use rand_distr::weighted::WeightedAliasIndex;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 
-use super::calendar;
 use super::catalogue::{self, Category, MISSPELT};
 use super::random::{Permutation, block_rng, hash, normal_quantile, unit};
 use super::{BLOCK_ROWS, ParameterError, require};
+use crate::calendar;
 
 const MAX_ROWS: u64 = 1_000_000_000_000;
 const MAX_USERS: u64 = 1_000_000_000;

@@ -77,6 +77,7 @@ FUNCTIONS = {
     "category_similarity": "text text",
     "category_fingerprint": "text",
     "scatter_svg": "column column any options?",
+    "line_svg": "column column any options?",
     "content_hash": "text",
 }
 RELATIONS = {

@@ -29,6 +29,7 @@ KPI_TABLES = [
     "kpi.user_status", "kpi.user_status_counts", "kpi.user_engagement", "kpi.demographics", "kpi.game_performance",
     "kpi.monthly", "kpi.monthly_by_game", "kpi.monthly_by_location", "kpi.seasonality", "kpi.location",
     "kpi.location_behaviour", "main.user_segments", "kpi.segment_profile", "kpi.segment_map",
+    "kpi.segment_components",
 ]  # fmt: skip
 TABLES = {name: f"FROM {name}" for name in CLEAN_TABLES + KPI_TABLES}
 

@@ -47,6 +47,7 @@ TABLES = {
     "kpi.cohorts": "FROM kpi.cohorts",
     "kpi.segment_profile": "FROM kpi.segment_profile",
     "kpi.segment_map": "FROM kpi.segment_map",
+    "kpi.segment_components": "FROM kpi.segment_components",
     "main.user_segments": "FROM main.user_segments",
 }
 

@@ -12,8 +12,9 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("ffi", &[], &["libduckdb_sys"]),
     ("ml", &[], &["nalgebra", "pulp", "rand_xoshiro"]),
     ("text", &[], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
-    ("synth", &[], &["rand_distr", "rand_xoshiro"]),
-    ("plot", &[], &["xxhash_rust"]),
+    ("calendar", &[], &[]),
+    ("synth", &["calendar"], &["rand_distr", "rand_xoshiro"]),
+    ("plot", &["calendar"], &["xxhash_rust"]),
 ];
 
 /// Files that close a circle on purpose: `(file, layer)`.

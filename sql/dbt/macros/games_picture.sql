@@ -2,6 +2,22 @@
 {% macro games_picture(relation) %}
 {% if var('games_svg', none) %}
 {% set svg %}coalesce({{ amazing.parameter('games_svg') }}, 'segments.svg'){% endset %}
+{% set segment_axes %}(
+    SELECT
+        list(
+            'principal component ' || a.component || coalesce(
+                ' (' || round(100 * a.explained_variance_ratio)::BIGINT || ' % of the variance)',
+                ''
+            )
+            ORDER BY a.component
+        )
+    FROM (
+        SELECT DISTINCT
+            c.component,
+            c.explained_variance_ratio
+        FROM {{ ref('games__segment_components') }} AS c
+    ) AS a
+){% endset %}
 COPY (
     SELECT
         encode(
@@ -9,11 +25,11 @@ COPY (
                 scatter_svg(
                     m.pc1,
                     m.pc2,
-                    m.segment,
+                    m.segment || ': ' || p.name,
                     {
                         'title': 'Player segments',
-                        'x_label': 'first principal component',
-                        'y_label': 'second principal component'
+                        'x_label': {{ segment_axes }}[1],
+                        'y_label': {{ segment_axes }}[2]
                     }
                 ),
                 '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
@@ -21,6 +37,8 @@ COPY (
             )
         ) AS svg
     FROM {{ relation }} AS m
+    INNER JOIN {{ ref('games__segment_profile') }} AS p
+        ON m.segment = p.segment AND p.rank = 1
 ) TO ({{ svg }}) (FORMAT blob)
 {% endif %}
 {% endmacro %}

@@ -16,8 +16,8 @@ use super::{
     MAX_GAMES, MAX_USERS, ParameterError, UNKNOWN_ID, block_range, identifier, n_blocks, repeat, require,
     require_dirt, require_rows, stream,
 };
+use crate::calendar::date;
 use crate::synth::BLOCK_ROWS;
-use crate::synth::calendar::date;
 use crate::synth::random::{block_rng, unit};
 
 /// Most rows of events.

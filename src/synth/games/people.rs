@@ -9,7 +9,7 @@ use super::{
     MAX_USERS, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt, require_rows,
     stream,
 };
-use crate::synth::calendar::date;
+use crate::calendar::date;
 use crate::synth::random::{block_rng, normal_quantile, unit};
 
 /// How users of one kind live and play.

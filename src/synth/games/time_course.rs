@@ -1,6 +1,6 @@
 // When people play: the platform's growth, seasons and incidents day by day, and the hours of a day.
 
-use crate::synth::calendar::date;
+use crate::calendar::date;
 
 /// First day of the period, 2022-01-01, counted from 1970-01-01.
 pub(super) const FIRST_DAY: i64 = 18_993;

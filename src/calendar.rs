@@ -1,7 +1,7 @@
-// Dates of the Gregorian calendar from counts of days and back.
+//! Dates of the Gregorian calendar from counts of days, and back.
 
 /// Year, month and day of a day counted from 1970-01-01.
-pub(super) fn date(day: i64) -> (i64, u32, u32) {
+pub fn date(day: i64) -> (i64, u32, u32) {
     // H. Hinnant, "chrono-compatible low-level date algorithms": the date from a count of days.
     let shifted = day + 719_468;
     let day_of_era = shifted.rem_euclid(146_097);
@@ -12,6 +12,15 @@ pub(super) fn date(day: i64) -> (i64, u32, u32) {
     let month = (month_from_march + 2) % 12 + 1;
     let year = year_of_era + shifted.div_euclid(146_097) * 400 + i64::from(month <= 2);
     (year, month as u32, day_of_month as u32)
+}
+
+/// The first day of a month, counted from 1970-01-01; the inverse of [`date`] for the day 1.
+pub fn first_day(year: i64, month: u32) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((i64::from(month) + 9) % 12) + 2) / 5;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    year.div_euclid(400) * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]
@@ -30,6 +39,14 @@ mod tests {
             (-719_162, (1, 1, 1)),
         ] {
             assert_eq!(date(day), expected);
+        }
+    }
+
+    #[test]
+    fn the_first_day_of_a_month_is_its_day_one() {
+        for day in (-800_000..800_000).filter(|&day| date(day).2 == 1) {
+            let (year, month, _) = date(day);
+            assert_eq!(first_day(year, month), day);
         }
     }
 }

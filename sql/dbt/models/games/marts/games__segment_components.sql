@@ -1,0 +1,19 @@
+-- games__segment_components: generated from sql/games/30_user_segments.sql (make docs).
+{{ config(materialized='table', schema='kpi', alias='segment_components') }}
+
+{% set segment_features %}[
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+]{% endset %}
+{% set segment_log %}[
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+]{% endset %}
+SELECT *
+FROM amz.pca_components(
+    '{{ ref('games__user_segments') }}',
+    n := 2,
+    features := {{ segment_features }},
+    log := {{ segment_log }},
+    nulls := 'zero'
+)
