@@ -8,7 +8,7 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
-PYTHON_CODE := extension-ci test packaging report sql/dbt/plugins
+PYTHON_CODE := extension-ci orchestration test packaging report sql/dbt/plugins
 DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
 # The newest one reads the databases of all others.
 REPORT_VERSION := 2.0.0
@@ -58,6 +58,16 @@ report: release $(VENV)/$(REPORT_VERSION)/.ready ## Writes the demonstration as 
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
+
+.PHONY: clients notebook airflow
+clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
+	@$(PYTHON) extension-ci/run_tests.py node clients
+
+notebook: release $(VENV)/clients/.ready ## Runs docs/notebooks and writes their outputs into them
+	@$(VENV)/clients/$(BIN)/python extension-ci/run_notebook.py
+
+airflow: release $(VENV)/airflow/.ready ## Rehearses the Airflow DAG: a full disk, a retry, the tables of a plain run
+	@$(VENV)/airflow/$(BIN)/python extension-ci/rehearse_airflow.py
 
 wheel: release $(VENV)/wheel/.ready ## Builds build/wheel/*.whl, a Python package that carries the extension
 	@rm -rf build/wheel

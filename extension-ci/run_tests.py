@@ -96,6 +96,7 @@ def suites(extension):
         pytest = [python(name), "-m", "pytest", *"-q -p no:cacheprovider -m".split(), "not slow", "test/dbt"]
         yield Suite(name, pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     yield node_suite(extension)
+    yield clients_suite(extension)
 
 
 def node_suite(extension):
@@ -109,6 +110,13 @@ def node_suite(extension):
         for source in [*NODE_TESTS.glob("*.mjs"), *NODE_TESTS.glob("package.json")]:
             shutil.copy(source, NODE_FOLDER)
     return Suite("node", command, count_tap, f"{' and '.join(missing)} not found" if missing else "", environment)
+
+
+def clients_suite(extension):
+    """The clients of docs/clients.md and the notebook: some hundred megabytes, so they are installed on demand."""
+    command = [python("clients"), "-m", "pytest", *"-q -rs -p no:cacheprovider test/clients".split()]
+    missing = "" if (VENVS / "clients" / ".ready").exists() else "`make clients` installs and runs them"
+    return Suite("clients", command, count_words, missing, {"AMAZING_EXTENSION": extension})
 
 
 def run(suite):

@@ -1,0 +1,157 @@
+"""Runs one step of a pipeline, or all of them: what Airflow, cron and the tests share. Needs Python and duckdb only.
+
+    python orchestration/run_step.py --pipeline marketplace --database shop.duckdb --data 'data/*.csv'
+    python orchestration/run_step.py --pipeline marketplace --database shop.duckdb --step 10_clean
+
+The scripts are those in the extension itself. Each step is one transaction on a connection of its own: it is there whole
+or not at all, and can be run again. For each transaction a line of JSON tells what it did; the first error ends the run
+with exit code 1.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+import uuid
+from datetime import date
+from pathlib import Path
+
+LOAD_STEP = "00_raw"
+# Creates the relations in the database itself, so that later readers of it need `LOAD amazing` only.
+INSTALL_STEP = "install"
+
+
+def day(text):
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a day as in 2024-06-30: {text!r}") from None
+
+
+# The session variables that the scripts read, and how argparse reads each.
+PARAMETERS = {
+    "data": {"nargs": "+", "action": "extend", "help": "the files: patterns or paths (data/*.csv)"},
+    "source": {"help": "a schema whose tables are loaded like files, such as pg.public, attached in --init"},
+    "max_files": {"type": int, "help": "new files that one transaction takes (12)"},
+    "rebuild": {"action": "store_true", "default": None, "help": "make the clean tables of marketplace anew"},
+    "as_of": {"type": day, "help": "the day from which days are counted (that of the last event)"},
+    "min_events": {"type": int, "help": "events that a user needs to be in a segment (10)"},
+    "k": {"type": int, "help": "segments (5)"},
+    "seed": {"type": int, "help": "of the random draws (42)"},
+    "svg": {"help": "the file that the map of the segments goes to (segments.svg)"},
+    "run_id": {"help": "what the run is called in raw.pipeline_runs (a new UUID)"},
+}
+
+
+class NoSuchStep(Exception):
+    """The pipeline has no step of that name."""
+
+
+@contextlib.contextmanager
+def connection(database, extension, init=None):
+    """A connection that has the extension and the catalog amz, and on which the script `init` has run."""
+    # Not at the top: the scheduler of Airflow reads this file too, and its environment needs no DuckDB.
+    import duckdb
+
+    with duckdb.connect(str(database), config={"allow_unsigned_extensions": "true"}) as con:
+        con.execute("LOAD '" + str(extension).replace("'", "''") + "'")
+        # The copy for one DuckDB release has its relations under bare names; the scripts say amz.
+        [(attached,)] = con.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'amz'").fetchall()
+        if not attached:
+            con.execute("PRAGMA amz")
+        if init:
+            con.execute(Path(init).read_text(encoding="utf-8"))
+        yield con
+
+
+def read_steps(con, pipeline, schema_prefix=""):
+    """Step -> its statements, in the order of the pipeline."""
+    query = "SELECT name, sql FROM amazing_scripts(?, schema_prefix := ?) ORDER BY step"
+    steps = {}
+    for name, sql in con.execute(query, [pipeline, schema_prefix]).fetchall():
+        steps.setdefault(name, []).append(sql)
+    return steps
+
+
+def run_step(database, pipeline, step, variables, schema_prefix="", extension="amazing", init=None):
+    """Runs a step, the load step until no file is left; yields what each transaction reports.
+
+    `variables` are PARAMETERS by name; what is None is left to the script.
+    """
+    files_left = True
+    while files_left:
+        started = time.monotonic()
+        with connection(database, extension, init) as con:
+            steps = read_steps(con, pipeline, schema_prefix)
+            if step not in steps or step == INSTALL_STEP:
+                known = ", ".join(name for name in steps if name != INSTALL_STEP)
+                raise NoSuchStep(f'the pipeline {pipeline} has no step "{step}", there are {known}')
+            for name, value in variables.items():
+                if value is not None:
+                    con.execute(f"SET VARIABLE {name} = ?", [value])
+            if step == LOAD_STEP:
+                for statement in steps[INSTALL_STEP]:
+                    con.execute(statement)
+            # The first error closes the connection, which rolls back.
+            for statement in steps[step]:
+                result = con.execute(statement)
+            names = [column[0] for column in result.description]
+            report = [dict(zip(names, row)) for row in result.fetchall()]
+        yield {"step": step, "seconds": round(time.monotonic() - started, 1), "report": report}
+        files_left = step == LOAD_STEP and report[0]["files_left"]
+
+
+def step_names(pipeline, extension):
+    """The steps of a pipeline in order."""
+    with connection(":memory:", extension) as con:
+        return [name for name in read_steps(con, pipeline) if name != INSTALL_STEP]
+
+
+def arguments(values):
+    """The command line for values by name; None and False are left out."""
+    for name, value in values.items():
+        option = "--" + name.replace("_", "-")
+        if value is True:
+            yield option
+        elif value is not None and value is not False:
+            yield from (f"{option}={item}" for item in (value if isinstance(value, list) else [value]))
+
+
+def parser():
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--pipeline", required=True, help="marketplace or games")
+    made.add_argument("--step", help="00_raw, 10_clean, 20_kpi or 30_user_segments (default: all, in order)")
+    made.add_argument("--database", required=True, help="the file that the tables are built in")
+    made.add_argument("--schema-prefix", default="", help="what comes before the names of all schemas, such as games_")
+    made.add_argument("--extension", default="amazing", help="path of the extension (default: the one installed)")
+    made.add_argument("--init", help="a SQL file for each connection: settings, secrets, attached databases")
+    for name, options in PARAMETERS.items():
+        made.add_argument("--" + name.replace("_", "-"), **options)
+    return made
+
+
+def main():
+    import duckdb
+
+    given = parser().parse_args()
+    variables = {name: getattr(given, name) for name in PARAMETERS}
+    # A single pattern may match no file; a list that names nothing is an error of DuckDB.
+    if given.data and len(given.data) == 1:
+        [variables["data"]] = given.data
+    variables["run_id"] = given.run_id or str(uuid.uuid4())
+    settings = (given.schema_prefix, given.extension, given.init)
+    step = given.step
+    try:
+        steps = [step] if step else step_names(given.pipeline, given.extension)
+        for step in steps:
+            for done in run_step(given.database, given.pipeline, step, variables, *settings):
+                print(json.dumps(done, default=str), flush=True)
+    except (duckdb.Error, NoSuchStep, OSError) as error:
+        print(f"run_step.py: {given.pipeline}{f' {step}' if step else ''}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
