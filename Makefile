@@ -18,7 +18,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo test bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo test bench bench-categories bench-kmeans bench-marketplace lint format docs venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -46,6 +46,9 @@ bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/cate
 
 bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
 	@$(VENV)/bench/bin/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
+
+bench-marketplace: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from files to segments, beside pandas
+	@$(VENV)/bench/bin/python benches/marketplace.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
