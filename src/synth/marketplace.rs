@@ -33,8 +33,8 @@ const SECONDS_OF_DAY: u64 = 86_400;
 
 /// Relative number of events in each hour of a day (UTC).
 const HOURS: [f64; 24] = [
-    0.22, 0.35, 0.65, 0.90, 1.05, 1.10, 1.12, 1.12, 1.12, 1.10, 1.08, 1.08, 1.10, 1.15, 1.25, 1.38, 1.35,
-    1.15, 0.85, 0.60, 0.40, 0.27, 0.18, 0.16,
+    0.19, 0.26, 0.62, 0.90, 1.05, 1.10, 1.12, 1.12, 1.12, 1.10, 1.08, 1.08, 1.10, 1.15, 1.25, 1.38, 1.35,
+    1.15, 0.85, 0.60, 0.48, 0.38, 0.23, 0.17,
 ];
 /// The sale: how many times the usual traffic comes on the 14th to the 17th of November.
 const SALE: [f64; 4] = [2.2, 3.0, 4.0, 2.6];
@@ -63,8 +63,10 @@ const UNPRICED_FROM_RANK: u64 = 30;
 const MAX_PRICE: i64 = 257_407;
 /// Where the tails of ln(price) begin, and by what they are stretched: dear products are rarer than by the normal
 /// law, cheap ones more frequent.
-const LOW_PRICES: (f64, f64) = (2.97, 1.22);
-const HIGH_PRICES: (f64, f64) = (6.9, 0.7);
+const LOW_PRICES: (f64, f64) = (2.97, 1.35);
+const HIGH_PRICES: (f64, f64) = (6.9, 0.74);
+/// The most popular product of a category has its median price: a share of the category's events decides its mean.
+const MEDIAN: f64 = 0.5;
 /// The next brand of a category's known ones is this much less frequent.
 const BRAND_RATIO: f64 = 0.72;
 /// Draws of a user before one outside its time in the shop is taken.
@@ -104,7 +106,6 @@ mod stream {
     pub const USER_ID: u64 = 5;
     pub const PRODUCT_ID: u64 = 6;
     pub const UNPRICED: u64 = 7;
-    pub const PRICES: u64 = 8;
     pub const BRANDS: u64 = 9;
     pub const UNBRANDED: u64 = 10;
     pub const DAY: u64 = 11;
@@ -258,7 +259,6 @@ struct Assortment {
     id: i64,
     /// ln((n + shift + 1) / (1 + shift)): the range of the inverse of the popularity law.
     ln_ratio: f64,
-    price_offset: f64,
     brand_offset: f64,
     unbranded_offset: f64,
 }
@@ -545,7 +545,7 @@ impl Marketplace {
     /// A product of a category by popularity; its properties are functions of the seed and its rank.
     fn draw_item(&self, category: usize, rng: &mut Xoshiro256PlusPlus) -> Item {
         let seed = self.parameters.seed;
-        let Assortment { first, order, ln_ratio, price_offset, brand_offset, unbranded_offset, .. } =
+        let Assortment { first, order, ln_ratio, brand_offset, unbranded_offset, .. } =
             &self.assortments[category];
         let Category { ln_price, unbranded, brands, rare_brands, .. } = &self.categories[category];
         let rank = (1.0 + ZIPF_SHIFT) * ((unit(rng.next_u64()) * ln_ratio).exp() - 1.0);
@@ -559,7 +559,7 @@ impl Marketplace {
         let price = if unpriced {
             0
         } else {
-            let quantile = spread(0.819_172_513_396_164_4, *price_offset).clamp(1e-9, 1.0 - 1e-9);
+            let quantile = spread(0.819_172_513_396_164_4, MEDIAN).clamp(1e-9, 1.0 - 1e-9);
             let price = stretch_tails(ln_price.0 + ln_price.1 * normal_quantile(quantile)).exp();
             ((price * 100.0).round() as i64).clamp(1, MAX_PRICE)
         };
@@ -674,7 +674,6 @@ fn assortments(categories: &[Category], products: u64, seed: i64) -> Vec<Assortm
                 id: 2_053_013_550_000_000_000
                     + (hash(0, stream::CATEGORY_ID, i) % 10_000_000_000).cast_signed(),
                 ln_ratio: ((n as f64 + 1.0 + ZIPF_SHIFT) / (1.0 + ZIPF_SHIFT)).ln(),
-                price_offset: offset(stream::PRICES),
                 brand_offset: offset(stream::BRANDS),
                 unbranded_offset: offset(stream::UNBRANDED),
             }
