@@ -55,7 +55,9 @@ def test_prices(ask):
     mean, deviation, top = ask("SELECT avg(ln(price)), stddev(ln(price)), max(price) FROM events WHERE price > 0")
     assert (mean, deviation) == pytest.approx((5.03, 1.21), abs=0.05)
     assert top == Decimal("2574.07")
-    zero, sold = ask("""SELECT 100 * avg((price = 0)::INT), count(*) FILTER (price = 0 AND event_type = 'purchase') FROM events""")
+    zero, sold = ask(
+        """SELECT 100 * avg((price = 0)::INT), count(*) FILTER (price = 0 AND event_type = 'purchase') FROM events"""
+    )
     assert zero == pytest.approx(0.17, abs=0.07) and sold == 0
     assert float(ask("SELECT avg(price) FROM events")[0]) == pytest.approx(288.6, rel=0.05)
 
@@ -109,8 +111,10 @@ def test_the_sale_of_november(connect):
 
 
 def test_sessions(ask):
-    median, most, nearly_all, buying, users, mean = ask("""SELECT quantile_disc(events, 0.5), quantile_disc(events, 0.9),
+    median, most, nearly_all, buying, users, mean = (
+        ask("""SELECT quantile_disc(events, 0.5), quantile_disc(events, 0.9),
         quantile_disc(events, 0.99), 100 * avg(buys::INT), max(users), avg(events) FROM sessions""")
+    )
     assert (median, most) == (2, 8) and 19 <= nearly_all <= 25
     assert buying == pytest.approx(3.9, abs=0.3)
     assert users == 1 and 3.4 < mean < 4.9
@@ -157,11 +161,7 @@ def test_no_two_events_are_equal_and_pauses_are_those_of_people(ask):
 @pytest.mark.parametrize("dirt", [0.013, 0.2])
 def test_defects_are_as_many_as_the_documentation_says(connect, dirt):
     rows = 100_000
-    events = (
-        connect()
-        .execute(f"FROM synthetic_marketplace_events({rows}, dirt := {dirt}) ORDER BY ALL")
-        .fetchall()
-    )
+    events = connect().execute(f"FROM synthetic_marketplace_events({rows}, dirt := {dirt}) ORDER BY ALL").fetchall()
     types = Counter(event[1] for event in events)
     n_known = sum(types[kind] for kind in ("view", "cart", "purchase"))
     n_unknown = sum(types[kind] for kind in ("wishlist", "impression", ""))
