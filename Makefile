@@ -24,7 +24,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans lint format docs site venvs clean
+.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans bench-marketplace lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -101,6 +101,9 @@ bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/cate
 
 bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
 	@$(VENV)/bench/$(BIN)/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
+
+bench-marketplace: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from files to segments, beside pandas
+	@$(VENV)/bench/$(BIN)/python benches/marketplace.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
