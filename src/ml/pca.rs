@@ -4,7 +4,8 @@ use super::Error;
 use super::exact_sum::scale_by_power;
 use super::observations::{Block, Observations};
 use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
-use super::threads::map_parts;
+use super::simd::vectorize;
+use super::threads::{map_parts, worth};
 use nalgebra::{DMatrix, SymmetricEigen};
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.
@@ -103,13 +104,19 @@ impl Pca {
         let rows = scaled.usable.len();
         scores.clear();
         scores.resize(rows * n, 0.0);
-        for (feature, column) in scaled.columns.iter().enumerate() {
-            let mean = self.transform.scaled_mean(feature);
-            for (x, scores) in column.iter().zip(scores.chunks_exact_mut(n)) {
-                for (score, component) in scores.iter_mut().zip(&self.components) {
-                    *score += (x - mean) * component[feature];
-                }
-            }
+        let mut own = vec![0.0; rows];
+        for (i, component) in self.components.iter().take(n).enumerate() {
+            own.fill(0.0);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (feature, (column, loading)) in scaled.columns.iter().zip(component).enumerate() {
+                        let mean = self.transform.scaled_mean(feature);
+                        own.iter_mut().zip(column).for_each(|(score, x)| *score += (x - mean) * loading);
+                    }
+                },
+            );
+            scores.iter_mut().skip(i).step_by(n).zip(&own).for_each(|(score, x)| *score = *x);
         }
     }
 
@@ -157,6 +164,7 @@ fn covariance(points: &mut Points, transform: &Transform, n_threads: usize) -> (
         exponent_above(weights.copied().fold(0.0, f64::max))
     };
 
+    let n_threads = worth(points.len() * n_features * n_features, n_threads);
     let sum_pairs = |blocks: &mut [Block]| {
         let mut sums = vec![0_i128; n_features * (n_features + 1) / 2];
         blocks.iter().for_each(|block| add_products(block, weight_exponent, &mut sums));
