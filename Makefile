@@ -93,14 +93,15 @@ test_release: venvs ## Runs the SQL tests with the extension that is there
 	@$(PYTHON) extension-ci/run_tests.py $(foreach version,$(TESTED),sql-$(version))
 endif
 
-bench: bench-categories bench-kmeans ## Prints the tables of the documentation that benchmarks make
+bench: bench-categories bench-kmeans bench-marketplace ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
 	@$(VENV)/bench/$(BIN)/python benches/categories/speed.py
 
-bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
+bench-kmeans: release $(VENV)/bench/.ready ## Prints the tables of docs/benchmarks.md: segments, metrics, components, beside scikit-learn
 	@$(VENV)/bench/$(BIN)/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
+	@$(VENV)/bench/$(BIN)/python benches/metrics_pca.py --extension build/release/amazing.duckdb_extension
 
 bench-marketplace: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from files to segments, beside pandas
 	@$(VENV)/bench/$(BIN)/python benches/marketplace.py --extension build/release/amazing.duckdb_extension

@@ -53,8 +53,9 @@ pub const KMEANS_FIT: Function = Function {
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
               `n_init`, improved by swaps of single centroids. Restarts and swaps work on at most 20,000 distinct \
               rows and take about a second at most: no further one begins after 2^32 products of rows, segments and \
-              features in restarts, or 2^28 in swaps. DuckDB can interrupt the reading of rows, but not the \
-              fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
+              features in restarts, or 2^28 in swaps. A run ends after 2^40 such products (about two minutes of one \
+              processor: 1 GiB of rows may take hundreds of iterations with 50 segments, 20 with 1,000) even before \
+              `max_iter`, and is not `converged` then. DuckDB can interrupt the reading of rows, but not the fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
               left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
               In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
@@ -217,9 +218,12 @@ pub const KMEANS_EVALUATE: Function = Function {
     },
     columns: "",
     description: "Fits k-means with each number of segments from `k_min` to `k_max` and returns how good each fit is.",
-    details: "Row and options are those of `kmeans_fit`, without `init`; the fits are those of `kmeans_fit` with the \
-              same options, and the rows are read, scaled and held once. All figures are taken about the centroids, \
-              in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
+    details: "Row and options are those of `kmeans_fit`, without `init`; the rows are read, scaled and held once. Up \
+              to 20,000 distinct rows the fits are those of `kmeans_fit` with the same options. Above, centroids are \
+              fitted to 20,000 of them, where each number of segments starts from the one before too (with \
+              `3 n_init / k` restarts after the first), and take one step of Lloyd's algorithm over all rows: \
+              `inertia` was 0 to 0.1 % above that of `kmeans_fit` on normal data, up to 0.5 % with heavy tails. All \
+              figures are those of all rows about these centroids, in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
               of `1 - a / b`, `a` and `b` being the distances to the nearest and to the second nearest centroid, 0 for \
               the only row of a segment. It takes one pass where the exact one (mean distances to all rows of a \
               segment, Rousseeuw, 1987) takes the square of the number of rows; on the standardised sets iris, wine, \
@@ -343,13 +347,13 @@ struct Evaluate {
 /// What one group has seen.
 #[derive(Default)]
 struct EvaluateState {
-    call: Option<(RangeInclusive<usize>, Options)>,
+    call: Option<Arc<(RangeInclusive<usize>, Options)>>,
     group: Group,
 }
 
 /// One chunk of arguments.
 struct EvaluateBatch<'a> {
-    call: (RangeInclusive<usize>, Options),
+    call: Arc<(RangeInclusive<usize>, Options)>,
     features: Features<'a>,
 }
 
@@ -375,7 +379,7 @@ impl Aggregate for Evaluate {
             Ok(k_min..=k_max)
         };
         let range = range().map_err(|error| options.speak(error))?;
-        Ok(EvaluateBatch { call: (range, options), features })
+        Ok(EvaluateBatch { call: Arc::new((range, options)), features })
     }
 
     fn update(
@@ -384,7 +388,7 @@ impl Aggregate for Evaluate {
         batch: &EvaluateBatch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let (_, options) = &batch.call;
+        let (_, options) = &*batch.call;
         if *state.call.get_or_insert_with(|| batch.call.clone()) != batch.call {
             return Err(options.speak(Error::new(DIFFERENT_CALLS)));
         }
@@ -402,16 +406,17 @@ impl Aggregate for Evaluate {
     }
 
     fn finalize(&self, state: EvaluateState, out: &mut Output) -> Result<()> {
-        let (Some((range, options)), Some(rows)) = (state.call, state.group.rows) else {
+        let (Some(call), Some(rows)) = (state.call, state.group.rows) else {
             out.push_null();
             return Ok(());
         };
-        let kmeans_options = kmeans_options(&options, &rows.names, *range.end(), self.n_threads);
+        let (range, options) = &*call;
+        let kmeans_options = kmeans_options(options, &rows.names, *range.end(), self.n_threads);
         let figures = KMeans::evaluate(rows.observations, range.clone(), &kmeans_options)
             .map_err(|error| options.speak(features::explain(error, &rows.names)))?;
         match figures {
             None => out.push_null(),
-            Some(figures) => out.push(&Value::List(range.zip(figures).map(evaluation).collect())),
+            Some(figures) => out.push(&Value::List(range.clone().zip(figures).map(evaluation).collect())),
         }
         Ok(())
     }
@@ -595,7 +600,7 @@ impl Fit {
 /// A model with the names of its features.
 #[derive(Clone, PartialEq)]
 struct NamedModel {
-    names: Vec<String>,
+    names: Arc<[String]>,
     kmeans: KMeans,
 }
 
@@ -620,7 +625,7 @@ impl RowModel for NamedModel {
             seed: reader.figure("seed").and_then(Value::as_i64).unwrap_or(0),
             centroids,
         };
-        Ok(NamedModel { names, kmeans })
+        Ok(NamedModel { names: names.into(), kmeans })
     }
 
     fn names(&self) -> &[String] {

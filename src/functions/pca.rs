@@ -1,6 +1,7 @@
 //! Principal component analysis in SQL: `pca_fit`, what applies its model, and the relations over both.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::features::{self, Features, Group, Rows};
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
@@ -193,16 +194,17 @@ struct Fit {
 /// What one group has seen.
 #[derive(Default)]
 struct FitState {
-    options: Option<Options>,
+    options: Option<Arc<Options>>,
     group: Group,
 }
 
 impl Aggregate for Fit {
     type State = FitState;
-    type Batch<'a> = (Options, Features<'a>);
+    type Batch<'a> = (Arc<Options>, Features<'a>);
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        features::read(rows, rows.get(1), options::PCA)
+        let (options, features) = features::read(rows, rows.get(1), options::PCA)?;
+        Ok((Arc::new(options), features))
     }
 
     fn update(
@@ -236,10 +238,10 @@ impl Aggregate for Fit {
 }
 
 /// Keeps the options of a group's first rows and compares those of the others.
-fn same_options(known: &mut Option<Options>, given: &Options) -> Result<()> {
+fn same_options(known: &mut Option<Arc<Options>>, given: &Arc<Options>) -> Result<()> {
     match known {
         None => *known = Some(given.clone()),
-        Some(known) if known == given => {}
+        Some(known) if Arc::ptr_eq(known, given) || known == given => {}
         Some(_) => return Err(given.speak(Error::new("options must be the same in all rows of a group"))),
     }
     Ok(())
@@ -273,7 +275,7 @@ impl Fit {
 
 /// A model with the names of its features.
 struct NamedModel {
-    names: Vec<String>,
+    names: Arc<[String]>,
     pca: Pca,
 }
 
@@ -295,7 +297,7 @@ impl RowModel for NamedModel {
             skipped: reader.count("skipped")?,
             components,
         };
-        Ok(NamedModel { names, pca })
+        Ok(NamedModel { names: names.into(), pca })
     }
 
     fn names(&self) -> &[String] {
@@ -329,11 +331,22 @@ struct Transform;
 impl Scalar for Transform {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let mut scores = Vec::new();
+        // A constant is read once for all rows.
+        let constant = match arguments.get(2) {
+            None => Some(Value::Null),
+            Some(n) => n.is_constant().then(|| n.value(0)),
+        };
         model::apply(arguments, out, |model: &NamedModel, scaled, start, out| {
-            let n = model.pca.components.len();
+            let available = model.pca.components.len();
+            let n_of_all = constant.as_ref().map(|n| n_components(n, available)).transpose()?;
+            let n = n_of_all.unwrap_or(available);
             model.pca.transform(scaled, n, &mut scores);
             for (i, usable) in scaled.usable.iter().enumerate() {
-                let row = &scores[i * n..][..n_components(arguments, start + i, n)?];
+                let n_of_row = match n_of_all {
+                    Some(n) => n,
+                    None => n_components(&arguments.column(2).value(start + i), available)?,
+                };
+                let row = &scores[i * n..][..n_of_row];
                 if !usable {
                     out.push_null();
                 } else if row.iter().all(|score| score.is_finite()) {
@@ -348,9 +361,8 @@ impl Scalar for Transform {
     }
 }
 
-/// The argument `n` of a row; all components without it.
-fn n_components(arguments: &Chunk<'_>, row: usize, available: usize) -> Result<usize> {
-    let n = arguments.get(2).map_or(Value::Null, |n| n.value(row));
+/// The number of components that the argument `n` asks for; all that are available without it.
+fn n_components(n: &Value, available: usize) -> Result<usize> {
     if n.is_null() {
         return Ok(available);
     }

@@ -1,6 +1,7 @@
 //! Summaries of features, `feature_summary`; of segments, the profile over it and the migration between two runs.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::features::{self, Features};
 use super::model::{count, field};
@@ -105,7 +106,7 @@ pub const SEGMENT_MIGRATION: Function = Function {
 struct Fold;
 
 /// What one group has seen.
-type FoldState = Option<(Vec<String>, Summary)>;
+type FoldState = Option<(Arc<[String]>, Summary)>;
 
 impl Aggregate for Fold {
     type State = FoldState;
@@ -152,7 +153,7 @@ impl Aggregate for Fold {
         let entries = names.into_iter().zip(summary.features()).map(|(name, figures)| {
             let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
             Value::Struct(vec![
-                field("feature", name),
+                field("feature", name.as_str()),
                 field("count", count(figures.count)),
                 field("mean", figure(figures.mean)),
                 field("stddev", figure(figures.stddev)),
