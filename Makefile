@@ -24,7 +24,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans lint format docs venvs clean
+.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans bench-marketplace lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -93,14 +93,18 @@ test_release: venvs ## Runs the SQL tests with the extension that is there
 	@$(PYTHON) extension-ci/run_tests.py $(foreach version,$(TESTED),sql-$(version))
 endif
 
-bench: bench-categories bench-kmeans ## Prints the tables of the documentation that benchmarks make
+bench: bench-categories bench-kmeans bench-marketplace ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
 	@$(VENV)/bench/$(BIN)/python benches/categories/speed.py
 
-bench-kmeans: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: segments of a table, beside scikit-learn
+bench-kmeans: release $(VENV)/bench/.ready ## Prints the tables of docs/benchmarks.md: segments, metrics, components, beside scikit-learn
 	@$(VENV)/bench/$(BIN)/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
+	@$(VENV)/bench/$(BIN)/python benches/metrics_pca.py --extension build/release/amazing.duckdb_extension
+
+bench-marketplace: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from files to segments, beside pandas
+	@$(VENV)/bench/$(BIN)/python benches/marketplace.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check
@@ -117,6 +121,10 @@ format: $(VENV)/lint/.ready ## Formats Rust and Python
 
 docs: ## Writes what is generated: docs/functions.md, examples.test, install.sql, 00_raw.sql, build.sql, models of dbt
 	AMAZING_BLESS=1 $(CARGO) test --test generated
+
+site: $(VENV)/site/.ready ## Builds the documentation as pages for a browser, without a network: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/site/$(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
 
 venvs: $(foreach version,$(TESTED) $(TOO_OLD) $(DBT),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.

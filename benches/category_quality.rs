@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+#[path = "categories/rewording.rs"]
+mod rewording;
+
 use amazing::text::{Rule, Vocabulary, similarity};
 
 const THRESHOLDS: [f64; 6] = [0.6, 0.75, 0.8, 0.85, 0.9, 0.95];
@@ -169,6 +172,30 @@ fn goods() -> Vec<(String, String)> {
             (american.join(" > "), british.join(" > "))
         })
         .collect()
+}
+
+/// The paths of [`GOODS`] in American wording, and as a British shop of this number words them.
+fn reworded_goods(shop: u64) -> Vec<(String, String)> {
+    let lines: Vec<&str> = GOODS.lines().filter(|line| !line.starts_with('#')).collect();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let (mut american, mut reworded) = (Vec::new(), Vec::new());
+    let mut pairs = Vec::new();
+    for (i, line) in lines.iter().enumerate() {
+        let name = line.trim_start();
+        let (own, british) = name.split_once(" | ").unwrap_or((name, name));
+        american.truncate(depth(line));
+        reworded.truncate(depth(line));
+        let is_parent = lines.get(i + 1).is_some_and(|next| depth(next) > depth(line));
+        reworded.push(rewording::reworded(british, &american, is_parent, shop));
+        american.push(own);
+        if reworded[depth(line)].is_some() {
+            let levels: Vec<&str> = reworded.iter().flatten().map(String::as_str).collect();
+            pairs.push((american.join(" > "), levels.join(" > ")));
+        } else {
+            pairs.push((american.join(" > "), american.join(" > ")));
+        }
+    }
+    pairs
 }
 
 fn taxonomy() -> Vec<String> {
@@ -392,15 +419,21 @@ fn nearest(entries: &[String], values: &[(String, usize)], measure: impl Fn(&str
     100.0 * right.count() as f64 / values.len() as f64
 }
 
-/// The paths of [`GOODS`] among others, and those that the British write otherwise.
-fn of_goods() {
-    let pairs = goods();
-    let mut entries: Vec<String> = pairs.iter().map(|(american, _)| american.clone()).collect();
+/// The American paths of [`GOODS`], and further ones that are no goods.
+fn entries_of_goods() -> Vec<String> {
+    let mut entries: Vec<String> = goods().into_iter().map(|(american, _)| american).collect();
     let others: Vec<String> = taxonomy().into_iter().filter(|path| !entries.contains(path)).collect();
-    entries.extend(others.into_iter().take(5582 - pairs.len()));
-    let british = pairs.iter().map(|(_, british)| british.clone()).enumerate();
+    let n_others = 5582 - entries.len();
+    entries.extend(others.into_iter().take(n_others));
+    entries
+}
+
+/// The paths of [`GOODS`] that the British write otherwise.
+fn of_goods() {
+    let entries = entries_of_goods();
+    let british = goods().into_iter().map(|(_, british)| british).enumerate();
     let values: Vec<(String, usize)> =
-        british.filter(|(i, value)| *value != pairs[*i].0).map(|(i, value)| (value, i)).collect();
+        british.filter(|(i, value)| *value != entries[*i]).map(|(i, value)| (value, i)).collect();
     let below_the_first = |path: &str| path.split_once(" > ").map(|(_, rest)| rest.to_string());
     let beyond_the_first: Vec<(String, usize)> = values
         .iter()
@@ -417,9 +450,26 @@ fn of_goods() {
     baselines(&entries, &beyond_the_first.iter().step_by(5).cloned().collect::<Vec<_>>());
     absent("Goods, British wording", &entries, &values.iter().step_by(5).cloned().collect::<Vec<_>>());
     let clean: Vec<_> = entries.iter().cloned().enumerate().map(|(i, path)| (path, i)).collect();
-    absent("Goods, clean", &entries, &clean[..pairs.len()].iter().step_by(7).cloned().collect::<Vec<_>>());
+    absent("Goods, clean", &entries, &clean[..goods().len()].iter().step_by(7).cloned().collect::<Vec<_>>());
     println!("All of them, one in five:");
     baselines(&entries, &values.iter().step_by(5).cloned().collect::<Vec<_>>());
+}
+
+/// The paths of [`GOODS`] as two shops reword them: the conditions of matching were chosen with the first one.
+fn of_shops() {
+    let entries = entries_of_goods();
+    let known: BTreeSet<String> = entries.iter().map(|entry| entry.to_lowercase()).collect();
+    for shop in 0..2 {
+        let reworded = reworded_goods(shop).into_iter().map(|(_, reworded)| reworded).enumerate();
+        let values: Vec<(String, usize)> = reworded
+            .filter(|(_, value)| !known.contains(&value.to_lowercase()))
+            .map(|(i, value)| (value, i))
+            .collect();
+        table(&format!("Goods, reworded by shop {shop}"), &entries, &values);
+        let sample = |step| values.iter().step_by(step).cloned().collect::<Vec<_>>();
+        absent(&format!("Goods, reworded by shop {shop}"), &entries, &sample(10));
+        baselines(&entries, &sample(10));
+    }
 }
 
 /// How often the nearest entry alone is the right one, by our measure and by others.
@@ -439,6 +489,9 @@ fn main() {
     let only = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
     if only.as_deref().is_none_or(|only| only == "goods") {
         of_goods();
+    }
+    if only.as_deref().is_none_or(|only| only == "shops") {
+        of_shops();
     }
     if only.as_deref().is_none_or(|only| only == "codes") {
         of_codes();

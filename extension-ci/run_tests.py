@@ -22,6 +22,7 @@ ROOT = package.ROOT
 LOGS = ROOT / "build" / "test"
 VENVS = ROOT / "build" / "venv"
 NODE_FOLDER = ROOT / "build" / "node"
+SQL_TESTS = ["test/sql", "docs", "README.md"]
 NODE_TESTS = ROOT / "test" / "node"
 PYTEST_VERSION = "2.0.0"
 
@@ -80,12 +81,12 @@ def suites(extension):
     yield Suite("cargo", ["cargo", "test", "--no-fail-fast"], count_cargo)
     for version in package.duckdb_versions("tested"):
         version = version.lstrip("v")
-        runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, "test/sql"]
+        runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, *SQL_TESTS]
         yield Suite(f"sql-{version}", runner, count_words)
     for version in package.duckdb_versions("tested", "c-api-v2"):
         copy = package.v2_path(Path(extension).parent.parent, Path(extension).parent.name, version)
         version = version.lstrip("v")
-        runner = [python(version), "extension-ci/sqllogictest.py", "--bare-names", "--extension", copy, "test/sql"]
+        runner = [python(version), "extension-ci/sqllogictest.py", "--bare-names", "--extension", copy, *SQL_TESTS]
         yield Suite(f"sql-{version}-v2", runner, count_words)
     options = "-q -rs -p no:cacheprovider -n 2 --dist loadgroup test/python".split()
     pytest = [python(PYTEST_VERSION), "-m", "pytest", *options]

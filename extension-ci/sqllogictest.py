@@ -1,6 +1,8 @@
 """Runs SQL tests written in DuckDB's sqllogictest dialect over the `duckdb` wheel of the interpreter that runs it.
 
-    build/venv/2.0.0/bin/python extension-ci/sqllogictest.py test/sql
+    build/venv/2.0.0/bin/python extension-ci/sqllogictest.py test/sql docs README.md
+
+Pages of documentation (Markdown) are tests too: see pages.py.
 
 What passes here passes in DuckDB's own runner. This one is stricter: floating-point values may differ by 1e-6 of
 their size instead of 1 %, a query must state its result even when it carries a label, and whatever it does not know
@@ -21,6 +23,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import pages
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTENSION = ROOT / "build" / "release" / "amazing.duckdb_extension"
@@ -112,6 +116,7 @@ class Query:
     connection: str
     label: str
     conditions: list
+    header: list = None
 
 
 # Reading a file
@@ -195,6 +200,35 @@ def parse(text):
 
     if open_loops:
         raise BadTest(open_loops[-1].line, "loop without endloop")
+    return nodes
+
+
+def parse_page(text, extract_statements):
+    """The nodes of a page of documentation: one a statement of its blocks of SQL."""
+    try:
+        blocks = [block for block in pages.blocks(text) if block.language == "sql"]
+    except pages.BadPage as error:
+        line, _, what = str(error).partition(": ")
+        raise BadTest(int(line), what) from error
+    nodes = []
+    for block in blocks:
+        statements, at = [], 0
+        for statement in extract_statements(block.text):
+            # A comment behind a statement belongs to it or to the next one, as the version likes: neither needs it.
+            sql = re.sub(r"\A(?:\s*--.*\n)+|;\s*(?:--.*)?\Z", "", statement.query.strip()).strip()
+            at = block.text.index(sql, at)
+            statements.append((block.line + block.text.count("\n", 0, at), sql))
+        for number, sql in statements:
+            if re.match(r"LOAD\s+('[^']*)?amazing\b", sql):
+                nodes.append(Directive(number, "require", ["amazing"]))
+            else:
+                nodes.append(Statement(number, "ok", sql, "", "", []))
+        if block.printed is not None:
+            nodes[-1] = Statement(*statements[-1][:1], "error", statements[-1][1], block.printed.strip(), "", [])
+        elif block.rows is not None:
+            expected = ["\t".join(cell or "(empty)" for cell in row) for row in block.rows]
+            number, sql = statements[-1]
+            nodes[-1] = Query(number, "T" * len(block.header), "nosort", sql, expected, "", "", [], block.header)
     return nodes
 
 
@@ -344,9 +378,11 @@ class Session:
 
     def check_query(self, record, connection, sql):
         try:
-            types, rows = self.fetch(connection, sql)
+            names, types, rows = self.fetch(connection, sql)
         except self.duckdb.Error as error:
             raise Mismatch(f"unexpected error: {error}") from error
+        if record.header is not None and names != record.header:
+            raise Mismatch(f"expected the columns {', '.join(record.header)}, got {', '.join(names)}")
         n_columns = len(types)
         if n_columns != len(record.types):
             raise Mismatch(
@@ -378,18 +414,20 @@ class Session:
             raise Mismatch(f"another result than the earlier query with the label `{record.label}`")
 
     def fetch(self, connection, sql):
-        """The SQL types of the result's columns, and its rows as DuckDB itself writes them as text."""
+        """The names and SQL types of the result's columns, and its rows as DuckDB itself writes them as text."""
         statements = connection.extract_statements(sql)
         if len(statements) == 1 and statements[0].type.name == "SELECT":
             inner = f"(\n{sql.rstrip().rstrip(';')}\n)"
-            types = [row[1] for row in connection.execute(f"DESCRIBE FROM {inner}").fetchall()]
+            columns = connection.execute(f"DESCRIBE FROM {inner}").fetchall()
+            names, types = [row[0] for row in columns], [row[1] for row in columns]
             rows = connection.execute(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {inner}").fetchall()
         else:
             # EXECUTE, CALL, EXPLAIN, ... cannot stand in a FROM clause: their values make the round trip over Python.
             connection.execute(sql)
+            names = [column[0] for column in connection.description]
             types = ["BOOLEAN" if "bool" in str(column[1]).lower() else "UNKNOWN" for column in connection.description]
             rows = [[self.as_text(value) for value in row] for row in connection.fetchall()]
-        return types, [[shown(value, sql_type) for value, sql_type in zip(row, types)] for row in rows]
+        return names, types, [[shown(value, sql_type) for value, sql_type in zip(row, types)] for row in rows]
 
     def as_text(self, value):
         if value is None or isinstance(value, str):
@@ -505,13 +543,19 @@ def work(path, extension, folder, bare):
     def report(*event):
         print(json.dumps(event), file=events, flush=True)
 
+    import duckdb
+
+    text = Path(path).read_text(encoding="utf-8")
+    is_page = Path(path).suffix == ".md"
     try:
-        nodes = parse(Path(path).read_text(encoding="utf-8"))
+        nodes = parse_page(text, duckdb.extract_statements) if is_page else parse(text)
     except BadTest as error:
         report("broken", error.line, str(error))
         return
-    import duckdb
-
+    if is_page:
+        # What a page writes by a bare name, and reads again, lies in the folder of the test.
+        extension = Path(extension).resolve()
+        os.chdir(folder)
     session = Session(duckdb, extension, folder, report, bare)
     try:
         session.run(nodes)
@@ -573,7 +617,7 @@ def run_file(path, extension, timeout, bare):
             ended = True
     if not ended or process.returncode != 0:
         outcome.failures.append(message(path, line, f"{died}\n{complaints[-3000:].strip()}".strip(), sql))
-    elif not (outcome.passed or outcome.failures or outcome.skipped):
+    elif not (outcome.passed or outcome.failures or outcome.skipped or Path(path).suffix == ".md"):
         outcome.failures.append(message(path, 1, "the file holds no test"))
     return outcome
 
@@ -594,7 +638,7 @@ def message(path, line, what, sql=""):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", type=Path, help="test files and folders of them (*.test)")
+    parser.add_argument("paths", nargs="*", type=Path, help="test files and folders of them (*.test, *.md)")
     parser.add_argument("--extension", type=Path, default=EXTENSION, help="what `require amazing` loads")
     parser.add_argument("--bare-names", action="store_true", help="call relations by their bare names, without `amz.`")
     parser.add_argument("--jobs", type=int, default=2, help="files run at once (default: 2)")
@@ -607,7 +651,9 @@ def main():
 
     paths = []
     for path in arguments.paths or [ROOT / "test" / "sql"]:
-        paths += sorted(path.rglob("*.test")) if path.is_dir() else [path]
+        paths += sorted([*path.rglob("*.test"), *path.rglob("*.md")]) if path.is_dir() else [path]
+    # Half of the pages have no block: they need no process.
+    paths = [path for path in paths if path.suffix != ".md" or "```" in path.read_text(encoding="utf-8")]
     outcomes = run_files(paths, arguments.extension, arguments.timeout, arguments.jobs, arguments.bare_names)
     for outcome in outcomes:
         if outcome.skipped:

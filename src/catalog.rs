@@ -173,8 +173,9 @@ pub fn returns(function: &Function) -> String {
 /// `docs/functions.md`: the reference of all functions.
 pub fn reference() -> String {
     let mut text = String::from(
-        "# Functions\n\nGenerated from the catalog (`make docs`). Relations live in the catalog `amz` after `LOAD \
-         amazing`, and under their bare names in DuckDB 2.0 and where `sql/install.sql` ran. Every example is run by the tests.\n",
+        "# Functions\n\n<!-- page not run: test/sql/examples.test has its examples and errors; the calls are no statements -->\n\nGenerated from the catalog (`make docs`). Relations live in the catalog `amz` after `LOAD \
+         amazing`, and under their bare names in DuckDB 2.0 and where `sql/install.sql` ran. Every example and \
+         every error is run by the tests.\n",
     );
     for (kind, title) in [
         (Kind::Relation, "Relations"),
@@ -191,13 +192,36 @@ pub fn reference() -> String {
                 let _ = write!(text, "\n{}\n", function.details);
             }
             for Example { sql, rows } in function.examples {
-                let _ = write!(text, "\n```sql\n{sql};\n");
+                let _ = write!(text, "\n```sql\n{};\n", in_lines(sql));
                 rows.iter().for_each(|row| text.push_str(&format!("-- {row}\n")));
                 text.push_str("```\n");
+            }
+            if !function.errors.is_empty() {
+                text.push_str("\nErrors:\n");
+                for (sql, message) in function.errors {
+                    let more = if message.ends_with(", ") { "..." } else { "" };
+                    let _ = write!(text, "\n```sql\n{};\n-- {message}{more}\n```\n", in_lines(sql));
+                }
             }
         }
     }
     text + &options_reference()
+}
+
+/// A query of one line with its CTEs in a line of their own: what is shown stands out from what it needs.
+fn in_lines(sql: &str) -> String {
+    let mut depth = 0;
+    for (at, character) in sql.char_indices().filter(|_| sql.starts_with("WITH ")) {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if character == ')' && depth == 0 && !sql[at + 1..].starts_with(',') {
+            return format!("{}\n{}", &sql[..=at], sql[at + 1..].trim_start());
+        }
+    }
+    sql.to_string()
 }
 
 /// The options of the fitting functions, for [`reference`].
@@ -231,6 +255,9 @@ pub fn example_tests() -> String {
             let n_columns = rows.first().map_or(1, |row| row.split(" | ").count());
             let _ = write!(text, "\n# {}\nquery {}\n{sql};\n----\n", call(function), "T".repeat(n_columns));
             rows.iter().for_each(|row| text.push_str(&(row.replace(" | ", "\t") + "\n")));
+        }
+        for (sql, message) in function.errors {
+            let _ = write!(text, "\n# {}\nstatement error\n{sql};\n----\n{message}\n", call(function));
         }
     }
     text

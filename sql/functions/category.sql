@@ -114,14 +114,27 @@ CREATE OR REPLACE MACRO category_variants(
     ),
 
     -- The text without accents and separators is for finding pairs; what becomes of them, category_match decides.
+    -- Letters that Unicode does not decompose become the ones that category_match compares.
     __names AS (
         SELECT
             __s.__name AS __name,
             __s.__row_count AS __row_count,
             __s.__digits AS __digits,
             row_number() OVER (ORDER BY __s.__row_count DESC, __s.__name) AS __rank,
-            replace(strip_accents(__s.__canonical), '_', '') AS __text,
-            length(replace(strip_accents(__s.__canonical), '_', '')) AS __length,
+            replace(
+                replace(
+                    replace(
+                        replace(
+                            replace(translate(strip_accents(__s.__canonical), 'ıøłđðħŧς', 'iolddhtσ'), 'ß', 'ss'),
+                            'æ', 'ae'
+                        ),
+                        'œ', 'oe'
+                    ),
+                    'þ', 'th'
+                ),
+                '_', ''
+            ) AS __text,
+            length(__text) AS __length,
             __o.__min_similarity AS __min_similarity,
             __o.__min_ratio AS __min_ratio
         FROM __spellings AS __s

@@ -721,6 +721,12 @@ CREATE OR REPLACE TEMP TABLE load_counts (
     rows_loaded BIGINT
 );
 
+-- The lines may come in any order, which saves a fifth of the load; the setting is that of the whole database, so only
+-- for as long as this takes.
+SET VARIABLE load_keeps_order = current_setting('preserve_insertion_order');
+
+SET preserve_insertion_order = false;
+
 DELETE FROM raw.all_events
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -741,6 +747,8 @@ SELECT
 FROM raw.all_events AS r
 WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
 GROUP BY r.file_name;
+
+SET preserve_insertion_order = getvariable('load_keeps_order');
 
 -- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (

@@ -18,7 +18,7 @@
 --   identifiers  digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
 --   category_id  may be absent; a mangled one becomes NULL and a correction
 --   price        at most two decimals that count, not negative
---   user_session a UUID: a line cut inside its last field shows here only
+--   user_session a UUID, upper and lower case are the same: a line cut inside its last field shows here only
 -- Of equal rows (all nine columns, in one file or several) one stays, in the file that is first by name; the others are
 -- duplicates.
 
@@ -34,13 +34,13 @@ CREATE TABLE IF NOT EXISTS clean.events (
     product_id BIGINT,
     category_id VARCHAR,
     category_code VARCHAR,
-    category_1 VARCHAR,
-    category_2 VARCHAR,
-    category_3 VARCHAR,
+    category_1 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 1), '')) VIRTUAL,
+    category_2 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 2), '')) VIRTUAL,
+    category_3 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 3), '')) VIRTUAL,
     brand VARCHAR,
     price DECIMAL(10, 2),
     user_id BIGINT,
-    user_session VARCHAR
+    user_session UUID
 );
 
 CREATE TABLE IF NOT EXISTS clean.rejected_events (
@@ -147,17 +147,15 @@ CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(
-        e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-        e.brand, e.price, e.user_id, e.user_session
-    ) AS row_hash
+    hash(e.event_time, e.product_id, e.user_id) AS row_hash
 FROM raw.all_events AS e
 WHERE
     getvariable('clean_bounds') IS NULL
     OR e.event_time BETWEEN getvariable('clean_bounds').first AND getvariable('clean_bounds').last;
 
 -- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
--- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full.
+-- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full;
+-- of three columns, because these tell nearly all rows apart and the others need not be read.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH repeated_hashes AS (
     SELECT e.row_hash
@@ -190,47 +188,62 @@ SELECT
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
 
--- Every new row with its typed values and the reason why it is not an event, if there is one.
-CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+-- Casts take more than is an event: the numbers that a cast gives are checked against the text in the next view.
+CREATE OR REPLACE TEMP VIEW clean_cast_rows AS
 SELECT
     e.*,
     try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
+    TRY_CAST(e.product_id AS BIGINT) AS cast_product,
+    TRY_CAST(e.price AS DECIMAL(10, 2)) AS cast_price,
+    TRY_CAST(e.user_id AS BIGINT) AS cast_user,
+    TRY_CAST(e.user_session AS UUID) AS cast_session
+FROM temp.clean_new_rows AS e;
+
+-- Every new row with its typed values and the reason why it is not an event, if there is one. A number that is written
+-- as DuckDB writes it is one; the others, few as a rule, need the slower look at each character.
+CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+SELECT
+    e.* EXCLUDE (cast_product, cast_price, cast_user, cast_session),
     t.normalized AS typed_type,
     t.rule AS type_rule,
-    if(regexp_full_match(e.product_id, '[0-9]+'), TRY_CAST(e.product_id AS BIGINT), NULL) AS typed_product,
-    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
-    if(
-        regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?'),
-        TRY_CAST(e.price AS DECIMAL(10, 2)),
-        NULL
-    ) AS typed_price,
-    if(regexp_full_match(e.user_id, '[0-9]+'), TRY_CAST(e.user_id AS BIGINT), NULL) AS typed_user,
     CASE
-        WHEN typed_time IS NULL THEN 'bad time'
+        WHEN e.cast_product >= 0 AND e.cast_product::VARCHAR = e.product_id THEN e.cast_product
+        WHEN regexp_full_match(e.product_id, '[0-9]+') THEN e.cast_product
+    END AS typed_product,
+    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
+    CASE
+        WHEN e.cast_price::VARCHAR = e.price THEN e.cast_price
+        WHEN regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?') THEN e.cast_price
+    END AS typed_price,
+    CASE
+        WHEN e.cast_user >= 0 AND e.cast_user::VARCHAR = e.user_id THEN e.cast_user
+        WHEN regexp_full_match(e.user_id, '[0-9]+') THEN e.cast_user
+    END AS typed_user,
+    CASE
+        WHEN e.cast_session::VARCHAR = e.user_session THEN e.cast_session
+        WHEN e.cast_session::VARCHAR = lower(e.user_session) THEN e.cast_session
+    END AS typed_session,
+    CASE
+        WHEN e.typed_time IS NULL THEN 'bad time'
         WHEN typed_type IS NULL THEN 'unknown event_type'
-        WHEN coalesce(e.product_id, '') = '' THEN 'no product'
+        WHEN typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
         WHEN typed_product IS NULL THEN 'bad product'
         WHEN typed_price IS NULL THEN 'bad price'
         WHEN typed_price < 0 THEN 'negative price'
-        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
         WHEN typed_user IS NULL THEN 'bad user'
-        WHEN coalesce(e.user_session, '') = '' THEN 'no session'
-        -- The cast also takes other spellings of a UUID.
-        WHEN TRY_CAST(e.user_session AS UUID)::VARCHAR IS DISTINCT FROM lower(e.user_session) THEN 'bad session'
+        WHEN typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
+        WHEN typed_session IS NULL THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason,
     d.file_name AS duplicate_file
-FROM temp.clean_new_rows AS e
+FROM temp.clean_cast_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
--- Rows that are not taken as they are, in one pass: few, as a rule.
-CREATE OR REPLACE TEMP TABLE clean_exceptions AS
-SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
-FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+SET VARIABLE clean_events_before = (SELECT count(*) FROM clean.events);
 
--- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
+-- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
 SELECT
     r.typed_time AS event_time,
@@ -238,19 +251,52 @@ SELECT
     r.typed_product AS product_id,
     r.typed_category AS category_id,
     nullif(r.category_code, '') AS category_code,
-    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
-    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
-    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
     nullif(r.brand, '') AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
-    r.user_session
+    r.typed_session AS user_session
 FROM temp.clean_typed_rows AS r
-ANTI JOIN (
-    SELECT x.raw_row
-    FROM temp.clean_exceptions AS x
-    WHERE x.reason IS NOT NULL
-) AS x ON x.raw_row = r.raw_row;
+JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
+
+-- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
+-- others need no second look.
+SET VARIABLE clean_has_defects = (
+    SELECT
+        counts.new_rows - counts.duplicates <> counts.events - getvariable('clean_events_before')
+        OR counts.mangled > 0
+        OR counts.misspelt > 0
+    FROM (
+        SELECT
+            count(*) AS new_rows,
+            count(*) FILTER (r.category_id <> '' AND NOT regexp_full_match(r.category_id, '[0-9]+')) AS mangled,
+            (SELECT count(*) FROM temp.clean_duplicates) AS duplicates,
+            (SELECT count(*) FROM temp.clean_event_types AS t WHERE t.raw_value <> t.normalized) AS misspelt,
+            (SELECT count(*) FROM clean.events) AS events
+        FROM temp.clean_new_rows AS r
+    ) AS counts
+);
+
+CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS
+SELECT d.raw_row
+FROM temp.clean_duplicates AS d
+UNION
+SELECT r.raw_row
+FROM temp.clean_typed_rows AS r
+WHERE
+    getvariable('clean_has_defects')
+    AND (r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL));
+
+-- The view above takes its rows from this one.
+CREATE OR REPLACE TEMP VIEW clean_new_rows AS
+SELECT
+    e.rowid AS raw_row,
+    e.*
+FROM raw.all_events AS e
+WHERE e.rowid IN (SELECT x.raw_row FROM temp.clean_exceptional_rows AS x);
+
+CREATE OR REPLACE TEMP TABLE clean_exceptions AS
+SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user, typed_session)
+FROM temp.clean_typed_rows AS r;
 
 INSERT INTO clean.rejected_events
 SELECT
@@ -334,6 +380,8 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
+DROP VIEW temp.clean_cast_rows;
+
 DROP VIEW temp.clean_similar_rows;
 
 DROP VIEW temp.clean_new_rows;
@@ -343,6 +391,8 @@ DROP TABLE temp.clean_new_files;
 DROP TABLE temp.clean_event_types;
 
 DROP TABLE temp.clean_duplicates;
+
+DROP TABLE temp.clean_exceptional_rows;
 
 DROP TABLE temp.clean_exceptions;
 

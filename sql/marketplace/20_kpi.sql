@@ -31,60 +31,15 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
-CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
-SELECT *
-FROM amz.user_activity('clean.events');
-
-CREATE OR REPLACE TABLE kpi.user_features AS
-WITH views AS (
-    SELECT
-        e.user_id,
-        count(*) AS total_views
-    FROM clean.events AS e
-    WHERE e.event_type = 'view'
-    GROUP BY e.user_id
-),
-
-purchases AS (
-    SELECT
-        e.user_id,
-        count(*) AS total_purchases,
-        sum(e.price)::DECIMAL(18, 2) AS total_spent,
-        count(DISTINCT e.user_session) AS session_count
-    FROM clean.events AS e
-    WHERE e.event_type = 'purchase'
-    GROUP BY e.user_id
-),
-
-last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM temp.kpi_user_activity AS u
-)
-
-SELECT
-    u.user_id,
-    u.events AS total_events,
-    coalesce(v.total_views, 0) AS total_views,
-    coalesce(p.total_purchases, 0) AS total_purchases,
-    u.avg_time_between_events,
-    coalesce(p.total_spent, 0)::DECIMAL(18, 2) AS total_spent,
-    coalesce(p.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
-    u.last_event_time,
-    coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
-    coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
-    date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM temp.kpi_user_activity AS u
-CROSS JOIN last_day AS d
-LEFT JOIN views AS v ON v.user_id = u.user_id
-LEFT JOIN purchases AS p ON p.user_id = u.user_id;
-
--- Days and months are sums over the visits of their days: far fewer than events, and still with users and sessions to
--- count.
+-- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events, and still with users
+-- and sessions to count. Only categories and brands need the events again.
 CREATE OR REPLACE TEMP TABLE kpi_visits AS
 SELECT
     e.event_time::DATE AS day,
     e.user_id,
     e.user_session,
+    min(e.event_time) AS first_event_time,
+    max(e.event_time) AS last_event_time,
     count(*) AS events,
     count(*) FILTER (e.event_type = 'view') AS views,
     count(*) FILTER (e.event_type = 'cart') AS carts,
@@ -96,12 +51,56 @@ GROUP BY
     e.user_id,
     e.user_session;
 
+CREATE OR REPLACE TEMP TABLE kpi_users AS
+SELECT
+    v.user_id,
+    min(v.first_event_time) AS first_event_time,
+    max(v.last_event_time) AS last_event_time,
+    sum(v.events)::BIGINT AS events,
+    sum(v.views)::BIGINT AS views,
+    sum(v.purchases)::BIGINT AS purchases,
+    sum(v.revenue)::DECIMAL(18, 2) AS revenue
+FROM temp.kpi_visits AS v
+GROUP BY v.user_id;
+
+CREATE OR REPLACE TABLE kpi.user_features AS
+WITH buyers AS (
+    SELECT
+        v.user_id,
+        count(DISTINCT v.user_session) AS session_count
+    FROM temp.kpi_visits AS v
+    WHERE v.purchases > 0
+    GROUP BY v.user_id
+),
+
+last_day AS (
+    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
+    FROM temp.kpi_users AS u
+)
+
+SELECT
+    u.user_id,
+    u.events AS total_events,
+    u.views AS total_views,
+    u.purchases AS total_purchases,
+    date_diff('microsecond', u.first_event_time, u.last_event_time) / 1e6 / nullif(u.events - 1, 0)
+        AS avg_time_between_events,
+    u.revenue AS total_spent,
+    coalesce(u.revenue / b.session_count, 0)::DOUBLE AS avg_basket,
+    u.last_event_time,
+    coalesce(u.purchases / nullif(u.views, 0), 0)::DOUBLE AS conversion_rate,
+    (u.purchases / u.events)::DOUBLE AS purchase_ratio,
+    date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
+FROM temp.kpi_users AS u
+CROSS JOIN last_day AS d
+LEFT JOIN buyers AS b ON b.user_id = u.user_id;
+
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
     SELECT
         u.first_event_time::DATE AS day,
         count(*) AS new_users
-    FROM temp.kpi_user_activity AS u
+    FROM temp.kpi_users AS u
     GROUP BY u.first_event_time::DATE
 ),
 
@@ -136,29 +135,72 @@ FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
 ORDER BY d.day;
 
+-- One row: a month and a user, or a month and a session, with the last step of the funnel that it reached.
+CREATE OR REPLACE TEMP TABLE kpi_user_months AS
+SELECT
+    date_trunc('month', v.day)::DATE AS month,
+    v.user_id,
+    sum(v.events)::BIGINT AS events,
+    sum(v.views)::BIGINT AS views,
+    sum(v.carts)::BIGINT AS carts,
+    sum(v.purchases)::BIGINT AS purchases,
+    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
+FROM temp.kpi_visits AS v
+GROUP BY
+    date_trunc('month', v.day),
+    v.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_session_months AS
+SELECT
+    date_trunc('month', v.day)::DATE AS month,
+    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
+FROM temp.kpi_visits AS v
+GROUP BY
+    date_trunc('month', v.day),
+    v.user_session;
+
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH visit_months AS (
+WITH new_users AS (
     SELECT
-        date_trunc('month', v.day)::DATE AS month,
-        count(DISTINCT v.user_session) AS sessions,
-        sum(v.views)::BIGINT AS views,
-        sum(v.carts)::BIGINT AS carts,
-        sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
-    FROM temp.kpi_visits AS v
-    GROUP BY date_trunc('month', v.day)
+        date_trunc('month', u.first_event_time)::DATE AS month,
+        count(*) AS new_users
+    FROM temp.kpi_users AS u
+    GROUP BY date_trunc('month', u.first_event_time)
+),
+
+sessions AS (
+    SELECT
+        s.month,
+        count(*) AS sessions,
+        count(*) FILTER (s.last_step = 3) AS purchase_sessions
+    FROM temp.kpi_session_months AS s
+    GROUP BY s.month
+),
+
+user_sums AS (
+    SELECT
+        u.month,
+        sum(u.events)::BIGINT AS events,
+        count(*) AS users,
+        sum(u.views)::BIGINT AS views,
+        sum(u.carts)::BIGINT AS carts,
+        sum(u.purchases)::BIGINT AS purchases,
+        sum(u.revenue)::DECIMAL(18, 2) AS revenue
+    FROM temp.kpi_user_months AS u
+    GROUP BY u.month
 ),
 
 months AS (
     SELECT
-        v.*,
-        a.events,
-        a.active_users AS users,
-        a.new_users
-    FROM visit_months AS v
-    JOIN amz.monthly_activity('clean.events') AS a ON a.month = v.month
+        u.*,
+        coalesce(n.new_users, 0) AS new_users,
+        s.sessions,
+        s.purchase_sessions
+    FROM user_sums AS u
+    JOIN sessions AS s ON s.month = u.month
+    LEFT JOIN new_users AS n ON n.month = u.month
 )
 
 SELECT
@@ -230,36 +272,7 @@ ORDER BY
     g.brand;
 
 CREATE OR REPLACE TABLE kpi.funnel AS
-WITH events AS (
-    SELECT
-        date_trunc('month', e.event_time)::DATE AS month,
-        e.user_id,
-        e.user_session,
-        CASE e.event_type WHEN 'view' THEN 1 WHEN 'cart' THEN 2 WHEN 'purchase' THEN 3 ELSE 0 END AS step_number
-    FROM clean.events AS e
-),
-
-user_months AS (
-    SELECT
-        e.month,
-        max(e.step_number) AS last_step
-    FROM events AS e
-    GROUP BY
-        e.month,
-        e.user_id
-),
-
-session_months AS (
-    SELECT
-        e.month,
-        max(e.step_number) AS last_step
-    FROM events AS e
-    GROUP BY
-        e.month,
-        e.user_session
-),
-
-months AS (
+WITH months AS (
     SELECT
         m.month,
         m.last_step,
@@ -267,14 +280,16 @@ months AS (
         count(*) FILTER (NOT m.is_user) AS sessions
     FROM (
         SELECT
-            u.*,
+            u.month,
+            u.last_step,
             true AS is_user
-        FROM user_months AS u
+        FROM temp.kpi_user_months AS u
         UNION ALL
         SELECT
-            s.*,
+            s.month,
+            s.last_step,
             false AS is_user
-        FROM session_months AS s
+        FROM temp.kpi_session_months AS s
     ) AS m
     GROUP BY
         m.month,
@@ -307,18 +322,7 @@ ORDER BY
     this.step_number;
 
 CREATE OR REPLACE TABLE kpi.cohorts AS
-WITH user_months AS (
-    SELECT
-        e.user_id,
-        date_trunc('month', e.event_time)::DATE AS month,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0) AS revenue
-    FROM clean.events AS e
-    GROUP BY
-        e.user_id,
-        date_trunc('month', e.event_time)
-),
-
-cohort_months AS (
+WITH cohort_months AS (
     SELECT
         u.first_month,
         u.month,
@@ -326,9 +330,11 @@ cohort_months AS (
         sum(u.revenue) AS revenue
     FROM (
         SELECT
-            m.*,
-            min(m.month) OVER (PARTITION BY m.user_id) AS first_month
-        FROM user_months AS m
+            m.month,
+            m.revenue,
+            date_trunc('month', f.first_event_time)::DATE AS first_month
+        FROM temp.kpi_user_months AS m
+        JOIN temp.kpi_users AS f ON f.user_id = m.user_id
     ) AS u
     GROUP BY
         u.first_month,
@@ -369,9 +375,13 @@ SELECT
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
 
-DROP TABLE temp.kpi_user_activity;
-
 DROP TABLE temp.kpi_visits;
+
+DROP TABLE temp.kpi_users;
+
+DROP TABLE temp.kpi_user_months;
+
+DROP TABLE temp.kpi_session_months;
 
 DROP TABLE temp.kpi_product_groups;
 

@@ -309,14 +309,27 @@ CREATE OR REPLACE MACRO category_variants(
     ),
 
     -- The text without accents and separators is for finding pairs; what becomes of them, category_match decides.
+    -- Letters that Unicode does not decompose become the ones that category_match compares.
     __names AS (
         SELECT
             __s.__name AS __name,
             __s.__row_count AS __row_count,
             __s.__digits AS __digits,
             row_number() OVER (ORDER BY __s.__row_count DESC, __s.__name) AS __rank,
-            replace(strip_accents(__s.__canonical), '_', '') AS __text,
-            length(replace(strip_accents(__s.__canonical), '_', '')) AS __length,
+            replace(
+                replace(
+                    replace(
+                        replace(
+                            replace(translate(strip_accents(__s.__canonical), 'ıøłđðħŧς', 'iolddhtσ'), 'ß', 'ss'),
+                            'æ', 'ae'
+                        ),
+                        'œ', 'oe'
+                    ),
+                    'þ', 'th'
+                ),
+                '_', ''
+            ) AS __text,
+            length(__text) AS __length,
             __o.__min_similarity AS __min_similarity,
             __o.__min_ratio AS __min_ratio
         FROM __spellings AS __s
@@ -1832,6 +1845,12 @@ CREATE OR REPLACE TEMP TABLE load_counts (
     rows_loaded BIGINT
 );
 
+-- The lines may come in any order, which saves a fifth of the load; the setting is that of the whole database, so only
+-- for as long as this takes.
+SET VARIABLE load_keeps_order = current_setting('preserve_insertion_order');
+
+SET preserve_insertion_order = false;
+
 DELETE FROM raw.all_events
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -1852,6 +1871,8 @@ SELECT
 FROM raw.all_events AS r
 WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_next)
 GROUP BY r.file_name;
+
+SET preserve_insertion_order = getvariable('load_keeps_order');
 
 -- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (
@@ -2025,7 +2046,7 @@ SELECT unnest(getvariable('load_summary'));
 --   identifiers  digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
 --   category_id  may be absent; a mangled one becomes NULL and a correction
 --   price        at most two decimals that count, not negative
---   user_session a UUID: a line cut inside its last field shows here only
+--   user_session a UUID, upper and lower case are the same: a line cut inside its last field shows here only
 -- Of equal rows (all nine columns, in one file or several) one stays, in the file that is first by name; the others are
 -- duplicates.
 
@@ -2041,13 +2062,13 @@ CREATE TABLE IF NOT EXISTS clean.events (
     product_id BIGINT,
     category_id VARCHAR,
     category_code VARCHAR,
-    category_1 VARCHAR,
-    category_2 VARCHAR,
-    category_3 VARCHAR,
+    category_1 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 1), '')) VIRTUAL,
+    category_2 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 2), '')) VIRTUAL,
+    category_3 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 3), '')) VIRTUAL,
     brand VARCHAR,
     price DECIMAL(10, 2),
     user_id BIGINT,
-    user_session VARCHAR
+    user_session UUID
 );
 
 CREATE TABLE IF NOT EXISTS clean.rejected_events (
@@ -2154,17 +2175,15 @@ CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(
-        e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-        e.brand, e.price, e.user_id, e.user_session
-    ) AS row_hash
+    hash(e.event_time, e.product_id, e.user_id) AS row_hash
 FROM raw.all_events AS e
 WHERE
     getvariable('clean_bounds') IS NULL
     OR e.event_time BETWEEN getvariable('clean_bounds').first AND getvariable('clean_bounds').last;
 
 -- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
--- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full.
+-- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full;
+-- of three columns, because these tell nearly all rows apart and the others need not be read.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH repeated_hashes AS (
     SELECT e.row_hash
@@ -2197,47 +2216,62 @@ SELECT
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
 
--- Every new row with its typed values and the reason why it is not an event, if there is one.
-CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+-- Casts take more than is an event: the numbers that a cast gives are checked against the text in the next view.
+CREATE OR REPLACE TEMP VIEW clean_cast_rows AS
 SELECT
     e.*,
     try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
+    TRY_CAST(e.product_id AS BIGINT) AS cast_product,
+    TRY_CAST(e.price AS DECIMAL(10, 2)) AS cast_price,
+    TRY_CAST(e.user_id AS BIGINT) AS cast_user,
+    TRY_CAST(e.user_session AS UUID) AS cast_session
+FROM temp.clean_new_rows AS e;
+
+-- Every new row with its typed values and the reason why it is not an event, if there is one. A number that is written
+-- as DuckDB writes it is one; the others, few as a rule, need the slower look at each character.
+CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+SELECT
+    e.* EXCLUDE (cast_product, cast_price, cast_user, cast_session),
     t.normalized AS typed_type,
     t.rule AS type_rule,
-    if(regexp_full_match(e.product_id, '[0-9]+'), TRY_CAST(e.product_id AS BIGINT), NULL) AS typed_product,
-    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
-    if(
-        regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?'),
-        TRY_CAST(e.price AS DECIMAL(10, 2)),
-        NULL
-    ) AS typed_price,
-    if(regexp_full_match(e.user_id, '[0-9]+'), TRY_CAST(e.user_id AS BIGINT), NULL) AS typed_user,
     CASE
-        WHEN typed_time IS NULL THEN 'bad time'
+        WHEN e.cast_product >= 0 AND e.cast_product::VARCHAR = e.product_id THEN e.cast_product
+        WHEN regexp_full_match(e.product_id, '[0-9]+') THEN e.cast_product
+    END AS typed_product,
+    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
+    CASE
+        WHEN e.cast_price::VARCHAR = e.price THEN e.cast_price
+        WHEN regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?') THEN e.cast_price
+    END AS typed_price,
+    CASE
+        WHEN e.cast_user >= 0 AND e.cast_user::VARCHAR = e.user_id THEN e.cast_user
+        WHEN regexp_full_match(e.user_id, '[0-9]+') THEN e.cast_user
+    END AS typed_user,
+    CASE
+        WHEN e.cast_session::VARCHAR = e.user_session THEN e.cast_session
+        WHEN e.cast_session::VARCHAR = lower(e.user_session) THEN e.cast_session
+    END AS typed_session,
+    CASE
+        WHEN e.typed_time IS NULL THEN 'bad time'
         WHEN typed_type IS NULL THEN 'unknown event_type'
-        WHEN coalesce(e.product_id, '') = '' THEN 'no product'
+        WHEN typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
         WHEN typed_product IS NULL THEN 'bad product'
         WHEN typed_price IS NULL THEN 'bad price'
         WHEN typed_price < 0 THEN 'negative price'
-        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
         WHEN typed_user IS NULL THEN 'bad user'
-        WHEN coalesce(e.user_session, '') = '' THEN 'no session'
-        -- The cast also takes other spellings of a UUID.
-        WHEN TRY_CAST(e.user_session AS UUID)::VARCHAR IS DISTINCT FROM lower(e.user_session) THEN 'bad session'
+        WHEN typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
+        WHEN typed_session IS NULL THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason,
     d.file_name AS duplicate_file
-FROM temp.clean_new_rows AS e
+FROM temp.clean_cast_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
--- Rows that are not taken as they are, in one pass: few, as a rule.
-CREATE OR REPLACE TEMP TABLE clean_exceptions AS
-SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user)
-FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+SET VARIABLE clean_events_before = (SELECT count(*) FROM clean.events);
 
--- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
+-- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
 SELECT
     r.typed_time AS event_time,
@@ -2245,19 +2279,52 @@ SELECT
     r.typed_product AS product_id,
     r.typed_category AS category_id,
     nullif(r.category_code, '') AS category_code,
-    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
-    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
-    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
     nullif(r.brand, '') AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
-    r.user_session
+    r.typed_session AS user_session
 FROM temp.clean_typed_rows AS r
-ANTI JOIN (
-    SELECT x.raw_row
-    FROM temp.clean_exceptions AS x
-    WHERE x.reason IS NOT NULL
-) AS x ON x.raw_row = r.raw_row;
+JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
+
+-- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
+-- others need no second look.
+SET VARIABLE clean_has_defects = (
+    SELECT
+        counts.new_rows - counts.duplicates <> counts.events - getvariable('clean_events_before')
+        OR counts.mangled > 0
+        OR counts.misspelt > 0
+    FROM (
+        SELECT
+            count(*) AS new_rows,
+            count(*) FILTER (r.category_id <> '' AND NOT regexp_full_match(r.category_id, '[0-9]+')) AS mangled,
+            (SELECT count(*) FROM temp.clean_duplicates) AS duplicates,
+            (SELECT count(*) FROM temp.clean_event_types AS t WHERE t.raw_value <> t.normalized) AS misspelt,
+            (SELECT count(*) FROM clean.events) AS events
+        FROM temp.clean_new_rows AS r
+    ) AS counts
+);
+
+CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS
+SELECT d.raw_row
+FROM temp.clean_duplicates AS d
+UNION
+SELECT r.raw_row
+FROM temp.clean_typed_rows AS r
+WHERE
+    getvariable('clean_has_defects')
+    AND (r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL));
+
+-- The view above takes its rows from this one.
+CREATE OR REPLACE TEMP VIEW clean_new_rows AS
+SELECT
+    e.rowid AS raw_row,
+    e.*
+FROM raw.all_events AS e
+WHERE e.rowid IN (SELECT x.raw_row FROM temp.clean_exceptional_rows AS x);
+
+CREATE OR REPLACE TEMP TABLE clean_exceptions AS
+SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user, typed_session)
+FROM temp.clean_typed_rows AS r;
 
 INSERT INTO clean.rejected_events
 SELECT
@@ -2341,6 +2408,8 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
+DROP VIEW temp.clean_cast_rows;
+
 DROP VIEW temp.clean_similar_rows;
 
 DROP VIEW temp.clean_new_rows;
@@ -2350,6 +2419,8 @@ DROP TABLE temp.clean_new_files;
 DROP TABLE temp.clean_event_types;
 
 DROP TABLE temp.clean_duplicates;
+
+DROP TABLE temp.clean_exceptional_rows;
 
 DROP TABLE temp.clean_exceptions;
 
@@ -2405,60 +2476,15 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
-CREATE OR REPLACE TEMP TABLE kpi_user_activity AS
-SELECT *
-FROM user_activity('clean.events');
-
-CREATE OR REPLACE TABLE kpi.user_features AS
-WITH views AS (
-    SELECT
-        e.user_id,
-        count(*) AS total_views
-    FROM clean.events AS e
-    WHERE e.event_type = 'view'
-    GROUP BY e.user_id
-),
-
-purchases AS (
-    SELECT
-        e.user_id,
-        count(*) AS total_purchases,
-        sum(e.price)::DECIMAL(18, 2) AS total_spent,
-        count(DISTINCT e.user_session) AS session_count
-    FROM clean.events AS e
-    WHERE e.event_type = 'purchase'
-    GROUP BY e.user_id
-),
-
-last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM temp.kpi_user_activity AS u
-)
-
-SELECT
-    u.user_id,
-    u.events AS total_events,
-    coalesce(v.total_views, 0) AS total_views,
-    coalesce(p.total_purchases, 0) AS total_purchases,
-    u.avg_time_between_events,
-    coalesce(p.total_spent, 0)::DECIMAL(18, 2) AS total_spent,
-    coalesce(p.total_spent / p.session_count, 0)::DOUBLE AS avg_basket,
-    u.last_event_time,
-    coalesce(p.total_purchases / v.total_views, 0)::DOUBLE AS conversion_rate,
-    coalesce(p.total_purchases / u.events, 0)::DOUBLE AS purchase_ratio,
-    date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
-FROM temp.kpi_user_activity AS u
-CROSS JOIN last_day AS d
-LEFT JOIN views AS v ON v.user_id = u.user_id
-LEFT JOIN purchases AS p ON p.user_id = u.user_id;
-
--- Days and months are sums over the visits of their days: far fewer than events, and still with users and sessions to
--- count.
+-- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events, and still with users
+-- and sessions to count. Only categories and brands need the events again.
 CREATE OR REPLACE TEMP TABLE kpi_visits AS
 SELECT
     e.event_time::DATE AS day,
     e.user_id,
     e.user_session,
+    min(e.event_time) AS first_event_time,
+    max(e.event_time) AS last_event_time,
     count(*) AS events,
     count(*) FILTER (e.event_type = 'view') AS views,
     count(*) FILTER (e.event_type = 'cart') AS carts,
@@ -2470,12 +2496,56 @@ GROUP BY
     e.user_id,
     e.user_session;
 
+CREATE OR REPLACE TEMP TABLE kpi_users AS
+SELECT
+    v.user_id,
+    min(v.first_event_time) AS first_event_time,
+    max(v.last_event_time) AS last_event_time,
+    sum(v.events)::BIGINT AS events,
+    sum(v.views)::BIGINT AS views,
+    sum(v.purchases)::BIGINT AS purchases,
+    sum(v.revenue)::DECIMAL(18, 2) AS revenue
+FROM temp.kpi_visits AS v
+GROUP BY v.user_id;
+
+CREATE OR REPLACE TABLE kpi.user_features AS
+WITH buyers AS (
+    SELECT
+        v.user_id,
+        count(DISTINCT v.user_session) AS session_count
+    FROM temp.kpi_visits AS v
+    WHERE v.purchases > 0
+    GROUP BY v.user_id
+),
+
+last_day AS (
+    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
+    FROM temp.kpi_users AS u
+)
+
+SELECT
+    u.user_id,
+    u.events AS total_events,
+    u.views AS total_views,
+    u.purchases AS total_purchases,
+    date_diff('microsecond', u.first_event_time, u.last_event_time) / 1e6 / nullif(u.events - 1, 0)
+        AS avg_time_between_events,
+    u.revenue AS total_spent,
+    coalesce(u.revenue / b.session_count, 0)::DOUBLE AS avg_basket,
+    u.last_event_time,
+    coalesce(u.purchases / nullif(u.views, 0), 0)::DOUBLE AS conversion_rate,
+    (u.purchases / u.events)::DOUBLE AS purchase_ratio,
+    date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
+FROM temp.kpi_users AS u
+CROSS JOIN last_day AS d
+LEFT JOIN buyers AS b ON b.user_id = u.user_id;
+
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
     SELECT
         u.first_event_time::DATE AS day,
         count(*) AS new_users
-    FROM temp.kpi_user_activity AS u
+    FROM temp.kpi_users AS u
     GROUP BY u.first_event_time::DATE
 ),
 
@@ -2510,29 +2580,72 @@ FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
 ORDER BY d.day;
 
+-- One row: a month and a user, or a month and a session, with the last step of the funnel that it reached.
+CREATE OR REPLACE TEMP TABLE kpi_user_months AS
+SELECT
+    date_trunc('month', v.day)::DATE AS month,
+    v.user_id,
+    sum(v.events)::BIGINT AS events,
+    sum(v.views)::BIGINT AS views,
+    sum(v.carts)::BIGINT AS carts,
+    sum(v.purchases)::BIGINT AS purchases,
+    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
+FROM temp.kpi_visits AS v
+GROUP BY
+    date_trunc('month', v.day),
+    v.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_session_months AS
+SELECT
+    date_trunc('month', v.day)::DATE AS month,
+    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
+FROM temp.kpi_visits AS v
+GROUP BY
+    date_trunc('month', v.day),
+    v.user_session;
+
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
-WITH visit_months AS (
+WITH new_users AS (
     SELECT
-        date_trunc('month', v.day)::DATE AS month,
-        count(DISTINCT v.user_session) AS sessions,
-        sum(v.views)::BIGINT AS views,
-        sum(v.carts)::BIGINT AS carts,
-        sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
-    FROM temp.kpi_visits AS v
-    GROUP BY date_trunc('month', v.day)
+        date_trunc('month', u.first_event_time)::DATE AS month,
+        count(*) AS new_users
+    FROM temp.kpi_users AS u
+    GROUP BY date_trunc('month', u.first_event_time)
+),
+
+sessions AS (
+    SELECT
+        s.month,
+        count(*) AS sessions,
+        count(*) FILTER (s.last_step = 3) AS purchase_sessions
+    FROM temp.kpi_session_months AS s
+    GROUP BY s.month
+),
+
+user_sums AS (
+    SELECT
+        u.month,
+        sum(u.events)::BIGINT AS events,
+        count(*) AS users,
+        sum(u.views)::BIGINT AS views,
+        sum(u.carts)::BIGINT AS carts,
+        sum(u.purchases)::BIGINT AS purchases,
+        sum(u.revenue)::DECIMAL(18, 2) AS revenue
+    FROM temp.kpi_user_months AS u
+    GROUP BY u.month
 ),
 
 months AS (
     SELECT
-        v.*,
-        a.events,
-        a.active_users AS users,
-        a.new_users
-    FROM visit_months AS v
-    JOIN monthly_activity('clean.events') AS a ON a.month = v.month
+        u.*,
+        coalesce(n.new_users, 0) AS new_users,
+        s.sessions,
+        s.purchase_sessions
+    FROM user_sums AS u
+    JOIN sessions AS s ON s.month = u.month
+    LEFT JOIN new_users AS n ON n.month = u.month
 )
 
 SELECT
@@ -2604,36 +2717,7 @@ ORDER BY
     g.brand;
 
 CREATE OR REPLACE TABLE kpi.funnel AS
-WITH events AS (
-    SELECT
-        date_trunc('month', e.event_time)::DATE AS month,
-        e.user_id,
-        e.user_session,
-        CASE e.event_type WHEN 'view' THEN 1 WHEN 'cart' THEN 2 WHEN 'purchase' THEN 3 ELSE 0 END AS step_number
-    FROM clean.events AS e
-),
-
-user_months AS (
-    SELECT
-        e.month,
-        max(e.step_number) AS last_step
-    FROM events AS e
-    GROUP BY
-        e.month,
-        e.user_id
-),
-
-session_months AS (
-    SELECT
-        e.month,
-        max(e.step_number) AS last_step
-    FROM events AS e
-    GROUP BY
-        e.month,
-        e.user_session
-),
-
-months AS (
+WITH months AS (
     SELECT
         m.month,
         m.last_step,
@@ -2641,14 +2725,16 @@ months AS (
         count(*) FILTER (NOT m.is_user) AS sessions
     FROM (
         SELECT
-            u.*,
+            u.month,
+            u.last_step,
             true AS is_user
-        FROM user_months AS u
+        FROM temp.kpi_user_months AS u
         UNION ALL
         SELECT
-            s.*,
+            s.month,
+            s.last_step,
             false AS is_user
-        FROM session_months AS s
+        FROM temp.kpi_session_months AS s
     ) AS m
     GROUP BY
         m.month,
@@ -2681,18 +2767,7 @@ ORDER BY
     this.step_number;
 
 CREATE OR REPLACE TABLE kpi.cohorts AS
-WITH user_months AS (
-    SELECT
-        e.user_id,
-        date_trunc('month', e.event_time)::DATE AS month,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0) AS revenue
-    FROM clean.events AS e
-    GROUP BY
-        e.user_id,
-        date_trunc('month', e.event_time)
-),
-
-cohort_months AS (
+WITH cohort_months AS (
     SELECT
         u.first_month,
         u.month,
@@ -2700,9 +2775,11 @@ cohort_months AS (
         sum(u.revenue) AS revenue
     FROM (
         SELECT
-            m.*,
-            min(m.month) OVER (PARTITION BY m.user_id) AS first_month
-        FROM user_months AS m
+            m.month,
+            m.revenue,
+            date_trunc('month', f.first_event_time)::DATE AS first_month
+        FROM temp.kpi_user_months AS m
+        JOIN temp.kpi_users AS f ON f.user_id = m.user_id
     ) AS u
     GROUP BY
         u.first_month,
@@ -2743,9 +2820,13 @@ SELECT
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
 
-DROP TABLE temp.kpi_user_activity;
-
 DROP TABLE temp.kpi_visits;
+
+DROP TABLE temp.kpi_users;
+
+DROP TABLE temp.kpi_user_months;
+
+DROP TABLE temp.kpi_session_months;
 
 DROP TABLE temp.kpi_product_groups;
 

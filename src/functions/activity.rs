@@ -18,6 +18,10 @@ pub const SESSIONIZE: Function = Function {
         sql: "WITH events AS (SELECT * FROM (VALUES (1, TIMESTAMP '2024-05-01 23:50:00'), (1, TIMESTAMP '2024-05-02 00:20:00'), (1, TIMESTAMP '2024-05-02 00:50:01')) AS t(user_id, event_time)) SELECT session_number, count(*) AS events, max(event_time) - min(event_time) AS duration FROM amz.sessionize(events) GROUP BY user_id, session_number ORDER BY session_number",
         rows: &["1 | 2 | 00:30:00", "2 | 1 | 00:00:00"],
     }],
+    errors: &[(
+        "WITH events AS (SELECT 1 AS user_id, TIMESTAMP '2024-05-01' AS event_time) FROM amz.sessionize(events, max_gap := '-1 minutes')",
+        "sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not -1 minutes",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -39,6 +43,10 @@ pub const USER_ACTIVITY: Function = Function {
             "2 | 1 | 2024-02-29 00:00:00 | 2024-02-29 00:00:00 | NULL",
         ],
     }],
+    errors: &[(
+        "WITH events AS (SELECT 1 AS user_id, DATE '2024-05-01' AS day) FROM amz.user_activity(events)",
+        "Column \"event_time\" was selected but was not found in the FROM clause",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -77,6 +85,7 @@ pub const MONTHLY_ACTIVITY: Function = Function {
             ],
         },
     ],
+    errors: &[],
     since: "0.1.0",
     register: None,
 };

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::model::field;
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Chunk, Column, Data, Error, Output, Result, Scalar, Signature, SqlType, Value};
-use crate::text::{self, Memo, Vocabulary};
+use crate::text::{self, Memo, Vocabulary, VocabularyError};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Similarity below which a text is no repair of another.
@@ -51,6 +51,16 @@ pub const NORMALIZE_CATEGORY: Function = Function {
             rows: &["mobile"],
         },
     ],
+    errors: &[
+        (
+            "SELECT normalize_category('Actionn', ['action'], 7)",
+            "normalize_category: min_similarity must be between 0 and 1, not 7",
+        ),
+        (
+            "SELECT normalize_category(42)",
+            "No function matches the given name and argument types 'normalize_category(INTEGER_LITERAL)'",
+        ),
+    ],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Normalize)),
 };
@@ -77,6 +87,10 @@ pub const CATEGORY_MATCH: Function = Function {
         sql: "SELECT m.normalized, m.rule FROM (SELECT category_match('PuzZle', ['action', 'puzzle']) AS m)",
         rows: &["puzzle | case"],
     }],
+    errors: &[(
+        "SELECT category_match('Actionn', 'action')",
+        "category_match: the vocabulary must be a VARCHAR[] or a MAP of entries with synonyms, not 'action'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Explain)),
 };
@@ -95,10 +109,11 @@ pub const CATEGORY_SIMILARITY: Function = Function {
     details: "Compares the canonical forms: 1 minus the optimal string alignment distance (insertions, deletions, \
               substitutions and transpositions of neighbours) over the length of the longer one. Texts that share a \
               word may have their words in another order for half an edit. Paths with `>`, ` / `, ` | ` or `::` between \
-              their levels are compared level by level; each level weighs half of the one below it, and the mean \
-              to the power 0.4 is the similarity. NULL where one is NULL. Source: \
+              their levels are compared level by level; each level weighs half of the one below it and is as alike as \
+              its letters and its words in the mean; the similarity is the cube root of the mean of the levels. NULL where one is NULL. Source: \
               Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
+    errors: &[],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Similarity)),
 };
@@ -120,6 +135,7 @@ pub const CATEGORY_FINGERPRINT: Function = Function {
         sql: "SELECT category_fingerprint('Pro  Café') = category_fingerprint('cafe-pro')",
         rows: &["true"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Fingerprint)),
 };
@@ -137,6 +153,10 @@ pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
         sql: "WITH games AS (SELECT unnest(['action', 'Actionn', 'Actionn', 'xyz']) AS game_type) SELECT raw_value, row_count, normalized, rule FROM amz.normalize_category(games, 'game_type', ['action', 'puzzle'])",
         rows: &["Actionn | 2 | action | typo", "action | 1 | action | exact", "xyz | 1 | NULL | none"],
     }],
+    errors: &[(
+        "WITH games AS (SELECT 'puzle' AS game_type) FROM amz.normalize_category(games, 'game_type', []::VARCHAR[])",
+        "normalize_category: the vocabulary has no entries",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -171,6 +191,10 @@ pub const CATEGORY_VARIANTS: Function = Function {
             "puzzle | puzzel | 1 | similar",
         ],
     }],
+    errors: &[(
+        "WITH games AS (SELECT 'puzle' AS game_type) FROM amz.category_variants(games, 'game_type', min_ratio := 0)",
+        "category_variants: min_ratio must be at least 1, not 0",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -299,10 +323,39 @@ fn min_similarity(value: &Value) -> Result<f64> {
         .ok_or_else(|| Error::new(format!("min_similarity must be between 0 and 1, not {value}")))
 }
 
+/// A vocabulary that is prepared by the first thread that needs it, while others that need it wait.
+type Prepared = OnceLock<std::result::Result<Arc<Vocabulary>, VocabularyError>>;
+
+/// The vocabularies that threads hold, by identity: each thread of a query asks for the same one. Nothing is kept here
+/// that no thread holds.
+static HELD: Mutex<Vec<(u128, Weak<Prepared>)>> = Mutex::new(Vec::new());
+
+/// What a thread has used last, with what it has matched: calls come chunk by chunk, without a place of their own to
+/// keep it.
+struct Last {
+    key: u128,
+    min_similarity: f64,
+    prepared: Arc<Prepared>,
+    memo: Memo,
+}
+
 thread_local! {
-    /// The last vocabulary of the thread with what it has matched: calls come chunk by chunk, without a place of
-    /// their own to keep it.
-    static LAST: RefCell<Option<(u128, Arc<Vocabulary>, Memo)>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+/// The place of a vocabulary, shared by the threads that use it now.
+fn shared(key: u128) -> Arc<Prepared> {
+    // A panic elsewhere leaves the list whole: it is changed in single steps.
+    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(prepared) =
+        held.iter().find(|(other, _)| *other == key).and_then(|(_, known)| known.upgrade())
+    {
+        return prepared;
+    }
+    held.retain(|(_, known)| known.strong_count() > 0);
+    let prepared = Arc::new(Prepared::new());
+    held.push((key, Arc::downgrade(&prepared)));
+    prepared
 }
 
 /// Runs `body` with the memo of the vocabulary in a row, the one of the thread's last call where it is the same.
@@ -321,18 +374,23 @@ fn with_memo<T>(
         value = vocabularies.value(row);
         entries(&value)?
     };
-    let key = key(&entries, min_similarity);
-    LAST.with_borrow_mut(|last| {
-        let prepared = match last.take() {
-            Some(prepared) if prepared.0 == key => prepared,
-            _ => {
-                let vocabulary = Vocabulary::new(entries).map_err(|error| Error::new(error.to_string()))?;
-                let vocabulary = Arc::new(vocabulary);
-                (key, vocabulary.clone(), Memo::new(vocabulary, min_similarity))
+    let key = key(&entries);
+    LAST.with_borrow_mut(|slot| {
+        let last = match slot.take() {
+            Some(last) if last.key == key && last.min_similarity == min_similarity => last,
+            other => {
+                let prepared = match other {
+                    Some(last) if last.key == key => last.prepared,
+                    _ => shared(key),
+                };
+                let vocabulary = prepared.get_or_init(|| Vocabulary::new(entries).map(Arc::new));
+                let vocabulary = vocabulary.as_ref().map_err(|error| Error::new(error.to_string()))?.clone();
+                Last { key, min_similarity, prepared, memo: Memo::new(vocabulary, min_similarity) }
             }
         };
-        let (_, vocabulary, memo) = last.insert(prepared);
-        Ok(body(vocabulary, memo))
+        let last = slot.insert(last);
+        let vocabulary = last.memo.vocabulary().clone();
+        Ok(body(&vocabulary, &mut last.memo))
     })
 }
 
@@ -371,8 +429,8 @@ fn word<'v>(value: &'v Value, what: &str) -> Result<&'v str> {
     value.as_str().ok_or_else(|| Error::new(format!("a vocabulary's {what} must be a text, not {value}")))
 }
 
-/// Identity of a vocabulary and threshold; lengths keep `['ab']` and `['a', 'b']` apart.
-fn key(entries: &Entries<'_>, min_similarity: f64) -> u128 {
+/// Identity of a vocabulary; lengths keep `['ab']` and `['a', 'b']` apart.
+fn key(entries: &Entries<'_>) -> u128 {
     let mut hash = Xxh3::new();
     let mut add = |text: &str| {
         hash.update(&text.len().to_le_bytes());
@@ -383,6 +441,26 @@ fn key(entries: &Entries<'_>, min_similarity: f64) -> u128 {
         synonyms.iter().for_each(|synonym| add(synonym));
         add("");
     }
-    hash.update(&min_similarity.to_le_bytes());
     hash.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_a_vocabulary_as_long_as_one_of_them_holds_it() {
+        let key = 7;
+        let first = shared(key);
+        let others = (0..4).map(|_| std::thread::spawn(move || Arc::as_ptr(&shared(key)) as usize));
+        let others: Vec<_> = others.collect();
+        for other in others {
+            assert_eq!(other.join().expect("no panic"), Arc::as_ptr(&first) as usize);
+        }
+        assert!(!Arc::ptr_eq(&first, &shared(8)));
+        drop(first);
+        let _other = shared(9);
+        let held = HELD.lock().expect("no panic");
+        assert!(held.iter().all(|(known, _)| *known != key), "what no thread holds is let go");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::options::Options;
 use super::{did_you_mean, quoted};
@@ -14,7 +15,7 @@ const RESULT_COLUMNS: &[&str] = &["segment", "pc1", "pc2"];
 /// The feature columns of one chunk.
 pub struct Features<'a> {
     /// Names in the order of the columns; `f1`, `f2`, ... for a LIST. Empty where all rows are NULL lists.
-    pub names: Vec<String>,
+    pub names: Arc<[String]>,
     /// One column a feature, NaN where it is missing.
     pub columns: Vec<Cow<'a, [f64]>>,
     /// Weights, where the option names a field.
@@ -37,7 +38,13 @@ impl<'a> Features<'a> {
             )));
         }
         if options.fitted || (fields.is_empty() && !matches!(row.data(), Data::Struct(_))) {
-            return Ok(Features { names: Vec::new(), columns: Vec::new(), weights: None, null_rows, len });
+            return Ok(Features {
+                names: Arc::default(),
+                columns: Vec::new(),
+                weights: None,
+                null_rows,
+                len,
+            });
         }
         let weights = match &options.weight {
             Some(name) => Some(weights(&fields, name, null_rows.as_deref())?),
@@ -66,7 +73,7 @@ impl<'a> Features<'a> {
         let by_name = matches!(row.data(), Data::Struct(_));
         if !by_name && fields.is_empty() {
             let columns = names.iter().map(|_| Cow::Owned(vec![f64::NAN; len])).collect();
-            return Ok(Features { names: names.to_vec(), columns, weights: None, null_rows, len });
+            return Ok(Features { names: names.into(), columns, weights: None, null_rows, len });
         }
         if !by_name && fields.len() != names.len() {
             return Err(Error::new(format!(
@@ -87,7 +94,7 @@ impl<'a> Features<'a> {
                 numbers(field, null_rows.as_deref()).ok_or_else(|| not_numeric(field))
             })
             .collect::<Result<_>>()?;
-        Ok(Features { names: names.to_vec(), columns, weights: None, null_rows, len })
+        Ok(Features { names: names.into(), columns, weights: None, null_rows, len })
     }
 
     /// Slices of some rows, one a feature.
@@ -317,7 +324,7 @@ pub fn read<'a>(
 #[derive(Clone)]
 pub struct Rows {
     /// Names of the features.
-    pub names: Vec<String>,
+    pub names: Arc<[String]>,
     /// The rows.
     pub observations: ml::Observations,
 }
@@ -352,7 +359,7 @@ impl Group {
             ),
         });
         same_features(&rows.names, &features.names)?;
-        let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
+        let columns = features.columns.as_slice();
         let weights = features.weights.as_deref();
         match &features.null_rows {
             // A row that is NULL as a whole is left out, whatever `nulls` says of single values.
@@ -361,11 +368,11 @@ impl Group {
                     if null_rows[row] {
                         self.n_null_rows += 1;
                     } else {
-                        rows.observations.append(&columns, weights, row..row + 1);
+                        rows.observations.append(columns, weights, row..row + 1);
                     }
                 }
             }
-            _ => rows.observations.append(&columns, weights, range),
+            _ => rows.observations.append(columns, weights, range),
         }
         Ok(())
     }
@@ -386,8 +393,8 @@ impl Group {
 }
 
 /// Lists may differ in length from row to row, which is a mistake.
-fn same_features(known: &[String], given: &[String]) -> Result<()> {
-    if known == given {
+fn same_features(known: &Arc<[String]>, given: &Arc<[String]>) -> Result<()> {
+    if Arc::ptr_eq(known, given) || known == given {
         return Ok(());
     }
     Err(Error::new(format!("a row has {} numbers, the rows before it have {}", given.len(), known.len())))

@@ -25,6 +25,7 @@ pub const CONTENT_HASH: Function = Function {
         sql: "SELECT content_hash(a) = content_hash(b), content_hash(a) = content_hash('x') FROM (VALUES ('x', 'y'), ('y', 'x')) AS t(a, b)",
         rows: &["true | false"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: Some(|registry, function| registry.aggregate(&function.signature, ContentHash)),
 };
@@ -43,6 +44,10 @@ pub const FILE_FINGERPRINT: Function = Function {
         sql: "SELECT file_name, line_count FROM amz.file_fingerprint('LICENSE')",
         rows: &["LICENSE | 17"],
     }],
+    errors: &[(
+        "FROM amz.file_fingerprint('no_such_file.csv')",
+        "No files found that match the pattern \"no_such_file.csv\"",
+    )],
     since: "0.1.0",
     register: None,
 };

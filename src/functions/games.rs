@@ -53,6 +53,10 @@ pub const SYNTHETIC_USERS: Function = Function {
         sql: "SELECT count(*), count(DISTINCT location), bool_and(TRY_CAST(registration_date AS DATE) < DATE '2025-01-01') FROM synthetic_users(1000, dirt := 0)",
         rows: &["1000 | 5 | true"],
     }],
+    errors: &[(
+        "FROM synthetic_users(10, dirt := -1)",
+        "synthetic_users: dirt must be between 0 and 1, not -1.0",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, UserGenerator)),
 };
@@ -88,6 +92,7 @@ pub const SYNTHETIC_GAMES: Function = Function {
         sql: "SELECT count(*), count(DISTINCT game_name), count(DISTINCT game_type) FROM synthetic_games(300, dirt := 0)",
         rows: &["300 | 300 | 5"],
     }],
+    errors: &[("FROM synthetic_games(-1)", "synthetic_games: rows must be between 0 and 1000000, not -1")],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, GameGenerator)),
 };
@@ -145,6 +150,10 @@ pub const SYNTHETIC_GAME_EVENTS: Function = Function {
             rows: &["unknown game | 32", "unknown user | 22"],
         },
     ],
+    errors: &[(
+        "FROM synthetic_game_events(10000, users := 1)",
+        "synthetic_game_events: users must be between 10 and 1000000000 for 10000 rows, not 1",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, EventGenerator)),
 };

@@ -35,13 +35,18 @@ pub const SYNTHETIC_MARKETPLACE_EVENTS: Function = Function {
     description: "Events of an online shop: users in sessions that view, put in the cart and buy products.",
     details: "Exactly `rows` events, spread over `days` (default 31) from `start` (default 2019-10-01 00:00:00 UTC). \
               `users` and `products` default to what the number of rows suggests, `seed` to 42. `dirt` (default 0) is \
-              the share of events that get a defect: repeated rows, unknown event types, missing users, negative \
-              prices. The same parameters give the same rows on any number of threads; rows come in no particular \
+              the share of events that get a defect: of `floor(rows * dirt)` events, in turn, a copy of the event \
+              before, no user, a negative price, a misspelt event type, no time, a misspelt category or brand (where \
+              it has one that people misspell), an unknown event type. The same parameters give the same rows on any number of threads; rows come in no particular \
               order, `ORDER BY event_time` sorts them. Rows are made as they are read, nothing is held in memory.",
     examples: &[Example {
         sql: "SELECT count(*), min(event_time) >= TIMESTAMP '2024-01-01' FROM synthetic_marketplace_events(5000, seed := 1, start := TIMESTAMP '2024-01-01', days := 7)",
         rows: &["5000 | true"],
     }],
+    errors: &[(
+        "FROM synthetic_marketplace_events(10, dirt := 2)",
+        "synthetic_marketplace_events: dirt must be between 0 and 1, not 2.0",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, MarketplaceEvents)),
 };
@@ -96,7 +101,10 @@ impl Generator for MarketplaceEvents {
             panic!("the generator has nine columns");
         };
         for row in 0..events.len() {
-            time.push_i64(events.event_time[row]);
+            match events.event_time[row] {
+                Some(moment) => time.push_i64(moment),
+                None => time.push_null(),
+            }
             kind.push_str(events.event_type[row]);
             product.push_i64(events.product_id[row]);
             category.push_i64(events.category_id[row]);

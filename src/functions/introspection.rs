@@ -1,6 +1,6 @@
 //! What the extension tells of itself: its functions, its scripts, its state.
 
-use super::{Example, Function, Kind, optional, required};
+use super::{Example, Function, Kind, nearest, optional, required};
 use crate::catalog;
 use crate::ffi::{Error, Generator, Output, Registry, Result, Session, Signature, SqlType, Value};
 use crate::scripts;
@@ -28,6 +28,7 @@ pub const AMAZING_FUNCTIONS: Function = Function {
         sql: "SELECT kind, returns FROM amazing_functions() WHERE name = 'kmeans_predict'",
         rows: &["scalar | INTEGER"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: Some(|registry, function| {
         let prefix = registry.session().relation_prefix();
@@ -61,6 +62,10 @@ pub const AMAZING_SCRIPTS: Function = Function {
         sql: "SELECT DISTINCT name FROM amazing_scripts('marketplace') ORDER BY name",
         rows: &["00_raw", "10_clean", "20_kpi", "30_user_segments", "install"],
     }],
+    errors: &[(
+        "FROM amazing_scripts('game')",
+        "amazing_scripts: no pipeline 'game', did you mean 'games'; there are 'marketplace', 'games'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, Rows(statements))),
 };
@@ -88,6 +93,7 @@ pub const AMAZING_SESSION: Function = Function {
         sql: "SELECT duckdb_version = version() AS is_this FROM amazing_session()",
         rows: &["true"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: Some(register_session),
 };
@@ -107,6 +113,7 @@ pub const AMAZING_INFO: Function = Function {
         sql: "SELECT macros IN ('amz.main', 'system.main') AS relations_are_there, advice FROM amazing_info()",
         rows: &["true | NULL"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: Some(register_session),
 };
@@ -124,6 +131,7 @@ pub const AMAZING_INFO_RELATION: Function = Function {
         sql: "SELECT version IS NOT NULL AS is_loaded, stale_macros FROM amz.amazing_info()",
         rows: &["true | NULL"],
     }],
+    errors: &[],
     since: "0.1.0",
     register: None,
 };
@@ -172,7 +180,9 @@ fn statements(arguments: &[Value]) -> Result<Vec<Vec<Value>>> {
     let pipeline = arguments[0].as_str();
     if let Some(name) = pipeline.filter(|name| !scripts::PIPELINES.iter().any(|p| p.name == *name)) {
         let names: Vec<&str> = scripts::PIPELINES.iter().map(|p| p.name).collect();
-        return Err(Error::new(format!("no pipeline '{name}', there are '{}'", names.join("', '"))));
+        let hint = nearest(name, names.iter().copied())
+            .map_or_else(|| ", ".to_string(), |meant| format!(", did you mean '{meant}'; "));
+        return Err(Error::new(format!("no pipeline '{name}'{hint}there are '{}'", names.join("', '"))));
     }
     let prefix = arguments[1].as_str().unwrap_or_default();
     if prefix.starts_with(|c: char| c.is_ascii_digit())

@@ -53,8 +53,9 @@ pub const KMEANS_FIT: Function = Function {
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
               `n_init`, improved by swaps of single centroids. Restarts and swaps work on at most 20,000 distinct \
               rows and take about a second at most: no further one begins after 2^32 products of rows, segments and \
-              features in restarts, or 2^28 in swaps. DuckDB can interrupt the reading of rows, but not the \
-              fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
+              features in restarts, or 2^28 in swaps. A run ends after 2^40 such products (about two minutes of one \
+              processor: 1 GiB of rows may take hundreds of iterations with 50 segments, 20 with 1,000) even before \
+              `max_iter`, and is not `converged` then. DuckDB can interrupt the reading of rows, but not the fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
               left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
               In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
@@ -72,6 +73,20 @@ pub const KMEANS_FIT: Function = Function {
             sql: "SELECT m.sizes, m.inertia FROM (SELECT kmeans_fit([x, 2 * x], 2, {'scale': 'none'}) AS m FROM (VALUES (0), (2), (100)) AS t(x))",
             rows: &["[2, 1] | 10.0"],
         },
+    ],
+    errors: &[
+        (
+            "SELECT kmeans_fit({'x': x}, 0) FROM range(5) AS t(x)",
+            "kmeans_fit: k must be between 1 and 1024, not 0",
+        ),
+        (
+            "SELECT kmeans_fit({'x': x}, 2, {'sed': 7}) FROM range(5) AS t(x)",
+            "kmeans_fit: no option \"sed\", did you mean \"seed\"; the options are \"features\", ",
+        ),
+        (
+            "SELECT kmeans_fit({'x': x - 1}, 2, {'log': ['x']}) FROM range(5) AS t(x)",
+            "kmeans_fit: feature \"x\" has the value -1.0, log takes values of at least 0",
+        ),
     ],
     since: "0.1.0",
     register: Some(|registry, function| {
@@ -99,6 +114,16 @@ pub const KMEANS_PREDICT: Function = Function {
         sql: "SELECT kmeans_predict({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["1"],
     }],
+    errors: &[
+        (
+            "SELECT kmeans_predict({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'y': 7})",
+            "kmeans_predict: the model needs feature \"x\", the row has \"y\"",
+        ),
+        (
+            "SELECT kmeans_predict(42, {'x': 7})",
+            "kmeans_predict: the model must be a STRUCT made by kmeans_fit, not 42",
+        ),
+    ],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Apply::Predict)),
 };
@@ -119,6 +144,10 @@ pub const KMEANS_DISTANCE: Function = Function {
         sql: "SELECT kmeans_distance({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["3.0"],
     }],
+    errors: &[(
+        "SELECT kmeans_distance({'features': ['x'], 'centroids': [[0.0], [10.0]]}, [1, 2])",
+        "kmeans_distance: the model has 1 features, the row has 2 numbers",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Apply::Distance)),
 };
@@ -139,6 +168,10 @@ pub const KMEANS_DISTANCES: Function = Function {
         sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["[7.0, 3.0]"],
     }],
+    errors: &[(
+        "SELECT kmeans_distances({'features': ['x']}, {'x': 1})",
+        "kmeans_distances: the model's centroids is missing, a model of kmeans_fit is needed",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Apply::Distances)),
 };
@@ -161,6 +194,10 @@ pub const KMEANS_CENTROIDS: Function = Function {
         sql: "SELECT c.segment, c.feature, c.value FROM (SELECT unnest(kmeans_centroids({'features': ['x'], 'center': [5], 'spread': [2], 'centroids': [[-1.0], [3.0]]})) AS c)",
         rows: &["0 | x | 3.0", "1 | x | 11.0"],
     }],
+    errors: &[(
+        "SELECT kmeans_centroids({'features': ['x'], 'centroids': [[0.0, 1.0]]})",
+        "kmeans_centroids: the model's features has 1 names for 2 features, a model of kmeans_fit is needed",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Centroids)),
 };
@@ -181,9 +218,12 @@ pub const KMEANS_EVALUATE: Function = Function {
     },
     columns: "",
     description: "Fits k-means with each number of segments from `k_min` to `k_max` and returns how good each fit is.",
-    details: "Row and options are those of `kmeans_fit`, without `init`; the fits are those of `kmeans_fit` with the \
-              same options, and the rows are read, scaled and held once. All figures are taken about the centroids, \
-              in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
+    details: "Row and options are those of `kmeans_fit`, without `init`; the rows are read, scaled and held once. Up \
+              to 20,000 distinct rows the fits are those of `kmeans_fit` with the same options. Above, centroids are \
+              fitted to 20,000 of them, where each number of segments starts from the one before too (with \
+              `3 n_init / k` restarts after the first), and take one step of Lloyd's algorithm over all rows: \
+              `inertia` was 0 to 0.1 % above that of `kmeans_fit` on normal data, up to 0.5 % with heavy tails. All \
+              figures are those of all rows about these centroids, in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
               of `1 - a / b`, `a` and `b` being the distances to the nearest and to the second nearest centroid, 0 for \
               the only row of a segment. It takes one pass where the exact one (mean distances to all rows of a \
               segment, Rousseeuw, 1987) takes the square of the number of rows; on the standardised sets iris, wine, \
@@ -195,6 +235,10 @@ pub const KMEANS_EVALUATE: Function = Function {
         sql: "SELECT e.k, e.inertia, round(e.silhouette, 3) AS silhouette FROM (SELECT unnest(kmeans_evaluate({'x': x}, 1, 3, {'scale': 'none'})) AS e FROM (VALUES (1), (3), (11), (13)) AS t(x))",
         rows: &["1 | 104.0 | NULL", "2 | 4.0 | 0.899", "3 | 2.0 | 0.444"],
     }],
+    errors: &[(
+        "SELECT kmeans_evaluate({'x': x}, 2, 100) FROM range(5) AS t(x)",
+        "kmeans_evaluate: k_min to k_max must be at most 64 numbers, not 99",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
@@ -217,6 +261,10 @@ pub const KMEANS_METRICS: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 1.0), (2, 3.0), (3, 11.0), (4, 13.0)) AS t(user_id, spend)) SELECT k, round(silhouette, 3) AS silhouette, recommended FROM amz.kmeans_metrics(users, k_max := 3)",
         rows: &["2 | 0.899 | true", "3 | 0.444 | false"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_metrics(users, k_max := 1)",
+        "kmeans_metrics: k_max must be at least k_min, which is 2, not 1",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -236,6 +284,24 @@ pub const KMEANS_SEGMENTS: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) SELECT user_id, segment FROM amz.kmeans_segments(users, k := 2) ORDER BY user_id",
         rows: &["1 | 0", "2 | 0", "3 | 1"],
     }],
+    errors: &[
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_segments(users, k := 5)",
+            "kmeans_segments: 3 distinct rows cannot form 5 segments",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_segments(users, k := 2, features := ['spent'])",
+            "kmeans_segments: no feature \"spent\" in the row, did you mean \"spend\"",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_segments(users, k := 2, scale := 'z_score')",
+            "kmeans_segments: scale must be one of 'standard', 'minmax', 'robust', 'none', not 'z_score', did you mean 'standard'",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)), segmented AS (SELECT *, 0 AS segment FROM users) FROM amz.kmeans_segments(segmented)",
+            "kmeans_segments: the source has a column \"segment\" already, use SELECT * EXCLUDE (segment)",
+        ),
+    ],
     since: "0.1.0",
     register: None,
 };
@@ -253,6 +319,10 @@ pub const KMEANS_CENTROIDS_RELATION: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 12.0), (3, 90.0)) AS t(user_id, spend)) SELECT segment, size, feature, round(value, 9) AS value FROM amz.kmeans_centroids(users, k := 2)",
         rows: &["0 | 2 | spend | 11.0", "1 | 1 | spend | 90.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.kmeans_centroids(users, k := 0)",
+        "kmeans_centroids: k must be between 1 and 1024, not 0",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -277,13 +347,13 @@ struct Evaluate {
 /// What one group has seen.
 #[derive(Default)]
 struct EvaluateState {
-    call: Option<(RangeInclusive<usize>, Options)>,
+    call: Option<Arc<(RangeInclusive<usize>, Options)>>,
     group: Group,
 }
 
 /// One chunk of arguments.
 struct EvaluateBatch<'a> {
-    call: (RangeInclusive<usize>, Options),
+    call: Arc<(RangeInclusive<usize>, Options)>,
     features: Features<'a>,
 }
 
@@ -309,7 +379,7 @@ impl Aggregate for Evaluate {
             Ok(k_min..=k_max)
         };
         let range = range().map_err(|error| options.speak(error))?;
-        Ok(EvaluateBatch { call: (range, options), features })
+        Ok(EvaluateBatch { call: Arc::new((range, options)), features })
     }
 
     fn update(
@@ -318,7 +388,7 @@ impl Aggregate for Evaluate {
         batch: &EvaluateBatch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let (_, options) = &batch.call;
+        let (_, options) = &*batch.call;
         if *state.call.get_or_insert_with(|| batch.call.clone()) != batch.call {
             return Err(options.speak(Error::new(DIFFERENT_CALLS)));
         }
@@ -336,16 +406,17 @@ impl Aggregate for Evaluate {
     }
 
     fn finalize(&self, state: EvaluateState, out: &mut Output) -> Result<()> {
-        let (Some((range, options)), Some(rows)) = (state.call, state.group.rows) else {
+        let (Some(call), Some(rows)) = (state.call, state.group.rows) else {
             out.push_null();
             return Ok(());
         };
-        let kmeans_options = kmeans_options(&options, &rows.names, *range.end(), self.n_threads);
+        let (range, options) = &*call;
+        let kmeans_options = kmeans_options(options, &rows.names, *range.end(), self.n_threads);
         let figures = KMeans::evaluate(rows.observations, range.clone(), &kmeans_options)
             .map_err(|error| options.speak(features::explain(error, &rows.names)))?;
         match figures {
             None => out.push_null(),
-            Some(figures) => out.push(&Value::List(range.zip(figures).map(evaluation).collect())),
+            Some(figures) => out.push(&Value::List(range.clone().zip(figures).map(evaluation).collect())),
         }
         Ok(())
     }
@@ -529,7 +600,7 @@ impl Fit {
 /// A model with the names of its features.
 #[derive(Clone, PartialEq)]
 struct NamedModel {
-    names: Vec<String>,
+    names: Arc<[String]>,
     kmeans: KMeans,
 }
 
@@ -554,7 +625,7 @@ impl RowModel for NamedModel {
             seed: reader.figure("seed").and_then(Value::as_i64).unwrap_or(0),
             centroids,
         };
-        Ok(NamedModel { names, kmeans })
+        Ok(NamedModel { names: names.into(), kmeans })
     }
 
     fn names(&self) -> &[String] {

@@ -71,6 +71,8 @@ pub struct Function {
     pub details: &'static str,
     /// Calls that documentation shows and tests run.
     pub examples: &'static [Example],
+    /// Calls that are mistakes, each with what its error says: documentation, and tests.
+    pub errors: &'static [(&'static str, &'static str)],
     /// Version that brought it.
     pub since: &'static str,
     /// Registers it; relations are created from their macro text instead.

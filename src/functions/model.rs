@@ -304,7 +304,7 @@ pub fn apply<M: RowModel>(
             return Ok(());
         };
         let features = match picked.take() {
-            Some(features) if features.names == model.names() => features,
+            Some(features) if *features.names == *model.names() => features,
             _ => Features::matching(row, model.names())?,
         };
         let scaled = model.transform().apply(&features.slices(rows.clone()));

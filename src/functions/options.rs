@@ -1,6 +1,6 @@
 //! The `options` STRUCT of the fitting functions: one place that knows every name, default and range.
 
-use super::{did_you_mean, quoted};
+use super::{nearest, quoted};
 use crate::ffi::{Column, Data, Error, Result, Value};
 use crate::ml::{Nulls, Scale};
 
@@ -100,6 +100,24 @@ pub const REFERENCE: &[OptionText] = &[
         meaning: "threads of one fit; relations take the current setting, a direct call that of `LOAD`; never changes \
                   the result",
     },
+];
+
+/// What other tools call our options and their values, where the spelling does not tell: `(theirs, ours)`.
+const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
+    ("columns", "features"),
+    ("n_components", "n"),
+    ("normalize", "scale"),
+    ("random_state", "seed"),
+    ("restarts", "n_init"),
+    ("sample_weight", "weight"),
+    ("standardize", "scale"),
+    ("drop", "skip"),
+    ("fail", "error"),
+    ("ignore", "skip"),
+    ("iqr", "robust"),
+    ("raise", "error"),
+    ("z_score", "standard"),
+    ("zscore", "standard"),
 ];
 
 /// Options that only the relation macros set: not for users, so not in messages.
@@ -282,10 +300,18 @@ pub fn check_names(given: &[(String, Column<'_>)], accepted: &[&str]) -> Result<
         None => Ok(()),
         Some((name, _)) => {
             let public: Vec<&str> = accepted.iter().copied().filter(|o| !INTERNAL.contains(o)).collect();
-            let hint = did_you_mean(name, public.iter().copied());
+            let hint = suggestion(name, &public)
+                .map_or_else(String::new, |option| format!(", did you mean \"{option}\""));
             Err(Error::new(format!("no option \"{name}\"{hint}; the options are {}", quoted(public))))
         }
     }
+}
+
+/// What a name that is none of `accepted` most likely means: by another tool's word for it, or by its spelling.
+pub fn suggestion<'a>(name: &str, accepted: &[&'a str]) -> Option<&'a str> {
+    let known = KNOWN_ELSEWHERE.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(name));
+    let ours = known.and_then(|(_, ours)| accepted.iter().copied().find(|option| option == ours));
+    ours.or_else(|| nearest(name, accepted.iter().copied()))
 }
 
 /// The number of clusters in an argument.
@@ -338,7 +364,9 @@ fn names(option: &str, value: &Value) -> Result<Vec<String>> {
 pub fn one_of<T>(name: &str, value: &Value, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<T> {
     value.as_str().and_then(|text| parse(&text.to_ascii_lowercase())).ok_or_else(|| {
         let names: Vec<String> = accepted.iter().map(|name| format!("'{name}'")).collect();
-        Error::new(format!("{name} must be one of {}, not {value}", names.join(", ")))
+        let meant = value.as_str().and_then(|text| suggestion(text, accepted));
+        let hint = meant.map_or_else(String::new, |meant| format!(", did you mean '{meant}'"));
+        Error::new(format!("{name} must be one of {}, not {value}{hint}", names.join(", ")))
     })
 }
 
@@ -355,5 +383,28 @@ mod tests {
         let mut documented: Vec<&str> = REFERENCE.iter().map(|option| option.name).collect();
         documented.sort_unstable();
         assert_eq!(accepted, documented);
+    }
+
+    #[test]
+    fn a_misspelt_option_or_value_suggests_the_one_that_was_meant() {
+        for accepted in [KMEANS, EVALUATE, PCA, SUMMARY, Scale::NAMES, Nulls::NAMES] {
+            for meant in accepted.iter().copied().filter(|name| name.len() > 2) {
+                for misspelt in
+                    [format!("{meant}s"), meant[..meant.len() - 1].to_string(), meant.to_uppercase() + "_"]
+                {
+                    assert_eq!(suggestion(&misspelt, accepted), Some(meant), "{misspelt}");
+                }
+            }
+        }
+        assert_eq!(suggestion("wholly_unlike", KMEANS), None);
+    }
+
+    #[test]
+    fn words_of_other_tools_suggest_ours_where_the_function_has_it() {
+        let ours = [KMEANS, PCA, Scale::NAMES, Nulls::NAMES].concat();
+        for (theirs, meant) in KNOWN_ELSEWHERE {
+            assert_eq!(suggestion(theirs, &ours), Some(*meant));
+        }
+        assert_eq!(suggestion("random_state", SUMMARY), None);
     }
 }

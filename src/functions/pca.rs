@@ -1,6 +1,7 @@
 //! Principal component analysis in SQL: `pca_fit`, what applies its model, and the relations over both.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::features::{self, Features, Group, Rows};
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
@@ -48,6 +49,10 @@ pub const PCA_FIT: Function = Function {
         sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
         rows: &["[9.0] | [1.0, 0.0]"],
     }],
+    errors: &[(
+        "SELECT pca_fit({'x': x}, {'n': 1.5}) FROM range(5) AS t(x)",
+        "pca_fit: n must be a count of components or a share of variance between 0 and 1, not 1.5",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
@@ -75,6 +80,10 @@ pub const PCA_TRANSFORM: Function = Function {
         sql: "SELECT pca_transform({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, {'y': 5, 'x': 3})",
         rows: &["[2.0, 5.0]"],
     }],
+    errors: &[(
+        "SELECT pca_transform({'features': ['x'], 'components': [[1.0]]}, {'x': 7}, 2)",
+        "pca_transform: n must be between 1 and the model's 1 components, not 2",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Transform)),
 };
@@ -99,6 +108,10 @@ pub const PCA_INVERSE: Function = Function {
         sql: "SELECT pca_inverse({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, [2, 5])",
         rows: &["[3.0, 5.0]"],
     }],
+    errors: &[(
+        "SELECT pca_inverse({'features': ['x'], 'components': [[1.0]]}, 'x')",
+        "pca_inverse: scores must be a LIST of numbers, not 'x'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Inverse)),
 };
@@ -121,6 +134,10 @@ pub const PCA_COMPONENTS: Function = Function {
         sql: "SELECT c.component, c.feature, c.loading FROM (SELECT unnest(pca_components({'features': ['x', 'y'], 'components': [[1.0, 0.0]]})) AS c)",
         rows: &["1 | x | 1.0", "1 | y | 0.0"],
     }],
+    errors: &[(
+        "SELECT pca_components({'features': ['x']})",
+        "pca_components: the model's components is missing, a model of pca_fit is needed",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Components)),
 };
@@ -139,6 +156,10 @@ pub const PCA_2D: Function = Function {
         sql: "WITH points AS (SELECT * FROM (VALUES (1, -3, 0), (2, 0, 0), (3, 3, 0)) AS t(id, x, y)) FROM amz.pca_2d(points, scale := 'none') ORDER BY id",
         rows: &["1 | -3 | 0 | -3.0 | 0.0", "2 | 0 | 0 | 0.0 | 0.0", "3 | 3 | 0 | 3.0 | 0.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.pca_2d(users)",
+        "pca_2d: 2 components need as many features, the row has 1: \"spend\"",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -156,6 +177,10 @@ pub const PCA_COMPONENTS_RELATION: Function = Function {
         sql: "WITH points AS (SELECT * FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y)) SELECT component, explained_variance_ratio, feature, loading FROM amz.pca_components(points, n := 1, scale := 'none')",
         rows: &["1 | 1.0 | x | 1.0", "1 | 1.0 | y | 0.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.pca_components(users, n := 1, log := ['spent'])",
+        "pca_components: log names \"spent\", which is no feature, did you mean \"spend\"",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -169,16 +194,17 @@ struct Fit {
 /// What one group has seen.
 #[derive(Default)]
 struct FitState {
-    options: Option<Options>,
+    options: Option<Arc<Options>>,
     group: Group,
 }
 
 impl Aggregate for Fit {
     type State = FitState;
-    type Batch<'a> = (Options, Features<'a>);
+    type Batch<'a> = (Arc<Options>, Features<'a>);
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        features::read(rows, rows.get(1), options::PCA)
+        let (options, features) = features::read(rows, rows.get(1), options::PCA)?;
+        Ok((Arc::new(options), features))
     }
 
     fn update(
@@ -212,10 +238,10 @@ impl Aggregate for Fit {
 }
 
 /// Keeps the options of a group's first rows and compares those of the others.
-fn same_options(known: &mut Option<Options>, given: &Options) -> Result<()> {
+fn same_options(known: &mut Option<Arc<Options>>, given: &Arc<Options>) -> Result<()> {
     match known {
         None => *known = Some(given.clone()),
-        Some(known) if known == given => {}
+        Some(known) if Arc::ptr_eq(known, given) || known == given => {}
         Some(_) => return Err(given.speak(Error::new("options must be the same in all rows of a group"))),
     }
     Ok(())
@@ -249,7 +275,7 @@ impl Fit {
 
 /// A model with the names of its features.
 struct NamedModel {
-    names: Vec<String>,
+    names: Arc<[String]>,
     pca: Pca,
 }
 
@@ -271,7 +297,7 @@ impl RowModel for NamedModel {
             skipped: reader.count("skipped")?,
             components,
         };
-        Ok(NamedModel { names, pca })
+        Ok(NamedModel { names: names.into(), pca })
     }
 
     fn names(&self) -> &[String] {
@@ -305,11 +331,22 @@ struct Transform;
 impl Scalar for Transform {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let mut scores = Vec::new();
+        // A constant is read once for all rows.
+        let constant = match arguments.get(2) {
+            None => Some(Value::Null),
+            Some(n) => n.is_constant().then(|| n.value(0)),
+        };
         model::apply(arguments, out, |model: &NamedModel, scaled, start, out| {
-            let n = model.pca.components.len();
+            let available = model.pca.components.len();
+            let n_of_all = constant.as_ref().map(|n| n_components(n, available)).transpose()?;
+            let n = n_of_all.unwrap_or(available);
             model.pca.transform(scaled, n, &mut scores);
             for (i, usable) in scaled.usable.iter().enumerate() {
-                let row = &scores[i * n..][..n_components(arguments, start + i, n)?];
+                let n_of_row = match n_of_all {
+                    Some(n) => n,
+                    None => n_components(&arguments.column(2).value(start + i), available)?,
+                };
+                let row = &scores[i * n..][..n_of_row];
                 if !usable {
                     out.push_null();
                 } else if row.iter().all(|score| score.is_finite()) {
@@ -324,9 +361,8 @@ impl Scalar for Transform {
     }
 }
 
-/// The argument `n` of a row; all components without it.
-fn n_components(arguments: &Chunk<'_>, row: usize, available: usize) -> Result<usize> {
-    let n = arguments.get(2).map_or(Value::Null, |n| n.value(row));
+/// The number of components that the argument `n` asks for; all that are available without it.
+fn n_components(n: &Value, available: usize) -> Result<usize> {
     if n.is_null() {
         return Ok(available);
     }

@@ -38,6 +38,10 @@ pub const SCATTER_SVG: Function = Function {
         sql: "SELECT scatter_svg(x, y, label) LIKE '<svg%</svg>%' FROM (VALUES (0, 0, 'a'), (1, 2, 'b')) AS t(x, y, label)",
         rows: &["true"],
     }],
+    errors: &[(
+        "SELECT scatter_svg(x, x, x, {'titel': 'Users'}) FROM range(5) AS t(x)",
+        "scatter_svg: no option \"titel\", did you mean \"title\"; the options are \"title\", ",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.aggregate(&function.signature, Draw)),
 };
@@ -69,6 +73,10 @@ pub const LINE_SVG: Function = Function {
         sql: "SELECT line_svg(month, revenue, NULL, {'mark': 'bar', 'title': 'Revenue'}) LIKE '<svg%Nov 2019%</svg>%' FROM (VALUES (DATE '2019-10-01', 992848.05), (DATE '2019-11-01', 732942.50)) AS t(month, revenue)",
         rows: &["true"],
     }],
+    errors: &[(
+        "SELECT line_svg(x, x, NULL, {'mark': 'bars'}) FROM range(5) AS t(x)",
+        "line_svg: mark must be one of 'line', 'bar', not 'bars', did you mean 'bar'",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.aggregate(&function.signature, DrawLine)),
 };

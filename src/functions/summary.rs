@@ -1,6 +1,7 @@
 //! Summaries of features, `feature_summary`; of segments, the profile over it and the migration between two runs.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::features::{self, Features};
 use super::model::{count, field};
@@ -37,6 +38,10 @@ pub const FEATURE_SUMMARY: Function = Function {
         sql: "SELECT s.feature, s.count, s.mean, s.stddev FROM (SELECT unnest(feature_summary(t)) AS s FROM (VALUES (1, 2), (2, 4), (3, NULL)) AS t(user_id, spend))",
         rows: &["spend | 2 | 3.0 | 1.0"],
     }],
+    errors: &[(
+        "SELECT feature_summary({'name': 'Ada'})",
+        "feature_summary: no numeric feature in the row, which has \"name\"",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.aggregate(&function.signature, Fold)),
 };
@@ -58,6 +63,10 @@ pub const SEGMENT_PROFILE: Function = Function {
         sql: "WITH users AS (SELECT * FROM (VALUES (0, 1.0), (0, 3.0), (1, 10.0)) AS t(segment, spend)) SELECT segment, size, name, feature, mean FROM amz.segment_profile(users)",
         rows: &["0 | 2 | low spend | spend | 2.0", "1 | 1 | high spend | spend | 10.0"],
     }],
+    errors: &[(
+        "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) FROM amz.segment_profile(users)",
+        "Column \"segment\" was selected but was not found in the FROM clause",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -84,6 +93,10 @@ pub const SEGMENT_MIGRATION: Function = Function {
             "NULL | new | 1 | 1.0",
         ],
     }],
+    errors: &[(
+        "WITH october AS (SELECT * FROM (VALUES (1, 'loyal'), (1, 'new')) AS t(user_id, segment)) FROM amz.segment_migration(october, october)",
+        "segment_migration: \"user_id\" 1 occurs more than once in \"before\", keep one row of each: SELECT DISTINCT ON (\"user_id\") *",
+    )],
     since: "0.1.0",
     register: None,
 };
@@ -93,7 +106,7 @@ pub const SEGMENT_MIGRATION: Function = Function {
 struct Fold;
 
 /// What one group has seen.
-type FoldState = Option<(Vec<String>, Summary)>;
+type FoldState = Option<(Arc<[String]>, Summary)>;
 
 impl Aggregate for Fold {
     type State = FoldState;
@@ -140,7 +153,7 @@ impl Aggregate for Fold {
         let entries = names.into_iter().zip(summary.features()).map(|(name, figures)| {
             let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
             Value::Struct(vec![
-                field("feature", name),
+                field("feature", name.as_str()),
                 field("count", count(figures.count)),
                 field("mean", figure(figures.mean)),
                 field("stddev", figure(figures.stddev)),

@@ -72,6 +72,21 @@ impl Block {
         self.values.chunks_exact(self.stride).map(move |column| column[row])
     }
 
+    /// Adds `rows` of another block; there is room for them.
+    fn copy_rows(&mut self, other: &Self, rows: &[usize]) {
+        for (feature, column) in self.values.chunks_exact_mut(self.stride).enumerate() {
+            let from = other.column(feature);
+            column[self.rows..].iter_mut().zip(rows).for_each(|(x, &row)| *x = from[row]);
+        }
+        if !other.weights.is_empty() {
+            self.weights.extend(rows.iter().map(|&row| other.weights[row]));
+        }
+        if !other.counts.is_empty() {
+            self.counts.extend(rows.iter().map(|&row| other.counts[row]));
+        }
+        self.rows += rows.len();
+    }
+
     /// Moves the rows to columns with room for `capacity` rows.
     fn grow(&mut self, n_features: usize, capacity: usize) {
         let mut grown = Self::new(n_features, capacity);
@@ -224,12 +239,13 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// No rows yet of `n_features` columns. `memory`: bytes that one fit may hold (rows and their scaled copy;
-    /// at least 4,096 rows are held whatever it says). `seed` draws the sample above it.
+    /// No rows yet of `n_features` columns. `memory`: bytes that one fit may hold with two threads that
+    /// read (at least 4,096 rows are held whatever it says). `seed` draws the sample above it.
     /// `keep_missing`: a row with a missing value is kept, for a fit that fills it or refuses it.
     pub fn new(n_features: usize, weighted: bool, keep_missing: bool, memory: u64, seed: i64) -> Self {
-        // A row is held as it came and scaled, with its label, its distance and its hash.
-        let bytes_per_row = 16 * (n_features + usize::from(weighted)) as u64 + 32;
+        // Two threads may hold 5/4 of the capacity each before they meet, with hashes; a fit holds less then: the
+        // rows, scaled in place, in single precision too, with labels and distances.
+        let bytes_per_row = 20 * (n_features + usize::from(weighted)) as u64 + 24;
         Self {
             n_features,
             weighted,
@@ -249,11 +265,11 @@ impl Observations {
     /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length). A row with a missing
     /// value is counted as skipped, or kept where missing values are. `weights`, finite and not negative, are
     /// there if and only if the observations are weighted; a weight of 0 leaves the row out without counting it.
-    pub fn append(&mut self, columns: &[&[f64]], weights: Option<&[f64]>, rows: Range<usize>) {
+    pub fn append(&mut self, columns: &[impl AsRef<[f64]>], weights: Option<&[f64]>, rows: Range<usize>) {
         assert_eq!(columns.len(), self.n_features, "one column for each feature");
         assert_eq!(weights.is_some(), self.weighted, "weights if and only if weighted");
         let clean = (self.keep_missing
-            || columns.iter().all(|x| x[rows.clone()].iter().all(|x| x.is_finite())))
+            || columns.iter().all(|x| x.as_ref()[rows.clone()].iter().all(|x| x.is_finite())))
             && weights.is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0));
         if clean {
             return self.append_run(columns, weights, rows);
@@ -261,8 +277,9 @@ impl Observations {
         let mut start = rows.start;
         for row in rows.clone() {
             let left_out = weights.is_some_and(|weights| weights[row] <= 0.0);
-            let skipped =
-                !left_out && !self.keep_missing && columns.iter().any(|column| !column[row].is_finite());
+            let skipped = !left_out
+                && !self.keep_missing
+                && columns.iter().any(|column| !column.as_ref()[row].is_finite());
             if left_out || skipped {
                 self.append_run(columns, weights, start..row);
                 self.skipped += u64::from(skipped);
@@ -280,16 +297,26 @@ impl Observations {
             "only observations of the same kind can be merged"
         );
         let rows = self.rows + other.rows;
-        // The block that is being filled stays the last one.
-        let open = self.blocks.pop();
-        let (shared, copied): (Vec<_>, Vec<_>) =
-            other.blocks.iter().partition(|block| block.rows >= SHARED_ROWS || !block.counts.is_empty());
-        self.held += shared.iter().map(|block| block.rows).sum::<usize>();
-        self.blocks.extend(shared.into_iter().cloned());
-        self.blocks.extend(open);
-        for block in copied {
-            let weights = self.weighted.then_some(block.weights.as_slice());
-            self.append_run(&block.columns(), weights, 0..block.rows);
+        if self.held + other.held > self.most_held() {
+            // Rows that are not in the sample of both are given up before the others come in.
+            self.raise_level(Some(other));
+            self.held = 0;
+            for block in std::mem::take(&mut self.blocks) {
+                self.take(block);
+            }
+            other.blocks.iter().for_each(|block| self.take(block.clone()));
+        } else {
+            // The block that is being filled stays the last one.
+            let open = self.blocks.pop();
+            let (shared, copied): (Vec<_>, Vec<_>) =
+                other.blocks.iter().partition(|block| block.rows >= SHARED_ROWS || !block.counts.is_empty());
+            self.held += shared.iter().map(|block| block.rows).sum::<usize>();
+            self.blocks.extend(shared.into_iter().cloned());
+            self.blocks.extend(open);
+            for block in copied {
+                let weights = self.weighted.then_some(block.weights.as_slice());
+                self.append_run(&block.columns(), weights, 0..block.rows);
+            }
         }
         self.rows = rows;
         self.skipped += other.skipped;
@@ -314,6 +341,11 @@ impl Observations {
     /// Columns of a row.
     pub fn n_features(&self) -> usize {
         self.n_features
+    }
+
+    /// Entries of all blocks.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     /// Whether rows with missing values were kept.
@@ -344,7 +376,7 @@ impl Observations {
     }
 
     /// Adds rows without looking for those to leave out.
-    fn append_run(&mut self, columns: &[&[f64]], weights: Option<&[f64]>, mut rows: Range<usize>) {
+    fn append_run(&mut self, columns: &[impl AsRef<[f64]>], weights: Option<&[f64]>, mut rows: Range<usize>) {
         self.rows += rows.len() as u64;
         if let Some(weights) = weights {
             self.max_weight = weights[rows.clone()].iter().copied().fold(self.max_weight, f64::max);
@@ -355,7 +387,7 @@ impl Observations {
             let taken = rows.len().min(block.capacity() - block.rows);
             let run = rows.start..rows.start + taken;
             for (column, values) in block.values.chunks_exact_mut(block.stride).zip(columns) {
-                for (held, &x) in column[block.rows..].iter_mut().zip(&values[run.clone()]) {
+                for (held, &x) in column[block.rows..].iter_mut().zip(&values.as_ref()[run.clone()]) {
                     // Adding 0.0 makes 0.0 of -0.0.
                     *held = if x.is_finite() { x + 0.0 } else { f64::NAN };
                     any_missing |= !x.is_finite();
@@ -368,7 +400,7 @@ impl Observations {
             self.held += taken;
             if any_missing {
                 for (feature, column) in columns.iter().enumerate() {
-                    if column[run.clone()].iter().any(|x| !x.is_finite()) {
+                    if column.as_ref()[run.clone()].iter().any(|x| !x.is_finite()) {
                         self.mark_missing(feature);
                     }
                 }
@@ -401,31 +433,111 @@ impl Observations {
         self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own")
     }
 
+    /// Rows that are held before those are given up that cannot be in the sample.
+    fn most_held(&self) -> usize {
+        self.capacity.saturating_add(self.capacity / 4)
+    }
+
     /// Gives up rows that cannot be in the sample, once there are too many.
     fn prune(&mut self) {
-        if self.held > 2 * self.capacity {
+        if self.held > self.most_held() {
             self.compact();
         }
     }
 
     /// Makes one entry of equal rows and leaves out those whose hash is too high for the capacity.
     fn compact(&mut self) {
-        let mut entries = Vec::new();
-        for (index, block) in self.blocks.iter().enumerate() {
-            let hashes = block.hashes(self.seed, true);
-            Entry::of_block(block, index, &hashes, |hash| is_below(hash, self.level), &mut entries);
+        let hashes = self.raise_level(None);
+        if n_distinct(&hashes) < hashes.len() {
+            self.merge_equal(&hashes);
+        } else if hashes.len() < self.held {
+            drop(hashes);
+            self.held = 0;
+            for block in std::mem::take(&mut self.blocks) {
+                self.take(block);
+            }
         }
-        Entry::merge_equal(&mut entries, &self.blocks);
-        while entries.len() > self.capacity && self.level < u64::BITS {
-            self.level += 1;
-            entries.truncate(entries.partition_point(|entry| is_below(entry.hash, self.level)));
-        }
-        let weights: Vec<f64> =
-            if self.weighted { entries.iter().map(|e| e.weight(&self.blocks)).collect() } else { Vec::new() };
-        self.held = entries.len();
-        let blocks = Entry::gather(&entries, &self.blocks, &weights, self.n_features);
-        self.blocks = blocks.into_iter().map(Arc::new).collect();
     }
+
+    /// Raises the level until the distinct rows of `self` and `other` below it fit the capacity; their hashes, sorted.
+    /// Rows of equal hashes count as one here: that depends on their set, too.
+    fn raise_level(&mut self, other: Option<&Self>) -> Vec<u64> {
+        let n_held = self.held + other.map_or(0, |other| other.held);
+        let mut hashes = Vec::with_capacity(n_held);
+        for block in self.blocks.iter().chain(other.iter().flat_map(|other| &other.blocks)) {
+            hashes.extend(block.hashes(self.seed, true));
+        }
+        hashes.sort_unstable();
+        self.level = self.level.max(other.map_or(0, |other| other.level));
+        loop {
+            hashes.truncate(hashes.partition_point(|&hash| is_below(hash, self.level)));
+            if n_distinct(&hashes) <= self.capacity || self.level == u64::BITS {
+                return hashes;
+            }
+            self.level += 1;
+        }
+    }
+
+    /// Adds the rows of a block that are below the level. The block is shared where all are, else freed as soon as
+    /// nobody else holds it.
+    fn take(&mut self, block: Arc<Block>) {
+        let hashes = block.hashes(self.seed, true);
+        let rows: Vec<usize> = (0..block.rows).filter(|&row| is_below(hashes[row], self.level)).collect();
+        self.held += rows.len();
+        if rows.len() == block.rows && (block.rows >= SHARED_ROWS || !block.counts.is_empty()) {
+            // The block that is being filled stays the last one.
+            let at = self.blocks.len().saturating_sub(1);
+            self.blocks.insert(at, block);
+            return;
+        }
+        let has_counts = !block.counts.is_empty();
+        let mut rows = rows.as_slice();
+        while !rows.is_empty() {
+            let is_open = self.blocks.last_mut().and_then(Arc::get_mut).is_some_and(|open| {
+                open.rows < open.capacity() && (open.rows == 0 || open.counts.is_empty() != has_counts)
+            });
+            if !is_open {
+                self.blocks.push(Arc::new(Block::new(self.n_features, BLOCK_ROWS)));
+            }
+            let open = self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
+            let (now, later) = rows.split_at(rows.len().min(open.capacity() - open.rows));
+            open.copy_rows(&block, now);
+            rows = later;
+        }
+    }
+
+    /// Makes one entry of equal rows of those with the hashes given, which are sorted.
+    fn merge_equal(&mut self, hashes: &[u64]) {
+        /// Rows that are sorted at once.
+        const PART: usize = 1 << 20;
+        let mut merged = Vec::new();
+        let mut held = 0;
+        let mut rest = hashes;
+        while let Some(&lowest) = rest.first() {
+            let highest = rest[rest.len().min(PART) - 1];
+            rest = &rest[rest.partition_point(|&hash| hash <= highest)..];
+            let mut entries = Vec::new();
+            for (index, block) in self.blocks.iter().enumerate() {
+                let hashes = block.hashes(self.seed, true);
+                let is_in_part = |hash| (lowest..=highest).contains(&hash);
+                Entry::of_block(block, index, &hashes, is_in_part, &mut entries);
+            }
+            Entry::merge_equal(&mut entries, &self.blocks);
+            let weights: Vec<f64> = if self.weighted {
+                entries.iter().map(|e| e.weight(&self.blocks)).collect()
+            } else {
+                Vec::new()
+            };
+            held += entries.len();
+            merged.extend(Entry::gather(&entries, &self.blocks, &weights, self.n_features));
+        }
+        self.held = held;
+        self.blocks = merged.into_iter().map(Arc::new).collect();
+    }
+}
+
+fn n_distinct(sorted: &[u64]) -> usize {
+    sorted.chunk_by(|x, y| x == y).count()
 }
 
 /// Whether `hash` lies below 2^(64 - level).
@@ -523,13 +635,47 @@ mod tests {
         let mut merged = Observations::new(2, false, false, 0, 42);
         parts.for_each(|part| merged.merge(&part));
         let merged = merged.settled();
-        assert_eq!(contents(&merged), contents(&expected));
-        let counts = |observations: &Observations| -> Vec<u64> {
-            observations.blocks.iter().flat_map(|block| block.counts.clone()).collect()
+        // As a set: only a fit gives the rows an order.
+        let entries = |observations: &Observations| -> Vec<(Vec<u64>, u64)> {
+            let counts =
+                observations.blocks.iter().flat_map(|block| (0..block.rows).map(|row| block.count(row)));
+            let mut entries: Vec<_> = contents(observations).into_iter().zip(counts).collect();
+            entries.sort_unstable();
+            entries
         };
-        assert_eq!(counts(&merged), counts(&expected));
-        assert_eq!(counts(&merged).iter().max(), Some(&2));
+        assert_eq!(entries(&merged), entries(&expected));
+        assert_eq!(entries(&merged).iter().map(|(_, count)| count).max(), Some(&2));
         assert_eq!(merged.rows(), 30_000);
+    }
+
+    #[test]
+    fn distinct_rows_above_the_capacity_are_given_up_while_they_arrive() {
+        let rows = blobs(9, 60_000, 2, 5);
+        let mut observations = Observations::new(2, false, false, 0, 42);
+        let mut most_held = 0;
+        for part in rows.chunks(500) {
+            append(&mut observations, part, None, 100);
+            most_held = most_held.max(observations.held);
+        }
+        assert!(most_held <= MIN_CAPACITY * 5 / 4, "{most_held} rows");
+        let mut halves = rows.chunks(30_000).map(|half| {
+            let mut observations = Observations::new(2, false, false, 0, 42);
+            append(&mut observations, half, None, 2048);
+            observations
+        });
+        let mut merged = halves.next().expect("a half");
+        halves.for_each(|half| merged.merge(&half));
+        assert!(
+            merged.held <= MIN_CAPACITY && merged.held == contents(&merged).len(),
+            "{} rows",
+            merged.held
+        );
+        let sorted = |observations: Observations| {
+            let mut contents = contents(&observations.settled());
+            contents.sort_unstable();
+            contents
+        };
+        assert_eq!(sorted(merged), sorted(observations));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::Error;
 use super::exact_sum::scale_by_power;
 use super::observations::{Block, Observations};
-use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
-use super::threads::map_parts;
+use super::scaling::{Extent, Nulls, Points, Scale, Scaled, Transform, fit_transform};
+use super::simd::vectorize;
+use super::threads::{map_parts, worth};
 use nalgebra::{DMatrix, SymmetricEigen};
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.
@@ -73,7 +74,7 @@ impl Pca {
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, mut points) =
             fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
-        let (covariance, exponent) = covariance(&mut points, &transform, options.n_threads);
+        let (covariance, exponent) = covariance(&mut points, options.n_threads);
         let total: f64 = (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
         let (variances, components) = if total > 0.0 {
             principal_axes(covariance)
@@ -103,13 +104,19 @@ impl Pca {
         let rows = scaled.usable.len();
         scores.clear();
         scores.resize(rows * n, 0.0);
-        for (feature, column) in scaled.columns.iter().enumerate() {
-            let mean = self.transform.scaled_mean(feature);
-            for (x, scores) in column.iter().zip(scores.chunks_exact_mut(n)) {
-                for (score, component) in scores.iter_mut().zip(&self.components) {
-                    *score += (x - mean) * component[feature];
-                }
-            }
+        let mut own = vec![0.0; rows];
+        for (i, component) in self.components.iter().take(n).enumerate() {
+            own.fill(0.0);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (feature, (column, loading)) in scaled.columns.iter().zip(component).enumerate() {
+                        let mean = self.transform.scaled_mean(feature);
+                        own.iter_mut().zip(column).for_each(|(score, x)| *score += (x - mean) * loading);
+                    }
+                },
+            );
+            scores.iter_mut().skip(i).step_by(n).zip(&own).for_each(|(score, x)| *score = *x);
         }
     }
 
@@ -132,34 +139,37 @@ impl Pca {
 /// features alone, as a high and a low part, whose sums over a block are exact in a double; blocks add up in 128 bits.
 /// The quantum is 2^-81 of the greatest product, so that even one row that makes all of the variance among 2^24
 /// costs the variance no more than an ordinary rounding.
-fn covariance(points: &mut Points, transform: &Transform, n_threads: usize) -> (DMatrix<f64>, i32) {
+fn covariance(points: &mut Points, n_threads: usize) -> (DMatrix<f64>, i32) {
     let n_features = points.n_features;
-    let means: Vec<f64> = (0..n_features).map(|feature| transform.scaled_mean(feature)).collect();
-    let mut max = vec![0.0_f64; n_features];
-    for block in &mut points.blocks {
-        for ((column, mean), max) in block.columns_mut().zip(&means).zip(&mut max) {
-            for x in column {
-                *x -= mean;
-                *max = max.max(x.abs());
-            }
-        }
-    }
+    let reach = |extent: &Extent| (extent.max - extent.mean).max(extent.mean - extent.min);
+    let max: Vec<f64> = points.extents.iter().map(reach).collect();
     // Powers of two that bring each feature below 1: exact, and products neither overflow nor underflow.
     let exponents: Vec<i32> = max.iter().map(|&max| exponent_above(max)).collect();
-    for block in &mut points.blocks {
-        for (column, &exponent) in block.columns_mut().zip(&exponents) {
-            let unit = scale_by_power(1.0, -exponent);
-            column.iter_mut().for_each(|x| *x *= unit);
-        }
-    }
+    let frame: Vec<(f64, f64)> = points
+        .extents
+        .iter()
+        .zip(&exponents)
+        .map(|(extent, &exponent)| (extent.mean, scale_by_power(1.0, -exponent)))
+        .collect();
     let weight_exponent = {
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
         exponent_above(weights.copied().fold(0.0, f64::max))
     };
 
+    let n_threads = worth(points.len() * n_features * n_features, n_threads);
     let sum_pairs = |blocks: &mut [Block]| {
         let mut sums = vec![0_i128; n_features * (n_features + 1) / 2];
-        blocks.iter().for_each(|block| add_products(block, weight_exponent, &mut sums));
+        for block in blocks {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (column, (mean, unit)) in block.columns_mut().zip(&frame) {
+                        column.iter_mut().for_each(|x| *x = (*x - mean) * unit);
+                    }
+                    add_products(block, weight_exponent, &mut sums);
+                },
+            );
+        }
         sums
     };
     let parts = map_parts(&mut points.blocks, n_threads, sum_pairs);
@@ -171,7 +181,10 @@ fn covariance(points: &mut Points, transform: &Transform, n_threads: usize) -> (
     let n = points.n_samples() as f64;
     let mut weight = super::ExactSum::new();
     for block in &points.blocks {
-        (0..block.rows()).for_each(|row| weight.add(block.weight(row)));
+        if block.weights.is_empty() {
+            weight.add(block.rows() as f64);
+        }
+        block.weights.iter().for_each(|&of_row| weight.add(of_row));
     }
     // Rows of 1 have the weight n, and the divisor becomes n - 1 itself.
     let divisor = weight.round() / n * (n - 1.0).max(1.0);
@@ -196,6 +209,7 @@ const QUANTUM_BITS: i32 = 81;
 const HIGH_BITS: i32 = 40;
 
 /// Adds the products of all pairs of a block's columns, which are below 1, in quanta.
+#[inline(always)]
 fn add_products(block: &Block, weight_exponent: i32, sums: &mut [i128]) {
     // Adding and taking away 1.5 * 2^52 quanta leaves a multiple of the quantum.
     let high_cut = 1.5 * f64::powi(2.0, 52 - HIGH_BITS);
@@ -222,6 +236,7 @@ fn add_products(block: &Block, weight_exponent: i32, sums: &mut [i128]) {
 }
 
 /// The sums of the high and of the low parts of `x * y`, both exact.
+#[inline(always)]
 fn cut_products(x: &[f64], y: &[f64], high_cut: f64, low_cut: f64) -> (f64, f64) {
     // Exact sums are free of order, so lanes may sum on their own.
     const LANES: usize = 8;

@@ -3,7 +3,7 @@
 use super::exact_sum::{ExactSum, scale_by_power};
 use super::observations::{Block, Observations};
 use super::simd::vectorize;
-use super::threads::map_parts;
+use super::threads::{map_parts, worth};
 use super::{Error, MAX_MAGNITUDE};
 use std::sync::Arc;
 
@@ -245,6 +245,8 @@ pub(super) fn fit_transform(
         return Err(Error::Missing { feature });
     }
 
+    // Scaling reads each value a few times.
+    let n_threads = worth(8 * observations.held() * n_features, n_threads);
     let mut shared: Vec<Option<Arc<Block>>> = observations.into_blocks().into_iter().map(Some).collect();
     // Blocks that another state still shares are copied.
     let own = |shared: &mut [Option<Arc<Block>>]| -> Vec<Block> {

@@ -3,6 +3,15 @@
 use std::panic::resume_unwind;
 use std::thread;
 
+/// Simple operations, about a millisecond, below which further threads cost more than they save: under `GROUP BY` there
+/// may be hundreds of thousands of small fits.
+const WORTH_THREADS: usize = 1 << 22;
+
+/// The threads that `work` simple operations are worth.
+pub(super) fn worth(work: usize, n_threads: usize) -> usize {
+    if work < WORTH_THREADS { 1 } else { n_threads }
+}
+
 /// Calls `work` on up to `n_threads` contiguous parts of `items`, each on a thread of its own, and returns its
 /// results in the order of the parts. A panic in a part continues in the caller.
 pub(super) fn map_parts<T: Send, R: Send>(

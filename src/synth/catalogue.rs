@@ -1,6 +1,8 @@
 // The marketplace's catalogue: categories with their weight, prices, appeal to buyers, and the brands sold in
 // them.
 
+use std::sync::LazyLock;
+
 use super::random::normal_quantile;
 
 /// What all products of one category have in common.
@@ -15,8 +17,35 @@ pub(super) struct Category {
     pub unbranded: f64,
     /// How much likelier than elsewhere a view leads on to a cart or a purchase.
     pub appeal: f64,
-    /// Brands by falling popularity.
+    /// Known brands by falling popularity.
     pub brands: &'static [&'static str],
+    /// Share of the products with a brand whose brand is a rare one, see [`rare_brand`].
+    pub rare_brands: f64,
+}
+
+/// Number of rare brands, and how far apart they start in one category and the next.
+pub(super) const RARE_BRANDS: usize = 3_000;
+pub(super) const RARE_BRANDS_STEP: usize = 89;
+/// Share of rare brands: phones are made by few.
+const RARE: f64 = 0.4;
+const RARE_PHONES: f64 = 0.02;
+
+/// One of the [`RARE_BRANDS`] that shops have besides the known ones; the names are made of syllables.
+pub(super) fn rare_brand(index: usize) -> &'static str {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let syllables: Vec<String> =
+            "bdfgklmnprstvz".chars().flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}"))).collect();
+        let n = syllables.len();
+        (0..RARE_BRANDS)
+            .map(|i| {
+                // A step without a common divisor with n * n: all pairs are different.
+                let pair = i * 1_117 % (n * n);
+                let ending = ["lan", "tex", "mar", "dor", "vit"][i % 5];
+                format!("{}{}{ending}", syllables[pair / n], syllables[pair % n])
+            })
+            .collect()
+    });
+    &NAMES[index]
 }
 
 /// Share of events in categories without a code.
@@ -25,7 +54,7 @@ const UNCODED_CATEGORIES: usize = 60;
 /// Share of events without a brand among those categories.
 const UNCODED_UNBRANDED: f64 = 0.276;
 /// Mean of ln(price) over the uncoded categories, spread between them, and spread inside each.
-const UNCODED_LN_PRICE: (f64, f64, f64) = (4.67, 0.95, 0.85);
+const UNCODED_LN_PRICE: (f64, f64, f64) = (4.63, 0.95, 0.85);
 
 /// All categories, heaviest first; the weights sum to 1.
 pub(super) fn categories() -> Vec<Category> {
@@ -39,6 +68,7 @@ pub(super) fn categories() -> Vec<Category> {
             unbranded,
             appeal,
             brands,
+            rare_brands: if code == "electronics.smartphone" { RARE_PHONES } else { RARE },
         })
         .collect();
     let uncoded_weight = |i: usize| 1.0 / (i as f64 + 10.0);
@@ -54,6 +84,7 @@ pub(super) fn categories() -> Vec<Category> {
             unbranded: UNCODED_UNBRANDED,
             appeal: 0.7,
             brands: [VARIOUS, HOME, WHEELS, CLOTHES][i % 4],
+            rare_brands: RARE,
         }
     }));
     categories.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -133,18 +164,18 @@ const VARIOUS: &[&str] = &[
 
 type Row = (&'static str, f64, f64, f64, f64, f64, &'static [&'static str]);
 
-/// Code, relative weight, mean and deviation of ln(price), share without a brand, appeal, brands.
+/// Code, relative weight, mean and deviation of ln(price) before its tails are stretched, share without a brand, appeal, brands.
 #[rustfmt::skip]
 const CODED: &[Row] = &[
-    ("electronics.smartphone", 25.0, 5.86, 0.82, 0.004, 1.7, PHONES),
-    ("electronics.clocks", 3.3, 5.15, 1.15, 0.14, 0.9, WATCHES),
-    ("computers.notebook", 3.2, 6.39, 0.66, 0.01, 0.7, COMPUTERS),
-    ("electronics.video.tv", 3.1, 5.95, 0.70, 0.02, 1.2, SCREENS),
-    ("electronics.audio.headphone", 3.0, 4.28, 1.16, 0.03, 1.9, AUDIO),
+    ("electronics.smartphone", 28.5, 5.87, 0.85, 0.004, 1.7, PHONES),
+    ("electronics.clocks", 3.4, 5.15, 1.15, 0.14, 0.9, WATCHES),
+    ("computers.notebook", 3.1, 6.42, 0.74, 0.01, 0.7, COMPUTERS),
+    ("electronics.video.tv", 3.2, 5.95, 0.70, 0.02, 1.2, SCREENS),
+    ("electronics.audio.headphone", 2.8, 4.30, 1.15, 0.03, 1.9, AUDIO),
     ("apparel.shoes", 2.4, 4.40, 0.50, 0.22, 0.4, SHOES),
-    ("appliances.environment.vacuum", 2.0, 4.75, 0.85, 0.09, 1.1, CLIMATE),
-    ("appliances.kitchen.refrigerators", 1.9, 5.80, 0.60, 0.12, 0.9, LARGE_APPLIANCES),
-    ("appliances.kitchen.washer", 1.8, 5.70, 0.50, 0.03, 1.2, LARGE_APPLIANCES),
+    ("appliances.environment.vacuum", 2.2, 4.75, 0.85, 0.09, 1.1, CLIMATE),
+    ("appliances.kitchen.refrigerators", 1.8, 5.80, 0.60, 0.12, 0.9, LARGE_APPLIANCES),
+    ("appliances.kitchen.washer", 1.7, 5.70, 0.50, 0.03, 1.2, LARGE_APPLIANCES),
     ("auto.accessories.player", 1.1, 4.50, 0.65, 0.30, 0.5, CAR),
     ("electronics.tablet", 1.0, 5.50, 0.95, 0.02, 0.9, PHONES),
     ("apparel.shoes.keds", 1.0, 4.30, 0.45, 0.20, 0.4, SHOES),
@@ -178,6 +209,7 @@ const CODED: &[Row] = &[
     ("appliances.kitchen.hob", 0.3, 5.20, 0.60, 0.02, 0.8, LARGE_APPLIANCES),
     ("appliances.kitchen.mixer", 0.3, 3.60, 0.90, 0.03, 1.0, SMALL_APPLIANCES),
     ("computers.peripherals.printer", 0.3, 5.00, 0.50, 0.03, 1.1, PERIPHERALS),
+    ("furniture.living_room.shelving", 0.1, 4.90, 0.60, 0.45, 0.3, FURNITURE),
     ("furniture.kitchen.table", 0.3, 4.90, 0.80, 0.45, 0.3, FURNITURE),
     ("furniture.kitchen.chair", 0.3, 4.00, 0.70, 0.40, 0.4, FURNITURE),
     ("furniture.living_room.chair", 0.3, 5.10, 0.70, 0.40, 0.3, FURNITURE),
@@ -199,7 +231,7 @@ const CODED: &[Row] = &[
     ("computers.ebooks", 0.1, 4.90, 0.40, 0.02, 0.8, COMPUTERS),
     ("electronics.audio.acoustic", 0.25, 4.60, 0.80, 0.04, 1.0, AUDIO),
     ("electronics.audio.microphone", 0.12, 3.90, 1.00, 0.12, 0.6, AUDIO),
-    ("electronics.audio.music_tools.piano", 0.1, 5.80, 0.70, 0.05, 0.3, AUDIO),
+    ("electronics.audio.music_tools.piano", 0.16, 5.80, 0.70, 0.05, 0.3, AUDIO),
     ("electronics.camera.photo", 0.15, 6.40, 0.50, 0.02, 0.5, PERIPHERALS),
     ("electronics.camera.video", 0.15, 5.30, 0.50, 0.05, 0.7, PERIPHERALS),
     ("electronics.video.projector", 0.15, 5.90, 0.80, 0.10, 0.4, SCREENS),
@@ -228,6 +260,8 @@ const CODED: &[Row] = &[
     ("apparel.underwear", 0.12, 3.00, 0.45, 0.20, 0.4, CLOTHES),
     ("apparel.jacket", 0.1, 4.50, 0.60, 0.40, 0.3, CLOTHES),
     ("apparel.scarf", 0.08, 3.00, 0.50, 0.30, 0.3, CLOTHES),
+    ("apparel.belt", 0.05, 3.30, 0.50, 0.30, 0.4, CLOTHES),
+    ("apparel.shorts", 0.06, 3.20, 0.45, 0.30, 0.3, CLOTHES),
     ("apparel.sock", 0.05, 2.20, 0.50, 0.30, 0.5, CLOTHES),
     ("accessories.wallet", 0.15, 3.70, 0.50, 0.10, 0.4, CLOTHES),
     ("accessories.umbrella", 0.06, 3.20, 0.40, 0.15, 0.5, CLOTHES),
@@ -256,8 +290,11 @@ const CODED: &[Row] = &[
     ("stationery.cartrige", 0.12, 2.80, 0.70, 0.10, 1.4, PERIPHERALS),
 ];
 
-/// Spellings as people type them of some codes and brands of the catalogue.
+/// Spellings as people type them of the event types and of some codes and brands of the catalogue.
 pub(super) const MISSPELT: &[(&str, [&str; 3])] = &[
+    ("view", ["vieww", "VIEW ", "veiw"]),
+    ("cart", ["cartt", "CART", " cart"]),
+    ("purchase", ["purchse", "Purchase ", "purchace"]),
     (
         "electronics.smartphone",
         ["Electronics.Smartphone", "electronics.smartphne", "electronics.smart_phone"],
@@ -315,11 +352,22 @@ mod tests {
 
     #[test]
     fn no_misspelling_is_a_right_spelling() {
-        let brands = CODED.iter().flat_map(|row| row.6.iter().copied());
-        let right: HashSet<&str> = CODED.iter().map(|row| row.0).chain(brands).collect();
+        let brands =
+            CODED.iter().flat_map(|row| row.6.iter().copied()).chain((0..RARE_BRANDS).map(rare_brand));
+        let right: HashSet<&str> =
+            CODED.iter().map(|row| row.0).chain(brands).chain(["view", "cart", "purchase"]).collect();
         for (word, variants) in MISSPELT {
             assert!(right.contains(word), "{word}");
             assert!(variants.iter().all(|variant| !right.contains(variant)), "{word}");
         }
+    }
+
+    #[test]
+    fn rare_brands_are_all_different_and_none_is_a_known_one() {
+        let rare: HashSet<&str> = (0..RARE_BRANDS).map(rare_brand).collect();
+        assert_eq!(rare.len(), RARE_BRANDS);
+        assert!(
+            categories().iter().all(|category| category.brands.iter().all(|brand| !rare.contains(brand)))
+        );
     }
 }

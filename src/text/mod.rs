@@ -2,10 +2,14 @@
 //! dirty spelling stands for. Knows no SQL.
 
 mod canonical;
+mod levels;
+mod map;
+mod memo;
 mod name;
 mod similarity;
 mod vocabulary;
 
 pub use canonical::{canonical, fingerprint, folded};
+pub use memo::Memo;
 pub use similarity::similarity;
-pub use vocabulary::{Match, Memo, Rule, Vocabulary, VocabularyError};
+pub use vocabulary::{Match, Rule, Vocabulary, VocabularyError};

@@ -12,8 +12,11 @@ const MAX_LEVELS: usize = 16;
 /// What stands between the levels of a path; blanks are `_` in a canonical text.
 const SEPARATORS: [&str; 7] = [">", "›", "»", "::", "_/_", "_|_", "_\\_"];
 
-/// See [`similarity_of_paths`].
-const PATH_POWER: f64 = 0.4;
+/// Words that are less alike than this are different words.
+const SAME_WORD: f64 = 0.7;
+
+/// Similarities of words are counted in such parts: sums of whole numbers are the same in any order.
+const WORD_PARTS: f64 = 65_536.0;
 
 /// A canonical text with its words and levels.
 ///
@@ -70,15 +73,16 @@ impl Name {
     }
 }
 
-/// Similarity of two paths by their agreement. The power puts paths on the scale of phrases: half of two paths, such
-/// as the last level with other words above it, may agree by far more chance than half of the letters of two words.
+/// Similarity of two paths by their agreement. The root puts paths on the scale of phrases: where a path agrees by
+/// half, such as in the last level with other words above it, chance is far less likely than in half of the letters of
+/// two words.
 pub(super) fn similarity_of_paths(agreement: f64) -> f64 {
-    agreement.powf(PATH_POWER)
+    agreement.cbrt()
 }
 
 /// The agreement of two paths of this similarity.
 pub(super) fn agreement_of_paths(similarity: f64) -> f64 {
-    similarity.max(0.0).powf(1.0 / PATH_POWER)
+    similarity.max(0.0).powi(3)
 }
 
 /// Agreement of two paths of `n` and `n_other` levels from the similarity of their levels; 1 where all agree.
@@ -108,7 +112,7 @@ pub(super) struct Phrase {
     n_left_out: usize,
 }
 
-type Word = Box<[char]>;
+pub(super) type Word = Box<[char]>;
 
 impl Phrase {
     pub(super) fn new(canonical: &str) -> Option<Self> {
@@ -188,8 +192,49 @@ impl Phrase {
     }
 
     /// Similarity as levels of a path; 1 where the folded texts are equal.
+    ///
+    /// The mean of the similarity of the letters and the share of words that both have: letters tell a word that is
+    /// written otherwise, words keep two things apart whose names happen to share letters.
     pub(super) fn similarity(&self, other: &Self) -> f64 {
-        normalised(self.distance(other), self.letters.len().max(other.letters.len()))
+        let letters = normalised(self.distance(other), self.letters.len().max(other.letters.len()));
+        self.similarity_of_levels(letters, other, || {
+            let best = |word: &Word, words: &[Word]| words.iter().map(|other| word_parts(word, other)).max();
+            let of_words = |words: &[Word], others: &[Word]| -> u32 {
+                words.iter().filter_map(|word| best(word, others)).sum()
+            };
+            of_words(&self.words, &other.words) + of_words(&other.words, &self.words)
+        })
+    }
+
+    /// [`Phrase::similarity`], given that of the letters (or a bound of it) and the sum of [`word_parts`] over the
+    /// words of both, each with its most similar one.
+    pub(super) fn similarity_of_levels(
+        &self,
+        letters: f64,
+        other: &Self,
+        parts: impl FnOnce() -> u32,
+    ) -> f64 {
+        if self.words.is_empty() || other.words.is_empty() || self.letters.chars == other.letters.chars {
+            return letters;
+        }
+        mean_of_letters_and_words(letters, parts(), (self.words.len() + other.words.len()) as u32)
+    }
+}
+
+/// Similarity of two levels by that of their letters and the [`word_parts`] of all their words.
+pub(super) fn mean_of_letters_and_words(letters: f64, parts: u32, n_words: u32) -> f64 {
+    0.5 * letters + 0.5 * f64::from(parts) / (WORD_PARTS * f64::from(n_words))
+}
+
+/// How alike two words are, in 65,536ths; 0 where they are different words.
+pub(super) fn word_parts(word: &[char], other: &[char]) -> u32 {
+    let longer = word.len().max(other.len());
+    if normalised(word.len().abs_diff(other.len()) as f64, longer) < SAME_WORD {
+        return 0;
+    }
+    match normalised(distance(word, other) as f64, longer) {
+        alike if alike >= SAME_WORD => (alike * WORD_PARTS) as u32,
+        _ => 0,
     }
 }
 
@@ -219,4 +264,26 @@ fn edits_in_words(words: &[&Word], others: &[&Word]) -> usize {
     };
     let complete = (0..least.len()).filter(|set| set.count_ones() as usize == words.len());
     complete.map(|set| least[set] + unpaired(set)).min().expect("no more words than others")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical::canonical;
+    use super::*;
+
+    #[test]
+    fn a_level_is_as_alike_as_its_letters_and_its_words_in_the_mean() {
+        let is = |a: &str, b: &str, expected: f64| {
+            let phrase = |text: &str| Phrase::new(&canonical(text).expect("text")).expect("letters");
+            let (forward, back) = (phrase(a).similarity(&phrase(b)), phrase(b).similarity(&phrase(a)));
+            assert_eq!(forward, back, "{a}, {b}");
+            assert!((forward - expected).abs() < 1e-4, "{a}, {b}: {forward} for {expected}");
+        };
+        is("toilet tank covers", "toilet seat covers", 0.5 * 12.0 / 16.0 + 0.5 * 2.0 / 3.0);
+        is("dog beds", "dog bed", 0.5 * 6.0 / 7.0 + 0.5 * 3.5 / 4.0);
+        is("necklaces", "bracelets", 0.5 * 2.0 / 9.0);
+        is("vases & bowls", "bowls and vases", 0.5 * (1.0 - 0.5 / 13.0) + 0.5);
+        is("bird cage", "birdcage", 1.0);
+        is("a.cpu", "a.cpx", 0.8);
+    }
 }

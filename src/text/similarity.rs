@@ -242,14 +242,14 @@ mod tests {
 
     #[test]
     fn each_level_of_a_path_weighs_half_of_the_one_below_it() {
-        assert_eq!(similarity("aaaa > b > c", "xxxx > b > c"), 0.75_f64.powf(0.4));
-        assert_eq!(similarity("a > bbbb > c", "a > xxxx > c"), 0.75_f64.powf(0.4));
-        assert_eq!(similarity("a > b > cccc", "a > b > xxxx"), 0.5_f64.powf(0.4));
-        assert_eq!(similarity("a > b > c", "a > c"), 0.75_f64.powf(0.4));
+        assert_eq!(similarity("aaaa > b > c", "xxxx > b > c"), 0.75_f64.cbrt());
+        assert_eq!(similarity("a > bbbb > c", "a > xxxx > c"), 0.75_f64.cbrt());
+        assert_eq!(similarity("a > b > cccc", "a > b > xxxx"), 0.5_f64.cbrt());
+        assert_eq!(similarity("aaaaaa > b > c", "aaaaaa > c"), 0.75_f64.cbrt());
         assert_eq!(similarity("a > b", "a » b"), 1.0 - 0.5 / 3.0);
         for separator in [" > ", ">", " / ", " | ", " \\ ", " :: ", "::"] {
             let joined = |last: &str| ["tools", "hand", last].join(separator);
-            assert_eq!(similarity(&joined("saws"), &joined("saw")), 0.875_f64.powf(0.4), "{separator}");
+            assert_eq!(similarity(&joined("saws"), &joined("saw")), 0.875_f64.cbrt(), "{separator}");
         }
         assert_eq!(similarity("tv/video", "tv/vide"), 7.0 / 8.0, "no level without blanks around");
     }

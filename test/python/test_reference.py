@@ -278,6 +278,22 @@ def test_a_share_of_variance_takes_as_many_components_as_scikit_learn(db, data, 
     assert len(pca(db, "wine", n=share)["components"]) == theirs.n_components_
 
 
+def test_a_thousand_features_have_the_components_of_scikit_learn(connect):
+    random = np.random.default_rng(1)
+    values = random.normal(size=(2000, 40)) @ random.normal(size=(40, 1000)) + random.normal(size=(2000, 1000))
+    frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(1000)])
+    theirs = PCA(n_components=10, svd_solver="covariance_eigh").fit(StandardScaler().fit_transform(values))
+    connection = connect()
+    connection.register("frame", frame)
+    ours = one(connection, "SELECT pca_fit(t, {'n': 10}) FROM frame AS t")
+    close(ours["explained_variance"], theirs.explained_variance_)
+    close(ours["explained_variance_ratio"], theirs.explained_variance_ratio_)
+    # Up to the sign, which scikit-learn fixes by another rule.
+    cosines = (np.array(ours["components"]) * theirs.components_).sum(axis=1)
+    close(np.abs(cosines), np.ones(10))
+    connection.close()
+
+
 # Summaries
 
 

@@ -30,10 +30,10 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path):
-    def run_texts(*texts, options=()):
+    def run_texts(*texts, options=(), suffix=".test"):
         paths = []
         for i, text in enumerate(texts):
-            paths.append(tmp_path / f"case{i}.test")
+            paths.append(tmp_path / f"case{i}{suffix}")
             paths[-1].write_text(text, encoding="utf-8")
         command = [sys.executable, str(RUNNER), *map(str, paths), *map(str, options)]
         return Run(subprocess.run(command, capture_output=True, text=True, encoding="utf-8"))
@@ -438,3 +438,56 @@ def test_a_missing_tool_skips_visibly(capsys):
     suite = run_tests.Suite("some", ["false"], run_tests.count_words, missing="node not found")
     assert run_tests.run(suite) == run_tests.Counts(0, 0, 1)
     assert "skipped: node not found" in capsys.readouterr().out
+
+
+# Pages of documentation
+
+SQL = "```sql\n{}\n```\n\n"
+GOOD_PAGES = {
+    "a_block_that_shows_nothing": SQL.format("CREATE TABLE t AS FROM range(3); -- three\nFROM t;"),
+    "a_table_is_the_rows_of_the_last_statement": SQL.format("SELECT 1;\nSELECT 2 AS a, '|' AS b, '' AS c, true AS d;")
+    + "| a | b | c | d |\n|--:|---|---|---|\n| 2 | \\| |  | true |\n",
+    "a_fence_is_the_error_of_the_last_statement": SQL.format("SELECT 1;\nSELECT error('k is 0');")
+    + "```\nk is 0\n```\n",
+    "what_is_not_run": "<!-- not run: no server -->\n\n"
+    + SQL.format("nonsense")
+    + "| a |\n|---|\n| 1 |\n"
+    + SQL.format("SELECT 1"),
+    "a_table_that_is_no_output": SQL.format("SELECT 1") + "<!-- not the output: words -->\n\n| a |\n|---|\n| 2 |\n",
+    "a_table_below_words": SQL.format("SELECT 1") + "The figures:\n\n| a |\n|---|\n| 2 |\n",
+    "statements_that_the_reader_does_not_see": "<!-- run first (sql):\nCREATE TABLE t (a INTEGER);\n-->\n"
+    + SQL.format("FROM t"),
+    "other_languages": "```python\nnonsense\n```\n\n" + SQL.format("SELECT 1"),
+    "a_page_that_is_not_run": "<!-- page not run: elsewhere -->\n" + SQL.format("nonsense"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_PAGES)
+def test_a_good_page_passes(run, name):
+    result = run(GOOD_PAGES[name], "# Page\n\n" + SQL.format("SELECT 1"), suffix=".md")
+    assert result.code == 0 and result.passed >= 1, result.output
+
+
+BAD_PAGES = {
+    "another_row": (SQL.format("SELECT 1 AS a") + "| a |\n|---|\n| 2 |\n", "wrong result"),
+    "one_row_more": (SQL.format("SELECT 1 AS a") + "| a |\n|---|\n| 1 |\n| 1 |\n", "wrong result"),
+    "another_name_of_a_column": (
+        SQL.format("SELECT 1 AS a") + "| b |\n|---|\n| 1 |\n",
+        "expected the columns b, got a",
+    ),
+    "a_statement_that_fails": (SQL.format("SELECT 1;\nSELECT error('k is 0');"), "case0.md:3: unexpected error"),
+    "no_error": (SQL.format("SELECT 1") + "```\nk is 0\n```\n", "expected an error, got none"),
+    "another_error": (SQL.format("SELECT error('k is 1')") + "```\nk is 0\n```\n", "wrong error message"),
+    "no_reason": ("<!-- not run -->\n\n" + SQL.format("SELECT 1"), "`not run` needs a reason"),
+    "a_fence_that_is_not_at_the_margin": (
+        "- item\n\n  ```sql\n  nonsense\n  ```\n",
+        "case0.md:3: a fence must begin at",
+    ),
+    "a_fence_without_a_language": ("Words.\n\n```\nnonsense\n```\n", "case0.md:3: a fence needs a language"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PAGES)
+def test_a_page_that_shows_something_else_fails(run, name):
+    page, message = BAD_PAGES[name]
+    assert fails(run(page, suffix=".md"), message)

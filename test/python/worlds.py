@@ -11,6 +11,7 @@ import os, sys
 from pathlib import Path
 from datetime import date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 PIPELINE = Path({pipeline!r})
 STEPS = {steps!r}
@@ -19,7 +20,7 @@ os.chdir({folder!r})
 def plain(value):
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
-    return str(value) if isinstance(value, (date, datetime, Decimal)) else value
+    return str(value) if isinstance(value, (date, datetime, Decimal, UUID)) else value
 
 def rows(con, sql):
     return plain(con.execute(sql).fetchall())

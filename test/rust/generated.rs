@@ -1,5 +1,4 @@
-//! What is generated from the catalog is current; with `AMAZING_BLESS=1` it is written instead. What a recipe shows is
-//! tested.
+//! What is generated from the catalog is current; with `AMAZING_BLESS=1` it is written instead.
 
 mod dbt_models;
 
@@ -7,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use amazing::catalog;
-use amazing::scripts::{PIPELINES, statements};
+use amazing::scripts::PIPELINES;
 
 fn check(path: &str, content: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -72,18 +71,4 @@ fn the_models_of_dbt_are_current() {
 fn the_dbt_package_has_the_version_of_the_extension() {
     let project = include_str!("../../sql/dbt/dbt_project.yml");
     assert!(project.contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")));
-}
-
-#[test]
-fn every_statement_of_the_recipe_is_in_its_test() {
-    let recipe = include_str!("../../docs/category-repair.md").replace("\r\n", "\n");
-    let test = include_str!("../sql/category_repair_recipe.test").replace("\r\n", "\n");
-    let mut from = 0;
-    for block in recipe.split("```sql\n").skip(1) {
-        for statement in statements(block.split("```").next().unwrap_or_default()) {
-            let at = test[from..].find(&format!("\n{statement}\n"));
-            from += at.unwrap_or_else(|| panic!("not in the test, or not in this order:\n{statement}"));
-        }
-    }
-    assert!(from > 0);
 }

@@ -13,6 +13,7 @@ const WORK_PER_THREAD: usize = 1 << 20;
 const RUN: usize = 16;
 
 /// What a run ends with.
+#[derive(Clone)]
 pub(super) struct Run {
     /// `n_clusters` centroids, one after the other.
     pub(super) centroids: Vec<f64>,
@@ -77,10 +78,6 @@ impl<'a> Prepared<'a> {
         };
         let blocks = map_parts(&mut blocks, n_threads, prepare).into_iter().flatten().collect();
         Self { n_features: points.n_features, blocks, arithmetic: Arithmetic::of(points), frame }
-    }
-
-    pub(super) fn blocks(&self) -> Vec<&'a Block> {
-        self.blocks.iter().map(|(block, _)| *block).collect()
     }
 
     /// Rows.

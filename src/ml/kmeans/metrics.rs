@@ -2,8 +2,9 @@
 
 use super::super::ExactSum;
 use super::super::observations::Block;
-use super::super::threads::map_parts;
-use super::lloyd::Run;
+use super::super::scaling::Points;
+use super::super::simd::vectorize;
+use super::super::threads::{map_parts, worth};
 use super::nearest::TwoNearest;
 
 /// Figures of a clustering about its centroids, in scaled space.
@@ -23,103 +24,191 @@ pub struct Figures {
     pub calinski_harabasz: f64,
 }
 
-/// Sums over some rows.
-struct Sums {
-    silhouette: ExactSum,
-    /// Of distances to the own centroid and of weights, for each cluster.
-    deviations: Vec<ExactSum>,
-    weights: Vec<ExactSum>,
-}
-
-/// The figures of a run over `blocks`, whose mean is `mean`.
-pub(super) fn figures(mut blocks: Vec<&Block>, run: &Run, mean: &[f64], n_threads: usize) -> Figures {
-    let n_clusters = run.sizes.len();
-    let parts = map_parts(&mut blocks, n_threads, |blocks| sums(blocks, run));
+/// The figures of several clusterings of `points`, whose mean is `mean`, about centroids `(n_clusters,
+/// n_features)`: one pass for all. A cluster without rows counts for nothing but its number.
+pub(super) fn figures(
+    points: &Points,
+    clusterings: &[Vec<f64>],
+    mean: &[f64],
+    n_threads: usize,
+) -> Vec<Figures> {
+    let n_threads = worth(points.len() * clusterings.iter().map(Vec::len).sum::<usize>(), n_threads);
+    let mut blocks: Vec<&Block> = points.blocks.iter().collect();
+    let parts = map_parts(&mut blocks, n_threads, |blocks| {
+        let mut sums: Vec<Sums> =
+            clusterings.iter().map(|centroids| Sums::new(centroids.len() / mean.len())).collect();
+        let mut scratch = Scratch::default();
+        for block in blocks {
+            // All clusterings in turn, while the block is in the cache.
+            sums.iter_mut().zip(clusterings).for_each(|(sums, centroids)| {
+                sums.add(block, centroids, &mut scratch);
+            });
+        }
+        sums.iter_mut().for_each(Sums::empty_buckets);
+        sums
+    });
     let total = parts.into_iter().reduce(|mut total, part| {
-        total.silhouette.merge(&part.silhouette);
-        total.deviations.iter_mut().zip(&part.deviations).for_each(|(total, part)| total.merge(part));
-        total.weights.iter_mut().zip(&part.weights).for_each(|(total, part)| total.merge(part));
+        total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
         total
     });
     let total = total.expect("map_parts has at least one part");
-    let weights: Vec<f64> = total.weights.iter().map(ExactSum::round).collect();
-    let weight: f64 = weights.iter().sum();
-    let centroids: Vec<&[f64]> = run.centroids.chunks_exact(mean.len()).collect();
-    if n_clusters == 1 {
-        let (silhouette, davies_bouldin, calinski_harabasz) = (f64::NAN, f64::NAN, f64::NAN);
-        return Figures { inertia: run.inertia, silhouette, davies_bouldin, calinski_harabasz };
+    total.iter().zip(clusterings).map(|(sums, centroids)| sums.figures(centroids, mean)).collect()
+}
+
+/// Distances that are summed at once.
+const BUCKET: usize = 256;
+
+/// Sums over rows of one clustering.
+struct Sums {
+    inertia: ExactSum,
+    silhouette: ExactSum,
+    clusters: Vec<ClusterSums>,
+}
+
+/// Sums over rows of one cluster.
+#[derive(Clone, Default)]
+struct ClusterSums {
+    /// Of distances to the centroid.
+    deviations: ExactSum,
+    /// Distances that are not yet in it.
+    bucket: Vec<f64>,
+    weight: ExactSum,
+    size: u64,
+    /// Silhouette and weight of the row that came last, to be taken back where it is the only one.
+    last: (f64, f64),
+}
+
+/// Memory that is used again from block to block.
+#[derive(Default)]
+struct Scratch {
+    nearest: TwoNearest,
+    distances: Vec<f64>,
+    silhouettes: Vec<f64>,
+}
+
+impl Sums {
+    fn new(n_clusters: usize) -> Self {
+        Self {
+            inertia: ExactSum::new(),
+            silhouette: ExactSum::new(),
+            clusters: vec![ClusterSums::default(); n_clusters],
+        }
     }
 
-    let spreads: Vec<f64> =
-        total.deviations.iter().zip(&weights).map(|(sum, &weight)| sum.quotient(weight)).collect();
-    let worst = |i: usize| {
-        let others = (0..n_clusters).filter(|&j| j != i);
-        let ratios =
-            others.map(|j| (spreads[i] + spreads[j]) / squared_distance(centroids[i], centroids[j]).sqrt());
-        ratios.fold(0.0, f64::max)
-    };
-    let davies_bouldin = (0..n_clusters).map(worst).sum::<f64>() / n_clusters as f64;
+    fn add(&mut self, block: &Block, centroids: &[f64], scratch: &mut Scratch) {
+        let Scratch { nearest, distances, silhouettes } = scratch;
+        nearest.search(block, centroids);
+        distances.resize(block.rows(), 0.0);
+        silhouettes.resize(block.rows(), 0.0);
+        vectorize(
+            #[inline(always)]
+            || {
+                let squares = nearest.first.iter().zip(&nearest.second);
+                for ((distance, silhouette), (first, second)) in
+                    distances.iter_mut().zip(silhouettes.iter_mut()).zip(squares)
+                {
+                    *distance = first.sqrt();
+                    let ratio = *distance / second.sqrt();
+                    // Two equal centroids at the row itself.
+                    *silhouette = if *second == 0.0 { 0.0 } else { 1.0 - ratio };
+                }
+            },
+        );
+        let rows = nearest.labels.iter().zip(&*distances).zip(&*silhouettes);
+        if block.weights.is_empty() {
+            self.inertia.add_all(&nearest.first);
+            self.silhouette.add_all(silhouettes);
+            for ((&label, &distance), &silhouette) in rows {
+                let cluster = &mut self.clusters[label as usize];
+                cluster.size += 1;
+                cluster.last = (silhouette, 1.0);
+                cluster.bucket.push(distance);
+                if cluster.bucket.len() == BUCKET {
+                    cluster.empty_bucket();
+                }
+            }
+        } else {
+            for (row, ((&label, &distance), &silhouette)) in rows.enumerate() {
+                let weight = block.weights[row];
+                let cluster = &mut self.clusters[label as usize];
+                cluster.size += block.count(row);
+                cluster.last = (silhouette, weight);
+                cluster.deviations.add_product(distance, weight);
+                cluster.weight.add(weight);
+                self.inertia.add_product(nearest.first[row], weight);
+                self.silhouette.add_product(silhouette, weight);
+            }
+        }
+    }
 
-    let between: f64 = centroids
-        .iter()
-        .zip(&weights)
-        .map(|(centroid, weight)| weight * squared_distance(centroid, mean))
-        .sum();
-    let calinski_harabasz = between / (n_clusters - 1) as f64 / (run.inertia / (weight - n_clusters as f64));
-    Figures {
-        inertia: run.inertia,
-        silhouette: total.silhouette.quotient(weight),
-        davies_bouldin,
-        calinski_harabasz: if calinski_harabasz.is_finite() { calinski_harabasz } else { f64::NAN },
+    fn empty_buckets(&mut self) {
+        self.clusters.iter_mut().for_each(ClusterSums::empty_bucket);
+    }
+
+    /// Adds the sums of other rows; buckets are empty.
+    fn merge(&mut self, other: &Self) {
+        self.inertia.merge(&other.inertia);
+        self.silhouette.merge(&other.silhouette);
+        for (cluster, other) in self.clusters.iter_mut().zip(&other.clusters) {
+            cluster.deviations.merge(&other.deviations);
+            cluster.weight.merge(&other.weight);
+            cluster.size += other.size;
+            if other.size > 0 {
+                cluster.last = other.last;
+            }
+        }
+    }
+
+    fn figures(&self, centroids: &[f64], mean: &[f64]) -> Figures {
+        let inertia = self.inertia.round();
+        let n_clusters = self.clusters.len();
+        if n_clusters == 1 {
+            let (silhouette, davies_bouldin, calinski_harabasz) = (f64::NAN, f64::NAN, f64::NAN);
+            return Figures { inertia, silhouette, davies_bouldin, calinski_harabasz };
+        }
+        let mut silhouette = self.silhouette.clone();
+        for ClusterSums { last, .. } in self.clusters.iter().filter(|cluster| cluster.size == 1) {
+            silhouette.add_product(-last.0, last.1);
+        }
+        let clusters: Vec<(&[f64], f64, f64)> = centroids
+            .chunks_exact(mean.len())
+            .zip(&self.clusters)
+            .map(|(centroid, cluster)| (centroid, cluster.weight.round(), &cluster.deviations))
+            .filter(|(_, weight, _)| *weight > 0.0)
+            .map(|(centroid, weight, deviations)| (centroid, weight, deviations.quotient(weight)))
+            .collect();
+        let weight: f64 = clusters.iter().map(|(_, weight, _)| weight).sum();
+
+        let worst = |(i, (centroid, _, spread)): (usize, &(&[f64], f64, f64))| {
+            let others = clusters.iter().enumerate().filter(|(j, _)| *j != i);
+            let ratios = others.map(|(_, (other, _, other_spread))| {
+                (spread + other_spread) / squared_distance(centroid, other).sqrt()
+            });
+            ratios.fold(0.0, f64::max)
+        };
+        let davies_bouldin = clusters.iter().enumerate().map(worst).sum::<f64>() / clusters.len() as f64;
+
+        let between: f64 =
+            clusters.iter().map(|(centroid, weight, _)| weight * squared_distance(centroid, mean)).sum();
+        let calinski_harabasz = between / (n_clusters - 1) as f64 / (inertia / (weight - n_clusters as f64));
+        Figures {
+            inertia,
+            silhouette: silhouette.quotient(weight),
+            davies_bouldin,
+            calinski_harabasz: if calinski_harabasz.is_finite() { calinski_harabasz } else { f64::NAN },
+        }
+    }
+}
+
+impl ClusterSums {
+    /// Sums what is in the bucket: rows of weight 1.
+    fn empty_bucket(&mut self) {
+        self.deviations.add_all(&self.bucket);
+        self.weight.add(self.bucket.len() as f64);
+        self.bucket.clear();
     }
 }
 
 fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum()
-}
-
-fn sums(blocks: &[&Block], run: &Run) -> Sums {
-    /// Distances that are summed at once.
-    const BUCKET: usize = 256;
-    let n_clusters = run.sizes.len();
-    let mut sums = Sums {
-        silhouette: ExactSum::new(),
-        deviations: vec![ExactSum::new(); n_clusters],
-        weights: vec![ExactSum::new(); n_clusters],
-    };
-    let mut buckets = vec![Vec::with_capacity(BUCKET); n_clusters];
-    let mut counts = vec![0_u64; n_clusters];
-    let mut silhouettes = Vec::new();
-    let mut nearest = TwoNearest::default();
-    for block in blocks {
-        nearest.search(block, &run.centroids);
-        silhouettes.clear();
-        silhouettes.extend((0..block.rows()).map(|row| {
-            let (first, second) = (nearest.first[row].sqrt(), nearest.second[row].sqrt());
-            let is_alone = run.sizes[nearest.labels[row] as usize] == 1;
-            if is_alone || second == 0.0 { 0.0 } else { 1.0 - first / second }
-        }));
-        let rows = nearest.labels.iter().zip(&nearest.first).zip(&silhouettes);
-        if block.weights.is_empty() {
-            sums.silhouette.add_all(&silhouettes);
-            for ((&label, square), _) in rows {
-                let label = label as usize;
-                counts[label] += 1;
-                buckets[label].push(square.sqrt());
-                if buckets[label].len() == BUCKET {
-                    sums.deviations[label].add_all(&buckets[label]);
-                    buckets[label].clear();
-                }
-            }
-        } else {
-            for (((&label, square), &silhouette), &weight) in rows.zip(&block.weights) {
-                sums.silhouette.add_product(silhouette, weight);
-                sums.deviations[label as usize].add_product(square.sqrt(), weight);
-                sums.weights[label as usize].add(weight);
-            }
-        }
-    }
-    sums.deviations.iter_mut().zip(&buckets).for_each(|(sum, bucket)| sum.add_all(bucket));
-    sums.weights.iter_mut().zip(counts).for_each(|(sum, count)| sum.add(count as f64));
-    sums
 }

@@ -1,5 +1,6 @@
 //! k-means: fit, nearest centroid, distances.
 
+mod evaluate;
 mod init;
 mod lloyd;
 mod metrics;
@@ -100,6 +101,9 @@ impl KMeans {
     /// Figures of the fits with each number of clusters in `n_clusters`, which take the place of that in `options`;
     /// `None` for a number above that of distinct rows. `None` without a usable row.
     ///
+    /// Above 20,000 distinct rows the centroids are those of the sample after one step of Lloyd's algorithm over all
+    /// rows, about which the figures of all rows are taken; each number of clusters starts from the one before.
+    ///
     /// # Errors
     /// Those of the scaling, as in [`KMeans::fit`].
     pub fn evaluate(
@@ -111,19 +115,20 @@ impl KMeans {
         let Some(fitting) = Fitting::new(observations, options)? else {
             return Ok(None);
         };
-        let prepared = fitting.prepare();
+        let n_distinct = fitting.sample.points.len();
+        let feasible = *n_clusters.start()..=(*n_clusters.end()).min(n_distinct);
+        let mut clusterings = fitting.search_all(feasible);
+        if !fitting.sample.is_whole {
+            evaluate::step(&fitting.points, &mut clusterings, options.n_threads);
+        }
         let means: Vec<f64> = fitting.points.extents.iter().map(|extent| extent.mean).collect();
+        let points = if fitting.sample.is_whole { &fitting.sample.points } else { &fitting.points };
+        let mut figures = metrics::figures(points, &clusterings, &means, options.n_threads).into_iter();
         let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64;
-        let figures = |n_clusters| {
-            (n_clusters <= fitting.sample.points.len()).then(|| {
-                let run = fitting.run(&prepared, n_clusters);
-                let mut figures =
-                    metrics::figures(prepared.whole().blocks(), &run, &means, options.n_threads);
-                figures.inertia *= scale_up;
-                figures
-            })
-        };
-        Ok(Some(n_clusters.map(figures).collect()))
+        let figures = n_clusters.map(|_| {
+            figures.next().map(|figures| Figures { inertia: figures.inertia * scale_up, ..figures })
+        });
+        Ok(Some(figures.collect()))
     }
 
     fn from_run(
@@ -264,25 +269,56 @@ impl<'o> Fitting<'o> {
     }
 
     fn lloyd(&self, rows: &Prepared, centroids: Vec<f64>, n_threads: usize) -> Run {
-        lloyd::run(rows, centroids, self.options.max_iter, self.tolerance, n_threads)
+        let max_iter = most_iterations(self.options.max_iter, (rows.len() * centroids.len()) as u64);
+        lloyd::run(rows, centroids, max_iter, self.tolerance, n_threads)
     }
 
     /// The run over all rows from the best start that the sample gives.
     fn run(&self, prepared: &PreparedPair, n_clusters: usize) -> Run {
+        let best = self.search(&prepared.sample, n_clusters, None);
+        match &prepared.rows {
+            None => best,
+            Some(rows) => self.lloyd(rows, best.centroids, self.options.n_threads),
+        }
+    }
+
+    /// The best run over the sample.
+    fn search(&self, sample: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> Run {
         let search = restarts::Search {
             points: &self.sample.points,
             is_whole: self.sample.is_whole,
             n_clusters,
             seed: self.options.seed,
             n_threads: self.options.n_threads,
-            lloyd: |centroids| self.lloyd(&prepared.sample, centroids, 1),
+            lloyd: |centroids| self.lloyd(sample, centroids, 1),
         };
-        let best = search.best(self.options.n_init);
-        match &prepared.rows {
-            None => best,
-            Some(rows) => self.lloyd(rows, best.centroids, self.options.n_threads),
+        let n_init = self.options.n_init;
+        match fewer {
+            None => search.best(n_init),
+            // The more clusters, the more of them are those of the run before, and the dearer is a restart.
+            Some(fewer) => search.best_grown((3 * n_init).div_ceil(n_clusters).min(n_init), fewer),
         }
     }
+
+    /// The centroids of the best runs over the sample. Where it is not all rows, and figures are those of a sample
+    /// in any case, each run starts from the one before.
+    fn search_all(&self, n_clusters: RangeInclusive<usize>) -> Vec<Vec<f64>> {
+        let sample = Prepared::new(&self.sample.points, 1);
+        let mut clusterings: Vec<Vec<f64>> = Vec::new();
+        for n_clusters in n_clusters {
+            let fewer = clusterings.last().filter(|_| !self.sample.is_whole);
+            let run = self.search(&sample, n_clusters, fewer);
+            clusterings.push(run.centroids);
+        }
+        clusterings
+    }
+}
+
+/// Iterations that a run may take, each of so many products of a row, a centroid and a feature. Nothing can interrupt
+/// it: it ends after 2^40 products, about two minutes of one processor.
+fn most_iterations(max_iter: usize, products: u64) -> usize {
+    const MAX_RUN_PRODUCTS: u64 = 1 << 40;
+    max_iter.min((MAX_RUN_PRODUCTS / products) as usize).max(1)
 }
 
 /// Sizes of a sample's clusters in proportion to all `rows`, by the method of largest remainders.
@@ -321,6 +357,13 @@ mod tests {
 
     fn column(values: &[f64]) -> Vec<Vec<f64>> {
         values.iter().map(|&x| vec![x]).collect()
+    }
+
+    #[test]
+    fn a_run_ends_after_a_bounded_amount_of_work() {
+        assert_eq!(most_iterations(300, 1_000_000 * 8 * 8), 300);
+        assert_eq!(most_iterations(300, 6_000_000 * 8 * 1024), 22);
+        assert_eq!(most_iterations(300, 1 << 50), 1);
     }
 
     #[test]

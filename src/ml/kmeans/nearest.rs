@@ -112,50 +112,69 @@ pub(super) struct TwoNearest {
     pub(super) first: Vec<f64>,
     /// Squared distances to the second nearest; infinite where there is one centroid.
     pub(super) second: Vec<f64>,
-    squares: Vec<f64>,
 }
 
 impl TwoNearest {
     pub(super) fn search(&mut self, block: &Block, centroids: &[f64]) {
-        /// Rows whose distances stay in the nearest cache.
-        const ROWS: usize = 256;
         let columns = block.columns();
-        self.labels.clear();
         self.labels.resize(block.rows(), 0);
-        for distances in [&mut self.first, &mut self.second] {
-            distances.clear();
-            distances.resize(block.rows(), f64::INFINITY);
+        self.first.resize(block.rows(), 0.0);
+        self.second.resize(block.rows(), 0.0);
+        let rows = self.labels.chunks_mut(LANES).zip(self.first.chunks_mut(LANES));
+        let rows = rows.zip(self.second.chunks_mut(LANES));
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, ((labels, first), second)) in rows.enumerate() {
+                    let found = if labels.len() == LANES {
+                        let load = |column: &[f64]| -> [f64; LANES] {
+                            *column[i * LANES..].first_chunk().expect("as many values as labels")
+                        };
+                        two_nearest_lanes(&columns, centroids, load)
+                    } else {
+                        let load = |column: &[f64]| -> [f64; LANES] {
+                            std::array::from_fn(|lane| column.get(i * LANES + lane).copied().unwrap_or(0.0))
+                        };
+                        two_nearest_lanes(&columns, centroids, load)
+                    };
+                    let [found_labels, found_first, found_second] = found;
+                    labels.iter_mut().zip(found_labels).for_each(|(label, found)| *label = found as u32);
+                    first.copy_from_slice(&found_first[..first.len()]);
+                    second.copy_from_slice(&found_second[..second.len()]);
+                }
+            },
+        );
+    }
+}
+
+/// Labels as doubles and the squared distances to the nearest and the second nearest centroid.
+#[inline(always)]
+fn two_nearest_lanes(
+    columns: &[&[f64]],
+    centroids: &[f64],
+    load: impl Fn(&[f64]) -> [f64; LANES],
+) -> [[f64; LANES]; 3] {
+    let mut labels = [0.0; LANES];
+    let mut first = [f64::INFINITY; LANES];
+    let mut second = [f64::INFINITY; LANES];
+    for (cluster, centroid) in centroids.chunks_exact(columns.len()).enumerate() {
+        let mut squares = [0.0; LANES];
+        for (column, &c) in columns.iter().zip(centroid) {
+            let x = load(column);
+            for lane in 0..LANES {
+                squares[lane] += (x[lane] - c) * (x[lane] - c);
+            }
         }
-        self.squares.resize(ROWS, 0.0);
-        let parts =
-            self.labels.chunks_mut(ROWS).zip(self.first.chunks_mut(ROWS)).zip(self.second.chunks_mut(ROWS));
-        for (i, ((labels, first), second)) in parts.enumerate() {
-            let rows = i * ROWS..i * ROWS + labels.len();
-            let squares = &mut self.squares[..labels.len()];
-            vectorize(
-                #[inline(always)]
-                || {
-                    for (cluster, centroid) in (0..).zip(centroids.chunks_exact(columns.len())) {
-                        squares.fill(0.0);
-                        for (column, c) in columns.iter().zip(centroid) {
-                            let column = &column[rows.clone()];
-                            squares
-                                .iter_mut()
-                                .zip(column)
-                                .for_each(|(square, x)| *square += (x - c) * (x - c));
-                        }
-                        for row in 0..squares.len() {
-                            let is_closer = squares[row] < first[row];
-                            let other = if is_closer { first[row] } else { squares[row] };
-                            second[row] = if other < second[row] { other } else { second[row] };
-                            first[row] = if is_closer { squares[row] } else { first[row] };
-                            labels[row] = if is_closer { cluster } else { labels[row] };
-                        }
-                    }
-                },
-            );
+        let cluster = cluster as f64;
+        for lane in 0..LANES {
+            let is_closer = squares[lane] < first[lane];
+            let other = if is_closer { first[lane] } else { squares[lane] };
+            second[lane] = if other < second[lane] { other } else { second[lane] };
+            first[lane] = if is_closer { squares[lane] } else { first[lane] };
+            labels[lane] = if is_closer { cluster } else { labels[lane] };
         }
     }
+    [labels, first, second]
 }
 
 /// How rows are brought to single precision: about the mean of each feature, by a power of two.

@@ -2,7 +2,7 @@
 
 use super::super::observations::mix;
 use super::super::scaling::Points;
-use super::super::threads::map_parts;
+use super::super::threads::{map_parts, worth};
 use super::init::{Draw, plus_plus, row_of};
 use super::lloyd::Run;
 use super::nearest::TwoNearest;
@@ -32,6 +32,27 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
         self.swap(best)
     }
 
+    /// The same with further starts: the centroids of a run with one cluster less, and one more row. That run
+    /// has done most of the search.
+    pub(super) fn best_grown(&self, n_init: usize, fewer: &[f64]) -> Run {
+        /// Rows that are tried.
+        const DRAWS: usize = 2;
+        let mut best = self.restart(n_init);
+        let gaps = Gaps::of(self.points, fewer);
+        let mut draw = Draw::new(mix(self.seed as u64) ^ 2);
+        let mut starts: Vec<Vec<f64>> =
+            (0..DRAWS).map(|_| [fewer, &row_of(self.points, draw.row(&gaps.cumulative))].concat()).collect();
+        let runs = map_parts(&mut starts, self.n_threads, |starts| {
+            starts.iter_mut().map(|start| (self.lloyd)(std::mem::take(start))).collect::<Vec<_>>()
+        });
+        for run in runs.into_iter().flatten() {
+            if run.inertia < best.inertia {
+                best = run;
+            }
+        }
+        self.swap(best)
+    }
+
     /// The run of least inertia, the first of equals. The first restart always takes place; which others do depends
     /// on the work of those before them and not on the threads.
     fn restart(&self, n_init: usize) -> Run {
@@ -40,12 +61,20 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
         let mut restarts: Vec<usize> = (0..n_init).collect();
         // Enough at once to keep the threads busy, not so many that much would be thrown away.
         for wave in restarts.chunks_mut(self.wave()) {
-            let runs = map_parts(wave, self.n_threads, |restarts| {
-                let run = |restart: &usize| {
+            let n_threads = worth(wave.len() * self.expected_products() as usize, self.n_threads);
+            let runs = map_parts(wave, n_threads, |restarts| {
+                let (mut starts, mut runs): (Vec<Vec<f64>>, Vec<Run>) = (Vec::new(), Vec::new());
+                for restart in restarts {
                     let start = plus_plus(self.points, self.n_clusters, self.seed, *restart);
-                    (self.lloyd)(start)
-                };
-                restarts.iter().map(run).collect::<Vec<_>>()
+                    // Few rows have few starts, and equal starts have equal runs.
+                    let run = match starts.iter().position(|known| *known == start) {
+                        Some(known) => runs[known].clone(),
+                        None => (self.lloyd)(start.clone()),
+                    };
+                    starts.push(start);
+                    runs.push(run);
+                }
+                runs
             });
             for run in runs.into_iter().flatten() {
                 if products >= MAX_RESTART_PRODUCTS {
@@ -65,8 +94,16 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
 
     /// Restarts that are begun together.
     fn wave(&self) -> usize {
-        let expected = self.products() * (20 + plus_plus_passes(self.n_clusters));
-        if expected * 4 * self.n_threads as u64 > MAX_RESTART_PRODUCTS { self.n_threads } else { usize::MAX }
+        if self.expected_products() * 4 * self.n_threads as u64 > MAX_RESTART_PRODUCTS {
+            self.n_threads
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Products that a restart is likely to take.
+    fn expected_products(&self) -> u64 {
+        self.products() * (20 + plus_plus_passes(self.n_clusters))
     }
 
     /// Products of one pass over the points.

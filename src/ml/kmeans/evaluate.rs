@@ -1,0 +1,103 @@
+//! Clusterings with several numbers of clusters at once, where there are more rows than restarts work on: each is
+//! found on the sample, then takes one step of Lloyd's algorithm over all rows.
+
+use super::super::exact_sum::scale_by_power;
+use super::super::observations::{BLOCK_ROWS, Block};
+use super::super::scaling::Points;
+use super::super::threads::map_parts;
+use super::nearest::nearest;
+
+/// Bits of a value in fixed point: with those of the rows of a block they fill a double.
+const BITS: i32 = 53 - BLOCK_ROWS.ilog2() as i32;
+
+/// Moves the centroids `(n_clusters, n_features)` of each clustering to the means of the rows nearest to them: one
+/// pass for all. A centroid without rows stays.
+///
+/// Values are rounded to 2^-42 of the greatest of their feature first, so that their sums are exact.
+pub(super) fn step(points: &Points, clusterings: &mut [Vec<f64>], n_threads: usize) {
+    let quanta = quanta(points);
+    let width = quanta.len();
+    let mut blocks: Vec<&Block> = points.blocks.iter().collect();
+    let given = &*clusterings;
+    let parts = map_parts(&mut blocks, n_threads, |blocks| {
+        let mut sums: Vec<Vec<i128>> =
+            given.iter().map(|centroids| vec![0; centroids.len() / points.n_features * width]).collect();
+        let (mut rows, mut labels, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+        for block in blocks {
+            round_rows(block, &quanta, &mut rows);
+            labels.resize(block.rows(), 0);
+            distances.resize(block.rows(), 0.0);
+            for (centroids, sums) in given.iter().zip(&mut sums) {
+                nearest(&block.columns(), centroids, &mut labels, &mut distances);
+                add_rows(&rows, &labels, &quanta, sums);
+            }
+        }
+        sums
+    });
+    let total = parts.into_iter().reduce(|mut total, part| {
+        total.iter_mut().flatten().zip(part.iter().flatten()).for_each(|(total, sum)| *total += sum);
+        total
+    });
+    let total = total.expect("map_parts has at least one part");
+    for (centroids, sums) in clusterings.iter_mut().zip(total) {
+        for (centroid, sums) in centroids.chunks_exact_mut(points.n_features).zip(sums.chunks_exact(width)) {
+            let (weight, sums) = sums.split_last().expect("the weight is the last of the sums");
+            let unit = quanta[width - 1];
+            for ((c, &sum), quantum) in centroid.iter_mut().zip(sums).zip(&quanta).filter(|_| *weight > 0) {
+                let mean = sum as f64 / *weight as f64;
+                *c = scale_by_power(mean, quantum.exponent - unit.exponent) + 0.0;
+            }
+        }
+    }
+}
+
+/// How values become multiples of a power of two.
+#[derive(Clone, Copy)]
+struct Quantum {
+    exponent: i32,
+    /// Adding and taking away this rounds to a multiple.
+    cut: f64,
+}
+
+/// Of each feature times the weight, and of the weight.
+fn quanta(points: &Points) -> Vec<Quantum> {
+    let weights = points.blocks.iter().flat_map(|block| &block.weights);
+    let heaviest = weights.copied().fold(1.0, f64::max);
+    let greatest = points.extents.iter().map(|extent| extent.max.abs().max(extent.min.abs()) * heaviest);
+    let quantum = |greatest: f64| {
+        let exponent = greatest.max(1e-250).log2().floor() as i32 + 2 - BITS;
+        Quantum { exponent, cut: 1.5 * scale_by_power(1.0, exponent + 52) }
+    };
+    greatest.chain([heaviest]).map(quantum).collect()
+}
+
+/// The rows of a block, one after the other: rounded products of features and weight, then the weight.
+fn round_rows(block: &Block, quanta: &[Quantum], rows: &mut Vec<f64>) {
+    rows.clear();
+    rows.resize(block.rows() * quanta.len(), 0.0);
+    let ones = vec![1.0; block.rows()];
+    let weights = if block.weights.is_empty() { &ones } else { &block.weights };
+    let columns = block.columns().into_iter().chain([ones.as_slice()]);
+    for (i, (column, Quantum { cut, .. })) in columns.zip(quanta).enumerate() {
+        let places = rows.iter_mut().skip(i).step_by(quanta.len());
+        for ((place, x), weight) in places.zip(column).zip(weights) {
+            *place = (x * weight + cut) - cut;
+        }
+    }
+}
+
+/// Adds rounded rows to the sums of their clusters, in quanta.
+fn add_rows(rows: &[f64], labels: &[u32], quanta: &[Quantum], sums: &mut [i128]) {
+    let width = quanta.len();
+    let mut of_block = vec![0.0; sums.len()];
+    for (row, &label) in rows.chunks_exact(width).zip(labels) {
+        let sums = &mut of_block[label as usize * width..][..width];
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+    }
+    let units: Vec<f64> = quanta.iter().map(|quantum| scale_by_power(1.0, -quantum.exponent)).collect();
+    for (sums, of_block) in sums.chunks_exact_mut(width).zip(of_block.chunks_exact(width)) {
+        for ((sum, x), unit) in sums.iter_mut().zip(of_block).zip(&units) {
+            *sum += i128::from((x * unit) as i64);
+        }
+    }
+}
