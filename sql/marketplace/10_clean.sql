@@ -34,9 +34,9 @@ CREATE TABLE IF NOT EXISTS clean.events (
     product_id BIGINT,
     category_id VARCHAR,
     category_code VARCHAR,
-    category_1 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 1), '')) VIRTUAL,
-    category_2 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 2), '')) VIRTUAL,
-    category_3 VARCHAR GENERATED ALWAYS AS (nullif(split_part(category_code, '.', 3), '')) VIRTUAL,
+    category_1 VARCHAR,
+    category_2 VARCHAR,
+    category_3 VARCHAR,
     brand VARCHAR,
     price DECIMAL(10, 2),
     user_id BIGINT,
@@ -251,6 +251,9 @@ SELECT
     r.typed_product AS product_id,
     r.typed_category AS category_id,
     nullif(r.category_code, '') AS category_code,
+    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
+    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
+    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
     nullif(r.brand, '') AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
@@ -296,7 +299,8 @@ WHERE e.rowid IN (SELECT x.raw_row FROM temp.clean_exceptional_rows AS x);
 
 CREATE OR REPLACE TEMP TABLE clean_exceptions AS
 SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user, typed_session)
-FROM temp.clean_typed_rows AS r;
+FROM temp.clean_typed_rows AS r
+WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
 
 INSERT INTO clean.rejected_events
 SELECT

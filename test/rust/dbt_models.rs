@@ -14,7 +14,8 @@ pub struct File {
     pub content: String,
 }
 
-/// What falls away, because dbt makes the clean tables anew each time instead of adding to them. Each stands once.
+/// What falls away, because dbt makes the clean tables anew each time instead of adding to them, and because a model has
+/// one definition where a script can put another in its place. Each stands once.
 const ADDING: &[(&str, &str)] = &[
     ("marketplace", "\nANTI JOIN clean.cleaned_files AS c ON c.file_name = f.file_name"),
     (
@@ -23,6 +24,10 @@ const ADDING: &[(&str, &str)] = &[
          AND getvariable('clean_bounds').last",
     ),
     ("marketplace", "    SELECT *\n    FROM clean.corrections\n    UNION ALL\n"),
+    (
+        "marketplace",
+        "CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS\nSELECT d.raw_row\nFROM temp.clean_duplicates AS d\nUNION\nSELECT r.raw_row\nFROM temp.clean_typed_rows AS r\nWHERE\n    getvariable('clean_has_defects')\n    AND (r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL));\n\n-- The view above takes its rows from this one.\nCREATE OR REPLACE TEMP VIEW clean_new_rows AS\nSELECT\n    e.rowid AS raw_row,\n    e.*\nFROM raw.all_events AS e\nWHERE e.rowid IN (SELECT x.raw_row FROM temp.clean_exceptional_rows AS x);\n\n",
+    ),
 ];
 
 /// Tables that only the plain scripts keep: what ran, and to which files they need not come back.

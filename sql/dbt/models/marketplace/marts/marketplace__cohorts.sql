@@ -1,18 +1,7 @@
 -- marketplace__cohorts: generated from sql/marketplace/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='kpi', alias='cohorts') }}
 
-WITH user_months AS (
-    SELECT
-        e.user_id,
-        date_trunc('month', e.event_time)::DATE AS month,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0) AS revenue
-    FROM {{ ref('stg_marketplace__events') }} AS e
-    GROUP BY
-        e.user_id,
-        date_trunc('month', e.event_time)
-),
-
-cohort_months AS (
+WITH cohort_months AS (
     SELECT
         u.first_month,
         u.month,
@@ -20,9 +9,11 @@ cohort_months AS (
         sum(u.revenue) AS revenue
     FROM (
         SELECT
-            m.*,
-            min(m.month) OVER (PARTITION BY m.user_id) AS first_month
-        FROM user_months AS m
+            m.month,
+            m.revenue,
+            date_trunc('month', f.first_event_time)::DATE AS first_month
+        FROM {{ ref('int_marketplace__user_months') }} AS m
+        JOIN {{ ref('int_marketplace__users') }} AS f ON f.user_id = m.user_id
     ) AS u
     GROUP BY
         u.first_month,

@@ -5,7 +5,7 @@ WITH new_users AS (
     SELECT
         u.first_event_time::DATE AS day,
         count(*) AS new_users
-    FROM {{ ref('int_marketplace__user_activity') }} AS u
+    FROM {{ ref('int_marketplace__users') }} AS u
     GROUP BY u.first_event_time::DATE
 ),
 

@@ -1,36 +1,7 @@
 -- marketplace__funnel: generated from sql/marketplace/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='kpi', alias='funnel') }}
 
-WITH events AS (
-    SELECT
-        date_trunc('month', e.event_time)::DATE AS month,
-        e.user_id,
-        e.user_session,
-        CASE e.event_type WHEN 'view' THEN 1 WHEN 'cart' THEN 2 WHEN 'purchase' THEN 3 ELSE 0 END AS step_number
-    FROM {{ ref('stg_marketplace__events') }} AS e
-),
-
-user_months AS (
-    SELECT
-        e.month,
-        max(e.step_number) AS last_step
-    FROM events AS e
-    GROUP BY
-        e.month,
-        e.user_id
-),
-
-session_months AS (
-    SELECT
-        e.month,
-        max(e.step_number) AS last_step
-    FROM events AS e
-    GROUP BY
-        e.month,
-        e.user_session
-),
-
-months AS (
+WITH months AS (
     SELECT
         m.month,
         m.last_step,
@@ -38,14 +9,16 @@ months AS (
         count(*) FILTER (NOT m.is_user) AS sessions
     FROM (
         SELECT
-            u.*,
+            u.month,
+            u.last_step,
             true AS is_user
-        FROM user_months AS u
+        FROM {{ ref('int_marketplace__user_months') }} AS u
         UNION ALL
         SELECT
-            s.*,
+            s.month,
+            s.last_step,
             false AS is_user
-        FROM session_months AS s
+        FROM {{ ref('int_marketplace__session_months') }} AS s
     ) AS m
     GROUP BY
         m.month,

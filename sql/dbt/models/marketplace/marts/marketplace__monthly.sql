@@ -2,27 +2,45 @@
 {{ config(materialized='table', schema='kpi', alias='monthly') }}
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
-WITH visit_months AS (
+WITH new_users AS (
     SELECT
-        date_trunc('month', v.day)::DATE AS month,
-        count(DISTINCT v.user_session) AS sessions,
-        sum(v.views)::BIGINT AS views,
-        sum(v.carts)::BIGINT AS carts,
-        sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
-    FROM {{ ref('int_marketplace__visits') }} AS v
-    GROUP BY date_trunc('month', v.day)
+        date_trunc('month', u.first_event_time)::DATE AS month,
+        count(*) AS new_users
+    FROM {{ ref('int_marketplace__users') }} AS u
+    GROUP BY date_trunc('month', u.first_event_time)
+),
+
+sessions AS (
+    SELECT
+        s.month,
+        count(*) AS sessions,
+        count(*) FILTER (s.last_step = 3) AS purchase_sessions
+    FROM {{ ref('int_marketplace__session_months') }} AS s
+    GROUP BY s.month
+),
+
+user_sums AS (
+    SELECT
+        u.month,
+        sum(u.events)::BIGINT AS events,
+        count(*) AS users,
+        sum(u.views)::BIGINT AS views,
+        sum(u.carts)::BIGINT AS carts,
+        sum(u.purchases)::BIGINT AS purchases,
+        sum(u.revenue)::DECIMAL(18, 2) AS revenue
+    FROM {{ ref('int_marketplace__user_months') }} AS u
+    GROUP BY u.month
 ),
 
 months AS (
     SELECT
-        v.*,
-        a.events,
-        a.active_users AS users,
-        a.new_users
-    FROM visit_months AS v
-    JOIN amz.monthly_activity('{{ ref('stg_marketplace__events') }}') AS a ON a.month = v.month
+        u.*,
+        coalesce(n.new_users, 0) AS new_users,
+        s.sessions,
+        s.purchase_sessions
+    FROM user_sums AS u
+    JOIN sessions AS s ON s.month = u.month
+    LEFT JOIN new_users AS n ON n.month = u.month
 )
 
 SELECT

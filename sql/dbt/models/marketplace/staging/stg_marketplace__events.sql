@@ -1,7 +1,7 @@
 -- stg_marketplace__events: generated from sql/marketplace/10_clean.sql (make docs).
 {{ config(materialized='table', schema='clean', alias='events', pre_hook='{{ amazing.forget_cleaned_files(this) }}') }}
 
--- An anti join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
+-- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 SELECT
     r.typed_time AS event_time,
     r.typed_type AS event_type,
@@ -14,10 +14,6 @@ SELECT
     nullif(r.brand, '') AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
-    r.user_session
+    r.typed_session AS user_session
 FROM {{ ref('base_marketplace__typed_rows') }} AS r
-ANTI JOIN (
-    SELECT x.raw_row
-    FROM {{ ref('base_marketplace__exceptions') }} AS x
-    WHERE x.reason IS NOT NULL
-) AS x ON x.raw_row = r.raw_row
+JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL)

@@ -2,7 +2,8 @@
 {{ config(materialized='table', schema='intermediate') }}
 
 -- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
--- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full.
+-- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full;
+-- of three columns, because these tell nearly all rows apart and the others need not be read.
 WITH repeated_hashes AS (
     SELECT e.row_hash
     FROM {{ ref('base_marketplace__similar_rows') }} AS e

@@ -4,8 +4,5 @@
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(
-        e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-        e.brand, e.price, e.user_id, e.user_session
-    ) AS row_hash
+    hash(e.event_time, e.product_id, e.user_id) AS row_hash
 FROM {{ source('marketplace', 'all_events') }} AS e
