@@ -28,10 +28,10 @@ CLEAN_TABLES = [
 KPI_TABLES = [
     "kpi.user_status", "kpi.user_status_counts", "kpi.user_engagement", "kpi.demographics", "kpi.game_performance",
     "kpi.monthly", "kpi.monthly_by_game", "kpi.monthly_by_location", "kpi.seasonality", "kpi.location",
-    "kpi.location_behaviour", "main.user_segments", "kpi.segment_profile", "kpi.segment_map",
-    "kpi.segment_components",
+    "kpi.location_behaviour",
 ]  # fmt: skip
-TABLES = {name: f"FROM {name}" for name in CLEAN_TABLES + KPI_TABLES}
+SEGMENT_TABLES = ["main.user_segments", "kpi.segment_profile", "kpi.segment_map", "kpi.segment_components"]
+TABLES = {name: f"FROM {name}" for name in CLEAN_TABLES + KPI_TABLES + SEGMENT_TABLES}
 
 
 def user(user_id=1, age="18-25", registered="2024-01-01", email="a@b.org", frequency="regular", gender="F",
@@ -882,7 +882,7 @@ def records(sql):
     names = [column[0] for column in result.description]
     return [dict(zip(names, plain(row))) for row in result.fetchall()]
 clean = [records(f'FROM clean.{{t}}') for t in ('users', 'games', 'events')]
-(clean, {{name[4:]: rows(con, f'FROM {{name}} ORDER BY ALL') for name in {KPI_TABLES[:-3]!r}}})
+(clean, {{name[4:]: rows(con, f'FROM {{name}} ORDER BY ALL') for name in {KPI_TABLES!r}}})
 """,
         users, games, events,
     )  # fmt: skip

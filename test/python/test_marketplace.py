@@ -1166,7 +1166,7 @@ rows(con, 'SELECT * FROM user_segments WHERE days_since_last_event < 7')
     assert len(profile) == 5 * 9 and not {"user_id", "last_event_time", "segment"} & {feature for _, feature in profile}
     assert [row[:2] for row in places] == [[row[0], row[-1]] for row in segments]
     picture = (shop.folder / "segments.svg").read_text(encoding="utf-8")
-    assert picture.startswith("<svg") and "first principal component" in picture
+    assert picture.startswith("<svg") and "principal component 1" in picture
 
 
 def test_parameters_that_the_user_set_are_kept(shop):
