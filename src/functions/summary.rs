@@ -150,7 +150,7 @@ impl Aggregate for Fold {
             out.push_null();
             return Ok(());
         };
-        let entries = names.into_iter().zip(summary.features()).map(|(name, figures)| {
+        let entries = names.iter().zip(summary.features()).map(|(name, figures)| {
             let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
             Value::Struct(vec![
                 field("feature", name.as_str()),

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tarfile
 
-import dist
 import pytest
 import tomllib
 
+import dist
 import package
 from conftest import ROOT
 
