@@ -320,25 +320,72 @@ pub fn read<'a>(
     Ok((options, features))
 }
 
+/// What a fit keeps of the rows of a group.
+pub trait Store: Clone {
+    /// Nothing yet, for a fit with these features and options.
+    fn new(features: &Features<'_>, options: &Options) -> Self;
+    /// Adds rows of some columns, with their weights where there are weights.
+    fn append(&mut self, columns: &[Cow<'_, [f64]>], weights: Option<&[f64]>, rows: Range<usize>);
+    /// Adds what another has kept.
+    fn merge(&mut self, other: &Self);
+}
+
+impl Store for ml::Observations {
+    fn new(features: &Features<'_>, options: &Options) -> Self {
+        let (n_features, weighted) = (features.names.len(), features.weights.is_some());
+        let keep_missing = options.nulls != ml::Nulls::Skip;
+        Self::new(n_features, weighted, keep_missing, options.memory, options.seed)
+            .with_log(&flags(&features.names, &options.log))
+    }
+
+    fn append(&mut self, columns: &[Cow<'_, [f64]>], weights: Option<&[f64]>, rows: Range<usize>) {
+        Self::append(self, columns, weights, rows);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        Self::merge(self, other);
+    }
+}
+
+impl Store for ml::PcaRows {
+    fn new(features: &Features<'_>, options: &Options) -> Self {
+        let log = flags(&features.names, &options.log);
+        Self::new(features.names.len(), options.scale, options.nulls, &log, options.memory, options.seed)
+    }
+
+    fn append(&mut self, columns: &[Cow<'_, [f64]>], _weights: Option<&[f64]>, rows: Range<usize>) {
+        Self::append(self, columns, rows);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        Self::merge(self, other);
+    }
+}
+
 /// Rows of one group for a fit; made when the first row with known features arrives.
 #[derive(Clone)]
-pub struct Rows {
+pub struct Rows<S> {
     /// Names of the features.
     pub names: Arc<[String]>,
     /// The rows.
-    pub observations: ml::Observations,
+    pub store: S,
 }
 
 /// What a group has seen of its rows.
-#[derive(Default)]
-pub struct Group {
+pub struct Group<S> {
     /// Those with known features.
-    pub rows: Option<Rows>,
+    pub rows: Option<Rows<S>>,
     /// Those without: NULL as a whole. They count as skipped.
     pub n_null_rows: u64,
 }
 
-impl Group {
+impl<S> Default for Group<S> {
+    fn default() -> Self {
+        Group { rows: None, n_null_rows: 0 }
+    }
+}
+
+impl<S: Store> Group<S> {
     /// Adds rows of a chunk.
     pub fn add(&mut self, features: &Features<'_>, options: &Options, range: Range<usize>) -> Result<()> {
         if options.nulls == ml::Nulls::Error && range.clone().any(|row| features.is_null_row(row)) {
@@ -348,16 +395,9 @@ impl Group {
             self.n_null_rows += range.len() as u64;
             return Ok(());
         }
-        let rows = self.rows.get_or_insert_with(|| Rows {
-            names: features.names.clone(),
-            observations: ml::Observations::new(
-                features.names.len(),
-                features.weights.is_some(),
-                options.nulls != ml::Nulls::Skip,
-                options.memory,
-                options.seed,
-            ),
-        });
+        let rows = self
+            .rows
+            .get_or_insert_with(|| Rows { names: features.names.clone(), store: S::new(features, options) });
         same_features(&rows.names, &features.names)?;
         let columns = features.columns.as_slice();
         let weights = features.weights.as_deref();
@@ -368,23 +408,23 @@ impl Group {
                     if null_rows[row] {
                         self.n_null_rows += 1;
                     } else {
-                        rows.observations.append(columns, weights, row..row + 1);
+                        rows.store.append(columns, weights, row..row + 1);
                     }
                 }
             }
-            _ => rows.observations.append(columns, weights, range),
+            _ => rows.store.append(columns, weights, range),
         }
         Ok(())
     }
 
     /// Adds the rows of another group.
-    pub fn merge(&mut self, other: &Group) -> Result<()> {
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
         self.n_null_rows += other.n_null_rows;
         match (&mut self.rows, &other.rows) {
             (_, None) => {}
             (Some(rows), Some(other)) => {
                 same_features(&rows.names, &other.names)?;
-                rows.observations.merge(&other.observations);
+                rows.store.merge(&other.store);
             }
             (rows, Some(other)) => *rows = Some(other.clone()),
         }

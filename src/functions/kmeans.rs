@@ -9,7 +9,7 @@ use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Scalar, Signature, SqlType, Value};
-use crate::ml::{Figures, KMeans, KMeansOptions, Transform};
+use crate::ml::{Figures, KMeans, KMeansOptions, Observations, Transform};
 
 const MODEL: SqlType = model_type! {
     ("version", SqlType::Integer), ("k", SqlType::Integer);
@@ -348,7 +348,7 @@ struct Evaluate {
 #[derive(Default)]
 struct EvaluateState {
     call: Option<Arc<(RangeInclusive<usize>, Options)>>,
-    group: Group,
+    group: Group<Observations>,
 }
 
 /// One chunk of arguments.
@@ -411,8 +411,8 @@ impl Aggregate for Evaluate {
             return Ok(());
         };
         let (range, options) = &*call;
-        let kmeans_options = kmeans_options(options, &rows.names, *range.end(), self.n_threads);
-        let figures = KMeans::evaluate(rows.observations, range.clone(), &kmeans_options)
+        let kmeans_options = kmeans_options(options, *range.end(), self.n_threads);
+        let figures = KMeans::evaluate(rows.store, range.clone(), &kmeans_options)
             .map_err(|error| options.speak(features::explain(error, &rows.names)))?;
         match figures {
             None => out.push_null(),
@@ -448,7 +448,7 @@ struct Fit {
 #[derive(Default)]
 struct FitState {
     call: Option<Arc<Call>>,
-    group: Group,
+    group: Group<Observations>,
 }
 
 /// The constant arguments of a call.
@@ -567,12 +567,11 @@ fn n_clusters(name: &str, rows: &Chunk<'_>, index: usize) -> Result<usize> {
 }
 
 /// How the pure layer fits with these options.
-fn kmeans_options(options: &Options, names: &[String], n_clusters: usize, n_threads: usize) -> KMeansOptions {
+fn kmeans_options(options: &Options, n_clusters: usize, n_threads: usize) -> KMeansOptions {
     KMeansOptions {
         n_clusters,
         scale: options.scale,
         nulls: options.nulls,
-        log: features::flags(names, &options.log),
         n_init: options.n_init,
         max_iter: options.max_iter,
         tol: options.tol,
@@ -583,12 +582,13 @@ fn kmeans_options(options: &Options, names: &[String], n_clusters: usize, n_thre
 }
 
 impl Fit {
-    fn fit(&self, call: &Call, rows: Rows, n_null_rows: u64) -> Result<Option<NamedModel>> {
-        let mut options = kmeans_options(&call.options, &rows.names, call.n_clusters, self.n_threads);
+    fn fit(&self, call: &Call, rows: Rows<Observations>, n_null_rows: u64) -> Result<Option<NamedModel>> {
+        let mut options = kmeans_options(&call.options, call.n_clusters, self.n_threads);
         if let Some(init) = &call.init {
-            options.init = Some(init.as_init(&rows.names, &options.log, call.n_clusters)?);
+            let log = features::flags(&rows.names, &call.options.log);
+            options.init = Some(init.as_init(&rows.names, &log, call.n_clusters)?);
         }
-        let fit = KMeans::fit(rows.observations, &options)
+        let fit = KMeans::fit(rows.store, &options)
             .map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut kmeans| {
             kmeans.skipped += n_null_rows;

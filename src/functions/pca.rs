@@ -8,7 +8,7 @@ use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, quoted, relation, required};
 use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Scalar, Signature, SqlType, Value};
-use crate::ml::{self, Pca, PcaOptions};
+use crate::ml::{self, Pca, PcaOptions, PcaRows};
 
 const MODEL: SqlType = model_type! {
     ("version", SqlType::Integer);
@@ -195,7 +195,7 @@ struct Fit {
 #[derive(Default)]
 struct FitState {
     options: Option<Arc<Options>>,
-    group: Group,
+    group: Group<PcaRows>,
 }
 
 impl Aggregate for Fit {
@@ -248,7 +248,7 @@ fn same_options(known: &mut Option<Arc<Options>>, given: &Arc<Options>) -> Resul
 }
 
 impl Fit {
-    fn fit(&self, options: &Options, rows: Rows, n_null_rows: u64) -> Result<Option<NamedModel>> {
+    fn fit(&self, options: &Options, rows: Rows<PcaRows>, n_null_rows: u64) -> Result<Option<NamedModel>> {
         let n_features = rows.names.len();
         let n = if options.n < 1.0 {
             ml::Components::Share(options.n)
@@ -261,10 +261,9 @@ impl Fit {
                 options.n
             )));
         };
-        let log = features::flags(&rows.names, &options.log);
         let n_threads = options.threads.unwrap_or(self.n_threads);
-        let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, log, n, n_threads };
-        let fit = Pca::fit(rows.observations, &pca_options)
+        let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, n, n_threads };
+        let fit = Pca::fit(rows.store, &pca_options)
             .map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut pca| {
             pca.skipped += n_null_rows;

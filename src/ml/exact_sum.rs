@@ -46,6 +46,21 @@ impl ExactSum {
         self.deposit((mantissa >> 64) as u64, exponent + 64, negative);
     }
 
+    /// Adds the exact product of three finite doubles; it can neither overflow nor underflow.
+    pub(super) fn add_product_times(&mut self, x: f64, y: f64, times: f64) {
+        let (x_mantissa, x_exponent) = decompose(x);
+        let (y_mantissa, y_exponent) = decompose(y);
+        let (times_mantissa, times_exponent) = decompose(times);
+        let product = u128::from(x_mantissa) * u128::from(y_mantissa);
+        let negative = x.is_sign_negative() ^ y.is_sign_negative() ^ times.is_sign_negative();
+        for (part, bits) in [(product as u64, 0), ((product >> 64) as u64, 64)] {
+            let mantissa = u128::from(part) * u128::from(times_mantissa);
+            let exponent = x_exponent + y_exponent + times_exponent + bits;
+            self.deposit(mantissa as u64, exponent, negative);
+            self.deposit((mantissa >> 64) as u64, exponent + 64, negative);
+        }
+    }
+
     /// Adds finite doubles: the same sum as one by one, several times as fast.
     pub fn add_all(&mut self, terms: &[f64]) {
         for part in terms.chunks(CUT_TERMS) {
@@ -92,6 +107,12 @@ impl ExactSum {
         scale_by_power(fraction / divisor, exponent)
     }
 
+    /// The sum divided by `divisor` and 2^exponent.
+    pub(super) fn quotient_at(&self, divisor: f64, exponent: i32) -> f64 {
+        let (fraction, own) = self.parts();
+        scale_by_power(fraction / divisor, own - exponent)
+    }
+
     /// The sum times an integer, exactly.
     pub fn times(&self, factor: u64) -> Self {
         let (limbs, negative) = self.magnitude();
@@ -111,18 +132,25 @@ impl ExactSum {
 
     /// The square of the sum, exactly.
     pub fn square(&self) -> Self {
-        let (limbs, _) = self.magnitude();
-        let mut product = vec![0_u32; 2 * limbs.len()];
-        for (i, &x) in limbs.iter().enumerate() {
+        self.product(self)
+    }
+
+    /// The product of two sums, exactly.
+    pub fn product(&self, other: &Self) -> Self {
+        let ((x_limbs, x_negative), (y_limbs, y_negative)) = (self.magnitude(), other.magnitude());
+        let mut product = vec![0_u32; x_limbs.len() + y_limbs.len()];
+        for (i, &x) in x_limbs.iter().enumerate() {
             let mut carry = 0_u64;
-            for (j, &y) in limbs.iter().enumerate() {
+            for (j, &y) in y_limbs.iter().enumerate() {
                 carry += u64::from(product[i + j]) + u64::from(x) * u64::from(y);
                 product[i + j] = carry as u32;
                 carry >>= LIMB;
             }
-            product[i + limbs.len()] = carry as u32;
+            product[i + y_limbs.len()] = carry as u32;
         }
-        Self { limbs: product.into_iter().map(i64::from).collect(), first: 2 * self.first, pending: 0 }
+        let negative = x_negative != y_negative;
+        let limbs = product.into_iter().map(|limb| signed(limb, negative)).collect();
+        Self { limbs, first: self.first + other.first, pending: 0 }
     }
 
     /// The square root of the sum divided by `divisor`; the sum itself may exceed the range of doubles.
@@ -305,6 +333,11 @@ fn decompose(x: f64) -> (u64, i32) {
     if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) }
 }
 
+/// The exponent of the power of two just above the magnitude of a normal `x`.
+pub(super) fn exponent_above(x: f64) -> i32 {
+    (x.to_bits() >> 52 & 0x7ff) as i32 - 1022
+}
+
 fn signed(limb: u32, negative: bool) -> i64 {
     if negative { -i64::from(limb) } else { i64::from(limb) }
 }
@@ -428,6 +461,14 @@ mod tests {
             rest.add(-(x * y));
             assert_eq!(rest.round(), x.mul_add(y, -(x * y)));
         }
+        let mut square = ExactSum::new();
+        square.add_product_times(3e-200, 1e-200, 6.0);
+        square.add_product_times(-1e-200, 3e-200, 6.0);
+        square.add_product_times(1e-200, -1e-200, 0.0);
+        assert_eq!(square.round(), 0.0);
+        square.add_product_times(134_217_729.0, 134_217_729.0, 3.0);
+        square.add_integer(-54_043_196_333_752_323, 0);
+        assert_eq!(square.round(), 0.0, "3 (2^27 + 1)^2 needs 56 bits");
         let mut tiny = ExactSum::new();
         tiny.add_product(1e-200, 1e-200);
         assert_eq!(tiny.root_quotient(1.0), 1e-200, "an underflow");
@@ -464,5 +505,7 @@ mod tests {
         let x = sum(&[-123_456_789_012.0, -0.5]);
         assert_eq!(x.times(1_000_000).round(), -123_456_789_012_500_000.0);
         assert_eq!(x.square().root_quotient(1.0), 123_456_789_012.5);
+        assert_eq!(x.product(&sum(&[-2.0])).round(), 246_913_578_025.0);
+        assert_eq!(x.product(&sum(&[3e300, -3e300])).round(), 0.0);
     }
 }

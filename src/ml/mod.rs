@@ -5,8 +5,12 @@
 //! nor the way they were cut into chunks and merged can change a bit.
 
 mod exact_sum;
+mod gram;
 pub mod kmeans;
+mod logarithm;
+mod moments;
 mod observations;
+mod pages;
 pub mod pca;
 pub mod scaling;
 mod simd;
@@ -17,8 +21,8 @@ mod threads;
 
 pub use exact_sum::ExactSum;
 pub use kmeans::{Figures, KMeans, KMeansOptions};
-pub use observations::{BLOCK_ROWS, Observations};
-pub use pca::{Components, Pca, PcaOptions};
+pub use observations::{Observations, TILE_ROWS};
+pub use pca::{Components, Pca, PcaOptions, PcaRows};
 pub use scaling::{Nulls, Scale, Scaled, Transform};
 pub use summary::{FeatureSummary, Summary};
 

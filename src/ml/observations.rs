@@ -1,57 +1,94 @@
 //! Rows as they arrive, in column blocks; above a bound a sample of them that is a function of their set.
 
+use super::logarithm::ln_1p_all;
+use super::moments::Moments;
+use super::pages::Pages;
+use super::simd::vectorize;
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows of a full block.
-pub const BLOCK_ROWS: usize = 2048;
-/// Elements between the columns of a full block: a stride of 2^n would put all columns in the same cache sets.
+/// Rows of a tile: what the kernels take at once, in the cache, and DuckDB hands over at most.
+pub const TILE_ROWS: usize = super::moments::TILE_ROWS;
+/// Elements between the columns of a block of full tiles: a stride of 2^n would put all columns in the same cache sets.
 const PADDING: usize = 16;
+/// Values up to which blocks grow: a few large pages.
+const MAX_BLOCK_VALUES: usize = 1 << 20;
 /// Blocks below this size are copied by a merge, larger ones are shared.
 const SHARED_ROWS: usize = 64;
 /// Rows that are held whatever the memory: a sample of fewer could not form the clusters a user may ask for.
 const MIN_CAPACITY: usize = 4096;
+/// Highest bits of a hash that are 0 in the rows that a tile remembers.
+pub(super) const LOW_BITS: u32 = 4;
 
 /// Rows in columns: `(rows, n_features)`, with a weight and a count of equal rows each.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     rows: usize,
+    capacity: usize,
     stride: usize,
     /// One column after the other, `stride` elements each.
-    values: Vec<f64>,
+    values: Pages<f64>,
     /// Empty where every row weighs 1.
     pub(super) weights: Vec<f64>,
     /// How many rows an entry stands for; empty where every row stands for itself.
     pub(super) counts: Vec<u64>,
+    /// What is known of the full tiles; empty or one for each of them.
+    notes: Vec<TileNotes>,
+}
+
+/// What is noted of a tile while it is in the cache.
+#[derive(Clone, Debug)]
+pub(super) struct TileNotes {
+    /// One for each feature.
+    pub(super) moments: Vec<Moments>,
+    /// Rows with a hash of content and seed whose highest [`LOW_BITS`] are 0, with their hashes.
+    pub(super) low_rows: Vec<(u64, u32)>,
 }
 
 impl Block {
     fn new(n_features: usize, capacity: usize) -> Self {
-        let stride = stride(capacity);
+        let stride = if capacity.is_multiple_of(TILE_ROWS) { capacity + PADDING } else { capacity };
         Self {
             rows: 0,
+            capacity,
             stride,
-            values: vec![0.0; n_features * stride],
+            values: Pages::new(n_features * stride),
             weights: Vec::new(),
             counts: Vec::new(),
+            notes: Vec::new(),
         }
+    }
+
+    /// A block to be filled by [`Points::scaled`](super::scaling::Points::scaled).
+    pub(super) fn scratch() -> Self {
+        Self::new(0, 0)
+    }
+
+    /// Makes room for `rows` rows and forgets those that were there.
+    pub(super) fn resize(&mut self, n_features: usize, rows: usize) {
+        if self.values.len() != n_features * self.stride || self.capacity < rows {
+            *self = Self::new(n_features, rows);
+        }
+        self.rows = rows;
+    }
+
+    /// Rows that the entries stand for.
+    pub(super) fn n_samples(&self) -> u64 {
+        if self.counts.is_empty() { self.rows as u64 } else { self.counts.iter().sum() }
+    }
+
+    /// Forgets what was noted: the values will be changed.
+    pub(super) fn forget(&mut self) {
+        self.notes.clear();
     }
 
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    fn capacity(&self) -> usize {
-        if self.stride > BLOCK_ROWS { BLOCK_ROWS } else { self.stride }
-    }
-
     pub(super) fn column(&self, feature: usize) -> &[f64] {
         &self.values[feature * self.stride..][..self.rows]
-    }
-
-    pub(super) fn columns(&self) -> Vec<&[f64]> {
-        self.values.chunks_exact(self.stride).map(|column| &column[..self.rows]).collect()
     }
 
     pub(super) fn columns_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
@@ -59,16 +96,26 @@ impl Block {
         self.values.chunks_exact_mut(self.stride).map(move |column| &mut column[..rows])
     }
 
-    pub(super) fn weight(&self, row: usize) -> f64 {
-        self.weights.get(row).copied().unwrap_or(1.0)
-    }
-
     pub(super) fn count(&self, row: usize) -> u64 {
         self.counts.get(row).copied().unwrap_or(1)
     }
 
+    /// The rows by [`TILE_ROWS`].
+    pub(super) fn tiles(&self) -> impl Iterator<Item = Tile<'_>> {
+        (0..self.rows).step_by(TILE_ROWS).map(|start| self.tile(start..self.rows.min(start + TILE_ROWS)))
+    }
+
+    /// Some rows, at most [`TILE_ROWS`].
+    fn tile(&self, rows: Range<usize>) -> Tile<'_> {
+        Tile { block: self, start: rows.start, rows: rows.len() }
+    }
+
+    fn weight(&self, row: usize) -> f64 {
+        self.weights.get(row).copied().unwrap_or(1.0)
+    }
+
     /// The features of a row.
-    pub(super) fn row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> + Clone {
+    fn row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> + Clone {
         self.values.chunks_exact(self.stride).map(move |column| column[row])
     }
 
@@ -94,26 +141,106 @@ impl Block {
         for (feature, column) in grown.columns_mut().enumerate() {
             column.copy_from_slice(self.column(feature));
         }
+        self.capacity = grown.capacity;
         self.stride = grown.stride;
         self.values = grown.values;
     }
 
-    /// A 64-bit hash of each row's features (and weights, `with_weights`).
-    pub(super) fn hashes(&self, seed: i64, with_weights: bool) -> Vec<u64> {
-        let mut hashes = vec![mix(seed as u64); self.rows];
-        let weights = if with_weights { self.weights.as_slice() } else { &[] };
-        for column in self.columns().into_iter().chain([weights]) {
-            for (hash, x) in hashes.iter_mut().zip(column) {
-                *hash = mix(hash.rotate_left(32) ^ x.to_bits());
-            }
+    /// Notes what is to be known of the tiles that have become full.
+    fn note(&mut self, seed: i64) {
+        while (self.notes.len() + 1) * TILE_ROWS <= self.rows {
+            let start = self.notes.len() * TILE_ROWS;
+            let notes = self.tile(start..start + TILE_ROWS).notes(seed);
+            self.notes.push(notes);
         }
-        hashes
     }
 }
 
-/// Distance between columns with room for `capacity` rows.
-fn stride(capacity: usize) -> usize {
-    if capacity == BLOCK_ROWS { BLOCK_ROWS + PADDING } else { capacity }
+/// Up to [`TILE_ROWS`] rows of a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile<'b> {
+    block: &'b Block,
+    start: usize,
+    rows: usize,
+}
+
+impl<'b> Tile<'b> {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn column(&self, feature: usize) -> &'b [f64] {
+        &self.block.values[feature * self.block.stride + self.start..][..self.rows]
+    }
+
+    pub(super) fn columns(&self) -> Vec<&'b [f64]> {
+        let columns = self.block.values.chunks_exact(self.block.stride);
+        columns.map(|column| &column[self.start..][..self.rows]).collect()
+    }
+
+    /// Empty where every row weighs 1.
+    pub(super) fn weights(&self) -> &'b [f64] {
+        self.block.weights.get(self.start..self.start + self.rows).unwrap_or_default()
+    }
+
+    pub(super) fn weight(&self, row: usize) -> f64 {
+        self.block.weight(self.start + row)
+    }
+
+    /// Empty where every row stands for itself.
+    pub(super) fn counts(&self) -> &'b [u64] {
+        self.block.counts.get(self.start..self.start + self.rows).unwrap_or_default()
+    }
+
+    pub(super) fn count(&self, row: usize) -> u64 {
+        self.block.count(self.start + row)
+    }
+
+    /// The features of a row.
+    pub(super) fn row(&self, row: usize) -> impl ExactSizeIterator<Item = f64> + Clone + use<'b> {
+        let row = self.start + row;
+        self.block.values.chunks_exact(self.block.stride).map(move |column| column[row])
+    }
+
+    /// A 64-bit hash of each row's features (and weights, `with_weights`).
+    pub(super) fn hashes(&self, seed: i64, with_weights: bool) -> Vec<u64> {
+        let mut hashes = vec![0; self.rows];
+        let weights = if with_weights { self.weights() } else { &[] };
+        let columns = self.columns().into_iter().chain([weights]);
+        vectorize(
+            #[inline(always)]
+            || {
+                // A key for each half of each value: the hash NH of UMAC (J. Black and others, 1999), one product a value.
+                let mut key = mix(seed as u64);
+                for column in columns {
+                    key = mix(key);
+                    let (low_key, high_key) = (key as u32 | 1, (key >> 32) as u32 | 1);
+                    for (hash, x) in hashes.iter_mut().zip(column) {
+                        let bits = x.to_bits();
+                        let low = u64::from((bits as u32).wrapping_add(low_key));
+                        let high = u64::from(((bits >> 32) as u32).wrapping_add(high_key));
+                        *hash = u64::wrapping_add(*hash, low * high);
+                    }
+                }
+                hashes.iter_mut().for_each(|hash| *hash = mix(*hash ^ key));
+            },
+        );
+        hashes
+    }
+
+    /// What is known of it, if that was noted.
+    pub(super) fn known_notes(&self) -> Option<&'b TileNotes> {
+        let notes = self.block.notes.get(self.start / TILE_ROWS);
+        notes.filter(|_| self.rows == TILE_ROWS)
+    }
+
+    pub(super) fn notes(&self, seed: i64) -> TileNotes {
+        let hashes = self.hashes(seed, false).into_iter().zip(0..);
+        TileNotes {
+            moments: self.columns().into_iter().map(Moments::of).collect(),
+            low_rows: hashes.filter(|(hash, _)| hash.leading_zeros() >= LOW_BITS).collect(),
+        }
+    }
 }
 
 /// A bijection of 64 bits with full avalanche (the finalizer of SplitMix64).
@@ -140,17 +267,38 @@ impl Entry {
     pub(super) fn of_block(
         block: &Block,
         index: usize,
-        hashes: &[u64],
+        hashes: impl Fn(&Tile) -> Vec<u64>,
         keep: impl Fn(u64) -> bool,
         entries: &mut Vec<Self>,
     ) {
-        entries.extend(hashes.iter().enumerate().filter(|&(_, &hash)| keep(hash)).map(|(row, &hash)| Self {
-            hash,
-            block: index as u32,
-            row: row as u32,
-            count: block.count(row),
-            n_merged: 1,
-        }));
+        for tile in block.tiles() {
+            let hashes = hashes(&tile).into_iter().enumerate();
+            entries.extend(hashes.filter(|&(_, hash)| keep(hash)).map(|(row, hash)| {
+                let row = (tile.start + row) as u32;
+                Self::of_row(block, index, row, hash)
+            }));
+        }
+    }
+
+    /// Entries of the rows that the notes of a block's tiles name, or `None` where notes are missing.
+    pub(super) fn of_low_rows(block: &Block, index: usize, seed: i64, highest: u64, entries: &mut Vec<Self>) {
+        for tile in block.tiles() {
+            let mut add = |notes: &TileNotes| {
+                let low_rows = notes.low_rows.iter().filter(|(hash, _)| *hash <= highest);
+                entries.extend(low_rows.map(|&(hash, row)| {
+                    let row = tile.start as u32 + row;
+                    Self::of_row(block, index, row, hash)
+                }));
+            };
+            match tile.known_notes() {
+                Some(notes) => add(notes),
+                None => add(&tile.notes(seed)),
+            }
+        }
+    }
+
+    fn of_row(block: &Block, index: usize, row: u32, hash: u64) -> Self {
+        Self { hash, block: index as u32, row, count: block.count(row as usize), n_merged: 1 }
     }
 
     /// The order by hash and features: the same for equal rows wherever they lie.
@@ -189,7 +337,7 @@ impl Entry {
         weights: &[f64],
         n_features: usize,
     ) -> Vec<Block> {
-        let mut weights = weights.chunks(BLOCK_ROWS);
+        let mut weights = weights.chunks(TILE_ROWS);
         let gather_block = |part: &[Self]| {
             let mut block = Block::new(n_features, part.len());
             block.rows = part.len();
@@ -202,7 +350,7 @@ impl Entry {
             }
             block
         };
-        entries.chunks(BLOCK_ROWS).map(gather_block).collect()
+        entries.chunks(TILE_ROWS).map(gather_block).collect()
     }
 }
 
@@ -212,8 +360,7 @@ impl AsRef<Self> for Block {
     }
 }
 
-/// Rows as they arrive, in column blocks of at most [`BLOCK_ROWS`] rows. Missing = NaN (an infinity counts as
-/// missing too); -0.0 is held as 0.0.
+/// Rows as they arrive, in column blocks. Missing = NaN (an infinity counts as missing too); -0.0 is held as 0.0.
 ///
 /// Where the rows need more than `memory`, a fit works on a sample: equal rows become one with a count, and if
 /// the distinct rows still exceed the capacity, those remain whose hash (of content and seed) lies below 2^-l,
@@ -224,6 +371,10 @@ pub struct Observations {
     weighted: bool,
     keep_missing: bool,
     seed: i64,
+    /// Which features are held as ln(1 + x); empty where none is.
+    log: Vec<bool>,
+    /// The least value of each feature under the logarithm, before it is taken; empty where there is none.
+    least: Vec<f64>,
     /// Rows that a fit may hold.
     capacity: usize,
     blocks: Vec<Arc<Block>>,
@@ -244,13 +395,15 @@ impl Observations {
     /// `keep_missing`: a row with a missing value is kept, for a fit that fills it or refuses it.
     pub fn new(n_features: usize, weighted: bool, keep_missing: bool, memory: u64, seed: i64) -> Self {
         // Two threads may hold 5/4 of the capacity each before they meet, with hashes; a fit holds less then: the
-        // rows, scaled in place, in single precision too, with labels and distances.
+        // rows, in single precision too, with labels.
         let bytes_per_row = 20 * (n_features + usize::from(weighted)) as u64 + 24;
         Self {
             n_features,
             weighted,
             keep_missing,
             seed,
+            log: Vec::new(),
+            least: Vec::new(),
             capacity: usize::try_from(memory / bytes_per_row).unwrap_or(usize::MAX).max(MIN_CAPACITY),
             blocks: Vec::new(),
             held: 0,
@@ -262,24 +415,38 @@ impl Observations {
         }
     }
 
+    /// The same, for a fit that takes some features as ln(1 + x). Their logarithms are held; where missing values are
+    /// kept, the values, because what fills them is in their unit.
+    pub fn with_log(mut self, log: &[bool]) -> Self {
+        assert_eq!((log.len(), self.rows), (self.n_features, 0), "one flag for each feature, before the first row");
+        if log.contains(&true) {
+            self.log = log.to_vec();
+            if !self.keep_missing {
+                self.least = vec![f64::INFINITY; log.len()];
+            }
+        }
+        self
+    }
+
     /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length). A row with a missing
     /// value is counted as skipped, or kept where missing values are. `weights`, finite and not negative, are
     /// there if and only if the observations are weighted; a weight of 0 leaves the row out without counting it.
     pub fn append(&mut self, columns: &[impl AsRef<[f64]>], weights: Option<&[f64]>, rows: Range<usize>) {
         assert_eq!(columns.len(), self.n_features, "one column for each feature");
         assert_eq!(weights.is_some(), self.weighted, "weights if and only if weighted");
-        let clean = (self.keep_missing
-            || columns.iter().all(|x| x.as_ref()[rows.clone()].iter().all(|x| x.is_finite())))
-            && weights.is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0));
-        if clean {
+        let is_finite = |row: usize| columns.iter().all(|column| column.as_ref()[row].is_finite());
+        let is_clean = if rows.len() == 1 {
+            self.keep_missing || is_finite(rows.start)
+        } else {
+            self.keep_missing || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()]))
+        };
+        if is_clean && weights.is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0)) {
             return self.append_run(columns, weights, rows);
         }
         let mut start = rows.start;
         for row in rows.clone() {
             let left_out = weights.is_some_and(|weights| weights[row] <= 0.0);
-            let skipped = !left_out
-                && !self.keep_missing
-                && columns.iter().any(|column| !column.as_ref()[row].is_finite());
+            let skipped = !left_out && !self.keep_missing && !is_finite(row);
             if left_out || skipped {
                 self.append_run(columns, weights, start..row);
                 self.skipped += u64::from(skipped);
@@ -292,8 +459,8 @@ impl Observations {
     /// Adds `other`'s rows; `other` stays as it is and shares its larger blocks.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(
-            (self.n_features, self.weighted, self.keep_missing, self.capacity, self.seed),
-            (other.n_features, other.weighted, other.keep_missing, other.capacity, other.seed),
+            (self.n_features, self.weighted, self.keep_missing, self.capacity, self.seed, &self.log),
+            (other.n_features, other.weighted, other.keep_missing, other.capacity, other.seed, &other.log),
             "only observations of the same kind can be merged"
         );
         let rows = self.rows + other.rows;
@@ -314,14 +481,14 @@ impl Observations {
             self.blocks.extend(shared.into_iter().cloned());
             self.blocks.extend(open);
             for block in copied {
-                let weights = self.weighted.then_some(block.weights.as_slice());
-                self.append_run(&block.columns(), weights, 0..block.rows);
+                self.extend(block);
             }
         }
         self.rows = rows;
         self.skipped += other.skipped;
         self.level = self.level.max(other.level);
         self.max_weight = self.max_weight.max(other.max_weight);
+        self.least.iter_mut().zip(&other.least).for_each(|(least, &other)| *least = least.min(other));
         for (feature, _) in other.missing.iter().enumerate().filter(|&(_, &missing)| missing) {
             self.mark_missing(feature);
         }
@@ -348,9 +515,24 @@ impl Observations {
         self.held
     }
 
+    /// What draws the sample.
+    pub(super) fn seed(&self) -> i64 {
+        self.seed
+    }
+
     /// Whether rows with missing values were kept.
     pub(super) fn keep_missing(&self) -> bool {
         self.keep_missing
+    }
+
+    /// Which features a fit takes as ln(1 + x).
+    pub(super) fn log(&self, feature: usize) -> bool {
+        self.log.get(feature).copied().unwrap_or(false)
+    }
+
+    /// The least value of each feature before its logarithm; empty where none was taken.
+    pub(super) fn least(&self) -> &[f64] {
+        &self.least
     }
 
     /// The first feature that had a missing value in a row that was kept.
@@ -381,33 +563,68 @@ impl Observations {
         if let Some(weights) = weights {
             self.max_weight = weights[rows.clone()].iter().copied().fold(self.max_weight, f64::max);
         }
+        if self.keep_missing {
+            for (feature, column) in columns.iter().enumerate() {
+                if !all_finite(&column.as_ref()[rows.clone()]) {
+                    self.mark_missing(feature);
+                }
+            }
+        }
+        for (least, column) in self.least.iter_mut().zip(columns).zip(&self.log).filter(|(_, log)| **log).map(|x| x.0) {
+            *least = column.as_ref()[rows.clone()].iter().copied().fold(*least, f64::min);
+        }
         while !rows.is_empty() {
-            let mut any_missing = false;
             let block = self.open_block(rows.len());
-            let taken = rows.len().min(block.capacity() - block.rows);
+            let taken = rows.len().min(block.capacity - block.rows);
             let run = rows.start..rows.start + taken;
             for (column, values) in block.values.chunks_exact_mut(block.stride).zip(columns) {
-                for (held, &x) in column[block.rows..].iter_mut().zip(&values.as_ref()[run.clone()]) {
-                    // Adding 0.0 makes 0.0 of -0.0.
-                    *held = if x.is_finite() { x + 0.0 } else { f64::NAN };
-                    any_missing |= !x.is_finite();
-                }
+                let held = column[block.rows..][..taken].iter_mut();
+                // Adding 0.0 makes 0.0 of -0.0.
+                let plain = |x: f64| if x.is_finite() { x + 0.0 } else { f64::NAN };
+                held.zip(&values.as_ref()[run.clone()]).for_each(|(held, &x)| *held = plain(x));
             }
             if let Some(weights) = weights {
-                block.weights.extend_from_slice(&weights[run.clone()]);
+                block.weights.extend_from_slice(&weights[run]);
             }
-            block.rows += taken;
-            self.held += taken;
-            if any_missing {
-                for (feature, column) in columns.iter().enumerate() {
-                    if column.as_ref()[run.clone()].iter().any(|x| !x.is_finite()) {
-                        self.mark_missing(feature);
-                    }
-                }
-            }
+            self.filled(taken, true);
             rows.start += taken;
         }
         self.prune();
+    }
+
+    /// Adds the rows of a block that are held as they are here.
+    fn extend(&mut self, block: &Block) {
+        let mut rows = 0..block.rows;
+        while !rows.is_empty() {
+            let open = self.open_block(rows.len());
+            let taken = rows.len().min(open.capacity - open.rows);
+            let run = rows.start..rows.start + taken;
+            for (feature, column) in open.values.chunks_exact_mut(open.stride).enumerate() {
+                column[open.rows..][..taken].copy_from_slice(&block.column(feature)[run.clone()]);
+            }
+            open.weights.extend_from_slice(block.weights.get(run).unwrap_or_default());
+            self.filled(taken, false);
+            rows.start += taken;
+        }
+    }
+
+    /// Counts rows that were written into the open block, takes the logarithms of raw ones, and notes what is to be known
+    /// of the tiles that are full now.
+    fn filled(&mut self, rows: usize, are_raw: bool) {
+        self.held += rows;
+        let block = self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
+        if are_raw && !self.keep_missing {
+            for (column, _) in
+                block.values.chunks_exact_mut(block.stride).zip(&self.log).filter(|(_, log)| **log)
+            {
+                ln_1p_all(&mut column[block.rows..][..rows]);
+            }
+        }
+        block.rows += rows;
+        // A fit that fills missing values, or weighs the rows, looks at them itself.
+        if !self.keep_missing && !self.weighted {
+            block.note(self.seed);
+        }
     }
 
     fn mark_missing(&mut self, feature: usize) {
@@ -419,16 +636,19 @@ impl Observations {
     fn open_block(&mut self, rows: usize) -> &mut Block {
         let n_features = self.n_features;
         let is_open = self.blocks.last_mut().and_then(Arc::get_mut).is_some_and(|block| {
-            let wanted = (block.rows + rows).next_power_of_two().min(BLOCK_ROWS);
-            if block.counts.is_empty() && block.capacity() < wanted {
+            let wanted = (block.rows + rows).next_power_of_two().min(TILE_ROWS);
+            if block.counts.is_empty() && block.capacity < wanted {
                 block.grow(n_features, wanted);
             }
-            block.counts.is_empty() && block.rows < block.capacity()
+            block.counts.is_empty() && block.rows < block.capacity
         });
         if !is_open {
-            // Small states stay small: under GROUP BY there may be hundreds of thousands.
-            let capacity = if self.held < BLOCK_ROWS { rows.next_power_of_two().max(4) } else { BLOCK_ROWS };
-            self.blocks.push(Arc::new(Block::new(n_features, capacity.min(BLOCK_ROWS))));
+            // Small states stay small: under GROUP BY there may be hundreds of thousands. Others grow by doubling.
+            let most = (MAX_BLOCK_VALUES / n_features.max(1)).max(TILE_ROWS);
+            let wanted = if self.held < TILE_ROWS { rows.clamp(4, TILE_ROWS) } else { self.held };
+            let capacity = wanted.next_power_of_two().min(most);
+            let capacity = if capacity > TILE_ROWS { capacity / TILE_ROWS * TILE_ROWS } else { capacity };
+            self.blocks.push(Arc::new(Block::new(n_features, capacity)));
         }
         self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own")
     }
@@ -465,7 +685,7 @@ impl Observations {
         let n_held = self.held + other.map_or(0, |other| other.held);
         let mut hashes = Vec::with_capacity(n_held);
         for block in self.blocks.iter().chain(other.iter().flat_map(|other| &other.blocks)) {
-            hashes.extend(block.hashes(self.seed, true));
+            block.tiles().for_each(|tile| hashes.extend(tile.hashes(self.seed, true)));
         }
         hashes.sort_unstable();
         self.level = self.level.max(other.map_or(0, |other| other.level));
@@ -481,8 +701,9 @@ impl Observations {
     /// Adds the rows of a block that are below the level. The block is shared where all are, else freed as soon as
     /// nobody else holds it.
     fn take(&mut self, block: Arc<Block>) {
-        let hashes = block.hashes(self.seed, true);
-        let rows: Vec<usize> = (0..block.rows).filter(|&row| is_below(hashes[row], self.level)).collect();
+        let hashes = block.tiles().flat_map(|tile| tile.hashes(self.seed, true)).enumerate();
+        let below = hashes.filter(|&(_, hash)| is_below(hash, self.level));
+        let rows: Vec<usize> = below.map(|(row, _)| row).collect();
         self.held += rows.len();
         if rows.len() == block.rows && (block.rows >= SHARED_ROWS || !block.counts.is_empty()) {
             // The block that is being filled stays the last one.
@@ -494,13 +715,15 @@ impl Observations {
         let mut rows = rows.as_slice();
         while !rows.is_empty() {
             let is_open = self.blocks.last_mut().and_then(Arc::get_mut).is_some_and(|open| {
-                open.rows < open.capacity() && (open.rows == 0 || open.counts.is_empty() != has_counts)
+                open.rows < open.capacity
+                    && open.notes.is_empty()
+                    && (open.rows == 0 || open.counts.is_empty() != has_counts)
             });
             if !is_open {
-                self.blocks.push(Arc::new(Block::new(self.n_features, BLOCK_ROWS)));
+                self.blocks.push(Arc::new(Block::new(self.n_features, TILE_ROWS)));
             }
             let open = self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
-            let (now, later) = rows.split_at(rows.len().min(open.capacity() - open.rows));
+            let (now, later) = rows.split_at(rows.len().min(open.capacity - open.rows));
             open.copy_rows(&block, now);
             rows = later;
         }
@@ -518,9 +741,9 @@ impl Observations {
             rest = &rest[rest.partition_point(|&hash| hash <= highest)..];
             let mut entries = Vec::new();
             for (index, block) in self.blocks.iter().enumerate() {
-                let hashes = block.hashes(self.seed, true);
+                let hashes = |tile: &Tile| tile.hashes(self.seed, true);
                 let is_in_part = |hash| (lowest..=highest).contains(&hash);
-                Entry::of_block(block, index, &hashes, is_in_part, &mut entries);
+                Entry::of_block(block, index, hashes, is_in_part, &mut entries);
             }
             Entry::merge_equal(&mut entries, &self.blocks);
             let weights: Vec<f64> = if self.weighted {
@@ -534,6 +757,14 @@ impl Observations {
         self.held = held;
         self.blocks = merged.into_iter().map(Arc::new).collect();
     }
+}
+
+/// Whether no value is missing.
+pub(super) fn all_finite(values: &[f64]) -> bool {
+    vectorize(
+        #[inline(always)]
+        || values.iter().fold(true, |all, x| all & x.is_finite()),
+    )
 }
 
 fn n_distinct(sorted: &[u64]) -> usize {

@@ -1,12 +1,16 @@
 //! Principal component analysis by the covariance matrix and its eigenvectors.
 
 use super::Error;
-use super::exact_sum::scale_by_power;
-use super::observations::{Block, Observations};
-use super::scaling::{Extent, Nulls, Points, Scale, Scaled, Transform, fit_transform};
+use super::exact_sum::{exponent_above, scale_by_power};
+use super::gram::{self, Gram};
+use super::logarithm::ln_1p_all;
+use super::moments::TotalMoments;
+use super::observations::{Observations, Tile, all_finite};
+use super::scaling::{Nulls, Points, Scale, Scaled, Transform, WeightedMoments, fit_transform, transform_of};
 use super::simd::vectorize;
 use super::threads::{map_parts, worth};
 use nalgebra::{DMatrix, SymmetricEigen};
+use std::ops::Range;
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.
 const SIGN_TOLERANCE: f64 = 1e-9;
@@ -23,12 +27,10 @@ pub enum Components {
 /// How to fit a [`Pca`].
 #[derive(Clone, Debug)]
 pub struct PcaOptions {
-    /// How features are scaled.
+    /// How features are scaled; the same for the rows.
     pub scale: Scale,
-    /// What happens to missing values.
+    /// What happens to missing values; the same for the rows.
     pub nulls: Nulls,
-    /// Which features are taken as ln(1 + x); one flag for each feature.
-    pub log: Vec<bool>,
     /// How many components to keep.
     pub n: Components,
     /// Threads that a fit may use; they do not change its result.
@@ -53,28 +55,312 @@ pub struct Pca {
     pub skipped: u64,
 }
 
-impl Pca {
-    /// Fits the components. Weights count as shares of the rows: the covariance is the weighted mean of products
-    /// times rows / (rows - 1). One row, or constant features alone, give variances of 0 and the first unit
-    /// vectors. `None` without a usable row.
-    ///
-    /// # Errors
-    /// Those of the scaling: [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`],
-    /// [`Error::WeightTooLarge`].
-    pub fn fit(observations: Observations, options: &PcaOptions) -> Result<Option<Self>, Error> {
-        let n_features = observations.n_features();
-        match options.n {
-            Components::Count(n) => assert!((1..=n_features).contains(&n), "a count of components"),
-            Components::Share(share) => assert!(share > 0.0 && share <= 1.0, "a share of the variance"),
+/// Rows as a PCA takes them: their exact sums, or under [`Scale::Robust`] and [`Nulls::Mean`], which need them again,
+/// the rows. Sums need no sample, however many rows there are.
+#[derive(Clone, Debug)]
+pub struct PcaRows {
+    n_features: usize,
+    store: Store,
+}
+
+#[derive(Clone, Debug)]
+enum Store {
+    Sums(Box<Sums>),
+    Rows(Observations),
+}
+
+/// Rows below which a run of rows waits for others.
+const MIN_RUN: usize = 256;
+
+#[derive(Clone, Debug)]
+struct Sums {
+    nulls: Nulls,
+    log: Vec<bool>,
+    /// The least value of each feature before its logarithm; empty where none is taken.
+    least: Vec<f64>,
+    /// Columns of rows that are not in the sums yet, fewer than [`gram::ROWS`].
+    waiting: Vec<Vec<f64>>,
+    sums: Option<Gram>,
+    rows: u64,
+    skipped: u64,
+    /// Which features had a missing value in a row that was kept.
+    missing: Vec<bool>,
+}
+
+impl PcaRows {
+    /// No rows yet of `n_features` columns, for a fit with `scale` and `nulls`, of which some are taken as ln(1 + x).
+    /// `memory`: bytes that rows may take where they are held.
+    pub fn new(n_features: usize, scale: Scale, nulls: Nulls, log: &[bool], memory: u64, seed: i64) -> Self {
+        assert_eq!(log.len(), n_features, "one log flag for each feature");
+        let store = if scale == Scale::Robust || nulls == Nulls::Mean {
+            let keep_missing = nulls != Nulls::Skip;
+            Store::Rows(Observations::new(n_features, false, keep_missing, memory, seed).with_log(log))
+        } else {
+            let has_log = log.contains(&true);
+            Store::Sums(Box::new(Sums {
+                nulls,
+                log: if has_log { log.to_vec() } else { Vec::new() },
+                least: if has_log { vec![f64::INFINITY; n_features] } else { Vec::new() },
+                waiting: Vec::new(),
+                sums: None,
+                rows: 0,
+                skipped: 0,
+                missing: Vec::new(),
+            }))
+        };
+        Self { n_features, store }
+    }
+
+    /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length).
+    pub fn append(&mut self, columns: &[impl AsRef<[f64]>], rows: Range<usize>) {
+        assert_eq!(columns.len(), self.n_features, "one column for each feature");
+        match &mut self.store {
+            Store::Rows(observations) => observations.append(columns, None, rows),
+            Store::Sums(sums) => sums.append(columns, rows),
         }
+    }
+
+    /// Adds `other`'s rows.
+    pub fn merge(&mut self, other: &Self) {
+        match (&mut self.store, &other.store) {
+            (Store::Rows(observations), Store::Rows(other)) => observations.merge(other),
+            (Store::Sums(sums), Store::Sums(other)) => sums.merge(other),
+            _ => panic!("only rows for the same fit can be merged"),
+        }
+    }
+}
+
+impl Sums {
+    fn append(&mut self, columns: &[impl AsRef<[f64]>], rows: Range<usize>) {
+        if self.nulls != Nulls::Skip || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()])) {
+            return self.append_run(columns, rows);
+        }
+        let mut start = rows.start;
+        for row in rows.clone() {
+            if !columns.iter().all(|column| column.as_ref()[row].is_finite()) {
+                self.append_run(columns, start..row);
+                self.skipped += 1;
+                start = row + 1;
+            }
+        }
+        self.append_run(columns, start..rows.end);
+    }
+
+    fn append_run(&mut self, columns: &[impl AsRef<[f64]>], mut rows: Range<usize>) {
+        self.rows += rows.len() as u64;
+        if self.nulls == Nulls::Skip && self.log.is_empty() {
+            while rows.len() >= MIN_RUN {
+                let run = rows.start..rows.end.min(rows.start + gram::ROWS);
+                rows.start = run.end;
+                let slices: Vec<&[f64]> = columns.iter().map(|column| &column.as_ref()[run.clone()]).collect();
+                self.sums.get_or_insert_with(|| Gram::new(columns.len())).add(&slices);
+            }
+        }
+        while !rows.is_empty() {
+            self.waiting.resize_with(columns.len(), Vec::new);
+            let room = gram::ROWS - self.waiting[0].len();
+            let run = rows.start..rows.end.min(rows.start + room);
+            rows.start = run.end;
+            for (feature, (waiting, column)) in self.waiting.iter_mut().zip(columns).enumerate() {
+                let start = waiting.len();
+                waiting.extend_from_slice(&column.as_ref()[run.clone()]);
+                let own = &mut waiting[start..];
+                if self.nulls != Nulls::Skip && !all_finite(own) {
+                    own.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
+                    self.missing.resize(columns.len(), false);
+                    self.missing[feature] = true;
+                }
+                if self.log.get(feature) == Some(&true) {
+                    self.least[feature] = own.iter().copied().fold(self.least[feature], f64::min);
+                    // Of values below 0, which are an error in the end, anything finite will do.
+                    own.iter_mut().for_each(|x| *x = x.max(0.0));
+                    ln_1p_all(own);
+                }
+            }
+            self.sum_full();
+        }
+    }
+
+    /// Adds the rows that wait to the sums once they are enough.
+    fn sum_full(&mut self) {
+        if self.waiting.first().is_some_and(|column| column.len() == gram::ROWS) {
+            self.sum_waiting();
+        }
+    }
+
+    fn sum_waiting(&mut self) {
+        let columns: Vec<&[f64]> = self.waiting.iter().map(Vec::as_slice).collect();
+        if columns.first().is_some_and(|column| !column.is_empty()) {
+            self.sums.get_or_insert_with(|| Gram::new(columns.len())).add(&columns);
+            self.waiting.iter_mut().for_each(Vec::clear);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        assert_eq!((self.nulls, &self.log), (other.nulls, &other.log), "only rows for the same fit can be merged");
+        self.rows += other.rows;
+        self.skipped += other.skipped;
+        self.least.iter_mut().zip(&other.least).for_each(|(least, other)| *least = least.min(*other));
+        self.missing.resize(self.missing.len().max(other.missing.len()), false);
+        self.missing.iter_mut().zip(&other.missing).for_each(|(missing, other)| *missing |= other);
+        match (&mut self.sums, &other.sums) {
+            (_, None) => {}
+            (Some(sums), Some(other)) => sums.merge(other),
+            (sums, Some(other)) => *sums = Some(other.clone()),
+        }
+        let mut rest = 0..other.waiting.first().map_or(0, Vec::len);
+        while !rest.is_empty() {
+            self.waiting.resize_with(other.waiting.len(), Vec::new);
+            let room = gram::ROWS - self.waiting[0].len();
+            let run = rest.start..rest.end.min(rest.start + room);
+            rest.start = run.end;
+            for (waiting, column) in self.waiting.iter_mut().zip(&other.waiting) {
+                waiting.extend_from_slice(&column[run.clone()]);
+            }
+            self.sum_full();
+        }
+    }
+}
+
+/// What a fit works on.
+struct Fitted {
+    transform: Transform,
+    sums: Gram,
+    /// Rows that the sums are of; a sample where rows were held and too many.
+    summed: u64,
+    rows: u64,
+    skipped: u64,
+}
+
+impl Fitted {
+    fn of(rows: PcaRows, options: &PcaOptions) -> Result<Option<Self>, Error> {
+        match rows.store {
+            Store::Rows(observations) => Self::of_rows(observations, options),
+            Store::Sums(sums) => Self::of_sums(*sums, options),
+        }
+    }
+
+    fn of_sums(mut sums: Sums, options: &PcaOptions) -> Result<Option<Self>, Error> {
+        assert_eq!(sums.nulls, options.nulls, "rows for the same fit");
+        sums.sum_waiting();
+        let Some(gram) = sums.sums else {
+            return Ok(None);
+        };
+        if let (Nulls::Error, Some(feature)) = (sums.nulls, sums.missing.iter().position(|&missing| missing)) {
+            return Err(Error::Missing { feature });
+        }
+        let n_features = gram.sums.len();
+        let moments = |feature: usize| {
+            let moments = TotalMoments {
+                min: gram.min[feature],
+                max: gram.max[feature],
+                sum: gram.sums[feature].clone(),
+                squares: gram.product(feature, feature).clone(),
+            };
+            WeightedMoments::of(moments, sums.rows)
+        };
+        let moments: Vec<WeightedMoments> = (0..n_features).map(moments).collect();
+        let log = if sums.log.is_empty() { vec![false; n_features] } else { sums.log };
+        let fill = if sums.nulls == Nulls::Zero { vec![0.0; n_features] } else { Vec::new() };
+        let (transform, _) =
+            transform_of(&moments, &[], &sums.least, (options.scale, sums.nulls, log, fill), 1)?;
+        Ok(Some(Self { transform, sums: gram, summed: sums.rows, rows: sums.rows, skipped: sums.skipped }))
+    }
+
+    fn of_rows(observations: Observations, options: &PcaOptions) -> Result<Option<Self>, Error> {
         if observations.rows() == 0 {
             return Ok(None);
         }
         let observations = observations.settled();
         let (rows, skipped) = (observations.rows(), observations.skipped());
-        let (transform, mut points) =
-            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
-        let (covariance, exponent) = covariance(&mut points, options.n_threads);
+        let (transform, points) =
+            fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
+        let sums = sums_of(&points, options.n_threads);
+        Ok(Some(Self { transform, sums, summed: points.n_samples(), rows, skipped }))
+    }
+
+    /// The covariance matrix of the scaled rows divided by 2^exponent, and that exponent.
+    fn covariance(&self) -> (DMatrix<f64>, i32) {
+        let n_features = self.transform.n_features();
+        let (spread, stddev) = (&self.transform.spread, &self.transform.stddev);
+        let greatest = stddev.iter().zip(spread).map(|(stddev, spread)| stddev / spread).fold(0.0, f64::max);
+        let top = if greatest > 0.0 { 2 * exponent_above(greatest) } else { 0 };
+        let n = self.summed as f64;
+        let mut covariance = DMatrix::zeros(n_features, n_features);
+        for i in 0..n_features {
+            for j in 0..=i {
+                // A feature that is constant up to rounding has no variance.
+                if stddev[i] == 0.0 || stddev[j] == 0.0 {
+                    continue;
+                }
+                let mut scatter = self.sums.product(i, j).times(self.summed);
+                scatter.subtract(&self.sums.sums[i].product(&self.sums.sums[j]));
+                let exponents = exponent_above(spread[i]) + exponent_above(spread[j]);
+                let divisor = scale_by_power(spread[i], -exponent_above(spread[i]))
+                    * scale_by_power(spread[j], -exponent_above(spread[j]));
+                let divisor = divisor * n * (n - 1.0).max(1.0);
+                covariance[(i, j)] = scatter.quotient_at(divisor, exponents + top);
+                covariance[(j, i)] = covariance[(i, j)];
+            }
+        }
+        (covariance, top)
+    }
+}
+
+/// The sums of rows that are held.
+fn sums_of(points: &Points, n_threads: usize) -> Gram {
+    let n_features = points.n_features;
+    let n_threads = worth(points.len() * n_features * n_features, n_threads);
+    let parts = map_parts(&mut points.tiles(), n_threads, |tiles| {
+        let mut sums = Gram::new(n_features);
+        tiles.iter().for_each(|tile| add_tile(&mut sums, tile));
+        sums
+    });
+    let total = parts.into_iter().reduce(|mut total, part| {
+        total.merge(&part);
+        total
+    });
+    total.unwrap_or_else(|| Gram::new(n_features))
+}
+
+/// Adds the rows of a tile, those of a sample as often as they stand for.
+fn add_tile(sums: &mut Gram, tile: &Tile) {
+    if tile.counts().is_empty() {
+        for start in (0..tile.rows()).step_by(gram::ROWS) {
+            let run = start..tile.rows().min(start + gram::ROWS);
+            let columns: Vec<&[f64]> = tile.columns().into_iter().map(|column| &column[run.clone()]).collect();
+            sums.add(&columns);
+        }
+        return;
+    }
+    let (single, several): (Vec<usize>, Vec<usize>) = (0..tile.rows()).partition(|&row| tile.count(row) == 1);
+    for rows in single.chunks(gram::ROWS) {
+        let columns = tile.columns().into_iter();
+        let columns: Vec<Vec<f64>> =
+            columns.map(|column| rows.iter().map(|&row| column[row]).collect()).collect();
+        sums.add(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+    for row in several {
+        sums.add_row(&tile.row(row).collect::<Vec<f64>>(), tile.count(row));
+    }
+}
+
+impl Pca {
+    /// Fits the components. One row, or constant features alone, give variances of 0 and the first unit vectors.
+    /// `None` without a usable row.
+    ///
+    /// # Errors
+    /// Those of the scaling: [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`].
+    pub fn fit(rows: PcaRows, options: &PcaOptions) -> Result<Option<Self>, Error> {
+        let n_features = rows.n_features;
+        match options.n {
+            Components::Count(n) => assert!((1..=n_features).contains(&n), "a count of components"),
+            Components::Share(share) => assert!(share > 0.0 && share <= 1.0, "a share of the variance"),
+        }
+        let Some(fitted) = Fitted::of(rows, options)? else {
+            return Ok(None);
+        };
+        let (covariance, exponent) = fitted.covariance();
         let total: f64 = (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
         let (variances, components) = if total > 0.0 {
             principal_axes(covariance)
@@ -89,12 +375,12 @@ impl Pca {
             Components::Share(share) => n_for_share(&ratios, share),
         };
         Ok(Some(Self {
-            transform,
             components: components.into_iter().take(n).collect(),
             explained_variance: variances.iter().take(n).map(|&x| scale_by_power(x, exponent)).collect(),
             explained_variance_ratio: ratios.into_iter().take(n).collect(),
-            rows,
-            skipped,
+            rows: fitted.rows,
+            skipped: fitted.skipped,
+            transform: fitted.transform,
         }))
     }
 
@@ -132,135 +418,6 @@ impl Pca {
     }
 }
 
-/// The covariance matrix of `points` about their mean, divided by 2^exponent, and that exponent; centres `points`.
-///
-/// Sums are free of the order of rows by pre-rounding (J. Demmel, H. D. Nguyen, "Fast reproducible floating-point
-/// summation", 2013): each product is cut to a multiple of a quantum that depends on the greatest magnitudes of the
-/// features alone, as a high and a low part, whose sums over a block are exact in a double; blocks add up in 128 bits.
-/// The quantum is 2^-81 of the greatest product, so that even one row that makes all of the variance among 2^24
-/// costs the variance no more than an ordinary rounding.
-fn covariance(points: &mut Points, n_threads: usize) -> (DMatrix<f64>, i32) {
-    let n_features = points.n_features;
-    let reach = |extent: &Extent| (extent.max - extent.mean).max(extent.mean - extent.min);
-    let max: Vec<f64> = points.extents.iter().map(reach).collect();
-    // Powers of two that bring each feature below 1: exact, and products neither overflow nor underflow.
-    let exponents: Vec<i32> = max.iter().map(|&max| exponent_above(max)).collect();
-    let frame: Vec<(f64, f64)> = points
-        .extents
-        .iter()
-        .zip(&exponents)
-        .map(|(extent, &exponent)| (extent.mean, scale_by_power(1.0, -exponent)))
-        .collect();
-    let weight_exponent = {
-        let weights = points.blocks.iter().flat_map(|block| &block.weights);
-        exponent_above(weights.copied().fold(0.0, f64::max))
-    };
-
-    let n_threads = worth(points.len() * n_features * n_features, n_threads);
-    let sum_pairs = |blocks: &mut [Block]| {
-        let mut sums = vec![0_i128; n_features * (n_features + 1) / 2];
-        for block in blocks {
-            vectorize(
-                #[inline(always)]
-                || {
-                    for (column, (mean, unit)) in block.columns_mut().zip(&frame) {
-                        column.iter_mut().for_each(|x| *x = (*x - mean) * unit);
-                    }
-                    add_products(block, weight_exponent, &mut sums);
-                },
-            );
-        }
-        sums
-    };
-    let parts = map_parts(&mut points.blocks, n_threads, sum_pairs);
-    let sums = parts.into_iter().reduce(|mut total, part| {
-        total.iter_mut().zip(part).for_each(|(total, sum)| *total += sum);
-        total
-    });
-
-    let n = points.n_samples() as f64;
-    let mut weight = super::ExactSum::new();
-    for block in &points.blocks {
-        if block.weights.is_empty() {
-            weight.add(block.rows() as f64);
-        }
-        block.weights.iter().for_each(|&of_row| weight.add(of_row));
-    }
-    // Rows of 1 have the weight n, and the divisor becomes n - 1 itself.
-    let divisor = weight.round() / n * (n - 1.0).max(1.0);
-    let top = exponents.iter().zip(&max).filter(|&(_, &max)| max > 0.0).map(|(&exponent, _)| exponent).max();
-    let top = top.unwrap_or(0);
-    let mut covariance = DMatrix::zeros(n_features, n_features);
-    let mut pairs = sums.into_iter().flatten();
-    for i in 0..n_features {
-        for j in 0..=i {
-            let sum = pairs.next().unwrap_or(0) as f64 / divisor;
-            let exponent = weight_exponent - QUANTUM_BITS + exponents[i] + exponents[j] - 2 * top;
-            covariance[(i, j)] = scale_by_power(sum, exponent);
-            covariance[(j, i)] = covariance[(i, j)];
-        }
-    }
-    (covariance, 2 * top)
-}
-
-/// Bits below 1 at which a product of two features is cut.
-const QUANTUM_BITS: i32 = 81;
-/// Bits below 1 of a product's high part: with the 11 of 2,048 rows and the sign they fill a double.
-const HIGH_BITS: i32 = 40;
-
-/// Adds the products of all pairs of a block's columns, which are below 1, in quanta.
-#[inline(always)]
-fn add_products(block: &Block, weight_exponent: i32, sums: &mut [i128]) {
-    // Adding and taking away 1.5 * 2^52 quanta leaves a multiple of the quantum.
-    let high_cut = 1.5 * f64::powi(2.0, 52 - HIGH_BITS);
-    let low_cut = 1.5 * f64::powi(2.0, 52 - QUANTUM_BITS);
-    let columns = block.columns();
-    let weights: Vec<f64> =
-        block.weights.iter().map(|&weight| scale_by_power(weight, -weight_exponent)).collect();
-    let mut sums = sums.iter_mut();
-    let mut weighted = Vec::new();
-    for (i, x) in columns.iter().enumerate() {
-        let x = if weights.is_empty() {
-            *x
-        } else {
-            weighted.clear();
-            weighted.extend(x.iter().zip(&weights).map(|(x, weight)| x * weight));
-            weighted.as_slice()
-        };
-        for (y, sum) in columns[..=i].iter().zip(&mut sums) {
-            let (high, low) = cut_products(x, y, high_cut, low_cut);
-            *sum += ((f64::powi(2.0, HIGH_BITS) * high) as i128) << (QUANTUM_BITS - HIGH_BITS);
-            *sum += (f64::powi(2.0, QUANTUM_BITS) * low) as i128;
-        }
-    }
-}
-
-/// The sums of the high and of the low parts of `x * y`, both exact.
-#[inline(always)]
-fn cut_products(x: &[f64], y: &[f64], high_cut: f64, low_cut: f64) -> (f64, f64) {
-    // Exact sums are free of order, so lanes may sum on their own.
-    const LANES: usize = 8;
-    let (mut high, mut low) = ([0.0; LANES], [0.0; LANES]);
-    let mut add = |x: &[f64], y: &[f64]| {
-        for (((x, y), high), low) in x.iter().zip(y).zip(&mut high).zip(&mut low) {
-            let product = x * y;
-            let high_part = (product + high_cut) - high_cut;
-            *high += high_part;
-            *low += ((product - high_part) + low_cut) - low_cut;
-        }
-    };
-    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
-    let (y_chunks, y_rest) = y.as_chunks::<LANES>();
-    x_chunks.iter().zip(y_chunks).for_each(|(x, y)| add(x, y));
-    add(x_rest, y_rest);
-    (high.iter().sum(), low.iter().sum())
-}
-
-/// An exponent with |x| < 2^exponent, at most two above the least; its power and that of its negative are finite.
-fn exponent_above(x: f64) -> i32 {
-    if x == 0.0 { 0 } else { (x.log2().floor() as i32 + 2).max(-1000) }
-}
-
 /// Eigenvalues in descending order and their unit vectors, with their signs fixed.
 fn principal_axes(covariance: DMatrix<f64>) -> (Vec<f64>, Vec<Vec<f64>>) {
     let eigen = SymmetricEigen::new(covariance);
@@ -293,16 +450,25 @@ fn n_for_share(ratios: &[f64], share: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_data::{MEMORY, Random, append, blobs, columns, observe};
+    use super::super::test_data::{MEMORY, Random, blobs, columns};
     use super::*;
 
-    fn options(scale: Scale, n: Components, n_features: usize) -> PcaOptions {
-        PcaOptions { scale, nulls: Nulls::Skip, log: vec![false; n_features], n, n_threads: 1 }
+    fn options(scale: Scale, n: Components) -> PcaOptions {
+        PcaOptions { scale, nulls: Nulls::Skip, n, n_threads: 1 }
+    }
+
+    fn observe(rows: &[Vec<f64>], scale: Scale) -> PcaRows {
+        let n_features = rows[0].len();
+        let mut own = PcaRows::new(n_features, scale, Nulls::Skip, &vec![false; n_features], MEMORY, 42);
+        let columns = columns(rows);
+        for start in (0..rows.len()).step_by(700) {
+            own.append(&columns, start..rows.len().min(start + 700));
+        }
+        own
     }
 
     fn fit(rows: &[Vec<f64>], scale: Scale, n: Components) -> Pca {
-        let options = options(scale, n, rows[0].len());
-        Pca::fit(observe(rows), &options).expect("rows to fit").expect("a usable row")
+        Pca::fit(observe(rows, scale), &options(scale, n)).expect("rows to fit").expect("a usable row")
     }
 
     fn close(x: f64, y: f64) -> bool {
@@ -364,15 +530,69 @@ mod tests {
     fn fit_depends_neither_on_order_nor_on_merges_or_threads() {
         let mut rows = blobs(3, 9000, 4, 3);
         rows.iter_mut().for_each(|row| row[1] = row[1] * 1e-6 + 1e6);
-        let expected = fit(&rows, Scale::None, Components::Count(4));
-        Random::new(4).shuffle(&mut rows);
-        let mut observations = observe(&rows[..1]);
-        observations.merge(&observe(&rows[1..4000]));
-        observations.merge(&observe(&rows[4000..]));
-        for n_threads in 1..=3 {
-            let options = PcaOptions { n_threads, ..options(Scale::None, Components::Count(4), 4) };
-            assert_eq!(Pca::fit(observations.clone(), &options), Ok(Some(expected.clone())));
+        for scale in [Scale::Standard, Scale::Robust, Scale::None] {
+            let expected = fit(&rows, scale, Components::Count(4));
+            Random::new(4).shuffle(&mut rows);
+            let mut merged = observe(&rows[..1], scale);
+            merged.merge(&observe(&rows[1..4000], scale));
+            merged.merge(&observe(&rows[4000..], scale));
+            for n_threads in 1..=3 {
+                let options = PcaOptions { n_threads, ..options(scale, Components::Count(4)) };
+                assert_eq!(Pca::fit(merged.clone(), &options), Ok(Some(expected.clone())));
+            }
         }
+    }
+
+    #[test]
+    fn the_axes_of_a_sample_are_nearly_those_of_all_rows() {
+        // A third of the rows twice, for memory of 4,096 rows.
+        let mut rows = blobs(7, 20_000, 3, 1);
+        rows.iter_mut().for_each(|row| row[1] += 2.0 * row[0]);
+        rows.extend_from_within(..10_000);
+        let columns = columns(&rows);
+        let fit = |memory| {
+            let mut own = PcaRows::new(3, Scale::Robust, Nulls::Skip, &[false; 3], memory, 42);
+            own.append(&columns, 0..rows.len());
+            let fit = Pca::fit(own, &options(Scale::Robust, Components::Count(3)));
+            fit.expect("rows to fit").expect("a usable row")
+        };
+        let (all, sample) = (fit(MEMORY), fit(0));
+        assert_eq!((all.rows, sample.rows), (30_000, 30_000));
+        for (x, y) in all.explained_variance_ratio.iter().zip(&sample.explained_variance_ratio) {
+            assert!(x != y && (x - y).abs() < 0.05, "{x} and {y}");
+        }
+    }
+
+    #[test]
+    fn missing_values_are_skipped_or_filled_and_logarithms_are_taken() {
+        let rows: Vec<Vec<f64>> = blobs(8, 3000, 2, 3).into_iter().map(|row| vec![row[0].abs(), row[1]]).collect();
+        let mut holes = rows.clone();
+        holes.iter_mut().step_by(7).for_each(|row| row[0] = f64::NAN);
+        let fit = |rows: &[Vec<f64>], nulls, log: [bool; 2]| {
+            let mut own = PcaRows::new(2, Scale::Standard, nulls, &log, MEMORY, 42);
+            own.append(&columns(rows), 0..rows.len());
+            Pca::fit(own, &PcaOptions { nulls, ..options(Scale::Standard, Components::Count(2)) })
+        };
+        let filled = |x: f64| -> Vec<Vec<f64>> {
+            holes.iter().map(|row| vec![if row[0].is_nan() { x } else { row[0] }, row[1]]).collect()
+        };
+        let components = |pca: Result<Option<Pca>, Error>| pca.expect("rows to fit").map(|pca| pca.components);
+        let kept: Vec<Vec<f64>> = holes.iter().filter(|row| !row[0].is_nan()).cloned().collect();
+        for log in [[false, false], [true, false]] {
+            let expected = components(fit(&kept, Nulls::Skip, log));
+            assert_eq!(components(fit(&holes, Nulls::Skip, log)), expected);
+            let expected = components(fit(&filled(0.0), Nulls::Skip, log));
+            assert_eq!(components(fit(&holes, Nulls::Zero, log)), expected);
+            let present: Vec<f64> = kept.iter().map(|row| row[0]).collect();
+            let mut mean = crate::ml::ExactSum::new();
+            present.iter().for_each(|&x| mean.add(x));
+            let mean = mean.quotient(present.len() as f64);
+            let expected = components(fit(&filled(mean), Nulls::Skip, log));
+            assert_eq!(components(fit(&holes, Nulls::Mean, log)), expected);
+            assert_eq!(fit(&holes, Nulls::Error, log), Err(Error::Missing { feature: 0 }));
+        }
+        let negative = fit(&[vec![1.0, 2.0], vec![-0.5, 3.0]], Nulls::Skip, [true, false]);
+        assert_eq!(negative, Err(Error::NegativeLog { feature: 0, value: -0.5 }));
     }
 
     #[test]
@@ -400,7 +620,7 @@ mod tests {
             assert_eq!((pca.explained_variance, pca.explained_variance_ratio), (vec![0.0; 2], vec![0.0; 2]));
         }
         assert_eq!(
-            Pca::fit(observe(&[vec![f64::NAN]]), &options(Scale::None, Components::Count(1), 1)),
+            Pca::fit(observe(&[vec![f64::NAN]], Scale::None), &options(Scale::None, Components::Count(1))),
             Ok(None)
         );
     }
@@ -426,25 +646,6 @@ mod tests {
         // Variances in the ratio 36 : 9 : 4.
         for (share, n) in [(0.5, 1), (0.74, 2), (45.0 / 49.0, 2), (0.95, 3), (1.0, 3)] {
             assert_eq!(fit(&rows, Scale::None, Components::Share(share)).components.len(), n, "{share}");
-        }
-    }
-
-    #[test]
-    fn a_weight_shifts_the_axes_as_copies_do() {
-        let rows = blobs(5, 400, 3, 2);
-        let weights: Vec<f64> = (0..400).map(|row| f64::from(1 + row % 3)).collect();
-        let mut weighted = Observations::new(3, true, false, MEMORY, 42);
-        append(&mut weighted, &rows, Some(&weights), 2048);
-        let options = options(Scale::Standard, Components::Count(3), 3);
-        let weighted = Pca::fit(weighted, &options).expect("rows to fit").expect("a usable row");
-        let copies: Vec<Vec<f64>> =
-            rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
-        let copies = fit(&copies, Scale::Standard, Components::Count(3));
-        for (x, y) in weighted.components.concat().iter().zip(copies.components.concat()) {
-            assert!((x - y).abs() < 1e-9);
-        }
-        for (x, y) in weighted.explained_variance_ratio.iter().zip(&copies.explained_variance_ratio) {
-            assert!((x - y).abs() < 1e-9);
         }
     }
 

@@ -1,7 +1,9 @@
 //! How raw values become scaled ones: missing values, logarithm, centre and spread.
 
-use super::exact_sum::{ExactSum, scale_by_power};
-use super::observations::{Block, Observations};
+use super::exact_sum::ExactSum;
+use super::logarithm::{ln_1p, ln_1p_all};
+use super::moments::{Moments, TotalMoments};
+use super::observations::{Block, Observations, Tile, all_finite};
 use super::simd::vectorize;
 use super::threads::{map_parts, worth};
 use super::{Error, MAX_MAGNITUDE};
@@ -127,7 +129,7 @@ impl Transform {
                 if self.log[feature] && x < 0.0 {
                     return Err(Error::NegativeLog { feature, value: x });
                 }
-                let prepared = if self.log[feature] { x.ln_1p() } else { x };
+                let prepared = if self.log[feature] { ln_1p(x) } else { x };
                 let scaled = scaled(prepared, self.center[feature], self.spread[feature]);
                 if prepared.abs() > MAX_MAGNITUDE || scaled.abs() > MAX_MAGNITUDE {
                     return Err(Error::TooLarge { feature, value: x });
@@ -185,13 +187,16 @@ fn scaled(x: f64, center: f64, spread: f64) -> f64 {
     (x - center) / spread + 0.0
 }
 
-/// The scaled rows of a fit `(n_samples, n_features)`. A row's weight contains its count.
-#[derive(Debug)]
+/// The rows of a fit `(n_samples, n_features)`, and how they are scaled. A row's weight contains its count.
+#[derive(Clone, Debug)]
 pub(super) struct Points {
     pub(super) n_features: usize,
-    pub(super) blocks: Vec<Block>,
-    /// Where the values of each feature lie.
+    /// After fill and logarithm.
+    pub(super) blocks: Vec<Arc<Block>>,
+    /// Where the scaled values of each feature lie.
     pub(super) extents: Vec<Extent>,
+    /// Center and spread of each feature; empty where the rows are scaled.
+    scaling: Vec<(f64, f64)>,
 }
 
 /// Where the scaled values of a feature lie.
@@ -205,26 +210,80 @@ pub(super) struct Extent {
 impl Points {
     /// Entries of all blocks.
     pub(super) fn len(&self) -> usize {
-        self.blocks.iter().map(Block::rows).sum()
+        self.blocks.iter().map(|block| block.rows()).sum()
     }
 
     /// Rows that the entries stand for.
     pub(super) fn n_samples(&self) -> u64 {
-        self.blocks.iter().flat_map(|block| (0..block.rows()).map(|row| block.count(row))).sum()
+        self.blocks.iter().map(|block| block.n_samples()).sum()
+    }
+
+    /// All rows by tiles, as they are held.
+    pub(super) fn tiles(&self) -> Vec<Tile<'_>> {
+        self.blocks.iter().flat_map(|block| block.tiles()).collect()
+    }
+
+    /// A tile of these points with scaled values, which `scratch` holds if they are not those of the tile itself.
+    pub(super) fn scaled<'s>(&self, tile: Tile<'s>, scratch: &'s mut Block) -> Tile<'s> {
+        if self.scaling.is_empty() {
+            return tile;
+        }
+        scratch.resize(self.n_features, tile.rows());
+        scratch.weights.clear();
+        scratch.weights.extend_from_slice(tile.weights());
+        scratch.counts.clear();
+        scratch.counts.extend_from_slice(tile.counts());
+        for ((feature, column), &(center, spread)) in scratch.columns_mut().enumerate().zip(&self.scaling) {
+            scale_all(tile.column(feature), column, center, spread);
+        }
+        scratch.tiles().next().unwrap_or(tile)
+    }
+
+    /// The scaled features of a row of a tile of these points.
+    pub(super) fn scaled_row<'s>(
+        &'s self,
+        tile: &Tile<'s>,
+        row: usize,
+    ) -> impl ExactSizeIterator<Item = f64> + Clone + use<'s> {
+        let scaling = &self.scaling;
+        tile.row(row).enumerate().map(move |(feature, x)| match scaling.get(feature) {
+            Some(&(center, spread)) => scaled(x, center, spread),
+            None => x,
+        })
+    }
+
+    /// A scaled value of a feature.
+    pub(super) fn scaled_value(&self, feature: usize, x: f64) -> f64 {
+        self.scaling.get(feature).map_or(x, |&(center, spread)| scaled(x, center, spread))
+    }
+
+    /// The same transformation of other rows, which are held as these are, scaled in place.
+    pub(super) fn with_rows(&self, mut blocks: Vec<Block>) -> Self {
+        for block in &mut blocks {
+            for (column, &(center, spread)) in block.columns_mut().zip(&self.scaling) {
+                vectorize(
+                    #[inline(always)]
+                    || column.iter_mut().for_each(|x| *x = scaled(*x, center, spread)),
+                );
+            }
+        }
+        Self {
+            n_features: self.n_features,
+            blocks: blocks.into_iter().map(Arc::new).collect(),
+            extents: self.extents.clone(),
+            scaling: Vec::new(),
+        }
     }
 }
 
-/// What one column of all rows becomes.
-struct Column<'a> {
-    feature: usize,
-    log: bool,
-    slices: Vec<&'a mut [f64]>,
+fn scale_all(values: &[f64], out: &mut [f64], center: f64, spread: f64) {
+    vectorize(
+        #[inline(always)]
+        || out.iter_mut().zip(values).for_each(|(y, &x)| *y = scaled(x, center, spread)),
+    );
 }
 
-/// Weights and counts of a block's rows (empty = all 1).
-type Multiplicity = (Vec<f64>, Vec<u64>);
-
-/// The transform that fits `observations`, and their rows scaled by it.
+/// The transform that fits `observations`, and their rows.
 ///
 /// # Errors
 /// [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`], [`Error::WeightTooLarge`].
@@ -232,11 +291,9 @@ pub(super) fn fit_transform(
     observations: Observations,
     scale: Scale,
     nulls: Nulls,
-    log: &[bool],
     n_threads: usize,
 ) -> Result<(Transform, Points), Error> {
     let n_features = observations.n_features();
-    assert_eq!(log.len(), n_features, "one log flag for each feature");
     assert_eq!(nulls != Nulls::Skip, observations.keep_missing(), "missing values are kept unless skipped");
     if observations.max_weight() > MAX_MAGNITUDE {
         return Err(Error::WeightTooLarge { value: observations.max_weight() });
@@ -244,49 +301,166 @@ pub(super) fn fit_transform(
     if let (Nulls::Error, Some(feature)) = (nulls, observations.first_missing()) {
         return Err(Error::Missing { feature });
     }
+    let log: Vec<bool> = (0..n_features).map(|feature| observations.log(feature)).collect();
+    // The least value of each feature before its logarithm, where that can be an error.
+    let mut least = observations.least().to_vec();
+    let seed = observations.seed();
+    let n_threads = worth(observations.held() * n_features, n_threads);
+    let mut blocks = observations.into_blocks();
 
-    // Scaling reads each value a few times.
-    let n_threads = worth(8 * observations.held() * n_features, n_threads);
-    let mut shared: Vec<Option<Arc<Block>>> = observations.into_blocks().into_iter().map(Some).collect();
-    // Blocks that another state still shares are copied.
-    let own = |shared: &mut [Option<Arc<Block>>]| -> Vec<Block> {
-        shared.iter_mut().filter_map(Option::take).map(Arc::unwrap_or_clone).collect()
-    };
-    let mut blocks: Vec<Block> = map_parts(&mut shared, n_threads, own).into_iter().flatten().collect();
+    let mut fill = Vec::new();
+    if nulls != Nulls::Skip {
+        fill = match nulls {
+            Nulls::Mean => means_of_present(&blocks, n_features, n_threads),
+            _ => vec![0.0; n_features],
+        };
+        least = vec![f64::INFINITY; n_features];
+        let parts = map_parts(&mut blocks, n_threads, |blocks| {
+            let mut least = vec![f64::INFINITY; n_features];
+            blocks.iter_mut().for_each(|block| fill_block(block, &fill, &log, &mut least));
+            least
+        });
+        for part in parts {
+            least.iter_mut().zip(part).for_each(|(least, other)| *least = least.min(other));
+        }
+    }
     for block in blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
-        block.weights = (0..block.rows()).map(|row| block.weight(row) * block.count(row) as f64).collect();
+        let block = Arc::make_mut(block);
+        block.forget();
+        let weight = |row: usize| block.weights.get(row).copied().unwrap_or(1.0);
+        block.weights = (0..block.rows()).map(|row| weight(row) * block.counts[row] as f64).collect();
     }
-    let multiplicities: Vec<Multiplicity> =
-        blocks.iter().map(|block| (block.weights.clone(), block.counts.clone())).collect();
 
-    let mut columns: Vec<Column> =
-        log.iter().enumerate().map(|(feature, &log)| Column { feature, log, slices: Vec::new() }).collect();
-    for block in &mut blocks {
-        columns.iter_mut().zip(block.columns_mut()).for_each(|(column, slice)| column.slices.push(slice));
-    }
-    let parts = map_parts(&mut columns, n_threads, |columns| {
-        columns.iter_mut().map(|column| column.fit(&multiplicities, scale, nulls)).collect::<Vec<_>>()
+    let moments = moments(&mut blocks, n_features, seed, n_threads);
+    let filled = matches!(nulls, Nulls::Mean | Nulls::Zero);
+    let fill = if filled { fill } else { Vec::new() };
+    let (transform, extents) = transform_of(&moments, &blocks, &least, (scale, nulls, log, fill), n_threads)?;
+    let scaling = match scale {
+        Scale::None => Vec::new(),
+        _ => transform.center.iter().copied().zip(transform.spread.iter().copied()).collect(),
+    };
+    Ok((transform, Points { n_features, blocks, extents, scaling }))
+}
+
+/// The transform that fits features with these moments, and where their scaled values lie. `least`: the least value of
+/// each feature before its logarithm, where one is taken. `blocks` hold the rows for [`Scale::Robust`].
+///
+/// # Errors
+/// [`Error::NegativeLog`], [`Error::TooLarge`].
+pub(super) fn transform_of(
+    moments: &[WeightedMoments],
+    blocks: &[Arc<Block>],
+    least: &[f64],
+    (scale, nulls, log, fill): (Scale, Nulls, Vec<bool>, Vec<f64>),
+    n_threads: usize,
+) -> Result<(Transform, Vec<Extent>), Error> {
+    let mut features: Vec<usize> = (0..moments.len()).collect();
+    let n_threads = if scale == Scale::Robust { n_threads } else { 1 };
+    let parts = map_parts(&mut features, n_threads, |features| {
+        let fit = |&mut feature: &mut usize| {
+            let negative = least.get(feature).copied().filter(|least| log[feature] && *least < 0.0);
+            if let Some(value) = negative {
+                return Err(Error::NegativeLog { feature, value });
+            }
+            moments[feature].fit(feature, log[feature], scale, blocks)
+        };
+        features.iter_mut().map(fit).collect::<Vec<_>>()
     });
     let features = parts.into_iter().flatten().collect::<Result<Vec<FeatureTransform>, _>>()?;
-
     let of = |value: fn(&FeatureTransform) -> f64| features.iter().map(value).collect::<Vec<f64>>();
-    let filled = matches!(nulls, Nulls::Mean | Nulls::Zero);
     let transform = Transform {
         scale,
         nulls,
-        log: log.to_vec(),
-        fill: if filled { of(|feature| feature.fill) } else { Vec::new() },
+        log,
+        fill,
         center: of(|feature| feature.center),
         spread: of(|feature| feature.spread),
         mean: of(|feature| feature.mean),
         stddev: of(|feature| feature.stddev),
     };
-    let extents = features.iter().map(|feature| feature.extent).collect();
-    Ok((transform, Points { n_features, blocks, extents }))
+    Ok((transform, features.iter().map(|feature| feature.extent).collect()))
+}
+
+/// The weighted mean of the values of each feature that are there; 0 where there is none.
+fn means_of_present(blocks: &[Arc<Block>], n_features: usize, n_threads: usize) -> Vec<f64> {
+    let mut features: Vec<usize> = (0..n_features).collect();
+    let parts = map_parts(&mut features, n_threads, |features| {
+        let mean = |&mut feature: &mut usize| {
+            let (mut sum, mut weight) = (ExactSum::new(), ExactSum::new());
+            for block in blocks {
+                for (row, &x) in block.column(feature).iter().enumerate().filter(|(_, x)| !x.is_nan()) {
+                    // Rows of a sample stand for several each.
+                    let times = block.weights.get(row).copied().unwrap_or(1.0) * block.count(row) as f64;
+                    sum.add_product(x, times);
+                    weight.add(times);
+                }
+            }
+            let weight = weight.round();
+            if weight == 0.0 { 0.0 } else { sum.quotient(weight) }
+        };
+        features.iter_mut().map(mean).collect::<Vec<f64>>()
+    });
+    parts.into_iter().flatten().collect()
+}
+
+/// Fills missing values and takes logarithms; `least` becomes the least value of each feature before that.
+fn fill_block(block: &mut Arc<Block>, fill: &[f64], log: &[bool], least: &mut [f64]) {
+    // A block that another state still shares is copied.
+    let block = Arc::make_mut(block);
+    block.forget();
+    for (((column, &fill), &log), least) in block.columns_mut().zip(fill).zip(log).zip(least) {
+        for x in &mut *column {
+            *x = if x.is_nan() { fill + 0.0 } else { *x };
+            *least = least.min(*x);
+        }
+        if log && *least >= 0.0 {
+            ln_1p_all(column);
+        }
+    }
+}
+
+/// Moments of each feature over all rows.
+fn moments(blocks: &mut [Arc<Block>], n_features: usize, seed: i64, n_threads: usize) -> Vec<WeightedMoments> {
+    let parts = map_parts(blocks, n_threads, |blocks| {
+        let mut moments = vec![WeightedMoments::new(); n_features];
+        for tile in blocks.iter().flat_map(|block| block.tiles()) {
+            if !tile.weights().is_empty() {
+                let columns = tile.columns().into_iter();
+                moments.iter_mut().zip(columns).for_each(|(total, column)| total.add_weighted(column, tile.weights()));
+                continue;
+            }
+            let computed;
+            let known = match tile.known_notes() {
+                Some(notes) => &notes.moments,
+                None => {
+                    computed = tile.notes(seed).moments;
+                    &computed
+                }
+            };
+            for ((total, moments), column) in moments.iter_mut().zip(known).zip(tile.columns()) {
+                total.add(moments, column);
+            }
+        }
+        moments
+    });
+    let total = parts.into_iter().reduce(|mut total, part| {
+        total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
+        total
+    });
+    total.unwrap_or_default()
+}
+
+/// Moments of a feature over rows with weights.
+#[derive(Clone)]
+pub(super) struct WeightedMoments {
+    moments: TotalMoments,
+    /// Rows without a weight.
+    rows: u64,
+    /// Of the others.
+    weight: ExactSum,
 }
 
 struct FeatureTransform {
-    fill: f64,
     center: f64,
     spread: f64,
     mean: f64,
@@ -294,159 +468,125 @@ struct FeatureTransform {
     extent: Extent,
 }
 
-impl Column<'_> {
-    /// Fits center and spread, and scales the column in place.
+impl WeightedMoments {
+    fn new() -> Self {
+        Self::of(TotalMoments::new(), 0)
+    }
+
+    /// Of rows without weights.
+    pub(super) fn of(moments: TotalMoments, rows: u64) -> Self {
+        Self { moments, rows, weight: ExactSum::new() }
+    }
+
+    fn add(&mut self, moments: &Moments, values: &[f64]) {
+        self.moments.add(moments, values);
+        self.rows += values.len() as u64;
+    }
+
+    fn add_weighted(&mut self, values: &[f64], weights: &[f64]) {
+        for (&x, &weight) in values.iter().zip(weights) {
+            self.moments.min = self.moments.min.min(x);
+            self.moments.max = self.moments.max.max(x);
+            self.moments.sum.add_product(x, weight);
+            self.moments.squares.add_product_times(x, x, weight);
+            self.weight.add(weight);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.moments.merge(&other.moments);
+        self.rows += other.rows;
+        self.weight.merge(&other.weight);
+    }
+
+    /// Weighted mean and population standard deviation, and whether the feature is constant up to rounding.
+    fn mean_and_stddev(&self) -> (f64, f64, bool) {
+        let TotalMoments { min, max, ref sum, ref squares } = self.moments;
+        if min == max {
+            return (min, 0.0, true);
+        }
+        let mut total = self.weight.clone();
+        total.add(self.rows as f64);
+        let weight = total.round();
+        let mean = sum.quotient(weight).clamp(min, max);
+        // The square of the weight times the variance, without any rounding.
+        let mut scatter = squares.product(&total);
+        scatter.subtract(&sum.square());
+        let stddev = scatter.root_quotient(weight);
+        (mean, stddev, is_rounding(weight, mean, stddev))
+    }
+
+    /// Center and spread.
     fn fit(
-        &mut self,
-        multiplicities: &[Multiplicity],
+        &self,
+        feature: usize,
+        log: bool,
         scale: Scale,
-        nulls: Nulls,
+        blocks: &[Arc<Block>],
     ) -> Result<FeatureTransform, Error> {
-        let feature = self.feature;
-        let fill = if nulls == Nulls::Mean { self.mean_of_present(multiplicities) } else { 0.0 };
-        if nulls != Nulls::Skip {
-            self.replace(|x| if x.is_nan() { fill } else { x });
-        }
-        let (raw_min, raw_max) = self.extremes();
-        if self.log {
-            if raw_min < 0.0 {
-                return Err(Error::NegativeLog { feature, value: raw_min });
-            }
-            self.replace(f64::ln_1p);
-        }
+        let TotalMoments { min, max, .. } = self.moments;
         // Of the two extremes, the one of larger magnitude is at fault; the upper one where they agree.
-        let check = |min: f64, max: f64| {
-            let (worst, value) = if max.abs() >= min.abs() { (max, raw_max) } else { (min, raw_min) };
+        let check = |scaled_min: f64, scaled_max: f64| {
+            let is_max = scaled_max.abs() >= scaled_min.abs();
+            let (worst, value) = if is_max { (scaled_max, max) } else { (scaled_min, min) };
+            let value = if log { value.exp_m1() } else { value };
             if worst.abs() > MAX_MAGNITUDE { Err(Error::TooLarge { feature, value }) } else { Ok(()) }
         };
-        let (min, max) = if self.log { self.extremes() } else { (raw_min, raw_max) };
         check(min, max)?;
-
-        let (mean, stddev, constant) = self.moments(multiplicities, min, max);
+        let (mean, stddev, is_constant) = self.mean_and_stddev();
         let (center, spread) = match scale {
-            Scale::Standard => (mean, if constant { 1.0 } else { stddev }),
+            Scale::Standard => (mean, if is_constant { 1.0 } else { stddev }),
             Scale::MinMax => (min, spread_or_one(min, max)),
             Scale::Robust => {
-                let [lower, median, upper] = self.quartiles(multiplicities);
+                let [lower, median, upper] = quartiles(blocks, feature);
                 (median, spread_or_one(lower, upper))
             }
             Scale::None => (0.0, 1.0),
         };
         let [min, max, scaled_mean] = [min, max, mean].map(|x| scaled(x, center, spread));
         check(min, max)?;
-        if scale != Scale::None {
-            self.replace(|x| scaled(x, center, spread));
-        }
         let extent = Extent { min, max, mean: scaled_mean };
-        Ok(FeatureTransform { fill, center, spread, mean, stddev, extent })
-    }
-
-    fn values(&self) -> impl Iterator<Item = f64> {
-        self.slices.iter().flat_map(|slice| slice.iter().copied())
-    }
-
-    fn replace(&mut self, f: impl Fn(f64) -> f64) {
-        for slice in &mut self.slices {
-            vectorize(
-                #[inline(always)]
-                || slice.iter_mut().for_each(|x| *x = f(*x) + 0.0),
-            );
-        }
-    }
-
-    fn extremes(&self) -> (f64, f64) {
-        self.slices
-            .iter()
-            .map(|slice| {
-                vectorize(
-                    #[inline(always)]
-                    || extremes(slice),
-                )
-            })
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), (other_min, other_max)| {
-                (min.min(other_min), max.max(other_max))
-            })
-    }
-
-    /// The weighted mean of the values that are there; 0 where there is none.
-    fn mean_of_present(&self, multiplicities: &[Multiplicity]) -> f64 {
-        let mut total = Total::default();
-        for (slice, (weights, _)) in self.slices.iter().zip(multiplicities) {
-            for (row, &x) in slice.iter().enumerate().filter(|(_, x)| !x.is_nan()) {
-                total.add(x, weights.get(row).copied());
-            }
-        }
-        if total.total_weight() == 0.0 { 0.0 } else { total.mean() }
-    }
-
-    /// The weighted sum of `f` of all values.
-    fn total(&self, multiplicities: &[Multiplicity], f: impl Fn(f64) -> f64) -> Total {
-        let mut total = Total::default();
-        let mut terms = Vec::new();
-        for (slice, (weights, _)) in self.slices.iter().zip(multiplicities) {
-            terms.clear();
-            vectorize(
-                #[inline(always)]
-                || terms.extend(slice.iter().map(|&x| f(x))),
-            );
-            if weights.is_empty() {
-                total.sum.add_all(&terms);
-                total.unweighted += terms.len() as u64;
-            } else {
-                terms.iter().zip(weights).for_each(|(&x, &weight)| total.add(x, Some(weight)));
-            }
-        }
-        total
-    }
-
-    /// Weighted mean and population standard deviation, and whether the feature is constant up to rounding.
-    fn moments(&self, multiplicities: &[Multiplicity], min: f64, max: f64) -> (f64, f64, bool) {
-        if min == max {
-            return (min, 0.0, true);
-        }
-        let total = self.total(multiplicities, |x| x);
-        let mean = total.mean().clamp(min, max);
-        // Squares of deviations from -1 to 1 keep their digits, however small or large the unit.
-        let exponent = exponent_of((max - mean).max(mean - min));
-        let unit = scale_by_power(1.0, -exponent);
-        let variance = self.total(multiplicities, |x| ((x - mean) * unit).powi(2)).mean();
-        let stddev = scale_by_power(variance.sqrt(), exponent);
-
-        (mean, stddev, is_rounding(total.total_weight(), mean, stddev))
-    }
-
-    /// The quartiles, linear between order statistics as in numpy's `percentile`; weights do not count, the
-    /// counts of equal rows do.
-    fn quartiles(&self, multiplicities: &[Multiplicity]) -> [f64; 3] {
-        let counts = multiplicities.iter().zip(&self.slices).flat_map(|((_, counts), slice)| {
-            (0..slice.len()).map(|row| counts.get(row).copied().unwrap_or(1))
-        });
-        let mut values: Vec<(f64, u64)> = self.values().zip(counts).collect();
-        values.sort_unstable_by(|x, y| x.0.total_cmp(&y.0));
-        let n: u64 = values.iter().map(|(_, count)| count).sum();
-        let ends: Vec<u64> = values
-            .iter()
-            .scan(0, |end, (_, count)| {
-                *end += count;
-                Some(*end)
-            })
-            .collect();
-        let at = |rank: u64| values[ends.partition_point(|&end| end <= rank)].0;
-        [1, 2, 3].map(|quarter| {
-            let position = (n - 1) as f64 * f64::from(quarter) / 4.0;
-            let rank = position as u64;
-            let (low, high, share) = (at(rank), at((rank + 1).min(n - 1)), position.fract());
-            if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
-        })
+        Ok(FeatureTransform { center, spread, mean, stddev, extent })
     }
 }
 
-/// Whether no value is missing.
-fn all_finite(values: &[f64]) -> bool {
-    vectorize(
-        #[inline(always)]
-        || values.iter().fold(true, |all, x| all & x.is_finite()),
-    )
+/// The quartiles, linear between order statistics as in numpy's `percentile`; weights do not count, the
+/// counts of equal rows do.
+fn quartiles(blocks: &[Arc<Block>], feature: usize) -> [f64; 3] {
+    let n: u64 = blocks.iter().map(|block| block.n_samples()).sum();
+    let position = |quarter: u64| (n - 1) as f64 * quarter as f64 / 4.0;
+    let between = |quarter: u64, low: f64, high: f64| {
+        let share = position(quarter).fract();
+        if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
+    };
+    let rank = |quarter: u64| position(quarter) as u64;
+    if blocks.iter().all(|block| block.counts.is_empty()) {
+        let mut values: Vec<f64> = blocks.iter().flat_map(|block| block.column(feature)).copied().collect();
+        let mut rest = values.as_mut_slice();
+        let mut start = 0;
+        return [1, 2, 3].map(|quarter| {
+            let at = rank(quarter) as usize - start;
+            let (_, &mut low, above) = rest.select_nth_unstable_by(at, f64::total_cmp);
+            let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+            rest = &mut std::mem::take(&mut rest)[at..];
+            start += at;
+            between(quarter, low, high)
+        });
+    }
+    let entries = |block: &Arc<Block>| -> Vec<(f64, u64)> {
+        block.column(feature).iter().enumerate().map(|(row, &x)| (x, block.count(row))).collect()
+    };
+    let mut values: Vec<(f64, u64)> = blocks.iter().flat_map(entries).collect();
+    values.sort_unstable_by(|x, y| x.0.total_cmp(&y.0));
+    let ends: Vec<u64> = values
+        .iter()
+        .scan(0, |end, (_, count)| {
+            *end += count;
+            Some(*end)
+        })
+        .collect();
+    let at = |rank: u64| values[ends.partition_point(|&end| end <= rank)].0;
+    [1, 2, 3].map(|quarter| between(quarter, at(rank(quarter)), at((rank(quarter) + 1).min(n - 1))))
 }
 
 /// The least and the greatest of some values, NaN apart; infinite where there is none.
@@ -466,50 +606,10 @@ fn extremes(values: &[f64]) -> (f64, f64) {
     (least, greatest)
 }
 
-/// The weighted sum of values and the sum of their weights.
-#[derive(Default)]
-struct Total {
-    sum: ExactSum,
-    weight: ExactSum,
-    /// Values without a weight.
-    unweighted: u64,
-}
-
-impl Total {
-    #[inline]
-    fn add(&mut self, x: f64, weight: Option<f64>) {
-        match weight {
-            Some(weight) => {
-                self.sum.add_product(x, weight);
-                self.weight.add(weight);
-            }
-            None => {
-                self.sum.add(x);
-                self.unweighted += 1;
-            }
-        }
-    }
-
-    fn total_weight(&self) -> f64 {
-        let mut weight = self.weight.clone();
-        weight.add(self.unweighted as f64);
-        weight.round()
-    }
-
-    fn mean(&self) -> f64 {
-        self.sum.quotient(self.total_weight())
-    }
-}
-
 /// The distance of two order statistics, or 1 where it is rounding at most.
 fn spread_or_one(low: f64, high: f64) -> f64 {
     let is_constant = high - low <= 10.0 * f64::EPSILON * high.abs().max(low.abs());
     if is_constant { 1.0 } else { high - low }
-}
-
-/// The power of two next to `x`, which is positive.
-fn exponent_of(x: f64) -> i32 {
-    x.log2().floor().clamp(-1000.0, 1000.0) as i32
 }
 
 /// Whether a deviation is what rounding leaves of a constant: scikit-learn's `_is_constant_feature`, which is
@@ -520,7 +620,7 @@ fn is_rounding(n: f64, mean: f64, stddev: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_data::{MEMORY, append, columns, observe, observe_all};
+    use super::super::test_data::{MEMORY, append, columns};
     use super::*;
 
     const NAN: f64 = f64::NAN;
@@ -529,10 +629,15 @@ mod tests {
         values.iter().map(|&x| vec![x]).collect()
     }
 
+    fn observed(values: &[f64], nulls: Nulls, log: bool) -> Observations {
+        let mut observations =
+            Observations::new(1, false, nulls != Nulls::Skip, MEMORY, 42).with_log(&[log]);
+        append(&mut observations, &column(values), None, 2048);
+        observations
+    }
+
     fn fit(values: &[f64], scale: Scale, nulls: Nulls, log: bool) -> Result<Transform, Error> {
-        let rows = column(values);
-        let observations = if nulls == Nulls::Skip { observe(&rows) } else { observe_all(&rows) };
-        fit_transform(observations, scale, nulls, &[log], 1).map(|(transform, _)| transform)
+        fit_transform(observed(values, nulls, log), scale, nulls, 1).map(|(transform, _)| transform)
     }
 
     fn fit_scale(values: &[f64], scale: Scale) -> (f64, f64) {
@@ -623,25 +728,27 @@ mod tests {
     fn a_weight_too_large_is_an_error() {
         let mut observations = Observations::new(1, true, false, MEMORY, 42);
         append(&mut observations, &column(&[1.0, 2.0]), Some(&[1.0, 1e200]), 2);
-        let error = fit_transform(observations, Scale::None, Nulls::Skip, &[false], 1).map(|_| ());
+        let error = fit_transform(observations, Scale::None, Nulls::Skip, 1).map(|_| ());
         assert_eq!(error, Err(Error::WeightTooLarge { value: 1e200 }));
     }
 
     #[test]
     fn apply_gives_what_the_fit_computed() {
         let rows = [vec![1.0, 10.0], vec![2.0, NAN], vec![4.0, 70.0], vec![9.0, 40.0]];
-        let observations = observe(&rows);
+        let mut observations = Observations::new(2, false, false, MEMORY, 42).with_log(&[true, false]);
+        append(&mut observations, &rows, None, 2048);
         for scale in Scale::ALL {
             let (transform, points) =
-                fit_transform(observations.clone(), scale, Nulls::Skip, &[true, false], 2)
-                    .expect("values to scale");
+                fit_transform(observations.clone(), scale, Nulls::Skip, 2).expect("values to scale");
+            let mut scratch = Block::scratch();
+            let own = points.scaled(points.tiles()[0], &mut scratch);
             let columns = columns(&rows);
             let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
             let scaled = transform.apply(&columns).expect("values to scale");
             assert_eq!(scaled.usable, [true, false, true, true]);
             for (feature, column) in scaled.columns.iter().enumerate() {
                 assert!(column[1].is_nan());
-                assert_eq!([column[0], column[2], column[3]], points.blocks[0].column(feature));
+                assert_eq!([column[0], column[2], column[3]], own.column(feature));
                 let back = transform.invert(feature, column[2]);
                 assert!((back - rows[2][feature]).abs() < 1e-12, "{back}");
             }
@@ -665,7 +772,7 @@ mod tests {
         for scale in [Scale::Standard, Scale::MinMax, Scale::None] {
             let mut weighted = Observations::new(1, true, false, MEMORY, 42);
             append(&mut weighted, &column(&[0.1, 0.7]), Some(&[3.0, 1.0]), 2);
-            let (weighted, _) = fit_transform(weighted, scale, Nulls::Skip, &[false], 1).expect("values");
+            let (weighted, _) = fit_transform(weighted, scale, Nulls::Skip, 1).expect("values");
             assert_eq!(Ok(weighted), fit(&[0.1, 0.1, 0.7, 0.1], scale, Nulls::Skip, false));
         }
     }

@@ -1,10 +1,63 @@
 //! Code for the processor at hand: the same operations on wider registers where there are some.
+//!
+//! AVX-512, AVX2 with FMA, NEON or what every processor of the target has, chosen at run time. Whatever is chosen, results
+//! have the same bits: loops through [`vectorize`] never fuse a product and a sum, and kernels through [`dispatch`], where
+//! they may, only make sums that are exact and decisions that are proven.
 
-/// Runs `work`, compiled once for every processor of the target and once for those with wider registers.
+use pulp::{Arch, WithSimd};
+
+/// Runs `work`, compiled once for each kind of registers.
 ///
-/// Only what is inlined into `work` is compiled for them, so kernels are `#[inline(always)]`. Products and sums are
-/// never fused, so the bits are the same on all processors.
+/// Only what is inlined into `work` is compiled for them, so kernels are `#[inline(always)]`.
 #[inline(always)]
 pub(super) fn vectorize<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+    arch().dispatch(work)
+}
+
+/// Runs a kernel that is written in operations on whole registers.
+#[inline(always)]
+pub(super) fn dispatch<O: WithSimd>(kernel: O) -> O::Output {
+    match arch() {
+        // Operations on four doubles at once that the compiler maps to what there is; pulp's own are on one.
+        Arch::Scalar => pulp::Simd::vectorize(pulp::Scalar256b, kernel),
+        arch => arch.dispatch(kernel),
+    }
+}
+
+#[cfg(not(test))]
+#[inline(always)]
+fn arch() -> Arch {
+    Arch::new()
+}
+
+#[cfg(test)]
+use tests::arch;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    /// A kind of registers, 0 for the best. All threads see it: no result depends on it.
+    static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+    pub(super) fn arch() -> Arch {
+        match CHOSEN.load(Ordering::Relaxed) {
+            1 => Arch::Scalar,
+            #[cfg(target_arch = "x86_64")]
+            2 => pulp::x86::V3::try_new().map_or_else(Arch::new, Arch::V3),
+            _ => Arch::new(),
+        }
+    }
+
+    /// What `work` gives with each kind of registers that there is.
+    pub(in super::super) fn on_each<R>(work: impl Fn() -> R) -> Vec<R> {
+        let results = (0..3).map(|kind| {
+            CHOSEN.store(kind, Ordering::Relaxed);
+            work()
+        });
+        let results = results.collect();
+        CHOSEN.store(0, Ordering::Relaxed);
+        results
+    }
 }

@@ -86,12 +86,11 @@ pub(super) fn observe_all(rows: &[Vec<f64>]) -> Observations {
 }
 
 /// The defaults without scaling.
-pub(super) fn options(n_clusters: usize, n_features: usize) -> KMeansOptions {
+pub(super) fn options(n_clusters: usize) -> KMeansOptions {
     KMeansOptions {
         n_clusters,
         scale: Scale::None,
         nulls: Nulls::Skip,
-        log: vec![false; n_features],
         n_init: 10,
         max_iter: 300,
         tol: 1e-4,

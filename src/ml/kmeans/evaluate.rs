@@ -2,13 +2,13 @@
 //! found on the sample, then takes one step of Lloyd's algorithm over all rows.
 
 use super::super::exact_sum::scale_by_power;
-use super::super::observations::{BLOCK_ROWS, Block};
+use super::super::observations::{Block, TILE_ROWS, Tile};
 use super::super::scaling::Points;
 use super::super::threads::map_parts;
 use super::nearest::nearest;
 
-/// Bits of a value in fixed point: with those of the rows of a block they fill a double.
-const BITS: i32 = 53 - BLOCK_ROWS.ilog2() as i32;
+/// Bits of a value in fixed point: with those of the rows of a tile they fill a double.
+const BITS: i32 = 53 - TILE_ROWS.ilog2() as i32;
 
 /// Moves the centroids `(n_clusters, n_features)` of each clustering to the means of the rows nearest to them: one
 /// pass for all. A centroid without rows stays.
@@ -17,18 +17,19 @@ const BITS: i32 = 53 - BLOCK_ROWS.ilog2() as i32;
 pub(super) fn step(points: &Points, clusterings: &mut [Vec<f64>], n_threads: usize) {
     let quanta = quanta(points);
     let width = quanta.len();
-    let mut blocks: Vec<&Block> = points.blocks.iter().collect();
     let given = &*clusterings;
-    let parts = map_parts(&mut blocks, n_threads, |blocks| {
+    let parts = map_parts(&mut points.tiles(), n_threads, |tiles| {
         let mut sums: Vec<Vec<i128>> =
             given.iter().map(|centroids| vec![0; centroids.len() / points.n_features * width]).collect();
         let (mut rows, mut labels, mut distances) = (Vec::new(), Vec::new(), Vec::new());
-        for block in blocks {
-            round_rows(block, &quanta, &mut rows);
-            labels.resize(block.rows(), 0);
-            distances.resize(block.rows(), 0.0);
+        let mut scratch = Block::scratch();
+        for tile in tiles {
+            let tile = points.scaled(*tile, &mut scratch);
+            round_rows(&tile, &quanta, &mut rows);
+            labels.resize(tile.rows(), 0);
+            distances.resize(tile.rows(), 0.0);
             for (centroids, sums) in given.iter().zip(&mut sums) {
-                nearest(&block.columns(), centroids, &mut labels, &mut distances);
+                nearest(&tile.columns(), centroids, &mut labels, &mut distances);
                 add_rows(&rows, &labels, &quanta, sums);
             }
         }
@@ -71,13 +72,13 @@ fn quanta(points: &Points) -> Vec<Quantum> {
     greatest.chain([heaviest]).map(quantum).collect()
 }
 
-/// The rows of a block, one after the other: rounded products of features and weight, then the weight.
-fn round_rows(block: &Block, quanta: &[Quantum], rows: &mut Vec<f64>) {
+/// The rows of a tile, one after the other: rounded products of features and weight, then the weight.
+fn round_rows(tile: &Tile, quanta: &[Quantum], rows: &mut Vec<f64>) {
     rows.clear();
-    rows.resize(block.rows() * quanta.len(), 0.0);
-    let ones = vec![1.0; block.rows()];
-    let weights = if block.weights.is_empty() { &ones } else { &block.weights };
-    let columns = block.columns().into_iter().chain([ones.as_slice()]);
+    rows.resize(tile.rows() * quanta.len(), 0.0);
+    let ones = vec![1.0; tile.rows()];
+    let weights = if tile.weights().is_empty() { &ones } else { tile.weights() };
+    let columns = tile.columns().into_iter().chain([ones.as_slice()]);
     for (i, (column, Quantum { cut, .. })) in columns.zip(quanta).enumerate() {
         let places = rows.iter_mut().skip(i).step_by(quanta.len());
         for ((place, x), weight) in places.zip(column).zip(weights) {

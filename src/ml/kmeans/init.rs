@@ -1,15 +1,17 @@
 //! Where k-means starts: the distinct rows (or a sample of them) and greedy k-means++ over it.
 
-use super::super::observations::{Block, Entry, mix};
+use super::super::observations::{Block, Entry, LOW_BITS, Tile, mix};
 use super::super::scaling::Points;
 use super::super::simd::vectorize;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Distinct rows that restarts work on.
 const SAMPLE_ROWS: usize = 20_000;
 
-/// Distinct rows in the order of a hash of their content, with the weights and counts of their duplicates.
+/// Distinct rows in the order of a hash of their content, with the weights and counts of their duplicates, scaled.
 pub(super) struct Sample {
     pub(super) points: Points,
     /// Whether they are all.
@@ -37,8 +39,12 @@ impl Sample {
         let mut entries = Vec::new();
         let mut limit = 4 * wanted;
         for (index, block) in blocks.iter().enumerate() {
-            let hashes = block.hashes(seed, false);
-            Entry::of_block(block, index, &hashes, |hash| hash <= highest, &mut entries);
+            if highest <= u64::MAX >> LOW_BITS {
+                Entry::of_low_rows(block, index, seed, highest, &mut entries);
+            } else {
+                let hashes = |tile: &Tile| tile.hashes(seed, false);
+                Entry::of_block(block, index, hashes, |hash| hash <= highest, &mut entries);
+            }
             if entries.len() > limit {
                 Entry::merge_equal(&mut entries, blocks);
                 if let Some(end) = end_of_distinct(&entries, blocks, wanted) {
@@ -71,15 +77,25 @@ impl Sample {
         if weights.iter().all(|&weight| weight == 1.0) {
             weights.clear();
         }
-        let blocks = Entry::gather(&distinct, blocks, &weights, points.n_features);
         let is_whole = end.is_none() && highest == u64::MAX;
-        let extents = points.extents.clone();
-        Self { points: Points { n_features: points.n_features, blocks, extents }, is_whole }
+        let rows = Entry::gather(&distinct, blocks, &weights, points.n_features);
+        Self { points: points.with_rows(rows), is_whole }
+    }
+}
+
+impl Sample {
+    /// Rows that differ after scaling.
+    pub(super) fn n_distinct(&self) -> usize {
+        let row = |tile: &Tile<'_>, row| tile.row(row).map(f64::to_bits).collect::<Vec<u64>>();
+        let tiles = self.points.tiles().into_iter();
+        let rows: BTreeSet<Vec<u64>> =
+            tiles.flat_map(|tile| (0..tile.rows()).map(move |i| row(&tile, i))).collect();
+        rows.len()
     }
 }
 
 /// Where the first `wanted` distinct rows end in sorted entries, if more follow.
-fn end_of_distinct(entries: &[Entry], blocks: &[Block], wanted: usize) -> Option<usize> {
+fn end_of_distinct(entries: &[Entry], blocks: &[Arc<Block>], wanted: usize) -> Option<usize> {
     let starts = entries.windows(2).enumerate().filter(|(_, pair)| pair[0].compare(pair[1], blocks).is_ne());
     starts.map(|(index, _)| index + 1).nth(wanted - 1)
 }
@@ -94,36 +110,84 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
     let mut centroids = Vec::with_capacity(n_clusters * points.n_features);
     // The first draw is by weight alone.
     let mut closest = vec![f64::INFINITY; points.len()];
-    let mut cumulative = cumulate(weights.iter().copied());
+    let mut gaps = Cumulative::of(weights.clone());
+    let (mut distances, mut best_distances) = (vec![0.0; points.len()], vec![0.0; points.len()]);
     for _ in 0..n_clusters {
-        let total = cumulative.last().copied().unwrap_or(0.0);
         let n_draws = if chosen.is_empty() { 1 } else { n_trials };
-        let mut best: Option<(f64, usize, Vec<f64>)> = None;
+        let mut best: Option<(f64, usize)> = None;
         for _ in 0..n_draws {
-            let row = if total > 0.0 {
-                draw.row(&cumulative)
+            let row = if gaps.total() > 0.0 {
+                draw.row(&gaps)
             } else {
                 // All squared distances have underflown to 0.
                 (0..points.len()).find(|row| !chosen.contains(row)).unwrap_or(0)
             };
-            let mut distances = squared_distances(points, &row_of(points, row));
-            distances
-                .iter_mut()
-                .zip(&closest)
-                .for_each(|(distance, &closest)| *distance = distance.min(closest));
-            let potential = distances.iter().zip(&weights).map(|(distance, weight)| distance * weight).sum();
-            if best.as_ref().is_none_or(|(least, ..)| potential < *least) {
-                best = Some((potential, row, distances));
+            let potential = lower_distances(points, &row_of(points, row), &closest, &weights, &mut distances);
+            if best.is_none_or(|(least, _)| potential < least) {
+                best = Some((potential, row));
+                std::mem::swap(&mut distances, &mut best_distances);
             }
         }
-        if let Some((_, row, distances)) = best {
+        if let Some((_, row)) = best {
             chosen.push(row);
             centroids.extend(row_of(points, row));
-            cumulative = cumulate(distances.iter().zip(&weights).map(|(distance, weight)| distance * weight));
-            closest = distances;
+            std::mem::swap(&mut closest, &mut best_distances);
+            gaps = Cumulative::of(closest.iter().zip(&weights).map(|(distance, weight)| distance * weight).collect());
         }
     }
     centroids
+}
+
+/// Steps of which a row is drawn, with their running sums by parts.
+pub(super) struct Cumulative {
+    steps: Vec<f64>,
+    /// The sum of the steps up to the end of each part.
+    ends: Vec<f64>,
+}
+
+impl Cumulative {
+    /// Steps of a part.
+    const PART: usize = 256;
+
+    pub(super) fn of(steps: Vec<f64>) -> Self {
+        let mut total = 0.0;
+        let ends = steps.chunks(Self::PART).map(|part| {
+            total += lanes_sum(part);
+            total
+        });
+        Self { ends: ends.collect(), steps }
+    }
+
+    fn total(&self) -> f64 {
+        self.ends.last().copied().unwrap_or(0.0)
+    }
+
+    /// The row whose step has the running sum `drawn`.
+    fn row(&self, drawn: f64) -> usize {
+        let part = self.ends.partition_point(|&end| end <= drawn).min(self.ends.len() - 1);
+        let mut sum = if part == 0 { 0.0 } else { self.ends[part - 1] };
+        let start = part * Self::PART;
+        let own = &self.steps[start..self.steps.len().min(start + Self::PART)];
+        let row = own.iter().position(|step| {
+            sum += step;
+            sum > drawn
+        });
+        // Rounding of the running sums may leave none: then the last that can be drawn.
+        let last = || own.iter().rposition(|&step| step > 0.0).unwrap_or(own.len() - 1);
+        start + row.unwrap_or_else(last)
+    }
+}
+
+/// The sum of some values, in an order that suits wide registers.
+fn lanes_sum(values: &[f64]) -> f64 {
+    const LANES: usize = 16;
+    let (lanes, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    vectorize(
+        #[inline(always)]
+        || lanes.iter().for_each(|x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += x)),
+    );
+    sums.iter().chain(rest).sum()
 }
 
 /// Seeded draws of rows.
@@ -134,59 +198,66 @@ impl Draw {
         Self(Xoshiro256PlusPlus::seed_from_u64(mix(seed)))
     }
 
-    /// A row with a probability in proportion to its step in running sums.
-    pub(super) fn row(&mut self, cumulative: &[f64]) -> usize {
-        let total = cumulative.last().copied().unwrap_or(0.0);
-        let drawn = (self.0.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * total;
-        cumulative.partition_point(|&sum| sum <= drawn).min(cumulative.len() - 1)
+    /// A row with a probability in proportion to its step.
+    pub(super) fn row(&mut self, gaps: &Cumulative) -> usize {
+        let drawn = (self.0.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * gaps.total();
+        gaps.row(drawn)
     }
 }
 
 /// Weights of the points, at most 1, so that potentials cannot overflow.
 fn normalized_weights(points: &Points) -> Vec<f64> {
-    let weights: Vec<f64> =
-        points.blocks.iter().flat_map(|block| (0..block.rows()).map(|row| block.weight(row))).collect();
+    let tiles = points.tiles().into_iter();
+    let weights: Vec<f64> = tiles.flat_map(|tile| (0..tile.rows()).map(move |row| tile.weight(row))).collect();
     let max = weights.iter().copied().fold(0.0, f64::max);
     weights.iter().map(|weight| weight / max).collect()
 }
 
-fn cumulate(terms: impl Iterator<Item = f64>) -> Vec<f64> {
-    terms
-        .scan(0.0, |sum, term| {
-            *sum += term;
-            Some(*sum)
-        })
-        .collect()
-}
-
 pub(super) fn row_of(points: &Points, row: usize) -> Vec<f64> {
     let mut row = row;
-    for block in &points.blocks {
-        if row < block.rows() {
-            return block.row(row).collect();
+    for tile in points.tiles() {
+        if row < tile.rows() {
+            return points.scaled_row(&tile, row).collect();
         }
-        row -= block.rows();
+        row -= tile.rows();
     }
     unreachable!("a row of the points")
 }
 
-fn squared_distances(points: &Points, center: &[f64]) -> Vec<f64> {
-    let mut distances = Vec::with_capacity(points.len());
-    for block in &points.blocks {
-        let start = distances.len();
-        distances.resize(start + block.rows(), 0.0);
-        let (distances, columns) = (&mut distances[start..], block.columns());
+/// Writes squared distances of scaled points to a centre, or to what is closer, and returns their weighted sum.
+fn lower_distances(
+    points: &Points,
+    center: &[f64],
+    closest: &[f64],
+    weights: &[f64],
+    distances: &mut [f64],
+) -> f64 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    let mut start = 0;
+    for tile in points.tiles() {
+        let rows = start..start + tile.rows();
+        let (own, closest, weights) = (&mut distances[rows.clone()], &closest[rows.clone()], &weights[rows]);
+        start += tile.rows();
+        let columns = tile.columns();
         vectorize(
             #[inline(always)]
             || {
+                own.fill(0.0);
                 for (column, c) in columns.iter().zip(center) {
-                    distances
-                        .iter_mut()
-                        .zip(*column)
-                        .for_each(|(distance, x)| *distance += (x - c) * (x - c));
+                    own.iter_mut().zip(*column).for_each(|(distance, x)| *distance += (x - c) * (x - c));
+                }
+                for (distance, &closest) in own.iter_mut().zip(closest) {
+                    *distance = if closest < *distance { closest } else { *distance };
+                }
+                let lanes = own.chunks(LANES).zip(weights.chunks(LANES));
+                for (distances, weights) in lanes {
+                    for ((sum, distance), weight) in sums.iter_mut().zip(distances).zip(weights) {
+                        *sum += distance * weight;
+                    }
                 }
             },
         );
     }
-    distances
+    sums.iter().sum()
 }

@@ -1,166 +1,472 @@
-//! Lloyd's algorithm with exact centroid sums, which only rows that change their cluster update.
+//! Lloyd's algorithm with centroid sums that only rows which change their cluster update.
+//!
+//! There are two kinds of sums. Those of the rows' shadows (single precision, in the cache after a search) lead a run, as
+//! long as rounding the rows is nothing beside their distances to the centroids. Exact sums of the doubles give the
+//! centroids that it ends with; the rows whose labels differ from those of last time bring them up to date.
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::super::exact_sum::ExactSum;
-use super::super::observations::Block;
+use super::super::observations::{Block, TILE_ROWS, Tile};
+use super::super::pages::Pages;
 use super::super::scaling::Points;
 use super::super::threads::map_parts;
-use super::nearest::{Frame, Search, Shadow, own_distances};
-use super::sums::{Arithmetic, ClusterSums, Move};
+use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow, own_distances};
+use super::sums::{Arithmetic, ClusterSums, Move, ShadowSums, as_summed, moves};
 
 /// Distances times features below which a further thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 20;
-/// Labels that are compared at once: late iterations change few.
-const RUN: usize = 16;
+/// The share of the inertia that rounding the rows to single precision may make up.
+const MAX_NOISE: f64 = 1e-9;
+/// The share of the inertia in the variance of the rows from which on a difference of both is exact enough.
+const MIN_SHARE: f64 = 1e-4;
+/// Bits of the largest weight as a whole number.
+const WEIGHT_BITS: i32 = 40;
 
 /// What a run ends with.
 #[derive(Clone)]
 pub(super) struct Run {
     /// `n_clusters` centroids, one after the other.
     pub(super) centroids: Vec<f64>,
-    /// Rows of each cluster.
+    /// Rows of each cluster; empty where they were not asked for.
     pub(super) sizes: Vec<u64>,
     pub(super) inertia: f64,
     pub(super) iterations: u32,
     pub(super) converged: bool,
 }
 
-/// Lloyd's algorithm from `centroids` on, as scikit-learn runs it: it ends when no label changes, when the squared
-/// shift of all centroids is at most `tolerance`, or after `max_iter` iterations. Labels, sizes and inertia
-/// belong to the last centroids.
-pub(super) fn run(
-    rows: &Prepared,
-    centroids: Vec<f64>,
-    max_iter: usize,
-    tolerance: f64,
-    n_threads: usize,
-) -> Run {
-    let n_threads = n_threads.min(rows.len() * centroids.len() / WORK_PER_THREAD).max(1);
-    let mut state = State::new(rows, centroids, n_threads);
-    let mut converged = false;
-    let mut is_assigned = false;
-    let mut iterations = 0;
-    while iterations < max_iter && !converged {
-        iterations += 1;
-        if !state.assign() {
-            (converged, is_assigned) = (true, true);
-        } else {
-            state.relocate_empty();
-            converged = state.update() <= tolerance;
-        }
-    }
-    if !is_assigned {
-        state.assign();
-    }
-    let sizes = (0..state.n_clusters()).map(|cluster| state.size(cluster)).collect();
-    Run {
-        sizes,
-        inertia: state.inertia(),
-        centroids: state.centroids,
-        iterations: iterations as u32,
-        converged,
-    }
+/// When a run ends.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_iter: usize,
+    /// The squared shift of all centroids that counts as none.
+    pub(super) tolerance: f64,
 }
 
-/// Rows as Lloyd's algorithm reads them: in single precision beside the doubles, with what exact sums need.
+/// Rows as Lloyd's algorithm reads them: with their shadows, and what exact sums need.
 pub(super) struct Prepared<'a> {
-    n_features: usize,
-    blocks: Vec<(&'a Block, Shadow)>,
+    points: &'a Points,
     frame: Frame,
     arithmetic: Arithmetic,
+    parts: Vec<Arc<Shadows<'a>>>,
+    /// Weights times this are rounded to whole numbers for the sums of shadows.
+    weight_unit: f64,
+    /// In the frame: the weighted squares of what those sums add up, and of what rounding takes away.
+    squares: f64,
+    noise: f64,
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn new(points: &'a Points, n_threads: usize) -> Self {
+    /// Few rows, for runs of one thread each.
+    pub(super) fn new(points: &'a Points) -> Self {
         let frame = Frame::new(&points.extents);
-        let mut blocks: Vec<&Block> = points.blocks.iter().collect();
-        let prepare = |blocks: &mut [&'a Block]| -> Vec<(&'a Block, Shadow)> {
-            blocks.iter().map(|block| (*block, Shadow::new(block, &frame))).collect()
-        };
-        let blocks = map_parts(&mut blocks, n_threads, prepare).into_iter().flatten().collect();
-        Self { n_features: points.n_features, blocks, arithmetic: Arithmetic::of(points), frame }
+        let weight_unit = weight_unit(points);
+        let (mut squares, mut noise) = (0.0, 0.0);
+        let shadows = Shadows::new(points, &frame, &points.tiles(), |scaled, shadow| {
+            for row in 0..scaled.rows() {
+                let weight = whole_weight(scaled, row, weight_unit) as f64;
+                for (feature, (x, rounded)) in scaled.row(row).zip(shadow.row(row)).enumerate() {
+                    let summed = as_summed(rounded);
+                    squares += weight * summed * summed;
+                    noise += weight * (frame.place(feature, x) - summed).powi(2);
+                }
+            }
+        });
+        let arithmetic = Arithmetic::of(points);
+        Self { points, frame, arithmetic, parts: vec![Arc::new(shadows)], weight_unit, squares, noise }
     }
 
     /// Rows.
     pub(super) fn len(&self) -> usize {
-        self.blocks.iter().map(|(block, _)| block.rows()).sum()
+        self.points.len()
+    }
+
+    /// Whether rounding the rows to single precision is nothing beside an inertia of [`Prepared::rough_run`].
+    pub(super) fn resolves(&self, inertia: f64) -> bool {
+        let inertia = inertia * self.weight_unit * self.frame.unit().powi(2);
+        // What cancels in the difference of squares is no inertia either.
+        self.noise <= MAX_NOISE * inertia && 1e-12 * self.squares <= inertia
+    }
+
+    /// A run that the shadows lead to its end. Its inertia is that of the last labels about their means, to the digits
+    /// that [`Prepared::resolves`] asks for.
+    pub(super) fn rough_run(&self, centroids: Vec<f64>, limits: Limits) -> Run {
+        let mut state = State::new(self, centroids, Lead::Shadows);
+        let (iterations, converged, _) = state.iterate(limits, 0);
+        let inertia = state.rough_inertia();
+        Run { sizes: Vec::new(), inertia, centroids: state.centroids, iterations, converged }
+    }
+
+    /// A run with exact sums.
+    pub(super) fn run(&self, centroids: Vec<f64>, limits: Limits) -> Run {
+        let mut state = State::new(self, centroids, Lead::Exact);
+        let (iterations, converged) = state.finish(limits);
+        let inertia = state.inertia();
+        state.into_run(inertia, iterations, converged)
     }
 }
 
-/// Labels of a block's rows; the number of clusters where there is none yet.
-struct BlockLabels<'a> {
-    block: &'a Block,
-    shadow: &'a Shadow,
-    labels: Vec<u32>,
+/// A run over many rows. The first labels and sums are made with the shadows, in one pass. `leads`: whether single
+/// precision is fine enough to lead it.
+pub(super) fn run(
+    points: &Points,
+    variance: f64,
+    centroids: Vec<f64>,
+    limits: Limits,
+    leads: bool,
+    n_threads: usize,
+) -> Run {
+    let n_threads = n_threads.min(points.len() * centroids.len() / WORK_PER_THREAD).max(1);
+    let frame = Frame::new(&points.extents);
+    let arithmetic = Arithmetic::of(points);
+    let search = Search::new(&centroids, &frame);
+    let n_clusters = centroids.len() / points.n_features;
+    let tiles = points.tiles();
+    let mut shares: Vec<&[Tile]> = tiles.chunks(tiles.len().div_ceil(n_threads)).collect();
+    let parts = map_parts(&mut shares, n_threads, |shares| {
+        shares
+            .iter()
+            .map(|share| Part::assigned(points, &frame, &arithmetic, &search, share, n_clusters))
+            .collect::<Vec<Part>>()
+    });
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let weight_unit = weight_unit(points);
+    let prepared = Prepared {
+        points,
+        parts: parts.iter().map(|part| part.shadows.clone()).collect(),
+        frame,
+        arithmetic,
+        weight_unit,
+        squares: 0.0,
+        noise: 0.0,
+    };
+    let is_weighted = points.blocks.iter().any(|block| !block.weights.is_empty());
+    let lead = if leads && !is_weighted { Lead::Both } else { Lead::Exact };
+    let mut state = State {
+        rows: &prepared,
+        centroids,
+        parts,
+        lead,
+        base: Vec::new(),
+        is_fresh: true,
+    };
+    if lead == Lead::Both {
+        state.rebase();
+    }
+    let (iterations, converged) = state.finish(limits);
+    let inertia = state.inertia_by_difference(variance).unwrap_or_else(|| state.inertia());
+    state.into_run(inertia, iterations, converged)
 }
 
-/// The blocks of one thread and their sums.
+/// A factor that makes whole numbers of weights: of whole ones 1.
+fn weight_unit(points: &Points) -> f64 {
+    let weights = || points.blocks.iter().flat_map(|block| &block.weights).copied();
+    let heaviest = weights().fold(1.0, f64::max);
+    if heaviest < f64::powi(2.0, WEIGHT_BITS) && weights().all(|weight| weight.fract() == 0.0) {
+        1.0
+    } else {
+        f64::powi(2.0, WEIGHT_BITS) / heaviest
+    }
+}
+
+/// A row's weight as a whole number of at least 1.
+fn whole_weight(tile: &Tile, row: usize, unit: f64) -> i64 {
+    if tile.weights().is_empty() { 1 } else { ((tile.weight(row) * unit).round() as i64).max(1) }
+}
+
+/// The tiles of one thread with their shadows.
+struct Shadows<'a> {
+    tiles: Vec<Tile<'a>>,
+    values: Pages<f32>,
+    /// Where the shadow of each tile starts, and where its labels do; then where the last ones end.
+    starts: Vec<(usize, usize)>,
+}
+
+impl<'a> Shadows<'a> {
+    /// Makes the shadows of `tiles`; calls `each` with the scaled rows of each, while they are in the cache.
+    fn new(
+        points: &Points,
+        frame: &Frame,
+        tiles: &[Tile<'a>],
+        mut each: impl FnMut(&Tile, Shadow),
+    ) -> Self {
+        let (mut starts, mut end) = (Vec::new(), (0, 0));
+        for tile in tiles {
+            starts.push(end);
+            end.0 += Shadow::len(points.n_features, tile.rows());
+            end.1 += tile.rows().next_multiple_of(ROWS_TOGETHER);
+        }
+        starts.push(end);
+        let mut values = Pages::new(end.0);
+        let mut scratch = Block::scratch();
+        for (i, tile) in tiles.iter().enumerate() {
+            let scaled = points.scaled(*tile, &mut scratch);
+            let own = &mut values[starts[i].0..starts[i + 1].0];
+            frame.cast(&scaled, own);
+            each(&scaled, Shadow::new(own, tile.rows()));
+        }
+        Self { tiles: tiles.to_vec(), values, starts }
+    }
+
+    fn shadow(&self, tile: usize) -> Shadow<'_> {
+        let values = &self.values[self.starts[tile].0..self.starts[tile + 1].0];
+        Shadow::new(values, self.tiles[tile].rows())
+    }
+
+    /// Where the labels of a tile's rows are.
+    fn labels(&self, tile: usize) -> Range<usize> {
+        let start = self.starts[tile].1;
+        start..start + self.tiles[tile].rows()
+    }
+
+    fn n_labels(&self) -> usize {
+        self.starts.last().map_or(0, |end| end.1)
+    }
+}
+
+/// Which sums lead the iterations.
+#[derive(Clone, Copy, PartialEq)]
+enum Lead {
+    Shadows,
+    /// Exact sums of some labels, and those of the shadows that have moved since.
+    Both,
+    Exact,
+}
+
+/// The rows of one thread, their labels and their sums.
 struct Part<'a> {
-    blocks: Vec<BlockLabels<'a>>,
+    shadows: Arc<Shadows<'a>>,
+    /// The number of clusters where there is none yet.
+    labels: Vec<f32>,
+    sizes: Vec<u64>,
+    sums: ShadowSums,
+    exact: Option<Exact>,
+}
+
+/// Exact sums, and the labels that they are of.
+struct Exact {
+    labels: Vec<f32>,
     sums: ClusterSums,
 }
 
-impl Part<'_> {
-    /// Labels the rows anew; whether a label changed.
-    fn assign(&mut self, search: &Search, arithmetic: &Arithmetic) -> bool {
-        let mut changed = false;
-        let (mut labels, mut moves) = (Vec::new(), Vec::new());
-        for BlockLabels { block, shadow, labels: old_labels } in &mut self.blocks {
-            search.labels(block, shadow, &mut labels);
-            moves.clear();
-            let runs = old_labels.chunks(RUN).zip(labels.chunks(RUN)).enumerate();
-            for (run, (old, new)) in runs.filter(|(_, (old, new))| old != new) {
-                let rows = (run * RUN) as u32..;
-                let pairs = rows.zip(old.iter().zip(new)).filter(|(_, (old, new))| old != new);
-                moves.extend(pairs.map(|(row, (&from, &to))| Move { row, from, to }));
+impl<'a> Part<'a> {
+    fn new(shadows: Arc<Shadows<'a>>, n_clusters: usize, n_features: usize) -> Self {
+        Self {
+            labels: vec![n_clusters as f32; shadows.n_labels()],
+            sizes: vec![0; n_clusters],
+            sums: ShadowSums::new(n_clusters, n_features),
+            exact: None,
+            shadows,
+        }
+    }
+
+    /// Shadows, labels and exact sums of some tiles, in one pass.
+    fn assigned(
+        points: &Points,
+        frame: &Frame,
+        arithmetic: &Arithmetic,
+        search: &Search,
+        tiles: &[Tile<'a>],
+        n_clusters: usize,
+    ) -> Self {
+        let (mut labels, mut found) = (Vec::new(), vec![0.0; TILE_ROWS]);
+        let mut sums = ClusterSums::new(n_clusters, points.n_features);
+        let mut sizes = vec![0; n_clusters];
+        let shadows = Shadows::new(points, frame, tiles, |scaled, shadow| {
+            let rows = scaled.rows();
+            search.labels(shadow, rows, |row| scaled.row(row), &mut found);
+            sums.add(arithmetic, scaled, &found[..rows]);
+            for (row, &label) in found[..rows].iter().enumerate() {
+                sizes[label as usize] += scaled.count(row);
             }
-            self.sums.apply(arithmetic, block, &moves);
-            changed |= !moves.is_empty();
-            std::mem::swap(old_labels, &mut labels);
+            labels.extend_from_slice(&found[..rows.next_multiple_of(ROWS_TOGETHER)]);
+        });
+        let exact = Some(Exact { labels: labels.clone(), sums });
+        Self { labels, sizes, exact, ..Self::new(Arc::new(shadows), n_clusters, points.n_features) }
+    }
+
+    /// Labels the rows anew; whether a label changed.
+    fn assign(&mut self, search: &Search, rows: &Prepared, lead: Lead) -> bool {
+        let mut changed = false;
+        let mut found = vec![0.0; TILE_ROWS];
+        let mut moved = Vec::new();
+        for (i, tile) in self.shadows.tiles.iter().enumerate() {
+            let shadow = self.shadows.shadow(i);
+            search.labels(shadow, tile.rows(), |row| rows.points.scaled_row(tile, row), &mut found);
+            let labels = &mut self.labels[self.shadows.labels(i)];
+            moves(labels, &found[..tile.rows()], &mut moved);
+            if moved.is_empty() {
+                continue;
+            }
+            changed = true;
+            labels.copy_from_slice(&found[..tile.rows()]);
+            for Move { row, from, to } in &moved {
+                let count = tile.count(*row as usize);
+                if let Some(size) = self.sizes.get_mut(*from as usize) {
+                    *size -= count;
+                }
+                self.sizes[*to as usize] += count;
+            }
+            if lead != Lead::Exact {
+                self.sums.apply(shadow, &moved, |row| whole_weight(tile, row, rows.weight_unit));
+            }
         }
         changed
     }
+
+    /// Gives all rows that equal `row` another label.
+    fn relabel(&mut self, rows: &Prepared, lead: Lead, row: &[f64], to: usize, distances: &mut [Vec<f64>]) {
+        for (i, (tile, distances)) in self.shadows.tiles.iter().zip(distances).enumerate() {
+            let labels = &mut self.labels[self.shadows.labels(i)];
+            for equal in (0..tile.rows()).filter(|&equal| tile.row(equal).eq(row.iter().copied())) {
+                let moved = Move { row: equal as u32, from: labels[equal] as u32, to: to as u32 };
+                let count = tile.count(equal);
+                self.sizes[moved.from as usize] -= count;
+                self.sizes[to] += count;
+                if lead != Lead::Exact {
+                    let weight = whole_weight(tile, equal, rows.weight_unit);
+                    self.sums.apply(self.shadows.shadow(i), &[moved], |_| weight);
+                }
+                (labels[equal], distances[equal]) = (to as f32, 0.0);
+            }
+        }
+    }
+
+    /// Brings the exact sums to the labels.
+    fn catch_up(&mut self, rows: &Prepared) {
+        let (n_clusters, n_features) = (self.sizes.len(), rows.points.n_features);
+        let exact = self.exact.get_or_insert_with(|| Exact {
+            labels: vec![n_clusters as f32; self.shadows.n_labels()],
+            sums: ClusterSums::new(n_clusters, n_features),
+        });
+        let mut moved = Vec::new();
+        let mut scratch = Block::scratch();
+        for (i, tile) in self.shadows.tiles.iter().enumerate() {
+            let new = &self.labels[self.shadows.labels(i)];
+            let old = &mut exact.labels[self.shadows.labels(i)];
+            if old.first() == Some(&(n_clusters as f32)) {
+                // None of its rows is in the sums yet.
+                exact.sums.add(&rows.arithmetic, &rows.points.scaled(*tile, &mut scratch), new);
+            } else {
+                moves(old, new, &mut moved);
+                let scale = |feature, x| rows.points.scaled_value(feature, x);
+                exact.sums.apply(&rows.arithmetic, tile, &moved, scale);
+            }
+            old.copy_from_slice(new);
+        }
+    }
 }
 
-struct State<'a> {
-    rows: &'a Prepared<'a>,
+struct State<'p, 'a> {
+    rows: &'p Prepared<'a>,
     centroids: Vec<f64>,
     parts: Vec<Part<'a>>,
+    lead: Lead,
+    /// Weight of each cluster in the exact sums, and its means, under [`Lead::Both`].
+    base: Vec<(f64, Vec<f64>)>,
+    /// Whether the labels are those of the centroids already.
+    is_fresh: bool,
 }
 
-impl<'a> State<'a> {
-    fn new(rows: &'a Prepared<'a>, centroids: Vec<f64>, n_threads: usize) -> Self {
-        let n_clusters = centroids.len() / rows.n_features;
-        let part = |blocks: &'a [(&'a Block, Shadow)]| Part {
-            blocks: blocks
-                .iter()
-                .map(|(block, shadow)| BlockLabels {
-                    block,
-                    shadow,
-                    labels: vec![n_clusters as u32; block.rows()],
-                })
-                .collect(),
-            sums: ClusterSums::new(n_clusters, rows.n_features),
-        };
-        let parts = rows.blocks.chunks(rows.blocks.len().div_ceil(n_threads)).map(part).collect();
-        Self { rows, centroids, parts }
+impl<'p, 'a> State<'p, 'a> {
+    fn new(rows: &'p Prepared<'a>, centroids: Vec<f64>, lead: Lead) -> Self {
+        let n_features = rows.points.n_features;
+        let n_clusters = centroids.len() / n_features;
+        let part = |shadows: &Arc<Shadows<'a>>| Part::new(shadows.clone(), n_clusters, n_features);
+        let parts = rows.parts.iter().map(part).collect();
+        Self { rows, centroids, parts, lead, base: Vec::new(), is_fresh: false }
+    }
+
+    /// As scikit-learn does it: a run ends when no label changes, when the squared shift of all centroids is at most the
+    /// tolerance, or after `max_iter` iterations. Returns the iterations, whether it ended before, and whether the labels
+    /// are those of the centroids.
+    fn iterate(&mut self, limits: Limits, mut iterations: u32) -> (u32, bool, bool) {
+        while (iterations as usize) < limits.max_iter {
+            iterations += 1;
+            if !std::mem::take(&mut self.is_fresh) && !self.assign() {
+                return (iterations, true, true);
+            }
+            self.relocate_empty();
+            if self.update() <= limits.tolerance {
+                return (iterations, true, false);
+            }
+        }
+        (iterations, false, false)
+    }
+
+    /// Runs to an end at which centroids, labels and sizes are those of exact sums. Returns the iterations, and whether it
+    /// ended before `max_iter`.
+    fn finish(&mut self, limits: Limits) -> (u32, bool) {
+        let (mut iterations, mut converged, mut is_assigned) = self.iterate(limits, 0);
+        if self.lead != Lead::Exact {
+            self.lead = Lead::Exact;
+            self.update();
+            if is_assigned && (iterations as usize) < limits.max_iter {
+                // Means that are exact may be another fixed point by a row or two.
+                (iterations, converged, is_assigned) = self.iterate(limits, iterations);
+            } else {
+                is_assigned = false;
+            }
+        }
+        if !is_assigned {
+            self.assign();
+        }
+        (iterations, converged)
+    }
+
+    fn into_run(self, inertia: f64, iterations: u32, converged: bool) -> Run {
+        let sizes = (0..self.n_clusters()).map(|cluster| self.size(cluster)).collect();
+        Run { sizes, inertia, centroids: self.centroids, iterations, converged }
     }
 
     fn n_clusters(&self) -> usize {
-        self.centroids.len() / self.rows.n_features
+        self.centroids.len() / self.rows.points.n_features
     }
 
     fn size(&self, cluster: usize) -> u64 {
-        self.parts.iter().map(|part| part.sums.size(cluster)).sum()
+        self.parts.iter().map(|part| part.sizes[cluster]).sum()
     }
 
     /// Labels all rows; whether a label changed.
     fn assign(&mut self) -> bool {
         let search = Search::new(&self.centroids, &self.rows.frame);
-        let (arithmetic, n_threads) = (&self.rows.arithmetic, self.parts.len());
+        let (rows, lead, n_threads) = (self.rows, self.lead, self.parts.len());
         let assign = |parts: &mut [Part]| {
-            parts.iter_mut().fold(false, |any, part| part.assign(&search, arithmetic) | any)
+            parts.iter_mut().fold(false, |any, part| part.assign(&search, rows, lead) | any)
         };
         map_parts(&mut self.parts, n_threads, assign).contains(&true)
+    }
+
+    /// Brings the exact sums to the labels.
+    fn catch_up(&mut self) {
+        let (rows, n_threads) = (self.rows, self.parts.len());
+        map_parts(&mut self.parts, n_threads, |parts| {
+            parts.iter_mut().for_each(|part| part.catch_up(rows));
+        });
+    }
+
+    fn exact_sums(&self) -> Vec<&ClusterSums> {
+        self.parts.iter().filter_map(|part| part.exact.as_ref()).map(|exact| &exact.sums).collect()
+    }
+
+    /// Exact weight and means of each cluster; the means of one without rows are 0.
+    fn exact_means(&self) -> Vec<(f64, Vec<f64>)> {
+        let sums = self.exact_sums();
+        let of_cluster = |cluster| {
+            let weight = ClusterSums::weight(&sums, &self.rows.arithmetic, cluster);
+            let mut means = vec![0.0; self.rows.points.n_features];
+            if weight > 0.0 {
+                ClusterSums::means(&sums, &self.rows.arithmetic, cluster, &mut means);
+            }
+            (weight, means)
+        };
+        (0..self.n_clusters()).map(of_cluster).collect()
+    }
+
+    /// Takes the exact sums as the base of what moves from now on.
+    fn rebase(&mut self) {
+        self.base = self.exact_means();
     }
 
     /// Gives each empty cluster the row that is farthest from its centroid, with all rows equal to it. Of rows at
@@ -174,83 +480,143 @@ impl<'a> State<'a> {
             let Some(farthest) = self.farthest_row(&distances) else {
                 return;
             };
-            let arithmetic = &self.rows.arithmetic;
-            let mut distances = distances.iter_mut();
-            for Part { blocks, sums } in &mut self.parts {
-                for (BlockLabels { block, labels, .. }, distances) in blocks.iter_mut().zip(&mut distances) {
-                    for row in (0..block.rows()).filter(|&row| block.row(row).eq(farthest.iter().copied())) {
-                        let moved = Move { row: row as u32, from: labels[row], to: empty as u32 };
-                        sums.apply(arithmetic, block, &[moved]);
-                        (labels[row], distances[row]) = (empty as u32, 0.0);
-                    }
-                }
+            let mut rest = distances.as_mut_slice();
+            for part in &mut self.parts {
+                let (own, others) = std::mem::take(&mut rest).split_at_mut(part.shadows.tiles.len());
+                part.relabel(self.rows, self.lead, &farthest, empty, own);
+                rest = others;
             }
         }
     }
 
-    /// The squared distances of all rows to their centroids, block by block.
+    /// The squared distances of all rows to their centroids, tile by tile.
     fn distances(&self) -> Vec<Vec<f64>> {
-        let blocks = self.parts.iter().flat_map(|part| &part.blocks);
-        blocks
-            .map(|BlockLabels { block, labels, .. }| {
+        let mut scratch = Block::scratch();
+        let mut all = Vec::new();
+        for Part { shadows, labels, .. } in &self.parts {
+            for (i, tile) in shadows.tiles.iter().enumerate() {
                 let mut distances = Vec::new();
-                own_distances(block, &self.centroids, labels, &mut distances);
-                distances
-            })
-            .collect()
+                let scaled = self.rows.points.scaled(*tile, &mut scratch);
+                own_distances(&scaled, &self.centroids, &labels[shadows.labels(i)], &mut distances);
+                all.push(distances);
+            }
+        }
+        all
     }
 
-    /// The row at the greatest distance from its centroid; `None` where all are 0.
+    /// The row at the greatest distance from its centroid, as it is held; `None` where all are 0.
     fn farthest_row(&self, distances: &[Vec<f64>]) -> Option<Vec<f64>> {
-        let mut farthest: Option<(f64, &Block, usize)> = None;
-        let blocks = self.parts.iter().flat_map(|part| &part.blocks);
-        for (BlockLabels { block, .. }, distances) in blocks.zip(distances) {
+        let mut farthest: Option<(f64, &Tile, usize)> = None;
+        let tiles = self.parts.iter().flat_map(|part| &part.shadows.tiles);
+        for (tile, distances) in tiles.zip(distances) {
             for (row, &distance) in distances.iter().enumerate().filter(|&(_, &distance)| distance > 0.0) {
                 let is_farther = farthest.is_none_or(|(greatest, other, other_row)| {
-                    distance > greatest || distance == greatest && block.row(row).lt(other.row(other_row))
+                    distance > greatest || distance == greatest && tile.row(row).lt(other.row(other_row))
                 });
                 if is_farther {
-                    farthest = Some((distance, block, row));
+                    farthest = Some((distance, tile, row));
                 }
             }
         }
-        farthest.map(|(_, block, row)| block.row(row).collect())
+        farthest.map(|(_, tile, row)| tile.row(row).collect())
     }
 
     /// Moves the centroids to the means of their rows; the squared shift of all. The centroid of a cluster
     /// without rows stays.
     fn update(&mut self) -> f64 {
-        let n_features = self.rows.n_features;
-        let sums: Vec<&ClusterSums> = self.parts.iter().map(|part| &part.sums).collect();
+        if self.lead == Lead::Exact {
+            self.catch_up();
+        }
+        let means: Vec<(f64, Vec<f64>)> = match self.lead {
+            Lead::Exact => self.exact_means(),
+            Lead::Both | Lead::Shadows => self.led_means(),
+        };
         let mut shift = 0.0;
-        let mut means = vec![0.0; n_features];
-        for (cluster, centroid) in self.centroids.chunks_exact_mut(n_features).enumerate() {
-            if sums.iter().all(|sums| sums.size(cluster) == 0) {
-                continue;
-            }
-            ClusterSums::means(&sums, &self.rows.arithmetic, cluster, &mut means);
-            for (c, mean) in centroid.iter_mut().zip(&means) {
+        let centroids = self.centroids.chunks_exact_mut(self.rows.points.n_features);
+        for (centroid, (_, means)) in centroids.zip(means).filter(|(_, (weight, _))| *weight > 0.0) {
+            for (c, mean) in centroid.iter_mut().zip(means) {
                 shift += (mean - *c).powi(2);
-                *c = *mean;
+                *c = mean;
             }
         }
         shift
     }
 
+    /// Weight and means of each cluster by the shadows.
+    fn led_means(&self) -> Vec<(f64, Vec<f64>)> {
+        let frame = &self.rows.frame;
+        let sums: Vec<&ShadowSums> = self.parts.iter().map(|part| &part.sums).collect();
+        let of_cluster = |cluster| {
+            let moved = ShadowSums::weight(&sums, cluster) as f64;
+            let sum = |feature| ShadowSums::sum(&sums, cluster, feature);
+            let features = 0..self.rows.points.n_features;
+            match self.base.get(cluster) {
+                // Only under weights of 1, whose unit is 1.
+                Some((weight, means)) => {
+                    let total = weight + moved;
+                    let mean = |feature: usize| {
+                        let of_moved = moved * frame.invert(feature, 0.0) + sum(feature) / frame.unit();
+                        (weight * means[feature] + of_moved) / total + 0.0
+                    };
+                    (total, features.map(mean).collect())
+                }
+                None => {
+                    let mean = |feature| frame.invert(feature, sum(feature) / moved) + 0.0;
+                    (moved, features.map(mean).collect())
+                }
+            }
+        };
+        (0..self.n_clusters()).map(of_cluster).collect()
+    }
+
+    /// The inertia of the labels about their means, by the shadows.
+    fn rough_inertia(&self) -> f64 {
+        let sums: Vec<&ShadowSums> = self.parts.iter().map(|part| &part.sums).collect();
+        let mut inertia = self.rows.squares;
+        for cluster in 0..self.n_clusters() {
+            let weight = ShadowSums::weight(&sums, cluster) as f64;
+            if weight > 0.0 {
+                let squares = (0..self.rows.points.n_features)
+                    .map(|feature| ShadowSums::sum(&sums, cluster, feature).powi(2));
+                inertia -= squares.sum::<f64>() / weight;
+            }
+        }
+        inertia.max(0.0) / (self.rows.weight_unit * self.rows.frame.unit().powi(2))
+    }
+
+    /// The inertia as the variance of the rows, which is the sum of those of the scaled features, without that between
+    /// the clusters; `None` where that is not exact enough.
+    fn inertia_by_difference(&mut self, variance: f64) -> Option<f64> {
+        self.catch_up();
+        let means = self.exact_means();
+        let centroids = self.centroids.chunks_exact(self.rows.points.n_features);
+        let weight: f64 = means.iter().map(|(weight, _)| weight).sum();
+        let total = variance * weight;
+        let mut inertia = total;
+        for ((weight, means), centroid) in means.iter().zip(centroids) {
+            for ((mean, c), extent) in means.iter().zip(centroid).zip(&self.rows.points.extents) {
+                inertia += weight * ((mean - c).powi(2) - (mean - extent.mean).powi(2));
+            }
+        }
+        (inertia >= MIN_SHARE * total && inertia > 0.0).then_some(inertia)
+    }
+
     fn inertia(&mut self) -> f64 {
-        let (centroids, n_threads) = (&self.centroids, self.parts.len());
+        let (points, centroids, n_threads) = (self.rows.points, &self.centroids, self.parts.len());
         let inertia = |parts: &mut [Part]| {
             let mut inertia = ExactSum::new();
             let mut distances = Vec::new();
-            for BlockLabels { block, labels, .. } in parts.iter().flat_map(|part| &part.blocks) {
-                own_distances(block, centroids, labels, &mut distances);
-                if block.weights.is_empty() {
-                    inertia.add_all(&distances);
-                } else {
-                    distances
-                        .iter()
-                        .zip(&block.weights)
-                        .for_each(|(&x, &weight)| inertia.add_product(x, weight));
+            let mut scratch = Block::scratch();
+            for Part { shadows, labels, .. } in parts.iter() {
+                for (i, tile) in shadows.tiles.iter().enumerate() {
+                    let scaled = points.scaled(*tile, &mut scratch);
+                    own_distances(&scaled, centroids, &labels[shadows.labels(i)], &mut distances);
+                    if tile.weights().is_empty() {
+                        inertia.add_all(&distances);
+                    } else {
+                        let terms = distances.iter().zip(tile.weights());
+                        terms.for_each(|(&x, &weight)| inertia.add_product(x, weight));
+                    }
                 }
             }
             inertia

@@ -1,7 +1,7 @@
 //! How good a clustering is: simplified silhouette, Davies-Bouldin and Calinski-Harabasz index.
 
 use super::super::ExactSum;
-use super::super::observations::Block;
+use super::super::observations::{Block, Tile};
 use super::super::scaling::Points;
 use super::super::simd::vectorize;
 use super::super::threads::{map_parts, worth};
@@ -33,15 +33,16 @@ pub(super) fn figures(
     n_threads: usize,
 ) -> Vec<Figures> {
     let n_threads = worth(points.len() * clusterings.iter().map(Vec::len).sum::<usize>(), n_threads);
-    let mut blocks: Vec<&Block> = points.blocks.iter().collect();
-    let parts = map_parts(&mut blocks, n_threads, |blocks| {
+    let parts = map_parts(&mut points.tiles(), n_threads, |tiles| {
         let mut sums: Vec<Sums> =
             clusterings.iter().map(|centroids| Sums::new(centroids.len() / mean.len())).collect();
         let mut scratch = Scratch::default();
-        for block in blocks {
-            // All clusterings in turn, while the block is in the cache.
+        let mut scaled = Block::scratch();
+        for tile in tiles {
+            // All clusterings in turn, while the tile is in the cache.
+            let tile = points.scaled(*tile, &mut scaled);
             sums.iter_mut().zip(clusterings).for_each(|(sums, centroids)| {
-                sums.add(block, centroids, &mut scratch);
+                sums.add(&tile, centroids, &mut scratch);
             });
         }
         sums.iter_mut().for_each(Sums::empty_buckets);
@@ -78,7 +79,7 @@ struct ClusterSums {
     last: (f64, f64),
 }
 
-/// Memory that is used again from block to block.
+/// Memory that is used again from tile to tile.
 #[derive(Default)]
 struct Scratch {
     nearest: TwoNearest,
@@ -95,11 +96,11 @@ impl Sums {
         }
     }
 
-    fn add(&mut self, block: &Block, centroids: &[f64], scratch: &mut Scratch) {
+    fn add(&mut self, tile: &Tile, centroids: &[f64], scratch: &mut Scratch) {
         let Scratch { nearest, distances, silhouettes } = scratch;
-        nearest.search(block, centroids);
-        distances.resize(block.rows(), 0.0);
-        silhouettes.resize(block.rows(), 0.0);
+        nearest.search(tile, centroids);
+        distances.resize(tile.rows(), 0.0);
+        silhouettes.resize(tile.rows(), 0.0);
         vectorize(
             #[inline(always)]
             || {
@@ -115,7 +116,7 @@ impl Sums {
             },
         );
         let rows = nearest.labels.iter().zip(&*distances).zip(&*silhouettes);
-        if block.weights.is_empty() {
+        if tile.weights().is_empty() {
             self.inertia.add_all(&nearest.first);
             self.silhouette.add_all(silhouettes);
             for ((&label, &distance), &silhouette) in rows {
@@ -129,9 +130,9 @@ impl Sums {
             }
         } else {
             for (row, ((&label, &distance), &silhouette)) in rows.enumerate() {
-                let weight = block.weights[row];
+                let weight = tile.weight(row);
                 let cluster = &mut self.clusters[label as usize];
-                cluster.size += block.count(row);
+                cluster.size += tile.count(row);
                 cluster.last = (silhouette, weight);
                 cluster.deviations.add_product(distance, weight);
                 cluster.weight.add(weight);

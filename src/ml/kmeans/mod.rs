@@ -12,7 +12,7 @@ use super::observations::Observations;
 use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
 use super::{Error, MAX_MAGNITUDE};
 use init::Sample;
-use lloyd::{Prepared, Run};
+use lloyd::{Limits, Prepared, Run};
 pub use metrics::Figures;
 use std::ops::RangeInclusive;
 
@@ -25,8 +25,6 @@ pub struct KMeansOptions {
     pub scale: Scale,
     /// What happens to missing values.
     pub nulls: Nulls,
-    /// Which features are taken as ln(1 + x); one flag for each feature.
-    pub log: Vec<bool>,
     /// Restarts from other centroids; the best is kept.
     pub n_init: usize,
     /// Most iterations of a run.
@@ -87,13 +85,19 @@ impl KMeans {
         if n_distinct < n_clusters {
             return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
         }
-        let prepared = fitting.prepare();
         let run = if let Some(init) = &options.init {
             assert_eq!(init.centroids.len(), n_clusters, "one initial centroid for each cluster");
-            fitting.lloyd(prepared.whole(), init.centroids_in(&fitting.transform)?, options.n_threads)
+            fitting.run_from(init.centroids_in(&fitting.transform)?)
         } else {
-            fitting.run(&prepared, n_clusters)
+            fitting.run(n_clusters)
         };
+        if run.sizes.contains(&0) {
+            // Rows that differ may be equal once they are scaled.
+            let n_distinct = fitting.sample.n_distinct();
+            if n_distinct < n_clusters {
+                return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
+            }
+        }
         let counts = [fitting.rows, fitting.skipped, fitting.points.n_samples()];
         Ok(Some(Self::from_run(run, fitting.transform, counts, options)))
     }
@@ -225,20 +229,8 @@ struct Fitting<'o> {
     /// Usable rows, those that a sample left out included.
     rows: u64,
     skipped: u64,
-    /// The squared shift of all centroids at which a run ends.
-    tolerance: f64,
-}
-
-/// What Lloyd's algorithm reads of the sample, and of all rows where there are more.
-struct PreparedPair<'a> {
-    sample: Prepared<'a>,
-    rows: Option<Prepared<'a>>,
-}
-
-impl<'a> PreparedPair<'a> {
-    fn whole(&self) -> &Prepared<'a> {
-        self.rows.as_ref().unwrap_or(&self.sample)
-    }
+    /// The sum of the variances of the scaled features.
+    variance: f64,
 }
 
 impl<'o> Fitting<'o> {
@@ -253,61 +245,88 @@ impl<'o> Fitting<'o> {
         let observations = observations.settled();
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
-            fit_transform(observations, options.scale, options.nulls, &options.log, options.n_threads)?;
+            fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
         let sample = Sample::draw(&points, options.n_clusters, options.seed);
         let n_features = transform.n_features();
         let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
-        let tolerance = options.tol * variance / n_features as f64;
-        Ok(Some(Self { options, transform, points, sample, rows, skipped, tolerance }))
+        Ok(Some(Self { options, transform, points, sample, rows, skipped, variance }))
     }
 
-    fn prepare(&self) -> PreparedPair<'_> {
-        let sample = Prepared::new(&self.sample.points, 1);
-        let is_whole = self.sample.is_whole;
-        let rows = (!is_whole).then(|| Prepared::new(&self.points, self.options.n_threads));
-        PreparedPair { sample, rows }
-    }
-
-    fn lloyd(&self, rows: &Prepared, centroids: Vec<f64>, n_threads: usize) -> Run {
-        let max_iter = most_iterations(self.options.max_iter, (rows.len() * centroids.len()) as u64);
-        lloyd::run(rows, centroids, max_iter, self.tolerance, n_threads)
-    }
-
-    /// The run over all rows from the best start that the sample gives.
-    fn run(&self, prepared: &PreparedPair, n_clusters: usize) -> Run {
-        let best = self.search(&prepared.sample, n_clusters, None);
-        match &prepared.rows {
-            None => best,
-            Some(rows) => self.lloyd(rows, best.centroids, self.options.n_threads),
+    fn limits(&self, n_rows: usize, n_clusters: usize) -> Limits {
+        let n_features = self.transform.n_features();
+        Limits {
+            max_iter: most_iterations(self.options.max_iter, (n_rows * n_clusters * n_features) as u64),
+            tolerance: self.options.tol * self.variance / n_features as f64,
         }
     }
 
-    /// The best run over the sample.
-    fn search(&self, sample: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> Run {
-        let search = restarts::Search {
-            points: &self.sample.points,
-            is_whole: self.sample.is_whole,
-            n_clusters,
-            seed: self.options.seed,
-            n_threads: self.options.n_threads,
-            lloyd: |centroids| self.lloyd(sample, centroids, 1),
+    /// The run over all rows from some centroids on; `leads`: whether single precision is fine enough to lead it.
+    fn run_over_all(&self, centroids: Vec<f64>, leads: bool) -> Run {
+        let n_clusters = centroids.len() / self.transform.n_features();
+        let limits = self.limits(self.points.len(), n_clusters);
+        lloyd::run(&self.points, self.variance, centroids, limits, leads, self.options.n_threads)
+    }
+
+    /// The run from given centroids on.
+    fn run_from(&self, centroids: Vec<f64>) -> Run {
+        let sample = Prepared::new(&self.sample.points);
+        let limits = self.limits(sample.len(), centroids.len() / self.transform.n_features());
+        if self.sample.is_whole {
+            return sample.run(centroids, limits);
+        }
+        let leads = sample.resolves(sample.rough_run(centroids.clone(), limits).inertia);
+        self.run_over_all(centroids, leads)
+    }
+
+    /// The run from the best start that the sample gives.
+    fn run(&self, n_clusters: usize) -> Run {
+        let sample = Prepared::new(&self.sample.points);
+        let (best, leads) = self.search(&sample, n_clusters, None);
+        if !self.sample.is_whole {
+            self.run_over_all(best.centroids, leads)
+        } else if leads {
+            sample.run(best.centroids, self.limits(sample.len(), n_clusters))
+        } else {
+            best
+        }
+    }
+
+    /// The best run over the sample, and whether single precision was fine enough to lead it; then its centroids are not
+    /// yet those of exact sums.
+    fn search(&self, rows: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> (Run, bool) {
+        let search = |is_rough| {
+            let search = restarts::Search {
+                points: &self.sample.points,
+                rows,
+                is_whole: self.sample.is_whole,
+                n_clusters,
+                seed: self.options.seed,
+                n_threads: self.options.n_threads,
+                limits: self.limits(rows.len(), n_clusters),
+                is_rough,
+            };
+            let n_init = self.options.n_init;
+            match fewer {
+                None => search.best(n_init),
+                // The more clusters, the more of them are those of the run before, and the dearer is a restart.
+                Some(fewer) => search.best_grown((3 * n_init).div_ceil(n_clusters).min(n_init), fewer),
+            }
         };
-        let n_init = self.options.n_init;
-        match fewer {
-            None => search.best(n_init),
-            // The more clusters, the more of them are those of the run before, and the dearer is a restart.
-            Some(fewer) => search.best_grown((3 * n_init).div_ceil(n_clusters).min(n_init), fewer),
-        }
+        let rough = search(true);
+        if rows.resolves(rough.inertia) { (rough, true) } else { (search(false), false) }
     }
 
     /// The centroids of the best runs over the sample. Where it is not all rows, and figures are those of a sample
     /// in any case, each run starts from the one before.
     fn search_all(&self, n_clusters: RangeInclusive<usize>) -> Vec<Vec<f64>> {
-        let sample = Prepared::new(&self.sample.points, 1);
+        let sample = Prepared::new(&self.sample.points);
         let mut clusterings: Vec<Vec<f64>> = Vec::new();
         for n_clusters in n_clusters {
             let fewer = clusterings.last().filter(|_| !self.sample.is_whole);
-            let run = self.search(&sample, n_clusters, fewer);
+            let (mut run, is_rough) = self.search(&sample, n_clusters, fewer);
+            if is_rough && self.sample.is_whole {
+                run = sample.run(run.centroids, self.limits(sample.len(), n_clusters));
+            }
             clusterings.push(run.centroids);
         }
         clusterings
@@ -368,7 +387,7 @@ mod tests {
 
     #[test]
     fn one_cluster_is_the_mean() {
-        let model = fit(&column(&[0.0, 0.0, 10.0, 10.0]), &options(1, 1));
+        let model = fit(&column(&[0.0, 0.0, 10.0, 10.0]), &options(1));
         assert_eq!((model.centroids, model.sizes, model.inertia), (vec![vec![5.0]], vec![4], 100.0));
         assert!(model.converged);
     }
@@ -376,7 +395,7 @@ mod tests {
     #[test]
     fn two_clusters_agree_with_hand_work() {
         let rows = column(&[0.0, 10.0, 2.0, 12.0, 1.0]);
-        let model = fit(&rows, &options(2, 1));
+        let model = fit(&rows, &options(2));
         assert_eq!((&model.centroids, &model.sizes), (&vec![vec![1.0], vec![11.0]], &vec![3, 2]));
         assert_eq!((model.inertia, model.rows, model.sampled, model.skipped), (4.0, 5, 5, 0));
         assert_eq!(predict(&model, &rows), (vec![0, 1, 0, 1, 0], vec![1.0, 1.0, 1.0, 1.0, 0.0]));
@@ -386,27 +405,27 @@ mod tests {
     #[test]
     fn no_usable_row_has_no_model() {
         let nothing = observe(&column(&[f64::NAN, f64::INFINITY]));
-        assert_eq!(KMeans::fit(nothing, &options(3, 1)), Ok(None));
+        assert_eq!(KMeans::fit(nothing, &options(3)), Ok(None));
     }
 
     #[test]
     fn fewer_distinct_rows_than_clusters_are_an_error() {
         let rows = column(&[1.0, 2.0, 2.0, -0.0, 0.0, 0.0]);
         let error = Err(Error::TooFewDistinctRows { n_distinct: 3, n_clusters: 5 });
-        assert_eq!(KMeans::fit(observe(&rows), &options(5, 1)), error);
-        assert_eq!(fit(&rows, &options(3, 1)).inertia, 0.0);
+        assert_eq!(KMeans::fit(observe(&rows), &options(5)), error);
+        assert_eq!(fit(&rows, &options(3)).inertia, 0.0);
     }
 
     #[test]
     fn every_row_can_be_a_cluster() {
         for n_features in [1, 3, 1000] {
             let rows = blobs(1, 40, n_features, 4);
-            let model = fit(&rows, &options(40, n_features));
+            let model = fit(&rows, &options(40));
             assert_eq!((model.sizes, model.inertia), (vec![1; 40], 0.0));
-            let model = fit(&rows, &options(1, n_features));
+            let model = fit(&rows, &options(1));
             assert_eq!(model.sizes, [40]);
         }
-        assert_eq!(fit(&column(&[7.0]), &options(1, 1)).centroids, [[7.0]]);
+        assert_eq!(fit(&column(&[7.0]), &options(1)).centroids, [[7.0]]);
     }
 
     #[test]
@@ -425,9 +444,7 @@ mod tests {
                     append(&mut state, &rows, Some(&weights), chunk);
                     observations.merge(&state);
                 }
-                let log = vec![false; 4];
-                let options =
-                    KMeansOptions { scale: Scale::Standard, n_init: 3, n_threads, log, ..options(9, 4) };
+                let options = KMeansOptions { scale: Scale::Standard, n_init: 3, n_threads, ..options(9) };
                 KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row")
             };
         for memory in [MEMORY, 0] {
@@ -451,7 +468,7 @@ mod tests {
         let copies: Vec<Vec<f64>> =
             rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
         for scale in [Scale::None, Scale::Standard, Scale::MinMax] {
-            let options = KMeansOptions { scale, init: None, ..options(6, 2) };
+            let options = KMeansOptions { scale, init: None, ..options(6) };
             let weighted =
                 KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect("a usable row");
             let repeated = fit(&copies, &options);
@@ -478,7 +495,7 @@ mod tests {
             // A run cut short ends with labels that belong to its last centroids, too.
             let max_iter = if case % 3 == 0 { 1 } else { 300 };
             let model =
-                fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters, n_features) });
+                fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters) });
             let (labels, distances) = predict(&model, &rows);
             let mut sizes = vec![0; n_clusters];
             labels.iter().for_each(|&label| sizes[label as usize] += 1);
@@ -493,7 +510,7 @@ mod tests {
     #[test]
     fn centroids_of_a_settled_fit_are_the_means_of_their_rows() {
         let rows = blobs(5, 2500, 3, 5);
-        let model = fit(&rows, &KMeansOptions { tol: 0.0, ..options(5, 3) });
+        let model = fit(&rows, &KMeansOptions { tol: 0.0, ..options(5) });
         assert!(model.converged);
         let (labels, _) = predict(&model, &rows);
         for (label, centroid) in (0..).zip(&model.centroids) {
@@ -508,7 +525,7 @@ mod tests {
 
     #[test]
     fn labels_are_numbered_by_size_and_then_by_centroid() {
-        let model = fit(&column(&[5.0, 5.0, 9.0, 1.0, 7.0, 7.0, 7.0]), &options(4, 1));
+        let model = fit(&column(&[5.0, 5.0, 9.0, 1.0, 7.0, 7.0, 7.0]), &options(4));
         assert_eq!(model.centroids, [[7.0], [5.0], [1.0], [9.0]]);
         assert_eq!(model.sizes, [3, 2, 1, 1]);
     }
@@ -516,12 +533,14 @@ mod tests {
     #[test]
     fn a_warm_start_keeps_its_labels_and_its_units() {
         let rows: Vec<Vec<f64>> = column(&[1.0, 2.0, 3.0, 100.0, 110.0, 120.0, 130.0]);
-        let first = fit(&rows, &KMeansOptions { scale: Scale::Standard, ..options(2, 1) });
+        let first = fit(&rows, &KMeansOptions { scale: Scale::Standard, ..options(2) });
         assert_eq!(first.sizes, [4, 3]);
         for (scale, log) in [(Scale::MinMax, false), (Scale::Robust, true), (Scale::Standard, false)] {
             let more: Vec<Vec<f64>> = rows.iter().cloned().chain(column(&[0.0, 1.5, 2.5, 3.5])).collect();
-            let options = KMeansOptions { scale, log: vec![log], init: Some(first.clone()), ..options(2, 1) };
-            let model = fit(&more, &options);
+            let options = KMeansOptions { scale, init: Some(first.clone()), ..options(2) };
+            let mut observations = Observations::new(1, false, false, MEMORY, 42).with_log(&[log]);
+            append(&mut observations, &more, None, 2048);
+            let model = KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row");
             assert_eq!(model.sizes, [4, 7]);
             assert!(model.transform.invert(0, model.centroids[0][0]) > 100.0);
             assert!(model.transform.invert(0, model.centroids[1][0]) < 3.0);
@@ -531,10 +550,10 @@ mod tests {
     #[test]
     fn empty_clusters_get_the_farthest_rows() {
         let rows = column(&[0.0, 1.0, 2.0, 50.0, 50.0, 90.0]);
-        let mut start = fit(&rows, &options(3, 1));
+        let mut start = fit(&rows, &options(3));
         // Two of the three are nearest to no row.
         start.centroids = vec![vec![20.0], vec![-1e6], vec![1e6]];
-        let model = fit(&rows, &KMeansOptions { init: Some(start), ..options(3, 1) });
+        let model = fit(&rows, &KMeansOptions { init: Some(start), ..options(3) });
         assert_eq!(model.inertia, 2.0);
         let mut sizes = model.sizes;
         sizes.sort_unstable();
@@ -544,19 +563,19 @@ mod tests {
     #[test]
     fn a_start_with_equal_centroids_still_fills_all_clusters() {
         let rows = blobs(6, 3000, 2, 8);
-        let mut start = fit(&rows, &options(8, 2));
+        let mut start = fit(&rows, &options(8));
         start.centroids = vec![vec![0.0, 0.0]; 8];
-        let model = fit(&rows, &KMeansOptions { init: Some(start), ..options(8, 2) });
+        let model = fit(&rows, &KMeansOptions { init: Some(start), ..options(8) });
         assert!(model.sizes.iter().all(|&size| size > 0), "{:?}", model.sizes);
     }
 
     #[test]
     fn a_missing_value_is_left_out_or_filled() {
         let rows = column(&[1.0, 1.0, f64::NAN, 9.0, 9.0, 9.0]);
-        let model = fit(&rows, &options(2, 1));
+        let model = fit(&rows, &options(2));
         assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
         assert_eq!(predict(&model, &rows).0, [1, 1, u32::MAX, 0, 0, 0]);
-        let options = KMeansOptions { nulls: Nulls::Zero, ..options(2, 1) };
+        let options = KMeansOptions { nulls: Nulls::Zero, ..options(2) };
         let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
         assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
         assert_eq!(predict(&model, &rows).0.len(), 6);
@@ -565,7 +584,7 @@ mod tests {
     #[test]
     fn a_broken_model_has_no_nearest_centroid() {
         let rows = column(&[1.0, 2.0]);
-        let mut model = fit(&rows, &options(1, 1));
+        let mut model = fit(&rows, &options(1));
         model.centroids[0][0] = 1e300;
         let (mut labels, mut distances) = (Vec::new(), Vec::new());
         let result = model.assign(&scaled(&model, &rows), &mut labels, &mut distances);
@@ -582,7 +601,7 @@ mod tests {
     #[test]
     fn restarts_find_the_blobs() {
         let rows = blobs(7, 4000, 5, 10);
-        let model = fit(&rows, &options(10, 5));
+        let model = fit(&rows, &options(10));
         // Each blob has 5 features of variance 1.
         assert!((model.inertia / 4000.0 - 5.0).abs() < 0.2, "{}", model.inertia / 4000.0);
     }
@@ -591,8 +610,8 @@ mod tests {
     fn a_constant_feature_does_not_matter() {
         let rows = blobs(8, 500, 2, 3);
         let with_constant: Vec<Vec<f64>> = rows.iter().map(|row| vec![row[0], 0.1, row[1]]).collect();
-        let options_of = |n| KMeansOptions { scale: Scale::Standard, ..options(3, n) };
-        let (plain, padded) = (fit(&rows, &options_of(2)), fit(&with_constant, &options_of(3)));
+        let options = KMeansOptions { scale: Scale::Standard, ..options(3) };
+        let (plain, padded) = (fit(&rows, &options), fit(&with_constant, &options));
         assert_eq!(plain.sizes, padded.sizes);
         assert!(padded.centroids.iter().all(|centroid| centroid[1] == 0.0));
     }

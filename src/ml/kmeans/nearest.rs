@@ -1,15 +1,17 @@
 //! The nearest centroid of each row: in doubles, and for a fit in single precision with a proof for each row.
 
 use super::super::exact_sum::scale_by_power;
-use super::super::observations::Block;
+use super::super::observations::Tile;
 use super::super::scaling::Extent;
-use super::super::simd::vectorize;
-use pulp::{Arch, Simd, WithSimd};
+use super::super::simd::{dispatch, vectorize};
+use pulp::{Simd, WithSimd};
 
-/// Doubles that fill two wide registers.
+/// Doubles that fill a wide register, or two.
 const LANES: usize = 8;
 /// Rows that a step of the search takes on any processor: its columns are filled up to a multiple.
-const ROWS_TOGETHER: usize = 16;
+pub(super) const ROWS_TOGETHER: usize = 32;
+/// Elements between the columns of a full shadow beyond its rows: a stride of 2^n would put all in the same cache sets.
+const PADDING: usize = 16;
 /// More than the underflow of all products of a row can lose.
 const UNDERFLOW: f32 = 1e-34;
 /// Centroids that share a load of the rows.
@@ -84,12 +86,12 @@ fn nearest_of_row(row: impl ExactSizeIterator<Item = f64> + Clone, centroids: &[
     best
 }
 
-/// Squared distances of a block's rows to their own centroids, to the bit as [`nearest`] has them.
-pub(super) fn own_distances(block: &Block, centroids: &[f64], labels: &[u32], distances: &mut Vec<f64>) {
-    let columns = block.columns();
+/// Squared distances of a tile's scaled rows to their own centroids, to the bit as [`nearest`] has them.
+pub(super) fn own_distances(tile: &Tile, centroids: &[f64], labels: &[f32], distances: &mut Vec<f64>) {
+    let columns = tile.columns();
     let n_features = columns.len();
     distances.clear();
-    distances.resize(labels.len(), 0.0);
+    distances.resize(tile.rows(), 0.0);
     vectorize(
         #[inline(always)]
         || {
@@ -103,7 +105,7 @@ pub(super) fn own_distances(block: &Block, centroids: &[f64], labels: &[u32], di
     );
 }
 
-/// The two nearest centroids of each row of a block.
+/// The two nearest centroids of each row of a tile.
 #[derive(Default)]
 pub(super) struct TwoNearest {
     /// Of the nearest, the lower one of two at the same distance.
@@ -115,11 +117,12 @@ pub(super) struct TwoNearest {
 }
 
 impl TwoNearest {
-    pub(super) fn search(&mut self, block: &Block, centroids: &[f64]) {
-        let columns = block.columns();
-        self.labels.resize(block.rows(), 0);
-        self.first.resize(block.rows(), 0.0);
-        self.second.resize(block.rows(), 0.0);
+    /// Of rows that are scaled.
+    pub(super) fn search(&mut self, tile: &Tile, centroids: &[f64]) {
+        let columns = tile.columns();
+        self.labels.resize(tile.rows(), 0);
+        self.first.resize(tile.rows(), 0.0);
+        self.second.resize(tile.rows(), 0.0);
         let rows = self.labels.chunks_mut(LANES).zip(self.first.chunks_mut(LANES));
         let rows = rows.zip(self.second.chunks_mut(LANES));
         vectorize(
@@ -195,33 +198,79 @@ impl Frame {
     }
 }
 
-/// The rows of a block in single precision, and the squares of their lengths there.
-#[derive(Debug)]
-pub(super) struct Shadow {
+/// The rows of a tile in single precision, and the squares of their lengths there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shadow<'a> {
     stride: usize,
-    columns: Vec<f32>,
-    squares: Vec<f32>,
+    /// One column after the other, then the squares.
+    values: &'a [f32],
 }
 
-impl Shadow {
-    pub(super) fn new(block: &Block, frame: &Frame) -> Self {
-        let columns = block.columns();
-        let stride = block.rows().next_multiple_of(ROWS_TOGETHER) + ROWS_TOGETHER;
-        let mut shadow =
-            Self { stride, columns: vec![0.0; stride * columns.len()], squares: vec![0.0; stride] };
+impl<'a> Shadow<'a> {
+    /// Values that the shadow of `rows` rows takes.
+    pub(super) fn len(n_features: usize, rows: usize) -> usize {
+        (n_features + 1) * Self::stride(rows)
+    }
+
+    fn stride(rows: usize) -> usize {
+        rows.next_multiple_of(ROWS_TOGETHER) + PADDING
+    }
+
+    /// The shadow that [`Frame::cast`] wrote to `values`.
+    pub(super) fn new(values: &'a [f32], rows: usize) -> Self {
+        Self { stride: Self::stride(rows), values }
+    }
+
+    fn columns(&self) -> &'a [f32] {
+        &self.values[..self.values.len() - self.stride]
+    }
+
+    fn squares(&self) -> &'a [f32] {
+        &self.values[self.values.len() - self.stride..]
+    }
+
+    /// The values of a row.
+    #[inline]
+    pub(super) fn row(&self, row: usize) -> impl Iterator<Item = f32> + use<'a> {
+        self.columns()[row..].iter().step_by(self.stride).copied()
+    }
+}
+
+impl Frame {
+    /// Writes the shadow of a tile of scaled rows to `out`.
+    pub(super) fn cast(&self, tile: &Tile, out: &mut [f32]) {
+        let stride = Shadow::stride(tile.rows());
+        let (shadows, squares) = out.split_at_mut(stride * self.means.len());
+        let columns = tile.columns();
+        squares.fill(0.0);
         vectorize(
             #[inline(always)]
             || {
-                let shadows = shadow.columns.chunks_exact_mut(stride);
-                for ((column, mean), shadows) in columns.iter().zip(&frame.means).zip(shadows) {
-                    for ((&x, shadow), square) in column.iter().zip(shadows).zip(&mut shadow.squares) {
-                        *shadow = ((x - mean) * frame.unit) as f32;
+                let shadows = shadows.chunks_exact_mut(stride);
+                for ((column, mean), shadows) in columns.iter().zip(&self.means).zip(shadows) {
+                    for ((&x, shadow), square) in column.iter().zip(&mut *shadows).zip(&mut *squares) {
+                        *shadow = ((x - mean) * self.unit) as f32;
                         *square += *shadow * *shadow;
                     }
+                    shadows[column.len()..].fill(0.0);
                 }
             },
         );
-        shadow
+    }
+
+    /// A value of the frame in scaled units.
+    pub(super) fn invert(&self, feature: usize, x: f64) -> f64 {
+        self.means[feature] + x / self.unit
+    }
+
+    /// A scaled value in the frame, not rounded to single precision.
+    pub(super) fn place(&self, feature: usize, x: f64) -> f64 {
+        (x - self.means[feature]) * self.unit
+    }
+
+    /// What brings scaled values to the frame: a power of two.
+    pub(super) fn unit(&self) -> f64 {
+        self.unit
     }
 }
 
@@ -264,35 +313,40 @@ impl<'a> Search<'a> {
         Self { centroids, n_features, tiles, offsets, kappa }
     }
 
-    /// The labels of a block's rows.
-    pub(super) fn labels(&self, block: &Block, shadow: &Shadow, labels: &mut Vec<u32>) {
-        let mut found = vec![0.0; block.rows().next_multiple_of(ROWS_TOGETHER)];
-        Arch::new().dispatch(SearchRows { search: self, shadow, found: &mut found });
-        labels.clear();
-        labels.extend(found.iter().take(block.rows()).map(|&label| label as u32));
-        for (row, _) in found.iter().take(block.rows()).enumerate().filter(|&(_, &label)| label < 0.0) {
-            labels[row] = nearest_of_row(block.row(row), self.centroids).0;
+    /// Writes the labels of a shadow's rows to `labels`, which has room for a multiple of [`ROWS_TOGETHER`]. `row` gives
+    /// the scaled features of a row.
+    pub(super) fn labels<R>(&self, shadow: Shadow, rows: usize, row: impl Fn(usize) -> R, labels: &mut [f32])
+    where
+        R: ExactSizeIterator<Item = f64> + Clone,
+    {
+        let padded = rows.next_multiple_of(ROWS_TOGETHER);
+        let all_proven = dispatch(SearchRows { search: self, shadow, found: &mut labels[..padded] });
+        if !all_proven {
+            for (i, label) in labels[..rows].iter_mut().enumerate().filter(|(_, label)| **label < 0.0) {
+                *label = nearest_of_row(row(i), self.centroids).0 as f32;
+            }
         }
     }
 }
 
-/// The search over the rows of a block. `found` takes the labels, -1 for a row without a proof; labels as floats
-/// share the mask of the comparison.
+/// The search over the rows of a tile. `found` takes the labels, -1 for a row without a proof; labels as floats
+/// share the mask of the comparison. Whether all have one.
 struct SearchRows<'a> {
     search: &'a Search<'a>,
-    shadow: &'a Shadow,
+    shadow: Shadow<'a>,
     found: &'a mut [f32],
 }
 
 impl WithSimd for SearchRows<'_> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { search, shadow, found } = self;
-        let columns = shadow.columns.as_slice();
+        let columns = shadow.columns();
         let (found, _) = S::as_mut_simd_f32s(found);
-        let (squares, _) = S::as_simd_f32s(&shadow.squares);
+        let (squares, _) = S::as_simd_f32s(shadow.squares());
+        let mut least = simd.splat_f32s(0.0);
         let kappa = simd.splat_f32s(search.kappa);
         let lowest = simd.splat_f32s(f32::NEG_INFINITY);
         for (i, found) in found.chunks_exact_mut(2).enumerate() {
@@ -336,41 +390,49 @@ impl WithSimd for SearchRows<'_> {
                 // Not true where one of them is no number.
                 let is_proven = simd.greater_than_f32s(lead, simd.add_f32s(error, error));
                 found[lane] = simd.select_f32s(is_proven, label[lane], simd.splat_f32s(-1.0));
+                least = simd.min_f32s(least, found[lane]);
             }
         }
+        simd.reduce_min_f32s(least) == 0.0
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::observations::Block;
     use super::super::super::scaling::{Nulls, Points, Scale, fit_transform};
+    use super::super::super::simd::tests::on_each;
     use super::super::super::test_data::{Random, blobs, observe};
     use super::*;
 
-    fn points(rows: &[Vec<f64>]) -> Points {
-        let log = vec![false; rows[0].len()];
-        fit_transform(observe(rows), Scale::None, Nulls::Skip, &log, 1).expect("rows to scale").1
+    fn points(rows: &[Vec<f64>], scale: Scale) -> Points {
+        fit_transform(observe(rows), scale, Nulls::Skip, 1).expect("rows to scale").1
     }
 
     /// The labels by both ways, and how many rows had to be searched again.
-    fn compare(rows: &[Vec<f64>], centroids: &[Vec<f64>]) -> usize {
-        let (points, centroids) = (points(rows), centroids.concat());
+    fn compare(points: &Points, centroids: &[f64]) -> usize {
         let frame = Frame::new(&points.extents);
-        let search = Search::new(&centroids, &frame);
+        let search = Search::new(centroids, &frame);
         let mut n_doubtful = 0;
-        for block in &points.blocks {
-            let shadow = Shadow::new(block, &frame);
-            let mut labels = Vec::new();
-            search.labels(block, &shadow, &mut labels);
-            let (mut expected, mut distances) = (vec![0; block.rows()], vec![0.0; block.rows()]);
-            nearest(&block.columns(), &centroids, &mut expected, &mut distances);
-            assert_eq!(labels, expected);
+        let mut scratch = Block::scratch();
+        for tile in points.tiles() {
+            let scaled = points.scaled(tile, &mut scratch);
+            let rows = tile.rows();
+            let mut values = vec![f32::NAN; Shadow::len(points.n_features, rows)];
+            frame.cast(&scaled, &mut values);
+            let shadow = Shadow::new(&values, rows);
+            let padded = rows.next_multiple_of(ROWS_TOGETHER);
+            let mut labels = vec![0.0; padded];
+            search.labels(shadow, rows, |row| points.scaled_row(&tile, row), &mut labels);
+            let (mut expected, mut distances) = (vec![0; rows], vec![0.0; rows]);
+            nearest(&scaled.columns(), centroids, &mut expected, &mut distances);
+            assert!(labels.iter().zip(&expected).all(|(&label, &expected)| label as u32 == expected));
             let mut own = Vec::new();
-            own_distances(block, &centroids, &labels, &mut own);
+            own_distances(&scaled, centroids, &labels[..rows], &mut own);
             assert_eq!(own, distances);
-            let mut found = vec![0.0; block.rows().next_multiple_of(ROWS_TOGETHER)];
-            Arch::new().dispatch(SearchRows { search: &search, shadow: &shadow, found: &mut found });
-            n_doubtful += found[..block.rows()].iter().filter(|&&label| label < 0.0).count();
+            let mut found = vec![0.0; padded];
+            dispatch(SearchRows { search: &search, shadow, found: &mut found });
+            n_doubtful += found[..rows].iter().filter(|&&label| label < 0.0).count();
         }
         n_doubtful
     }
@@ -388,9 +450,15 @@ mod tests {
             if case % 4 == 0 {
                 rows[0][0] = 1e12 * unit;
             }
-            let centroids: Vec<Vec<f64>> =
-                (0..n_clusters).map(|_| rows[random.below(rows.len())].clone()).collect();
-            compare(&rows, &centroids);
+            let points = points(&rows, [Scale::None, Scale::Standard][case as usize % 2]);
+            let tiles = points.tiles();
+            let centroids: Vec<f64> = (0..n_clusters)
+                .flat_map(|_| {
+                    let tile = tiles[random.below(tiles.len())];
+                    points.scaled_row(&tile, random.below(tile.rows())).collect::<Vec<f64>>()
+                })
+                .collect();
+            on_each(|| compare(&points, &centroids));
         }
     }
 
@@ -398,14 +466,14 @@ mod tests {
     fn rows_between_two_centroids_go_to_the_lower_one() {
         // Half of the rows are as near to one centroid as to another, and some centroids are equal.
         let rows: Vec<Vec<f64>> = (0..4000).map(|i| vec![f64::from(i % 9), f64::from(i % 5)]).collect();
-        let centroids = [[4.0, 2.0], [0.0, 2.0], [8.0, 2.0], [4.0, 2.0]].map(|c| c.to_vec());
-        assert!(compare(&rows, &centroids) > 1000);
+        let centroids = [[4.0, 2.0], [0.0, 2.0], [8.0, 2.0], [4.0, 2.0]].concat();
+        assert!(compare(&points(&rows, Scale::None), &centroids) > 1000);
     }
 
     #[test]
     fn few_rows_are_in_doubt() {
         let rows = blobs(2, 20_000, 8, 1);
-        let n_doubtful = compare(&rows, &rows[..16]);
+        let n_doubtful = compare(&points(&rows, Scale::None), &rows[..16].concat());
         assert!(n_doubtful < 20, "{n_doubtful}");
     }
 }

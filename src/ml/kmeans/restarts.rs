@@ -3,8 +3,8 @@
 use super::super::observations::mix;
 use super::super::scaling::Points;
 use super::super::threads::{map_parts, worth};
-use super::init::{Draw, plus_plus, row_of};
-use super::lloyd::Run;
+use super::init::{Cumulative, Draw, plus_plus, row_of};
+use super::lloyd::{Limits, Prepared, Run};
 use super::nearest::TwoNearest;
 
 /// Products (of a row, a centroid and a feature) after which no further restart begins: about a second.
@@ -13,19 +13,21 @@ const MAX_RESTART_PRODUCTS: u64 = 1 << 32;
 const MAX_SWAP_PRODUCTS: u64 = 1 << 28;
 
 /// Where a search takes place.
-pub(super) struct Search<'a, L> {
-    /// Distinct rows in canonical order, so that a draw is a function of their set.
+pub(super) struct Search<'a> {
+    /// Distinct rows in canonical order, so that a draw is a function of their set; scaled.
     pub(super) points: &'a Points,
+    pub(super) rows: &'a Prepared<'a>,
     /// Whether they are all: then no run over further rows evens out what the search has missed.
     pub(super) is_whole: bool,
     pub(super) n_clusters: usize,
     pub(super) seed: i64,
     pub(super) n_threads: usize,
-    /// Lloyd's algorithm over `points` from some centroids on.
-    pub(super) lloyd: L,
+    pub(super) limits: Limits,
+    /// Whether the shadows lead the runs.
+    pub(super) is_rough: bool,
 }
 
-impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
+impl Search<'_> {
     /// The best of `n_init` runs from greedy k-means++ starts, improved by swaps.
     pub(super) fn best(&self, n_init: usize) -> Run {
         let best = self.restart(n_init);
@@ -43,7 +45,7 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
         let mut starts: Vec<Vec<f64>> =
             (0..DRAWS).map(|_| [fewer, &row_of(self.points, draw.row(&gaps.cumulative))].concat()).collect();
         let runs = map_parts(&mut starts, self.n_threads, |starts| {
-            starts.iter_mut().map(|start| (self.lloyd)(std::mem::take(start))).collect::<Vec<_>>()
+            starts.iter_mut().map(|start| self.lloyd(std::mem::take(start))).collect::<Vec<_>>()
         });
         for run in runs.into_iter().flatten() {
             if run.inertia < best.inertia {
@@ -51,6 +53,15 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
             }
         }
         self.swap(best)
+    }
+
+    /// Lloyd's algorithm from some centroids on.
+    fn lloyd(&self, centroids: Vec<f64>) -> Run {
+        if self.is_rough {
+            self.rows.rough_run(centroids, self.limits)
+        } else {
+            self.rows.run(centroids, self.limits)
+        }
     }
 
     /// The run of least inertia, the first of equals. The first restart always takes place; which others do depends
@@ -69,7 +80,7 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
                     // Few rows have few starts, and equal starts have equal runs.
                     let run = match starts.iter().position(|known| *known == start) {
                         Some(known) => runs[known].clone(),
-                        None => (self.lloyd)(start.clone()),
+                        None => self.lloyd(start.clone()),
                     };
                     starts.push(start);
                     runs.push(run);
@@ -130,7 +141,7 @@ impl<L: Fn(Vec<f64>) -> Run + Sync> Search<'_, L> {
             let lost = gaps.cheapest[n_failures % self.n_clusters];
             let mut centroids = best.centroids.clone();
             centroids.splice(lost * n_features..(lost + 1) * n_features, row_of(self.points, row));
-            let run = (self.lloyd)(centroids);
+            let run = self.lloyd(centroids);
             products += self.products() * (2 + u64::from(run.iterations));
             if run.inertia < best.inertia {
                 best = run;
@@ -151,8 +162,8 @@ fn plus_plus_passes(n_clusters: usize) -> u64 {
 
 /// What a swap goes by.
 struct Gaps {
-    /// Running sums of weighted squared distances to the nearest centroid.
-    cumulative: Vec<f64>,
+    /// Weighted squared distances to the nearest centroid.
+    cumulative: Cumulative,
     /// Clusters in the order of what the loss of their centroids costs.
     cheapest: Vec<usize>,
 }
@@ -161,20 +172,18 @@ impl Gaps {
     fn of(points: &Points, centroids: &[f64]) -> Self {
         let n_clusters = centroids.len() / points.n_features;
         let mut costs = vec![0.0; n_clusters];
-        let mut cumulative = Vec::with_capacity(points.len());
-        let mut total = 0.0;
+        let mut steps = Vec::with_capacity(points.len());
         let mut nearest = TwoNearest::default();
-        for block in &points.blocks {
-            nearest.search(block, centroids);
-            for row in 0..block.rows() {
-                let weight = block.weight(row);
+        for tile in points.tiles() {
+            nearest.search(&tile, centroids);
+            for row in 0..tile.rows() {
+                let weight = tile.weight(row);
                 costs[nearest.labels[row] as usize] += weight * (nearest.second[row] - nearest.first[row]);
-                total += weight * nearest.first[row];
-                cumulative.push(total);
+                steps.push(weight * nearest.first[row]);
             }
         }
         let mut cheapest: Vec<usize> = (0..n_clusters).collect();
         cheapest.sort_by(|&x, &y| costs[x].total_cmp(&costs[y]));
-        Self { cumulative, cheapest }
+        Self { cumulative: Cumulative::of(steps), cheapest }
     }
 }

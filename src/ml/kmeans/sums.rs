@@ -1,10 +1,11 @@
-//! Exact sums over the rows of each cluster, to which rows are added and from which they are taken away.
+//! Sums over the rows of each cluster, to which rows are added and from which they are taken away.
 
 use super::super::ExactSum;
 use super::super::exact_sum::scale_by_power;
-use super::super::observations::Block;
+use super::super::observations::Tile;
 use super::super::scaling::Points;
 use super::super::simd::vectorize;
+use super::nearest::Shadow;
 
 /// Bits of a value's high and low part in fixed point.
 const HIGH_BITS: i32 = 51;
@@ -50,6 +51,36 @@ impl FixedPoint {
     }
 }
 
+impl FixedPoint {
+    /// The sums of the high and of the low parts of up to 2,048 values, and whether anything is left of one.
+    #[inline(always)]
+    fn sum(&self, values: &[f64]) -> (i64, i64, bool) {
+        const LANES: usize = 8;
+        let (lanes, rest) = values.as_chunks::<LANES>();
+        let (mut highs, mut lows, mut left) = ([0; LANES], [0; LANES], [0; LANES]);
+        let mut last = [0.0; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        for x in lanes.iter().chain([&last]) {
+            for lane in 0..LANES {
+                let high = x[lane] + self.high_cut;
+                let rest = x[lane] - (high - self.high_cut);
+                let low = rest + self.low_cut;
+                highs[lane] += difference(high, self.high_cut);
+                lows[lane] += difference(low, self.low_cut);
+                left[lane] |= (rest - (low - self.low_cut)).to_bits() << 1;
+            }
+        }
+        (highs.iter().sum(), lows.iter().sum(), left != [0; LANES])
+    }
+
+    /// What is left of a value.
+    fn rest(&self, x: f64) -> f64 {
+        let mut part = [(0, 0, 0.0)];
+        self.cut(&[x], &mut part);
+        part[0].2
+    }
+}
+
 /// How many units in the last place `x` is above `origin`; both have one exponent.
 #[inline(always)]
 fn difference(x: f64, origin: f64) -> i64 {
@@ -70,11 +101,11 @@ impl Arithmetic {
             points.extents.iter().map(|extent| FixedPoint::new(extent.max.abs().max(extent.min.abs())));
         let mut total = 0.0;
         let mut is_whole = true;
-        for block in &points.blocks {
-            if block.weights.is_empty() {
-                total += block.rows() as f64;
+        for tile in points.tiles() {
+            if tile.weights().is_empty() {
+                total += tile.rows() as f64;
             }
-            for weight in &block.weights {
+            for weight in tile.weights() {
                 is_whole &= weight.fract() == 0.0;
                 total += weight;
             }
@@ -83,7 +114,7 @@ impl Arithmetic {
     }
 }
 
-/// A row of a block that goes from one cluster to another.
+/// A row of a tile that goes from one cluster to another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Move {
     pub(super) row: u32,
@@ -92,7 +123,35 @@ pub(super) struct Move {
     pub(super) to: u32,
 }
 
-/// Sums of the features, weights and counts of the rows of each cluster.
+/// Rows of a tile that are compared at once: late iterations change few.
+const RUN: usize = 64;
+
+/// Collects the rows whose labels differ.
+pub(super) fn moves(old: &[f32], new: &[f32], moves: &mut Vec<Move>) {
+    moves.clear();
+    let mut runs = Vec::new();
+    vectorize(
+        #[inline(always)]
+        || {
+            for (run, (old, new)) in old.chunks(RUN).zip(new.chunks(RUN)).enumerate() {
+                let bits = old.iter().zip(new).fold(0, |bits, (x, y)| bits | (x.to_bits() ^ y.to_bits()));
+                if bits != 0 {
+                    runs.push(run);
+                }
+            }
+        },
+    );
+    for run in runs {
+        let rows = run * RUN..((run + 1) * RUN).min(old.len());
+        moves.extend(rows.filter(|&row| old[row] != new[row]).map(|row| Move {
+            row: row as u32,
+            from: old[row] as u32,
+            to: new[row] as u32,
+        }));
+    }
+}
+
+/// Exact sums of the scaled features and weights of the rows of each cluster.
 #[derive(Clone, Debug)]
 pub(super) struct ClusterSums {
     n_clusters: usize,
@@ -102,17 +161,19 @@ pub(super) struct ClusterSums {
     rests: Vec<ExactSum>,
     weights: Vec<ExactSum>,
     whole_weights: Vec<u64>,
-    sizes: Vec<u64>,
     scratch: Scratch,
 }
 
-/// Memory that is used again from block to block.
+/// Memory that is used again from tile to tile.
 #[derive(Clone, Debug, Default)]
 struct Scratch {
     values: Vec<f64>,
     parts: Vec<(i64, i64, f64)>,
     /// High and low sums of each cluster, and of none. 2,048 rows cannot overflow them.
     block: Vec<(i64, i64)>,
+    /// Where the rows of each cluster end, and the rows in the order of their clusters.
+    ends: Vec<usize>,
+    order: Vec<u32>,
 }
 
 impl ClusterSums {
@@ -123,37 +184,92 @@ impl ClusterSums {
             rests: vec![ExactSum::new(); n_clusters * n_features],
             weights: vec![ExactSum::new(); n_clusters],
             whole_weights: vec![0; n_clusters],
-            sizes: vec![0; n_clusters],
             scratch: Scratch::default(),
         }
     }
 
-    pub(super) fn size(&self, cluster: usize) -> u64 {
-        self.sizes[cluster]
+    /// Adds the scaled rows of a tile to the clusters of their labels.
+    pub(super) fn add(&mut self, arithmetic: &Arithmetic, tile: &Tile, labels: &[f32]) {
+        if !tile.weights().is_empty() || !arithmetic.is_whole {
+            let none = self.n_clusters as u32;
+            let moves = labels.iter().zip(0..).map(|(&label, row)| Move { row, from: none, to: label as u32 });
+            let moves: Vec<Move> = moves.collect();
+            return self.apply(arithmetic, tile, &moves, |_, x| x);
+        }
+        self.sort(labels);
+        let Scratch { values, ends, order, .. } = &mut self.scratch;
+        values.resize(labels.len(), 0.0);
+        for (feature, column) in tile.columns().into_iter().enumerate() {
+            values.iter_mut().zip(&*order).for_each(|(x, &row)| *x = column[row as usize]);
+            let fixed_point = &arithmetic.features[feature];
+            let mut start = 0;
+            for (cluster, &end) in ends.iter().enumerate().filter(|(_, end)| **end > 0) {
+                let own = &values[start..end];
+                start = end;
+                let (high, low, left) = vectorize(
+                    #[inline(always)]
+                    || fixed_point.sum(own),
+                );
+                let at = feature * self.n_clusters + cluster;
+                self.integers[at] += (i128::from(high) << LOW_BITS) + i128::from(low);
+                if left {
+                    own.iter().for_each(|&x| self.rests[at].add(fixed_point.rest(x)));
+                }
+            }
+        }
+        let mut start = 0;
+        for (weight, &end) in self.whole_weights.iter_mut().zip(&self.scratch.ends) {
+            *weight += (end - start) as u64;
+            start = end;
+        }
     }
 
-    /// Moves rows of a block between clusters.
-    pub(super) fn apply(&mut self, arithmetic: &Arithmetic, block: &Block, moves: &[Move]) {
+    /// Sorts rows by their labels.
+    fn sort(&mut self, labels: &[f32]) {
+        let Scratch { ends, order, .. } = &mut self.scratch;
+        ends.clear();
+        ends.resize(self.n_clusters, 0);
+        labels.iter().for_each(|&label| ends[label as usize] += 1);
+        let mut start = 0;
+        for end in ends.iter_mut() {
+            start += std::mem::replace(end, start);
+        }
+        order.resize(labels.len(), 0);
+        for (&label, row) in labels.iter().zip(0..) {
+            let place = &mut ends[label as usize];
+            order[*place] = row;
+            *place += 1;
+        }
+    }
+
+    /// Moves rows of a tile between clusters; `scale` makes scaled values of those of the tile.
+    pub(super) fn apply(
+        &mut self,
+        arithmetic: &Arithmetic,
+        tile: &Tile,
+        moves: &[Move],
+        scale: impl Fn(usize, f64) -> f64,
+    ) {
         if moves.is_empty() {
             return;
         }
-        let is_weighted = !block.weights.is_empty();
-        for (feature, column) in block.columns().into_iter().enumerate() {
+        let is_weighted = !tile.weights().is_empty();
+        for (feature, column) in tile.columns().into_iter().enumerate() {
+            let mut values = std::mem::take(&mut self.scratch.values);
+            values.clear();
+            values.extend(moves.iter().map(|moved| scale(feature, column[moved.row as usize])));
             if !arithmetic.is_whole {
-                self.apply_exactly(feature, column, block, moves);
+                self.apply_exactly(feature, &values, tile, moves);
             } else if is_weighted {
-                self.apply_weighted(feature, &arithmetic.features[feature], column, block, moves);
+                self.apply_weighted(feature, &arithmetic.features[feature], &values, tile, moves);
             } else {
-                self.apply_unweighted(feature, &arithmetic.features[feature], column, moves);
+                self.apply_unweighted(feature, &arithmetic.features[feature], &values, moves);
             }
+            self.scratch.values = values;
         }
         for Move { row, from, to } in moves {
-            let (weight, count) = (block.weight(*row as usize), block.count(*row as usize));
+            let weight = tile.weight(*row as usize);
             let (from, to) = (*from as usize, *to as usize);
-            if from < self.n_clusters {
-                self.sizes[from] -= count;
-            }
-            self.sizes[to] += count;
             if arithmetic.is_whole {
                 if from < self.n_clusters {
                     self.whole_weights[from] -= weight as u64;
@@ -168,10 +284,8 @@ impl ClusterSums {
         }
     }
 
-    fn apply_unweighted(&mut self, feature: usize, fixed_point: &FixedPoint, column: &[f64], moves: &[Move]) {
-        let Scratch { values, parts, block } = &mut self.scratch;
-        values.clear();
-        values.extend(moves.iter().map(|moved| column[moved.row as usize]));
+    fn apply_unweighted(&mut self, feature: usize, fixed_point: &FixedPoint, values: &[f64], moves: &[Move]) {
+        let Scratch { parts, block, .. } = &mut self.scratch;
         parts.resize(moves.len(), (0, 0, 0.0));
         block.clear();
         block.resize(self.n_clusters + 1, (0, 0));
@@ -206,19 +320,19 @@ impl ClusterSums {
         &mut self,
         feature: usize,
         fixed_point: &FixedPoint,
-        column: &[f64],
-        block: &Block,
+        values: &[f64],
+        tile: &Tile,
         moves: &[Move],
     ) {
         let start = feature * self.n_clusters;
         let integers = &mut self.integers[start..][..self.n_clusters];
         let rests = &mut self.rests[start..][..self.n_clusters];
-        for Move { row, from, to } in moves {
-            let (from, to, row) = (*from as usize, *to as usize, *row as usize);
+        for (Move { row, from, to }, &x) in moves.iter().zip(values) {
+            let (from, to) = (*from as usize, *to as usize);
             let mut part = [(0, 0, 0.0)];
-            fixed_point.cut(&column[row..=row], &mut part);
+            fixed_point.cut(&[x], &mut part);
             let [(high, low, rest)] = part;
-            let weight = block.weights[row];
+            let weight = tile.weight(*row as usize);
             let quanta = ((i128::from(high) << LOW_BITS) + i128::from(low)) * (weight as i128);
             integers[to] += quanta;
             rests[to].add_product(rest, weight);
@@ -229,10 +343,10 @@ impl ClusterSums {
         }
     }
 
-    fn apply_exactly(&mut self, feature: usize, column: &[f64], block: &Block, moves: &[Move]) {
+    fn apply_exactly(&mut self, feature: usize, values: &[f64], tile: &Tile, moves: &[Move]) {
         let rests = &mut self.rests[feature * self.n_clusters..][..self.n_clusters];
-        for Move { row, from, to } in moves {
-            let (x, weight) = (column[*row as usize], block.weight(*row as usize));
+        for (Move { row, from, to }, &x) in moves.iter().zip(values) {
+            let weight = tile.weight(*row as usize);
             rests[*to as usize].add_product(x, weight);
             if let Some(from) = rests.get_mut(*from as usize) {
                 from.add_product(x, -weight);
@@ -240,15 +354,19 @@ impl ClusterSums {
         }
     }
 
+    /// Weight of the rows of a cluster over several sums.
+    pub(super) fn weight(parts: &[&Self], arithmetic: &Arithmetic, cluster: usize) -> f64 {
+        if arithmetic.is_whole {
+            return parts.iter().map(|part| part.whole_weights[cluster]).sum::<u64>() as f64;
+        }
+        let mut weight = ExactSum::new();
+        parts.iter().for_each(|part| weight.merge(&part.weights[cluster]));
+        weight.round()
+    }
+
     /// Writes the means of a cluster over several sums to `means`.
     pub(super) fn means(parts: &[&Self], arithmetic: &Arithmetic, cluster: usize, means: &mut [f64]) {
-        let weight = if arithmetic.is_whole {
-            parts.iter().map(|part| part.whole_weights[cluster]).sum::<u64>() as f64
-        } else {
-            let mut weight = ExactSum::new();
-            parts.iter().for_each(|part| weight.merge(&part.weights[cluster]));
-            weight.round()
-        };
+        let weight = Self::weight(parts, arithmetic, cluster);
         for ((feature, mean), fixed_point) in means.iter_mut().enumerate().zip(&arithmetic.features) {
             let integer: i128 =
                 parts.iter().map(|part| part.integers[feature * part.n_clusters + cluster]).sum();
@@ -263,5 +381,131 @@ impl ClusterSums {
                 sum.quotient(weight)
             } + 0.0;
         }
+    }
+}
+
+/// Sums of the shadows of the rows of each cluster: whole numbers too, so they are free of the order of rows, but of
+/// values that single precision has rounded. A tile's shadow is in the cache after a search, its doubles are not.
+#[derive(Clone, Debug)]
+pub(super) struct ShadowSums {
+    n_features: usize,
+    /// The features of one cluster after the other, in 2^-30 of the frame times the unit of weights.
+    sums: Vec<i128>,
+    weights: Vec<i64>,
+}
+
+/// Quanta of a shadow's values, which are at most 1.
+const SHADOW_QUANTA: f32 = (1 << 30) as f32;
+
+impl ShadowSums {
+    pub(super) fn new(n_clusters: usize, n_features: usize) -> Self {
+        Self { n_features, sums: vec![0; n_clusters * n_features], weights: vec![0; n_clusters] }
+    }
+
+    /// Moves rows between clusters; a row that comes from none is added.
+    pub(super) fn apply(&mut self, shadow: Shadow, moves: &[Move], weight: impl Fn(usize) -> i64) {
+        let n_features = self.n_features;
+        for Move { row, from, to } in moves {
+            let (row, from, to) = (*row as usize, *from as usize, *to as usize);
+            let weight = weight(row);
+            self.weights[to] += weight;
+            let to = &mut self.sums[to * n_features..][..n_features];
+            to.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum += product(x, weight));
+            if let Some(of_from) = self.weights.get_mut(from) {
+                *of_from -= weight;
+                let from = &mut self.sums[from * n_features..][..n_features];
+                from.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum -= product(x, weight));
+            }
+        }
+    }
+
+    /// Weight of the rows of a cluster over several sums.
+    pub(super) fn weight(parts: &[&Self], cluster: usize) -> i64 {
+        parts.iter().map(|part| part.weights[cluster]).sum()
+    }
+
+    /// The sum of a feature over the rows of a cluster, in the frame.
+    pub(super) fn sum(parts: &[&Self], cluster: usize, feature: usize) -> f64 {
+        let sum: i128 = parts.iter().map(|part| part.sums[cluster * part.n_features + feature]).sum();
+        sum as f64 / f64::from(SHADOW_QUANTA)
+    }
+}
+
+#[inline(always)]
+fn product(x: f32, weight: i64) -> i128 {
+    i128::from((x * SHADOW_QUANTA) as i64) * i128::from(weight)
+}
+
+/// A value of a shadow as the sums take it, in the frame.
+pub(super) fn as_summed(x: f32) -> f64 {
+    (x * SHADOW_QUANTA) as i64 as f64 / f64::from(SHADOW_QUANTA)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::observations::Block;
+    use super::super::super::scaling::{Nulls, Scale, fit_transform};
+    use super::super::super::simd::tests::on_each;
+    use super::super::super::test_data::{Random, blobs, observe};
+    use super::*;
+
+    #[test]
+    fn a_tile_that_is_added_at_once_gives_the_sums_of_its_rows_one_by_one() {
+        let mut random = Random::new(1);
+        for case in 0..20 {
+            let mut rows = blobs(case, 1 + random.below(5000), 3, 4);
+            if case % 3 == 0 {
+                // What is below 2^-95 of the greatest.
+                rows[0][1] = 1e30;
+            }
+            let (_, points) = fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect("rows to scale");
+            let arithmetic = Arithmetic::of(&points);
+            let n_clusters = 1 + random.below(9);
+            let label = |row: usize| (mixed(row) % n_clusters) as f32;
+            let means = |sums: &ClusterSums| -> Vec<Vec<f64>> {
+                let used = (0..n_clusters).filter(|&c| ClusterSums::weight(&[sums], &arithmetic, c) > 0.0);
+                used.map(|cluster| {
+                    let mut means = vec![0.0; 3];
+                    ClusterSums::means(&[sums], &arithmetic, cluster, &mut means);
+                    means
+                })
+                .collect()
+            };
+            let mut one_by_one = ClusterSums::new(n_clusters, 3);
+            for tile in points.tiles() {
+                for row in 0..tile.rows() as u32 {
+                    let moved = Move { row, from: n_clusters as u32, to: label(row as usize) as u32 };
+                    one_by_one.apply(&arithmetic, &tile, &[moved], |_, x| x);
+                }
+            }
+            let at_once = on_each(|| {
+                let mut sums = ClusterSums::new(n_clusters, 3);
+                for tile in points.tiles() {
+                    let labels: Vec<f32> = (0..tile.rows()).map(label).collect();
+                    sums.add(&arithmetic, &points.scaled(tile, &mut Block::scratch()), &labels);
+                }
+                means(&sums)
+            });
+            at_once.iter().for_each(|at_once| assert_eq!(*at_once, means(&one_by_one)));
+        }
+    }
+
+    fn mixed(row: usize) -> usize {
+        (super::super::super::observations::mix(row as u64) >> 40) as usize
+    }
+
+    #[test]
+    fn rows_that_moved_are_found() {
+        let mut random = Random::new(2);
+        let old: Vec<f32> = (0..1000).map(|_| random.below(5) as f32).collect();
+        let mut new = old.clone();
+        for row in [0, 63, 64, 500, 999] {
+            new[row] += 1.0;
+        }
+        let mut found = Vec::new();
+        moves(&old, &new, &mut found);
+        let rows: Vec<u32> = found.iter().map(|moved| moved.row).collect();
+        assert_eq!(rows, [0, 63, 64, 500, 999]);
+        assert!(found.iter().all(|moved| moved.to == moved.from + 1));
     }
 }
