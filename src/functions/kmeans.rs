@@ -588,8 +588,7 @@ impl Fit {
             let log = features::flags(&rows.names, &call.options.log);
             options.init = Some(init.as_init(&rows.names, &log, call.n_clusters)?);
         }
-        let fit = KMeans::fit(rows.store, &options)
-            .map_err(|error| features::explain(error, &rows.names))?;
+        let fit = KMeans::fit(rows.store, &options).map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut kmeans| {
             kmeans.skipped += n_null_rows;
             NamedModel { names: rows.names, kmeans }

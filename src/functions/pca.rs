@@ -263,8 +263,8 @@ impl Fit {
         };
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, n, n_threads };
-        let fit = Pca::fit(rows.store, &pca_options)
-            .map_err(|error| features::explain(error, &rows.names))?;
+        let fit =
+            Pca::fit(rows.store, &pca_options).map_err(|error| features::explain(error, &rows.names))?;
         Ok(fit.map(|mut pca| {
             pca.skipped += n_null_rows;
             NamedModel { names: rows.names, pca }

@@ -78,7 +78,9 @@ impl Gram {
             .step_by(GROUP)
             .map(|start| {
                 let features = start..columns.len().min(start + GROUP);
-                features.flat_map(|feature| (0..sliced[feature].n_slices).map(move |slice| (feature, slice))).collect()
+                features
+                    .flat_map(|feature| (0..sliced[feature].n_slices).map(move |slice| (feature, slice)))
+                    .collect()
             })
             .collect();
         let mut dots = Vec::new();
@@ -97,7 +99,13 @@ impl Gram {
     }
 
     /// Adds the sums of products of the slices `left` and `right`, of which `dots` holds all pairs.
-    fn add_dots(&mut self, sliced: &[Column], left: &[(usize, usize)], right: &[(usize, usize)], dots: &[f64]) {
+    fn add_dots(
+        &mut self,
+        sliced: &[Column],
+        left: &[(usize, usize)],
+        right: &[(usize, usize)],
+        dots: &[f64],
+    ) {
         let lows = |slices: &[(usize, usize)]| {
             slices.iter().map(|&(feature, slice)| sliced[feature].per_quantum(slice)).collect::<Vec<f64>>()
         };
@@ -205,7 +213,8 @@ impl Column {
             let start = column.n_slices * ROWS;
             column.slices.resize(start + ROWS, 0.0);
             column.n_slices += 1;
-            let is_left = dispatch(Cut { cut, rest: &mut rest, slice: &mut column.slices[start..][..values.len()] });
+            let is_left =
+                dispatch(Cut { cut, rest: &mut rest, slice: &mut column.slices[start..][..values.len()] });
             if !is_left {
                 return column;
             }

@@ -62,12 +62,7 @@ pub(super) struct TotalMoments {
 
 impl TotalMoments {
     pub(super) fn new() -> Self {
-        Self {
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            sum: ExactSum::new(),
-            squares: ExactSum::new(),
-        }
+        Self { min: f64::INFINITY, max: f64::NEG_INFINITY, sum: ExactSum::new(), squares: ExactSum::new() }
     }
 
     /// Adds a tile, of which `values` are the values.

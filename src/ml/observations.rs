@@ -18,8 +18,6 @@ const MAX_BLOCK_VALUES: usize = 1 << 20;
 const SHARED_ROWS: usize = 64;
 /// Rows that are held whatever the memory: a sample of fewer could not form the clusters a user may ask for.
 const MIN_CAPACITY: usize = 4096;
-/// Highest bits of a hash that are 0 in the rows that a tile remembers.
-pub(super) const LOW_BITS: u32 = 4;
 
 /// Rows in columns: `(rows, n_features)`, with a weight and a count of equal rows each.
 #[derive(Clone, Debug)]
@@ -42,8 +40,8 @@ pub(super) struct Block {
 pub(super) struct TileNotes {
     /// One for each feature.
     pub(super) moments: Vec<Moments>,
-    /// Rows with a hash of content and seed whose highest [`LOW_BITS`] are 0, with their hashes.
-    pub(super) low_rows: Vec<(u64, u32)>,
+    /// The upper halves of the rows' hashes of content and seed.
+    pub(super) hashes: Vec<u32>,
 }
 
 impl Block {
@@ -207,25 +205,26 @@ impl<'b> Tile<'b> {
         let mut hashes = vec![0; self.rows];
         let weights = if with_weights { self.weights() } else { &[] };
         let columns = self.columns().into_iter().chain([weights]);
+        let mut keys = Keys::new(seed);
         vectorize(
             #[inline(always)]
             || {
-                // A key for each half of each value: the hash NH of UMAC (J. Black and others, 1999), one product a value.
-                let mut key = mix(seed as u64);
-                for column in columns {
-                    key = mix(key);
-                    let (low_key, high_key) = (key as u32 | 1, (key >> 32) as u32 | 1);
-                    for (hash, x) in hashes.iter_mut().zip(column) {
-                        let bits = x.to_bits();
-                        let low = u64::from((bits as u32).wrapping_add(low_key));
-                        let high = u64::from(((bits >> 32) as u32).wrapping_add(high_key));
-                        *hash = u64::wrapping_add(*hash, low * high);
-                    }
+                for (column, key) in columns.zip(&mut keys) {
+                    hashes.iter_mut().zip(column).for_each(|(hash, &x)| *hash = key.add(*hash, x));
                 }
-                hashes.iter_mut().for_each(|hash| *hash = mix(*hash ^ key));
+                hashes.iter_mut().for_each(|hash| *hash = keys.finish(*hash));
             },
         );
         hashes
+    }
+
+    /// The hash of one row's features.
+    fn hash(&self, row: usize, seed: i64) -> u64 {
+        let mut keys = Keys::new(seed);
+        let hash = self.row(row).zip(&mut keys).fold(0, |hash, (x, key)| key.add(hash, x));
+        // The key of weights, which there may be.
+        keys.next();
+        keys.finish(hash)
     }
 
     /// What is known of it, if that was noted.
@@ -235,11 +234,53 @@ impl<'b> Tile<'b> {
     }
 
     pub(super) fn notes(&self, seed: i64) -> TileNotes {
-        let hashes = self.hashes(seed, false).into_iter().zip(0..);
         TileNotes {
             moments: self.columns().into_iter().map(Moments::of).collect(),
-            low_rows: hashes.filter(|(hash, _)| hash.leading_zeros() >= LOW_BITS).collect(),
+            hashes: self.upper_hashes(seed),
         }
+    }
+
+    /// The upper halves of the hashes of the rows' features.
+    pub(super) fn upper_hashes(&self, seed: i64) -> Vec<u32> {
+        self.hashes(seed, false).into_iter().map(|hash| (hash >> 32) as u32).collect()
+    }
+}
+
+/// The keys of a hash of rows, one for each value: NH of UMAC (J. Black and others, 1999), one product a value.
+struct Keys(u64);
+
+/// A key for each half of a value.
+struct Key(u32, u32);
+
+impl Keys {
+    fn new(seed: i64) -> Self {
+        Self(mix(seed as u64))
+    }
+
+    /// The hash of what was added under all keys so far.
+    #[inline(always)]
+    fn finish(&self, hash: u64) -> u64 {
+        mix(hash ^ self.0)
+    }
+}
+
+impl Iterator for Keys {
+    type Item = Key;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Key> {
+        self.0 = mix(self.0);
+        Some(Key(self.0 as u32 | 1, (self.0 >> 32) as u32 | 1))
+    }
+}
+
+impl Key {
+    #[inline(always)]
+    fn add(&self, hash: u64, x: f64) -> u64 {
+        let bits = x.to_bits();
+        let low = u64::from((bits as u32).wrapping_add(self.0));
+        let high = u64::from(((bits >> 32) as u32).wrapping_add(self.1));
+        hash.wrapping_add(low * high)
     }
 }
 
@@ -280,21 +321,9 @@ impl Entry {
         }
     }
 
-    /// Entries of the rows that the notes of a block's tiles name, or `None` where notes are missing.
-    pub(super) fn of_low_rows(block: &Block, index: usize, seed: i64, highest: u64, entries: &mut Vec<Self>) {
-        for tile in block.tiles() {
-            let mut add = |notes: &TileNotes| {
-                let low_rows = notes.low_rows.iter().filter(|(hash, _)| *hash <= highest);
-                entries.extend(low_rows.map(|&(hash, row)| {
-                    let row = tile.start as u32 + row;
-                    Self::of_row(block, index, row, hash)
-                }));
-            };
-            match tile.known_notes() {
-                Some(notes) => add(notes),
-                None => add(&tile.notes(seed)),
-            }
-        }
+    /// The entry of a row of a tile of the block with that index.
+    pub(super) fn of_tile(tile: &Tile, index: usize, row: usize, seed: i64) -> Self {
+        Self::of_row(tile.block, index, (tile.start + row) as u32, tile.hash(row, seed))
     }
 
     fn of_row(block: &Block, index: usize, row: u32, hash: u64) -> Self {
@@ -310,6 +339,22 @@ impl Entry {
         })
     }
 
+    /// Whether another entry has the same features and the same weight.
+    pub(super) fn is_equal<B: AsRef<Block>>(self, other: Self, blocks: &[B]) -> bool {
+        self.compare(other, blocks).is_eq() && self.weight(blocks) == other.weight(blocks)
+    }
+
+    /// Adds an equal entry.
+    pub(super) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.n_merged += other.n_merged;
+    }
+
+    /// The features of the row.
+    pub(super) fn row_of<B: AsRef<Block>>(self, blocks: &[B]) -> impl Iterator<Item = f64> {
+        blocks[self.block as usize].as_ref().row(self.row as usize)
+    }
+
     pub(super) fn weight<B: AsRef<Block>>(self, blocks: &[B]) -> f64 {
         blocks[self.block as usize].as_ref().weight(self.row as usize)
     }
@@ -323,8 +368,7 @@ impl Entry {
         entries.dedup_by(|next, kept| {
             let equal = compare(*next, *kept).is_eq();
             if equal {
-                kept.count += next.count;
-                kept.n_merged += next.n_merged;
+                kept.add(*next);
             }
             equal
         });
@@ -418,7 +462,11 @@ impl Observations {
     /// The same, for a fit that takes some features as ln(1 + x). Their logarithms are held; where missing values are
     /// kept, the values, because what fills them is in their unit.
     pub fn with_log(mut self, log: &[bool]) -> Self {
-        assert_eq!((log.len(), self.rows), (self.n_features, 0), "one flag for each feature, before the first row");
+        assert_eq!(
+            (log.len(), self.rows),
+            (self.n_features, 0),
+            "one flag for each feature, before the first row"
+        );
         if log.contains(&true) {
             self.log = log.to_vec();
             if !self.keep_missing {
@@ -440,7 +488,8 @@ impl Observations {
         } else {
             self.keep_missing || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()]))
         };
-        if is_clean && weights.is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0)) {
+        if is_clean && weights.is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0))
+        {
             return self.append_run(columns, weights, rows);
         }
         let mut start = rows.start;
@@ -570,7 +619,9 @@ impl Observations {
                 }
             }
         }
-        for (least, column) in self.least.iter_mut().zip(columns).zip(&self.log).filter(|(_, log)| **log).map(|x| x.0) {
+        for (least, column) in
+            self.least.iter_mut().zip(columns).zip(&self.log).filter(|(_, log)| **log).map(|x| x.0)
+        {
             *least = column.as_ref()[rows.clone()].iter().copied().fold(*least, f64::min);
         }
         while !rows.is_empty() {

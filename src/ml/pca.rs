@@ -132,7 +132,9 @@ impl PcaRows {
 
 impl Sums {
     fn append(&mut self, columns: &[impl AsRef<[f64]>], rows: Range<usize>) {
-        if self.nulls != Nulls::Skip || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()])) {
+        if self.nulls != Nulls::Skip
+            || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()]))
+        {
             return self.append_run(columns, rows);
         }
         let mut start = rows.start;
@@ -152,7 +154,8 @@ impl Sums {
             while rows.len() >= MIN_RUN {
                 let run = rows.start..rows.end.min(rows.start + gram::ROWS);
                 rows.start = run.end;
-                let slices: Vec<&[f64]> = columns.iter().map(|column| &column.as_ref()[run.clone()]).collect();
+                let slices: Vec<&[f64]> =
+                    columns.iter().map(|column| &column.as_ref()[run.clone()]).collect();
                 self.sums.get_or_insert_with(|| Gram::new(columns.len())).add(&slices);
             }
         }
@@ -197,7 +200,11 @@ impl Sums {
     }
 
     fn merge(&mut self, other: &Self) {
-        assert_eq!((self.nulls, &self.log), (other.nulls, &other.log), "only rows for the same fit can be merged");
+        assert_eq!(
+            (self.nulls, &self.log),
+            (other.nulls, &other.log),
+            "only rows for the same fit can be merged"
+        );
         self.rows += other.rows;
         self.skipped += other.skipped;
         self.least.iter_mut().zip(&other.least).for_each(|(least, other)| *least = least.min(*other));
@@ -246,7 +253,8 @@ impl Fitted {
         let Some(gram) = sums.sums else {
             return Ok(None);
         };
-        if let (Nulls::Error, Some(feature)) = (sums.nulls, sums.missing.iter().position(|&missing| missing)) {
+        if let (Nulls::Error, Some(feature)) = (sums.nulls, sums.missing.iter().position(|&missing| missing))
+        {
             return Err(Error::Missing { feature });
         }
         let n_features = gram.sums.len();
@@ -328,7 +336,8 @@ fn add_tile(sums: &mut Gram, tile: &Tile) {
     if tile.counts().is_empty() {
         for start in (0..tile.rows()).step_by(gram::ROWS) {
             let run = start..tile.rows().min(start + gram::ROWS);
-            let columns: Vec<&[f64]> = tile.columns().into_iter().map(|column| &column[run.clone()]).collect();
+            let columns: Vec<&[f64]> =
+                tile.columns().into_iter().map(|column| &column[run.clone()]).collect();
             sums.add(&columns);
         }
         return;
@@ -565,7 +574,8 @@ mod tests {
 
     #[test]
     fn missing_values_are_skipped_or_filled_and_logarithms_are_taken() {
-        let rows: Vec<Vec<f64>> = blobs(8, 3000, 2, 3).into_iter().map(|row| vec![row[0].abs(), row[1]]).collect();
+        let rows: Vec<Vec<f64>> =
+            blobs(8, 3000, 2, 3).into_iter().map(|row| vec![row[0].abs(), row[1]]).collect();
         let mut holes = rows.clone();
         holes.iter_mut().step_by(7).for_each(|row| row[0] = f64::NAN);
         let fit = |rows: &[Vec<f64>], nulls, log: [bool; 2]| {
@@ -576,7 +586,8 @@ mod tests {
         let filled = |x: f64| -> Vec<Vec<f64>> {
             holes.iter().map(|row| vec![if row[0].is_nan() { x } else { row[0] }, row[1]]).collect()
         };
-        let components = |pca: Result<Option<Pca>, Error>| pca.expect("rows to fit").map(|pca| pca.components);
+        let components =
+            |pca: Result<Option<Pca>, Error>| pca.expect("rows to fit").map(|pca| pca.components);
         let kept: Vec<Vec<f64>> = holes.iter().filter(|row| !row[0].is_nan()).cloned().collect();
         for log in [[false, false], [true, false]] {
             let expected = components(fit(&kept, Nulls::Skip, log));

@@ -257,6 +257,15 @@ impl Points {
         self.scaling.get(feature).map_or(x, |&(center, spread)| scaled(x, center, spread))
     }
 
+    /// Where the mean of each feature lies as it is held, and what brings distances from it to scaled units, up to rounding.
+    pub(super) fn origins(&self) -> Vec<(f64, f64)> {
+        let origin = |(feature, extent): (usize, &Extent)| match self.scaling.get(feature) {
+            Some(&(center, spread)) => (center + extent.mean * spread, 1.0 / spread),
+            None => (extent.mean, 1.0),
+        };
+        self.extents.iter().enumerate().map(origin).collect()
+    }
+
     /// The same transformation of other rows, which are held as these are, scaled in place.
     pub(super) fn with_rows(&self, mut blocks: Vec<Block>) -> Self {
         for block in &mut blocks {
@@ -420,13 +429,21 @@ fn fill_block(block: &mut Arc<Block>, fill: &[f64], log: &[bool], least: &mut [f
 }
 
 /// Moments of each feature over all rows.
-fn moments(blocks: &mut [Arc<Block>], n_features: usize, seed: i64, n_threads: usize) -> Vec<WeightedMoments> {
+fn moments(
+    blocks: &mut [Arc<Block>],
+    n_features: usize,
+    seed: i64,
+    n_threads: usize,
+) -> Vec<WeightedMoments> {
     let parts = map_parts(blocks, n_threads, |blocks| {
         let mut moments = vec![WeightedMoments::new(); n_features];
         for tile in blocks.iter().flat_map(|block| block.tiles()) {
             if !tile.weights().is_empty() {
                 let columns = tile.columns().into_iter();
-                moments.iter_mut().zip(columns).for_each(|(total, column)| total.add_weighted(column, tile.weights()));
+                moments
+                    .iter_mut()
+                    .zip(columns)
+                    .for_each(|(total, column)| total.add_weighted(column, tile.weights()));
                 continue;
             }
             let computed;
@@ -630,8 +647,7 @@ mod tests {
     }
 
     fn observed(values: &[f64], nulls: Nulls, log: bool) -> Observations {
-        let mut observations =
-            Observations::new(1, false, nulls != Nulls::Skip, MEMORY, 42).with_log(&[log]);
+        let mut observations = Observations::new(1, false, nulls != Nulls::Skip, MEMORY, 42).with_log(&[log]);
         append(&mut observations, &column(values), None, 2048);
         observations
     }

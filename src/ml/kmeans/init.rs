@@ -1,15 +1,18 @@
 //! Where k-means starts: the distinct rows (or a sample of them) and greedy k-means++ over it.
 
-use super::super::observations::{Block, Entry, LOW_BITS, Tile, mix};
+use super::super::observations::{Block, Entry, Tile, mix};
 use super::super::scaling::Points;
 use super::super::simd::vectorize;
+use super::super::threads::{map_parts, worth};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Distinct rows that restarts work on.
+/// Distinct rows that restarts work on where there are more of them than [`MAX_WHOLE`], about.
 const SAMPLE_ROWS: usize = 20_000;
+const MAX_WHOLE: usize = 32_768;
 
 /// Distinct rows in the order of a hash of their content, with the weights and counts of their duplicates, scaled.
 pub(super) struct Sample {
@@ -19,32 +22,94 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// The distinct rows with the lowest hashes: all, up to 20,000 or `n_clusters`.
-    pub(super) fn draw(points: &Points, n_clusters: usize, seed: i64) -> Self {
-        let wanted = n_clusters.max(SAMPLE_ROWS);
-        // Where most rows are distinct, this share of the hashes holds enough, and the others need no sorting.
-        let share = 1.1 * wanted as f64 / points.len() as f64;
-        if share < 0.5 {
-            let sample = Self::draw_below(points, wanted, seed, (share * u64::MAX as f64) as u64);
-            if sample.points.len() == wanted {
-                return sample;
-            }
+    /// All distinct rows, if they are at most 32,768 (or `n_clusters`); else a sample of about 20,000.
+    pub(super) fn draw(
+        points: &Points,
+        variance: f64,
+        n_clusters: usize,
+        seed: i64,
+        n_threads: usize,
+    ) -> Self {
+        let most = n_clusters.max(MAX_WHOLE);
+        if points.len() <= most {
+            return Self::draw_lowest(points, most, seed);
         }
-        Self::draw_below(points, wanted, seed, u64::MAX)
+        let survey = Survey::of(points, seed, n_threads);
+        if survey.n_distinct() <= most as f64 {
+            return Self::draw_lowest(points, most, seed);
+        }
+        let sample = Self::draw_far(points, variance, &survey, n_clusters, seed, n_threads);
+        sample.unwrap_or_else(|| Self::draw_lowest(points, most, seed))
     }
 
-    /// The `wanted` distinct rows with the lowest hashes, of those with a hash up to `highest`.
-    fn draw_below(points: &Points, wanted: usize, seed: i64, mut highest: u64) -> Self {
+    /// About 20,000 rows, the farther from the mean the more probable, with the reciprocals of the probabilities as
+    /// weights: a lightweight coreset (O. Bachem, M. Lucic, A. Krause, "Scalable k-means clustering via lightweight
+    /// coresets", 2018). A row that makes up a thousandth of all is always drawn. `variance` is the sum of those of the
+    /// scaled features. `None` where that gives fewer rows than clusters, or far too many.
+    ///
+    /// A row is drawn where its hash lies below its probability, so that equal rows are drawn together.
+    fn draw_far(
+        points: &Points,
+        variance: f64,
+        survey: &Survey,
+        n_clusters: usize,
+        seed: i64,
+        n_threads: usize,
+    ) -> Option<Self> {
+        let wanted = n_clusters.max(SAMPLE_ROWS);
+        let share = wanted as f64 / survey.n_distinct();
+        let chance = Chance { origins: points.origins(), base: share / 2.0, factor: share / 2.0 / variance };
+        let atoms = survey.atoms(points, n_threads);
+        let mut tiles = survey.tiles.clone();
+        let n_threads = worth(2 * points.len() * points.n_features, n_threads);
+        let parts = map_parts(&mut tiles, n_threads, |tiles| {
+            let (mut entries, mut chances) = (Vec::new(), Vec::new());
+            let mut of_atoms: HashMap<u32, Entry> = HashMap::new();
+            for (index, tile) in tiles {
+                let hashes = survey.hashes(tile);
+                chance.of_tile(tile, &mut chances);
+                for (row, (&hash, &chance)) in hashes.iter().zip(&chances).enumerate() {
+                    if atoms.contains(hash) {
+                        let entry = Entry::of_tile(tile, *index, row, seed);
+                        // Copies of one row need not be sorted one by one.
+                        match of_atoms.get_mut(&hash) {
+                            Some(known) if known.is_equal(entry, &points.blocks) => known.add(entry),
+                            Some(_) => entries.push(entry),
+                            None => {
+                                of_atoms.insert(hash, entry);
+                            }
+                        }
+                    } else if f64::from(hash) < chance * UPPER {
+                        entries.push(Entry::of_tile(tile, *index, row, seed));
+                    }
+                }
+            }
+            entries.extend(of_atoms.into_values());
+            entries
+        });
+        let entries: Vec<Entry> = parts.into_iter().flatten().collect();
+        if entries.len() > 4 * wanted + 1000 {
+            return None;
+        }
+        let sample = Self::of_entries(points, entries, |entry| {
+            if atoms.contains((entry.hash >> 32) as u32) {
+                1.0
+            } else {
+                1.0 / chance.of(entry.row_of(&points.blocks))
+            }
+        });
+        (sample.points.len() >= n_clusters).then_some(sample)
+    }
+
+    /// The `wanted` distinct rows with the lowest hashes.
+    fn draw_lowest(points: &Points, wanted: usize, seed: i64) -> Self {
         let blocks = points.blocks.as_slice();
         let mut entries = Vec::new();
+        let mut highest = u64::MAX;
         let mut limit = 4 * wanted;
         for (index, block) in blocks.iter().enumerate() {
-            if highest <= u64::MAX >> LOW_BITS {
-                Entry::of_low_rows(block, index, seed, highest, &mut entries);
-            } else {
-                let hashes = |tile: &Tile| tile.hashes(seed, false);
-                Entry::of_block(block, index, hashes, |hash| hash <= highest, &mut entries);
-            }
+            let hashes = |tile: &Tile| tile.hashes(seed, false);
+            Entry::of_block(block, index, hashes, |hash| hash <= highest, &mut entries);
             if entries.len() > limit {
                 Entry::merge_equal(&mut entries, blocks);
                 if let Some(end) = end_of_distinct(&entries, blocks, wanted) {
@@ -57,12 +122,19 @@ impl Sample {
         Entry::merge_equal(&mut entries, blocks);
         let end = end_of_distinct(&entries, blocks, wanted);
         entries.truncate(end.unwrap_or(entries.len()));
+        let is_whole = end.is_none() && highest == u64::MAX;
+        Self { is_whole, ..Self::of_entries(points, entries, |_| 1.0) }
+    }
 
+    /// The distinct rows of some entries, their weights multiplied by `factor`.
+    fn of_entries(points: &Points, mut entries: Vec<Entry>, factor: impl Fn(Entry) -> f64) -> Self {
+        let blocks = points.blocks.as_slice();
+        Entry::merge_equal(&mut entries, blocks);
         // Rows that differ in weight alone become one; they lie in the order of their weights.
         let mut distinct: Vec<Entry> = Vec::new();
         let mut weights: Vec<f64> = Vec::new();
         for entry in entries {
-            let weight = entry.weight(blocks) * entry.n_merged as f64;
+            let weight = entry.weight(blocks) * entry.n_merged as f64 * factor(entry);
             match (distinct.last_mut(), weights.last_mut()) {
                 (Some(last), Some(total)) if last.compare(entry, blocks).is_eq() => {
                     last.count += entry.count;
@@ -77,9 +149,169 @@ impl Sample {
         if weights.iter().all(|&weight| weight == 1.0) {
             weights.clear();
         }
-        let is_whole = end.is_none() && highest == u64::MAX;
         let rows = Entry::gather(&distinct, blocks, &weights, points.n_features);
-        Self { points: points.with_rows(rows), is_whole }
+        Self { points: points.with_rows(rows), is_whole: false }
+    }
+}
+
+/// The upper half of a hash and all above it.
+const UPPER: f64 = 4_294_967_296.0;
+
+/// What the hashes of the rows tell of their set.
+struct Survey<'a> {
+    /// With the indices of their blocks.
+    tiles: Vec<(usize, Tile<'a>)>,
+    seed: i64,
+    /// Distinct upper halves of hashes below 2^32 times `share`.
+    n_low: usize,
+    share: f64,
+    /// What makes whole numbers of weights, whose sums do not depend on their order.
+    unit: f64,
+    /// Weight of the rows by the lowest bits of the upper halves of their hashes.
+    buckets: Vec<u64>,
+}
+
+/// The largest weight as a whole number.
+const WEIGHT_UNITS: f64 = 1_048_576.0;
+
+impl<'a> Survey<'a> {
+    /// Distinct rows that an estimate is made of, about.
+    const LOW_ROWS: usize = 16_384;
+    const BUCKETS: usize = 4096;
+
+    fn of(points: &'a Points, seed: i64, n_threads: usize) -> Self {
+        let blocks = points.blocks.iter().enumerate();
+        let tiles: Vec<(usize, Tile)> =
+            blocks.flat_map(|(index, block)| block.tiles().map(move |tile| (index, tile))).collect();
+        let share = (Self::LOW_ROWS as f64 / points.len() as f64).min(1.0);
+        let weights = points.blocks.iter().flat_map(|block| &block.weights);
+        let unit = WEIGHT_UNITS / weights.copied().fold(1.0, f64::max);
+        let survey = Self { tiles, seed, n_low: 0, share, unit, buckets: Vec::new() };
+        let limit = (share * UPPER) as u32;
+        let n_threads = worth(points.len(), n_threads);
+        let parts = map_parts(&mut survey.tiles.clone(), n_threads, |tiles| {
+            let (mut low, mut buckets) = (Vec::new(), vec![0; Self::BUCKETS]);
+            for (_, tile) in tiles {
+                let hashes = survey.hashes(tile);
+                for (row, &hash) in hashes.iter().enumerate() {
+                    buckets[hash as usize % Self::BUCKETS] += survey.weight(tile, row);
+                    // Copies in a row are common, and would be many.
+                    if hash < limit && low.last() != Some(&hash) {
+                        low.push(hash);
+                    }
+                }
+            }
+            low.sort_unstable();
+            low.dedup();
+            (low, buckets)
+        });
+        let (mut low, mut buckets) = (Vec::new(), vec![0; Self::BUCKETS]);
+        for (of_part, buckets_of_part) in parts {
+            low.extend(of_part);
+            buckets.iter_mut().zip(buckets_of_part).for_each(|(sum, weight)| *sum += weight);
+        }
+        low.sort_unstable();
+        low.dedup();
+        Self { n_low: low.len(), buckets, ..survey }
+    }
+
+    /// The upper halves of a tile's hashes.
+    fn hashes(&self, tile: &Tile<'a>) -> Cow<'a, [u32]> {
+        match tile.known_notes() {
+            Some(notes) => Cow::Borrowed(&notes.hashes),
+            None => Cow::Owned(tile.upper_hashes(self.seed)),
+        }
+    }
+
+    fn weight(&self, tile: &Tile, row: usize) -> u64 {
+        (tile.weight(row) * self.unit) as u64
+    }
+
+    /// Distinct rows, by those with low hashes.
+    fn n_distinct(&self) -> f64 {
+        self.n_low as f64 / self.share
+    }
+
+    /// The rows that each make up a thousandth of all.
+    fn atoms(&self, points: &Points, n_threads: usize) -> Atoms {
+        let least = self.buckets.iter().sum::<u64>() / 1000;
+        // All of the others in a bucket weigh a quarter of that.
+        let is_full: Vec<bool> = self.buckets.iter().map(|&weight| weight >= least).collect();
+        let mut hashes = Vec::new();
+        if is_full.contains(&true) {
+            let n_threads = worth(4 * points.len(), n_threads);
+            let parts = map_parts(&mut self.tiles.clone(), n_threads, |tiles| {
+                let mut weights: HashMap<u32, u64> = HashMap::new();
+                for (_, tile) in tiles {
+                    for (row, &hash) in self.hashes(tile).iter().enumerate() {
+                        if is_full[hash as usize % Self::BUCKETS] {
+                            *weights.entry(hash).or_default() += self.weight(tile, row);
+                        }
+                    }
+                }
+                weights
+            });
+            let weights = parts.into_iter().reduce(|mut weights, part| {
+                part.into_iter().for_each(|(hash, weight)| *weights.entry(hash).or_default() += weight);
+                weights
+            });
+            let atoms = weights.into_iter().flatten().filter(|(_, weight)| *weight >= least);
+            hashes.extend(atoms.map(|(hash, _)| hash));
+            hashes.sort_unstable();
+        }
+        let mut has_one = vec![false; Self::BUCKETS];
+        hashes.iter().for_each(|&hash| has_one[hash as usize % Self::BUCKETS] = true);
+        Atoms { hashes, has_one }
+    }
+}
+
+/// The upper halves of the hashes of rows that are many.
+struct Atoms {
+    hashes: Vec<u32>,
+    has_one: Vec<bool>,
+}
+
+impl Atoms {
+    fn contains(&self, hash: u32) -> bool {
+        self.has_one[hash as usize % Survey::BUCKETS] && self.hashes.binary_search(&hash).is_ok()
+    }
+}
+
+/// The probability that a row is drawn.
+struct Chance {
+    /// Of each feature: where its mean lies, and what scales distances from it.
+    origins: Vec<(f64, f64)>,
+    base: f64,
+    /// Times the squared distance from the mean.
+    factor: f64,
+}
+
+impl Chance {
+    fn of(&self, row: impl Iterator<Item = f64>) -> f64 {
+        let square = row.zip(&self.origins).fold(0.0, |sum, (x, (origin, scale))| {
+            let distance = (x - origin) * scale;
+            sum + distance * distance
+        });
+        (self.base + self.factor * square).min(1.0)
+    }
+
+    /// Of each row of a tile, to the bit as [`Chance::of`] has them.
+    fn of_tile(&self, tile: &Tile, chances: &mut Vec<f64>) {
+        chances.clear();
+        chances.resize(tile.rows(), 0.0);
+        let columns = tile.columns();
+        vectorize(
+            #[inline(always)]
+            || {
+                for (column, (origin, scale)) in columns.iter().zip(&self.origins) {
+                    for (sum, x) in chances.iter_mut().zip(*column) {
+                        let distance = (x - origin) * scale;
+                        *sum += distance * distance;
+                    }
+                }
+                chances.iter_mut().for_each(|chance| *chance = (self.base + self.factor * *chance).min(1.0));
+            },
+        );
     }
 }
 
@@ -111,29 +343,27 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
     // The first draw is by weight alone.
     let mut closest = vec![f64::INFINITY; points.len()];
     let mut gaps = Cumulative::of(weights.clone());
-    let (mut distances, mut best_distances) = (vec![0.0; points.len()], vec![0.0; points.len()]);
+    let mut distances = vec![vec![0.0; points.len()]; n_trials];
     for _ in 0..n_clusters {
         let n_draws = if chosen.is_empty() { 1 } else { n_trials };
-        let mut best: Option<(f64, usize)> = None;
-        for _ in 0..n_draws {
-            let row = if gaps.total() > 0.0 {
-                draw.row(&gaps)
-            } else {
-                // All squared distances have underflown to 0.
-                (0..points.len()).find(|row| !chosen.contains(row)).unwrap_or(0)
-            };
-            let potential = lower_distances(points, &row_of(points, row), &closest, &weights, &mut distances);
-            if best.is_none_or(|(least, _)| potential < least) {
-                best = Some((potential, row));
-                std::mem::swap(&mut distances, &mut best_distances);
-            }
-        }
-        if let Some((_, row)) = best {
-            chosen.push(row);
-            centroids.extend(row_of(points, row));
-            std::mem::swap(&mut closest, &mut best_distances);
-            gaps = Cumulative::of(closest.iter().zip(&weights).map(|(distance, weight)| distance * weight).collect());
-        }
+        let rows: Vec<usize> = (0..n_draws)
+            .map(|_| {
+                if gaps.total() > 0.0 {
+                    draw.row(&gaps)
+                } else {
+                    // All squared distances have underflown to 0.
+                    (0..points.len()).find(|row| !chosen.contains(row)).unwrap_or(0)
+                }
+            })
+            .collect();
+        let centers: Vec<Vec<f64>> = rows.iter().map(|&row| row_of(points, row)).collect();
+        let potentials = lower_distances(points, &centers, &closest, &weights, &mut distances);
+        let best = (0..n_draws).min_by(|&x, &y| potentials[x].total_cmp(&potentials[y])).unwrap_or(0);
+        chosen.push(rows[best]);
+        centroids.extend(&centers[best]);
+        std::mem::swap(&mut closest, &mut distances[best]);
+        let steps = closest.iter().zip(&weights).map(|(distance, weight)| distance * weight);
+        gaps = Cumulative::of(steps.collect());
     }
     centroids
 }
@@ -208,7 +438,8 @@ impl Draw {
 /// Weights of the points, at most 1, so that potentials cannot overflow.
 fn normalized_weights(points: &Points) -> Vec<f64> {
     let tiles = points.tiles().into_iter();
-    let weights: Vec<f64> = tiles.flat_map(|tile| (0..tile.rows()).map(move |row| tile.weight(row))).collect();
+    let weights: Vec<f64> =
+        tiles.flat_map(|tile| (0..tile.rows()).map(move |row| tile.weight(row))).collect();
     let max = weights.iter().copied().fold(0.0, f64::max);
     weights.iter().map(|weight| weight / max).collect()
 }
@@ -224,40 +455,66 @@ pub(super) fn row_of(points: &Points, row: usize) -> Vec<f64> {
     unreachable!("a row of the points")
 }
 
-/// Writes squared distances of scaled points to a centre, or to what is closer, and returns their weighted sum.
+/// Writes the squared distances of a tile's scaled rows to a centre.
+pub(super) fn distances_to(tile: &Tile, center: &[f64], distances: &mut Vec<f64>) {
+    distances.clear();
+    distances.resize(tile.rows(), 0.0);
+    let columns = tile.columns();
+    vectorize(
+        #[inline(always)]
+        || {
+            for (column, c) in columns.iter().zip(center) {
+                distances.iter_mut().zip(*column).for_each(|(distance, x)| *distance += (x - c) * (x - c));
+            }
+        },
+    );
+}
+
+/// Writes the squared distances of scaled points to each of some centres, or to what is closer, and returns their weighted
+/// sums.
 fn lower_distances(
     points: &Points,
-    center: &[f64],
+    centers: &[Vec<f64>],
     closest: &[f64],
     weights: &[f64],
-    distances: &mut [f64],
-) -> f64 {
+    distances: &mut [Vec<f64>],
+) -> Vec<f64> {
     const LANES: usize = 16;
-    let mut sums = [0.0; LANES];
+    /// Rows whose features stay in the nearest cache for all centres.
+    const RUN: usize = 256;
+    let mut sums = vec![[0.0; LANES]; centers.len()];
     let mut start = 0;
     for tile in points.tiles() {
-        let rows = start..start + tile.rows();
-        let (own, closest, weights) = (&mut distances[rows.clone()], &closest[rows.clone()], &weights[rows]);
-        start += tile.rows();
         let columns = tile.columns();
-        vectorize(
-            #[inline(always)]
-            || {
-                own.fill(0.0);
-                for (column, c) in columns.iter().zip(center) {
-                    own.iter_mut().zip(*column).for_each(|(distance, x)| *distance += (x - c) * (x - c));
-                }
-                for (distance, &closest) in own.iter_mut().zip(closest) {
-                    *distance = if closest < *distance { closest } else { *distance };
-                }
-                let lanes = own.chunks(LANES).zip(weights.chunks(LANES));
-                for (distances, weights) in lanes {
-                    for ((sum, distance), weight) in sums.iter_mut().zip(distances).zip(weights) {
-                        *sum += distance * weight;
-                    }
-                }
-            },
-        );
+        for first in (0..tile.rows()).step_by(RUN) {
+            let run = first..tile.rows().min(first + RUN);
+            let rows = start + run.start..start + run.end;
+            let (closest, weights) = (&closest[rows.clone()], &weights[rows.clone()]);
+            for ((center, distances), sums) in centers.iter().zip(&mut *distances).zip(&mut sums) {
+                let own = &mut distances[rows.clone()];
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        own.fill(0.0);
+                        for (column, c) in columns.iter().zip(center) {
+                            let column = &column[run.clone()];
+                            own.iter_mut()
+                                .zip(column)
+                                .for_each(|(distance, x)| *distance += (x - c) * (x - c));
+                        }
+                        for (distance, &closest) in own.iter_mut().zip(closest) {
+                            *distance = if closest < *distance { closest } else { *distance };
+                        }
+                        for (distances, weights) in own.chunks(LANES).zip(weights.chunks(LANES)) {
+                            for ((sum, distance), weight) in sums.iter_mut().zip(distances).zip(weights) {
+                                *sum += distance * weight;
+                            }
+                        }
+                    },
+                );
+            }
+        }
+        start += tile.rows();
     }
-    sums.iter().sum()
+    sums.iter().map(|sums| sums.iter().sum()).collect()
 }

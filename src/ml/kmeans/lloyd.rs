@@ -21,6 +21,8 @@ const WORK_PER_THREAD: usize = 1 << 20;
 const MAX_NOISE: f64 = 1e-9;
 /// The share of the inertia in the variance of the rows from which on a difference of both is exact enough.
 const MIN_SHARE: f64 = 1e-4;
+/// How many times what an iteration gained the later ones may gain, where a run has a rival.
+const FORESIGHT: f64 = 10.0;
 /// Bits of the largest weight as a whole number.
 const WEIGHT_BITS: i32 = 40;
 
@@ -90,9 +92,9 @@ impl<'a> Prepared<'a> {
     }
 
     /// A run that the shadows lead to its end. Its inertia is that of the last labels about their means, to the digits
-    /// that [`Prepared::resolves`] asks for.
-    pub(super) fn rough_run(&self, centroids: Vec<f64>, limits: Limits) -> Run {
-        let mut state = State::new(self, centroids, Lead::Shadows);
+    /// that [`Prepared::resolves`] asks for. It ends early where it will not come below the inertia `rival`.
+    pub(super) fn rough_run(&self, centroids: Vec<f64>, limits: Limits, rival: f64) -> Run {
+        let mut state = State { rival, ..State::new(self, centroids, Lead::Shadows) };
         let (iterations, converged, _) = state.iterate(limits, 0);
         let inertia = state.rough_inertia();
         Run { sizes: Vec::new(), inertia, centroids: state.centroids, iterations, converged }
@@ -150,6 +152,7 @@ pub(super) fn run(
         lead,
         base: Vec::new(),
         is_fresh: true,
+        rival: f64::INFINITY,
     };
     if lead == Lead::Both {
         state.rebase();
@@ -185,12 +188,7 @@ struct Shadows<'a> {
 
 impl<'a> Shadows<'a> {
     /// Makes the shadows of `tiles`; calls `each` with the scaled rows of each, while they are in the cache.
-    fn new(
-        points: &Points,
-        frame: &Frame,
-        tiles: &[Tile<'a>],
-        mut each: impl FnMut(&Tile, Shadow),
-    ) -> Self {
+    fn new(points: &Points, frame: &Frame, tiles: &[Tile<'a>], mut each: impl FnMut(&Tile, Shadow)) -> Self {
         let (mut starts, mut end) = (Vec::new(), (0, 0));
         for tile in tiles {
             starts.push(end);
@@ -238,22 +236,24 @@ enum Lead {
 struct Part<'a> {
     shadows: Arc<Shadows<'a>>,
     /// The number of clusters where there is none yet.
-    labels: Vec<f32>,
+    labels: Pages<f32>,
     sizes: Vec<u64>,
     sums: ShadowSums,
     exact: Option<Exact>,
 }
 
-/// Exact sums, and the labels that they are of.
+/// Exact sums, and the labels that they are of, where they are not those of no row.
 struct Exact {
-    labels: Vec<f32>,
+    labels: Option<Pages<u16>>,
     sums: ClusterSums,
 }
 
 impl<'a> Part<'a> {
     fn new(shadows: Arc<Shadows<'a>>, n_clusters: usize, n_features: usize) -> Self {
+        let mut labels = Pages::new(shadows.n_labels());
+        labels.fill(n_clusters as f32);
         Self {
-            labels: vec![n_clusters as f32; shadows.n_labels()],
+            labels,
             sizes: vec![0; n_clusters],
             sums: ShadowSums::new(n_clusters, n_features),
             exact: None,
@@ -270,26 +270,30 @@ impl<'a> Part<'a> {
         tiles: &[Tile<'a>],
         n_clusters: usize,
     ) -> Self {
-        let (mut labels, mut found) = (Vec::new(), vec![0.0; TILE_ROWS]);
+        let padded = |tile: &Tile| tile.rows().next_multiple_of(ROWS_TOGETHER);
+        let mut labels = Pages::new(tiles.iter().map(padded).sum());
+        let mut rest = &mut *labels;
         let mut sums = ClusterSums::new(n_clusters, points.n_features);
         let mut sizes = vec![0; n_clusters];
         let shadows = Shadows::new(points, frame, tiles, |scaled, shadow| {
             let rows = scaled.rows();
-            search.labels(shadow, rows, |row| scaled.row(row), &mut found);
+            let (found, others) = std::mem::take(&mut rest).split_at_mut(padded(scaled));
+            rest = others;
+            search.labels(shadow, rows, |row| scaled.row(row), found);
             sums.add(arithmetic, scaled, &found[..rows]);
             for (row, &label) in found[..rows].iter().enumerate() {
                 sizes[label as usize] += scaled.count(row);
             }
-            labels.extend_from_slice(&found[..rows.next_multiple_of(ROWS_TOGETHER)]);
         });
-        let exact = Some(Exact { labels: labels.clone(), sums });
-        Self { labels, sizes, exact, ..Self::new(Arc::new(shadows), n_clusters, points.n_features) }
+        let exact = Some(Exact { labels: Some(whole(&labels)), sums });
+        let sums = ShadowSums::new(n_clusters, points.n_features);
+        Self { shadows: Arc::new(shadows), labels, sizes, sums, exact }
     }
 
     /// Labels the rows anew; whether a label changed.
     fn assign(&mut self, search: &Search, rows: &Prepared, lead: Lead) -> bool {
         let mut changed = false;
-        let mut found = vec![0.0; TILE_ROWS];
+        let mut found = [0.0; TILE_ROWS];
         let mut moved = Vec::new();
         for (i, tile) in self.shadows.tiles.iter().enumerate() {
             let shadow = self.shadows.shadow(i);
@@ -308,7 +312,15 @@ impl<'a> Part<'a> {
                 }
                 self.sizes[*to as usize] += count;
             }
-            if lead != Lead::Exact {
+            if lead == Lead::Exact {
+                continue;
+            }
+            if moved[0].from as usize == self.sizes.len() {
+                let weights =
+                    || (0..tile.rows()).map(|row| whole_weight(tile, row, rows.weight_unit)).collect();
+                let weights: Option<Vec<i64>> = (!tile.weights().is_empty()).then(weights);
+                self.sums.add(shadow, labels, weights.as_deref());
+            } else {
                 self.sums.apply(shadow, &moved, |row| whole_weight(tile, row, rows.weight_unit));
             }
         }
@@ -336,26 +348,38 @@ impl<'a> Part<'a> {
     /// Brings the exact sums to the labels.
     fn catch_up(&mut self, rows: &Prepared) {
         let (n_clusters, n_features) = (self.sizes.len(), rows.points.n_features);
-        let exact = self.exact.get_or_insert_with(|| Exact {
-            labels: vec![n_clusters as f32; self.shadows.n_labels()],
-            sums: ClusterSums::new(n_clusters, n_features),
-        });
-        let mut moved = Vec::new();
+        let exact = self
+            .exact
+            .get_or_insert_with(|| Exact { labels: None, sums: ClusterSums::new(n_clusters, n_features) });
+        let (mut moved, mut old_labels) = (Vec::new(), Vec::new());
         let mut scratch = Block::scratch();
         for (i, tile) in self.shadows.tiles.iter().enumerate() {
             let new = &self.labels[self.shadows.labels(i)];
-            let old = &mut exact.labels[self.shadows.labels(i)];
-            if old.first() == Some(&(n_clusters as f32)) {
-                // None of its rows is in the sums yet.
-                exact.sums.add(&rows.arithmetic, &rows.points.scaled(*tile, &mut scratch), new);
-            } else {
-                moves(old, new, &mut moved);
-                let scale = |feature, x| rows.points.scaled_value(feature, x);
-                exact.sums.apply(&rows.arithmetic, tile, &moved, scale);
+            match &mut exact.labels {
+                None => {
+                    let scaled = rows.points.scaled(*tile, &mut scratch);
+                    exact.sums.add(&rows.arithmetic, &scaled, new);
+                }
+                Some(old) => {
+                    let old = &mut old[self.shadows.labels(i)];
+                    old_labels.clear();
+                    old_labels.extend(old.iter().map(|&label| f32::from(label)));
+                    moves(&old_labels, new, &mut moved);
+                    let scale = |feature, x| rows.points.scaled_value(feature, x);
+                    exact.sums.apply(&rows.arithmetic, tile, &moved, scale);
+                    moved.iter().for_each(|moved| old[moved.row as usize] = moved.to as u16);
+                }
             }
-            old.copy_from_slice(new);
         }
+        exact.labels.get_or_insert_with(|| whole(&self.labels));
     }
+}
+
+/// Labels as whole numbers, of which there are at most 1,024.
+fn whole(labels: &[f32]) -> Pages<u16> {
+    let mut whole = Pages::new(labels.len());
+    whole.iter_mut().zip(labels).for_each(|(whole, &label)| *whole = label as u16);
+    whole
 }
 
 struct State<'p, 'a> {
@@ -367,6 +391,8 @@ struct State<'p, 'a> {
     base: Vec<(f64, Vec<f64>)>,
     /// Whether the labels are those of the centroids already.
     is_fresh: bool,
+    /// The inertia to come below, under [`Lead::Shadows`].
+    rival: f64,
 }
 
 impl<'p, 'a> State<'p, 'a> {
@@ -375,13 +401,14 @@ impl<'p, 'a> State<'p, 'a> {
         let n_clusters = centroids.len() / n_features;
         let part = |shadows: &Arc<Shadows<'a>>| Part::new(shadows.clone(), n_clusters, n_features);
         let parts = rows.parts.iter().map(part).collect();
-        Self { rows, centroids, parts, lead, base: Vec::new(), is_fresh: false }
+        Self { rows, centroids, parts, lead, base: Vec::new(), is_fresh: false, rival: f64::INFINITY }
     }
 
     /// As scikit-learn does it: a run ends when no label changes, when the squared shift of all centroids is at most the
     /// tolerance, or after `max_iter` iterations. Returns the iterations, whether it ended before, and whether the labels
     /// are those of the centroids.
     fn iterate(&mut self, limits: Limits, mut iterations: u32) -> (u32, bool, bool) {
+        let mut before = f64::INFINITY;
         while (iterations as usize) < limits.max_iter {
             iterations += 1;
             if !std::mem::take(&mut self.is_fresh) && !self.assign() {
@@ -390,6 +417,13 @@ impl<'p, 'a> State<'p, 'a> {
             self.relocate_empty();
             if self.update() <= limits.tolerance {
                 return (iterations, true, false);
+            }
+            if self.rival < f64::INFINITY {
+                let inertia = self.rough_inertia();
+                if inertia - FORESIGHT * (before - inertia) > self.rival {
+                    return (iterations, false, false);
+                }
+                before = inertia;
             }
         }
         (iterations, false, false)

@@ -246,9 +246,9 @@ impl<'o> Fitting<'o> {
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
-        let sample = Sample::draw(&points, options.n_clusters, options.seed);
         let n_features = transform.n_features();
         let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
+        let sample = Sample::draw(&points, variance, options.n_clusters, options.seed, options.n_threads);
         Ok(Some(Self { options, transform, points, sample, rows, skipped, variance }))
     }
 
@@ -274,7 +274,7 @@ impl<'o> Fitting<'o> {
         if self.sample.is_whole {
             return sample.run(centroids, limits);
         }
-        let leads = sample.resolves(sample.rough_run(centroids.clone(), limits).inertia);
+        let leads = sample.resolves(sample.rough_run(centroids.clone(), limits, f64::INFINITY).inertia);
         self.run_over_all(centroids, leads)
     }
 
@@ -494,8 +494,7 @@ mod tests {
             let scale = [Scale::Standard, Scale::MinMax, Scale::Robust, Scale::None][random.below(4)];
             // A run cut short ends with labels that belong to its last centroids, too.
             let max_iter = if case % 3 == 0 { 1 } else { 300 };
-            let model =
-                fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters) });
+            let model = fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters) });
             let (labels, distances) = predict(&model, &rows);
             let mut sizes = vec![0; n_clusters];
             labels.iter().for_each(|&label| sizes[label as usize] += 1);

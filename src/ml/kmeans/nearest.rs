@@ -221,7 +221,12 @@ impl<'a> Shadow<'a> {
         Self { stride: Self::stride(rows), values }
     }
 
-    fn columns(&self) -> &'a [f32] {
+    /// The columns, each with what fills it up.
+    pub(super) fn columns(&self) -> impl ExactSizeIterator<Item = &'a [f32]> + use<'a> {
+        self.all_columns().chunks_exact(self.stride)
+    }
+
+    fn all_columns(&self) -> &'a [f32] {
         &self.values[..self.values.len() - self.stride]
     }
 
@@ -232,7 +237,7 @@ impl<'a> Shadow<'a> {
     /// The values of a row.
     #[inline]
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = f32> + use<'a> {
-        self.columns()[row..].iter().step_by(self.stride).copied()
+        self.all_columns()[row..].iter().step_by(self.stride).copied()
     }
 }
 
@@ -343,7 +348,7 @@ impl WithSimd for SearchRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { search, shadow, found } = self;
-        let columns = shadow.columns();
+        let columns = shadow.all_columns();
         let (found, _) = S::as_mut_simd_f32s(found);
         let (squares, _) = S::as_simd_f32s(shadow.squares());
         let mut least = simd.splat_f32s(0.0);

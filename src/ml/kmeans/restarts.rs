@@ -3,14 +3,20 @@
 use super::super::observations::mix;
 use super::super::scaling::Points;
 use super::super::threads::{map_parts, worth};
-use super::init::{Cumulative, Draw, plus_plus, row_of};
+use super::init::{Cumulative, Draw, distances_to, plus_plus, row_of};
 use super::lloyd::{Limits, Prepared, Run};
 use super::nearest::TwoNearest;
 
-/// Products (of a row, a centroid and a feature) after which no further restart begins: about a second.
+/// Products (of a row, a centroid and a feature) that restarts may take: a few tenths of a second.
 const MAX_RESTART_PRODUCTS: u64 = 1 << 32;
 /// Products after which no further swap is tried: about a tenth of a second.
-const MAX_SWAP_PRODUCTS: u64 = 1 << 28;
+const MAX_SWAP_PRODUCTS: u64 = 1 << 30;
+/// Products of the passes of trials that are made in any case.
+const CHEAP_TRIALS: u64 = 1 << 20;
+/// Iterations after which half of the restarts are given up, and again half of the rest.
+const HEATS: [usize; 2] = [5, 10];
+/// Rows that a round of swaps looks at: the same for any number of threads.
+const DRAWS: usize = 8;
 
 /// Where a search takes place.
 pub(super) struct Search<'a> {
@@ -30,7 +36,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// The best of `n_init` runs from greedy k-means++ starts, improved by swaps.
     pub(super) fn best(&self, n_init: usize) -> Run {
-        let best = self.restart(n_init);
+        let best = self.restart(n_init, Vec::new());
         self.swap(best)
     }
 
@@ -38,78 +44,67 @@ impl Search<'_> {
     /// has done most of the search.
     pub(super) fn best_grown(&self, n_init: usize, fewer: &[f64]) -> Run {
         /// Rows that are tried.
-        const DRAWS: usize = 2;
-        let mut best = self.restart(n_init);
+        const ROWS: usize = 2;
         let gaps = Gaps::of(self.points, fewer);
         let mut draw = Draw::new(mix(self.seed as u64) ^ 2);
-        let mut starts: Vec<Vec<f64>> =
-            (0..DRAWS).map(|_| [fewer, &row_of(self.points, draw.row(&gaps.cumulative))].concat()).collect();
-        let runs = map_parts(&mut starts, self.n_threads, |starts| {
-            starts.iter_mut().map(|start| self.lloyd(std::mem::take(start))).collect::<Vec<_>>()
-        });
-        for run in runs.into_iter().flatten() {
-            if run.inertia < best.inertia {
-                best = run;
-            }
-        }
+        let grown = (0..ROWS).map(|_| [fewer, &row_of(self.points, draw.row(&gaps.cumulative))].concat());
+        let best = self.restart(n_init, grown.collect());
         self.swap(best)
     }
 
-    /// Lloyd's algorithm from some centroids on.
-    fn lloyd(&self, centroids: Vec<f64>) -> Run {
+    /// Lloyd's algorithm from some centroids on, for at most `max_iter` iterations. It is given up where it will not
+    /// come below the inertia `rival`.
+    fn lloyd(&self, centroids: Vec<f64>, max_iter: usize, rival: f64) -> Run {
+        let limits = Limits { max_iter: max_iter.min(self.limits.max_iter), ..self.limits };
         if self.is_rough {
-            self.rows.rough_run(centroids, self.limits)
+            self.rows.rough_run(centroids, limits, rival)
         } else {
-            self.rows.run(centroids, self.limits)
+            self.rows.run(centroids, limits)
         }
     }
 
-    /// The run of least inertia, the first of equals. The first restart always takes place; which others do depends
-    /// on the work of those before them and not on the threads.
-    fn restart(&self, n_init: usize) -> Run {
-        let mut best: Option<Run> = None;
-        let mut products = 0;
-        let mut restarts: Vec<usize> = (0..n_init).collect();
-        // Enough at once to keep the threads busy, not so many that much would be thrown away.
-        for wave in restarts.chunks_mut(self.wave()) {
-            let n_threads = worth(wave.len() * self.expected_products() as usize, self.n_threads);
-            let runs = map_parts(wave, n_threads, |restarts| {
-                let (mut starts, mut runs): (Vec<Vec<f64>>, Vec<Run>) = (Vec::new(), Vec::new());
-                for restart in restarts {
-                    let start = plus_plus(self.points, self.n_clusters, self.seed, *restart);
-                    // Few rows have few starts, and equal starts have equal runs.
-                    let run = match starts.iter().position(|known| *known == start) {
-                        Some(known) => runs[known].clone(),
-                        None => self.lloyd(start.clone()),
-                    };
-                    starts.push(start);
-                    runs.push(run);
-                }
-                runs
-            });
-            for run in runs.into_iter().flatten() {
-                if products >= MAX_RESTART_PRODUCTS {
-                    break;
-                }
-                products += self.products() * (u64::from(run.iterations) + plus_plus_passes(self.n_clusters));
-                if best.as_ref().is_none_or(|best| run.inertia < best.inertia) {
-                    best = Some(run);
-                }
+    /// Some runs in parallel, in their order.
+    fn runs(&self, starts: Vec<Vec<f64>>, max_iter: usize, rival: f64) -> Vec<Run> {
+        let mut starts = starts;
+        let n_threads = worth(starts.len() * 10 * self.products() as usize, self.n_threads);
+        let parts = map_parts(&mut starts, n_threads, |starts| {
+            let run = |start: &mut Vec<f64>| self.lloyd(std::mem::take(start), max_iter, rival);
+            starts.iter_mut().map(run).collect::<Vec<Run>>()
+        });
+        parts.into_iter().flatten().collect()
+    }
+
+    /// The run of least inertia, the first of equals, from `n_init` drawn starts and those given. On a sample, those that
+    /// lag behind after a few iterations are given up.
+    fn restart(&self, n_init: usize, given: Vec<Vec<f64>>) -> Run {
+        let affordable = (MAX_RESTART_PRODUCTS / self.expected_products()).max(1);
+        let mut restarts: Vec<usize> = (0..n_init.min(affordable as usize)).collect();
+        let n_threads = worth(restarts.len() * self.expected_products() as usize, self.n_threads);
+        let parts = map_parts(&mut restarts, n_threads, |restarts| {
+            let start = |restart: &usize| plus_plus(self.points, self.n_clusters, self.seed, *restart);
+            restarts.iter().map(start).collect::<Vec<Vec<f64>>>()
+        });
+        let mut starts = given;
+        for start in parts.into_iter().flatten() {
+            // Few rows have few starts, and equal starts have equal runs.
+            if !starts.contains(&start) {
+                starts.push(start);
             }
-            if products >= MAX_RESTART_PRODUCTS {
+        }
+        let mut iterations = 0;
+        for heat in HEATS {
+            if starts.len() <= 2 || self.is_whole || !self.is_rough {
                 break;
             }
+            let mut runs = self.runs(starts, heat, f64::INFINITY);
+            iterations += heat;
+            runs.sort_by(|x, y| x.inertia.total_cmp(&y.inertia));
+            runs.truncate(runs.len().div_ceil(2));
+            starts = runs.into_iter().map(|run| run.centroids).collect();
         }
-        best.expect("at least one restart")
-    }
-
-    /// Restarts that are begun together.
-    fn wave(&self) -> usize {
-        if self.expected_products() * 4 * self.n_threads as u64 > MAX_RESTART_PRODUCTS {
-            self.n_threads
-        } else {
-            usize::MAX
-        }
+        let left = self.limits.max_iter.saturating_sub(iterations).max(1);
+        let runs = self.runs(starts, left, f64::INFINITY).into_iter();
+        runs.min_by(|x, y| x.inertia.total_cmp(&y.inertia)).expect("at least one restart")
     }
 
     /// Products that a restart is likely to take.
@@ -122,33 +117,56 @@ impl Search<'_> {
         (self.points.len() * self.n_clusters * self.points.n_features) as u64
     }
 
-    /// Moves single centroids to rows far from all of them, as long as that helps: what Lloyd's algorithm cannot do.
-    /// The centroids that cost least to lose are tried first; the rows are drawn as k-means++ draws them.
+    /// Moves single centroids to rows far from all of them, as long as that helps: what Lloyd's algorithm cannot do. Rows
+    /// are drawn as k-means++ draws them. A round tries two swaps: that which costs least before any centroid has moved,
+    /// and, as the best one is not always among these, one of each centroid in turn.
     fn swap(&self, start: Run) -> Run {
         let mut best = start;
         if self.n_clusters < 2 || best.inertia == 0.0 {
             return best;
         }
-        let n_features = self.points.n_features;
         let mut draw = Draw::new(mix(self.seed as u64) ^ 1);
         let mut products = 0;
-        let wanted = if self.is_whole { 20 + 2 * self.n_clusters } else { self.n_clusters };
-        let max_failures = wanted.min(self.points.len() / 4);
+        let wanted = if self.is_whole {
+            // Few rows have many bad ends, and trials cost next to nothing.
+            20 + 2 * self.n_clusters + (CHEAP_TRIALS / self.products()).min(200) as usize
+        } else {
+            4 + self.n_clusters / 2
+        };
+        // Of few rows there are few pairs.
+        let n = self.points.len();
+        let max_failures = wanted.min((n / 4).max(n * n / 100));
         let mut n_failures = 0;
         let mut gaps = Gaps::of(self.points, &best.centroids);
+        // Since the last success: swaps in turn, and all that failed.
+        let (mut turn, mut tried) = (0, Vec::new());
         while n_failures < max_failures && products < MAX_SWAP_PRODUCTS {
-            let row = draw.row(&gaps.cumulative);
-            let lost = gaps.cheapest[n_failures % self.n_clusters];
-            let mut centroids = best.centroids.clone();
-            centroids.splice(lost * n_features..(lost + 1) * n_features, row_of(self.points, row));
-            let run = self.lloyd(centroids);
-            products += self.products() * (2 + u64::from(run.iterations));
-            if run.inertia < best.inertia {
-                best = run;
+            let mut rows: Vec<usize> = (0..DRAWS).map(|_| draw.row(&gaps.cumulative)).collect();
+            let n_threads = worth(rows.len() * self.points.len() * self.points.n_features, self.n_threads);
+            let parts = map_parts(&mut rows, n_threads, |rows| {
+                rows.iter().map(|&row| gaps.swap(self.points, row)).collect::<Vec<Swap>>()
+            });
+            let swaps = parts.into_iter().flatten().filter(|swap| !tried.contains(&(swap.row, swap.lost)));
+            let in_turn = Swap { row: rows[0], lost: gaps.cheapest[turn % self.n_clusters], change: 0.0 };
+            turn += 1;
+            let mut chosen = vec![in_turn];
+            chosen.extend(swaps.min_by(|x, y| x.change.total_cmp(&y.change)));
+            tried.extend(chosen.iter().map(|swap| (swap.row, swap.lost)));
+            let starts = chosen.iter().map(|swap| swap.centroids(self.points, &best.centroids));
+            let runs = self.runs(starts.collect(), usize::MAX, best.inertia);
+            let passes: u64 = runs.iter().map(|run| 2 + u64::from(run.iterations)).sum();
+            products +=
+                self.products() * passes + (DRAWS * self.points.len() * self.points.n_features) as u64;
+            n_failures += runs.len();
+            for run in runs {
+                if run.inertia < best.inertia {
+                    best = run;
+                    n_failures = 0;
+                }
+            }
+            if n_failures == 0 {
                 gaps = Gaps::of(self.points, &best.centroids);
-                n_failures = 0;
-            } else {
-                n_failures += 1;
+                (turn, tried) = (0, Vec::new());
             }
         }
         best
@@ -160,19 +178,41 @@ fn plus_plus_passes(n_clusters: usize) -> u64 {
     2 + (n_clusters as f64).ln() as u64
 }
 
-/// What a swap goes by.
+/// A centroid moved to a row.
+struct Swap {
+    row: usize,
+    /// The cluster whose centroid moves.
+    lost: usize,
+    /// What the inertia changes by, before any other centroid moves.
+    change: f64,
+}
+
+impl Swap {
+    fn centroids(&self, points: &Points, centroids: &[f64]) -> Vec<f64> {
+        let n_features = points.n_features;
+        let mut centroids = centroids.to_vec();
+        centroids.splice(self.lost * n_features..(self.lost + 1) * n_features, row_of(points, self.row));
+        centroids
+    }
+}
+
+/// What swaps go by: the two nearest centroids of each row.
 struct Gaps {
     /// Weighted squared distances to the nearest centroid.
     cumulative: Cumulative,
+    labels: Vec<u32>,
+    /// Squared distances.
+    first: Vec<f64>,
+    second: Vec<f64>,
     /// Clusters in the order of what the loss of their centroids costs.
     cheapest: Vec<usize>,
 }
 
 impl Gaps {
     fn of(points: &Points, centroids: &[f64]) -> Self {
-        let n_clusters = centroids.len() / points.n_features;
-        let mut costs = vec![0.0; n_clusters];
+        let (mut labels, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
         let mut steps = Vec::with_capacity(points.len());
+        let mut costs = vec![0.0; centroids.len() / points.n_features];
         let mut nearest = TwoNearest::default();
         for tile in points.tiles() {
             nearest.search(&tile, centroids);
@@ -181,9 +221,38 @@ impl Gaps {
                 costs[nearest.labels[row] as usize] += weight * (nearest.second[row] - nearest.first[row]);
                 steps.push(weight * nearest.first[row]);
             }
+            labels.extend_from_slice(&nearest.labels);
+            first.extend_from_slice(&nearest.first);
+            second.extend_from_slice(&nearest.second);
         }
-        let mut cheapest: Vec<usize> = (0..n_clusters).collect();
+        let mut cheapest: Vec<usize> = (0..costs.len()).collect();
         cheapest.sort_by(|&x, &y| costs[x].total_cmp(&costs[y]));
-        Self { cumulative: Cumulative::of(steps), cheapest }
+        Self { cumulative: Cumulative::of(steps), labels, first, second, cheapest }
+    }
+
+    /// The best swap that moves a centroid of another cluster to `row` (S. Lattanzi, C. Sohler, "A better k-means++
+    /// algorithm via local search", 2019).
+    fn swap(&self, points: &Points, row: usize) -> Swap {
+        let center = row_of(points, row);
+        let mut gain = 0.0;
+        let mut losses = vec![0.0; self.cheapest.len()];
+        let mut distances = Vec::new();
+        let mut start = 0;
+        for tile in points.tiles() {
+            distances_to(&tile, &center, &mut distances);
+            for (i, &distance) in distances.iter().enumerate() {
+                let (first, second) = (self.first[start + i], self.second[start + i]);
+                let weight = tile.weight(i);
+                let with = if distance < first { distance } else { first };
+                let without = if distance < second { distance } else { second };
+                gain += weight * (first - with);
+                losses[self.labels[start + i] as usize] += weight * (without - with);
+            }
+            start += tile.rows();
+        }
+        let own = self.labels[row] as usize;
+        let others = (0..losses.len()).filter(|&cluster| cluster != own);
+        let lost = others.min_by(|&x, &y| losses[x].total_cmp(&losses[y])).unwrap_or(own);
+        Swap { row, lost, change: losses[lost] - gain }
     }
 }

@@ -192,7 +192,8 @@ impl ClusterSums {
     pub(super) fn add(&mut self, arithmetic: &Arithmetic, tile: &Tile, labels: &[f32]) {
         if !tile.weights().is_empty() || !arithmetic.is_whole {
             let none = self.n_clusters as u32;
-            let moves = labels.iter().zip(0..).map(|(&label, row)| Move { row, from: none, to: label as u32 });
+            let moves =
+                labels.iter().zip(0..).map(|(&label, row)| Move { row, from: none, to: label as u32 });
             let moves: Vec<Move> = moves.collect();
             return self.apply(arithmetic, tile, &moves, |_, x| x);
         }
@@ -402,19 +403,45 @@ impl ShadowSums {
         Self { n_features, sums: vec![0; n_clusters * n_features], weights: vec![0; n_clusters] }
     }
 
+    /// Adds all rows of a tile to the clusters of their labels.
+    pub(super) fn add(&mut self, shadow: Shadow, labels: &[f32], weights: Option<&[i64]>) {
+        if let Some(weights) = weights {
+            for (feature, column) in shadow.columns().enumerate() {
+                for ((&x, &label), &weight) in column.iter().zip(labels).zip(weights) {
+                    self.sums[label as usize * self.n_features + feature] +=
+                        i128::from(in_quanta(x)) * i128::from(weight);
+                }
+            }
+            labels.iter().zip(weights).for_each(|(&label, weight)| self.weights[label as usize] += weight);
+            return;
+        }
+        // 2,048 rows cannot overflow integers of 64 bits.
+        let mut of_tile = vec![0_i64; self.weights.len()];
+        for (feature, column) in shadow.columns().enumerate() {
+            of_tile.fill(0);
+            for (&x, &label) in column.iter().zip(labels) {
+                of_tile[label as usize] += in_quanta(x);
+            }
+            let sums = self.sums[feature..].iter_mut().step_by(self.n_features);
+            sums.zip(&of_tile).for_each(|(sum, &x)| *sum += i128::from(x));
+        }
+        labels.iter().for_each(|&label| self.weights[label as usize] += 1);
+    }
+
     /// Moves rows between clusters; a row that comes from none is added.
     pub(super) fn apply(&mut self, shadow: Shadow, moves: &[Move], weight: impl Fn(usize) -> i64) {
         let n_features = self.n_features;
         for Move { row, from, to } in moves {
             let (row, from, to) = (*row as usize, *from as usize, *to as usize);
             let weight = weight(row);
+            let product = |x: f32| i128::from(in_quanta(x)) * i128::from(weight);
             self.weights[to] += weight;
             let to = &mut self.sums[to * n_features..][..n_features];
-            to.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum += product(x, weight));
+            to.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum += product(x));
             if let Some(of_from) = self.weights.get_mut(from) {
                 *of_from -= weight;
                 let from = &mut self.sums[from * n_features..][..n_features];
-                from.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum -= product(x, weight));
+                from.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum -= product(x));
             }
         }
     }
@@ -432,13 +459,13 @@ impl ShadowSums {
 }
 
 #[inline(always)]
-fn product(x: f32, weight: i64) -> i128 {
-    i128::from((x * SHADOW_QUANTA) as i64) * i128::from(weight)
+fn in_quanta(x: f32) -> i64 {
+    (x * SHADOW_QUANTA) as i64
 }
 
 /// A value of a shadow as the sums take it, in the frame.
 pub(super) fn as_summed(x: f32) -> f64 {
-    (x * SHADOW_QUANTA) as i64 as f64 / f64::from(SHADOW_QUANTA)
+    in_quanta(x) as f64 / f64::from(SHADOW_QUANTA)
 }
 
 #[cfg(test)]
@@ -458,7 +485,8 @@ mod tests {
                 // What is below 2^-95 of the greatest.
                 rows[0][1] = 1e30;
             }
-            let (_, points) = fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect("rows to scale");
+            let (_, points) =
+                fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect("rows to scale");
             let arithmetic = Arithmetic::of(&points);
             let n_clusters = 1 + random.below(9);
             let label = |row: usize| (mixed(row) % n_clusters) as f32;
