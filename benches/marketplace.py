@@ -1,36 +1,48 @@
 """The road of the shop side by side with pandas and scikit-learn: from one CSV file of events to segments of users.
 
-    python benches/marketplace.py --extension build/release/amazing.duckdb_extension [--rows 5000000] [--threads 2]
-        [--ways bare,pipeline,pandas] [--folder /tmp]
+    python benches/marketplace.py --extension build/release/amazing.duckdb_extension [--rows 5000000] [--dirt 0.001]
+        [--threads 2] [--repeat 3] [--ways bare,pipeline,pandas,pandas-same] [--folder /tmp]
 
 `bare` is DuckDB's own read_csv with explicit types into a table, the least that any road on DuckDB pays; `pipeline` are
-the four steps of sql/marketplace; `pandas` is the same work as one writes it there: types at reading, rows that are no
-events and duplicates out, all tables of figures, features of users, StandardScaler, KMeans, PCA. Every way runs in a
-process of its own, each part is timed. pandas keeps no raw text, rejected lines, fingerprints or files for the next run.
+the four steps of sql/marketplace. `pandas` has the final figures alone in the end: types at reading, everything in memory,
+nothing kept. `pandas-same` is the work of the pipeline: the text of each line, a file's account and fingerprint, rejected
+lines and rows with reasons, corrections, typed events, all tables of figures, segments, their profile and map, kept as
+files; names of segments, the picture and further runs over known files are left out. See marketplace_pandas.py.
+
+Every way runs in a process of its own, in a folder of its own, and imports its libraries before the clock starts. Runs are
+interleaved, medians are printed as Markdown; CPU seconds are user + system. Ways must agree in their figures (users,
+events, rejected rows by reason, rows and sums of each table), or the script fails. With `--dirt` above 0 the file also
+has a line with a value too many, and its last line is cut.
 """
 
 import argparse
+import importlib
 import json
+import math
 import os
+import platform
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ["00_raw", "10_clean", "20_kpi", "30_user_segments"]
-TITLES = {
-    "bare": "`CREATE TABLE AS FROM read_csv(...)` with types",
-    "pipeline": "`sql/marketplace`",
-    "pandas": "pandas and scikit-learn",
-}
 COLUMNS = {
     "event_time": "TIMESTAMP", "event_type": "VARCHAR", "product_id": "BIGINT", "category_id": "BIGINT",
     "category_code": "VARCHAR", "brand": "VARCHAR", "price": "DECIMAL(10, 2)", "user_id": "BIGINT", "user_session": "VARCHAR",
 }  # fmt: skip
+TABLES = [
+    "kpi.user_features", "kpi.daily", "kpi.monthly", "kpi.category", "kpi.brand", "kpi.funnel", "kpi.cohorts",
+    "main.user_segments", "kpi.segment_profile", "kpi.segment_map", "kpi.segment_components",
+]  # fmt: skip
+# A kernel that somebody forced on this machine would slow down numpy.
+FORCED = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]
 
 
 def connect(arguments, database=":memory:"):
@@ -47,125 +59,94 @@ def generate(arguments, path):
     with connect(arguments) as connection:
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"""
-            COPY (FROM synthetic_marketplace_events({arguments.rows}))
+            COPY (FROM synthetic_marketplace_events({arguments.rows}, dirt := {arguments.dirt}))
             TO '{path}' (HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')
         """)
+    if arguments.dirt > 0:
+        with path.open("r+b") as file:
+            line = [file.readline().rstrip(b"\n") for _ in range(2)][1]
+            file.seek(0, os.SEEK_END)
+            file.write(line + b",more\n" + line[: line.rindex(b",") - 3])
 
 
-def bare(arguments, path, clock):
-    with connect(arguments, path.with_name("bare.duckdb")) as connection:
+def bare(arguments, path, folder, clock):
+    with connect(arguments, folder / "bare.duckdb") as connection:
         connection.execute(f"""
             CREATE TABLE events AS
             FROM read_csv('{path}', columns = {COLUMNS}, auto_detect = false, header = true, delim = ',', quote = '"',
-                escape = '"', timestampformat = '%Y-%m-%d %H:%M:%S UTC')
+                escape = '"', timestampformat = '%Y-%m-%d %H:%M:%S UTC', ignore_errors = {arguments.dirt > 0})
         """)
         clock("all")
-        return {}
+        rows = connection.execute("SELECT count(*) FROM events").fetchone()[0]
+    return lambda: {"raw.loaded_files.rows_loaded": rows}
 
 
-def pipeline(arguments, path, clock):
-    connection = connect(arguments, path.with_name("shop.duckdb"))
-    connection.execute(f"SET VARIABLE data = '{path}'; SET VARIABLE svg = '{path.with_name('segments.svg')}'")
+def pipeline(arguments, path, folder, clock):
+    connection = connect(arguments, folder / "shop.duckdb")
+    connection.execute(f"SET VARIABLE data = '{path}'; SET VARIABLE svg = '{folder / 'segments.svg'}'")
     for step in STEPS:
         script = (ROOT / "sql" / "marketplace" / f"{step}.sql").read_text(encoding="utf-8")
         for statement in connection.extract_statements(script):
             connection.execute(statement).fetchall()
         clock(step)
-    users, events, revenue = connection.execute(
-        "SELECT count(*), sum(total_events)::BIGINT, sum(total_spent)::DOUBLE FROM kpi.user_features"
-    ).fetchone()
-    segmented = connection.execute("SELECT count(*) FROM user_segments").fetchone()[0]
-    connection.close()
-    return {"users": users, "events": events, "revenue": revenue, "segmented": segmented}
+
+    def found():
+        from marketplace_pandas import figures
+
+        counts = connection.execute("""
+            SELECT 'raw.rejected_lines', count(*) FROM raw.rejected_lines
+            UNION ALL SELECT 'clean.events', count(*) FROM clean.events
+            UNION ALL SELECT 'raw.loaded_files.line_count', line_count FROM raw.loaded_files
+            UNION ALL SELECT 'raw.loaded_files.rows_loaded', rows_loaded FROM raw.loaded_files
+            UNION ALL SELECT 'rejected: ' || reason, count(*) FROM clean.rejected_events GROUP BY ALL
+        """).fetchall()
+        corrections = connection.execute("SELECT column_name, raw_value, clean_value, row_count FROM clean.corrections")
+        counts += [(f"corrected: {name} {raw!r} to {new!r}", n) for name, raw, new, n in corrections.fetchall()]
+        return dict(counts) | figures({name: connection.execute(f"FROM {name}").df() for name in TABLES})
+
+    return found
 
 
-def with_pandas(arguments, path, clock):
-    import numpy as np
-    import pandas as pd
-    from sklearn.cluster import KMeans
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import StandardScaler
+def with_pandas(name):
+    def way(arguments, path, folder, clock):
+        found = getattr(sys.modules["marketplace_pandas"], name)(path, folder, clock)
+        return lambda: found
 
-    events = pd.read_csv(
-        path,
-        dtype={
-            "event_type": "category", "product_id": "int64", "category_id": "int64", "category_code": "category",
-            "brand": "category", "price": "float64", "user_id": "int64", "user_session": "str",
-        },
-        parse_dates=["event_time"], date_format="%Y-%m-%d %H:%M:%S UTC",
-    )  # fmt: skip
-    clock("00_raw")
-    known = events.event_type.isin(["view", "cart", "remove_from_cart", "purchase"])
-    whole = events[["event_time", "user_id", "user_session", "product_id", "price"]].notna().all(axis=1)
-    session = events.user_session.str.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-    events = events[known & whole & session & (events.price >= 0)].drop_duplicates()
-    levels = events.category_code.cat.categories.to_series().str.split(".", expand=True)
-    for level in range(3):
-        events[f"category_{level + 1}"] = events.category_code.map(levels[level].to_dict())
-    clock("10_clean")
-    events["view"] = events.event_type == "view"
-    events["cart"] = events.event_type == "cart"
-    events["purchase"] = events.event_type == "purchase"
-    events["revenue"] = events.price.where(events.purchase, 0.0)
-    events["day"] = events.event_time.dt.floor("D")
-    events["month"] = events.event_time.dt.to_period("M").dt.to_timestamp()
-    bought = events[events.purchase]
-    sums = {"view": "sum", "cart": "sum", "purchase": "sum", "revenue": "sum"}
-    first_time = events.groupby("user_id").event_time.min()
-    for period in ("day", "month"):
-        groups = events.groupby(period)
-        table = groups.agg(events=("view", "size"), users=("user_id", "nunique"), sessions=("user_session", "nunique"))
-        table = table.join(groups.agg(sums)).join(bought.groupby(period).user_session.nunique().rename("buying"))
-        new = first_time.dt.floor("D") if period == "day" else first_time.dt.to_period("M").dt.to_timestamp()
-        table["new_users"] = new.value_counts()
-        table["conversion_rate"] = table.purchase / table["view"]
-        table["avg_basket"] = table.revenue / table.buying
-        table[["view", "revenue"]].pct_change()
-    for column in ("category_code", "brand"):
-        table = events.groupby(column, dropna=False, observed=True).agg(sums)
-        table["buyers"] = bought.groupby(column, dropna=False, observed=True).user_id.nunique()
-        table["share"] = table.revenue / table.revenue.sum()
-        table["rank"] = table.revenue.rank(method="min", ascending=False)
-    for who in ("user_id", "user_session"):
-        reached = events.groupby(["month", who])[["view", "cart", "purchase"]].any()
-        reached["cart"] |= reached.purchase
-        reached["view"] |= reached["cart"]
-        reached.groupby("month").sum()
-    active = events.groupby(["user_id", "month"]).revenue.sum().reset_index()
-    active["first_month"] = active.groupby("user_id").month.transform("min")
-    active.groupby(["first_month", "month"]).agg(users=("user_id", "size"), revenue=("revenue", "sum"))
-    users = events.groupby("user_id").agg(
-        total_events=("view", "size"), total_views=("view", "sum"), total_purchases=("purchase", "sum"),
-        total_spent=("revenue", "sum"), first=("event_time", "min"), last_event_time=("event_time", "max"),
-    )  # fmt: skip
-    seconds = (users.last_event_time - users["first"]).dt.total_seconds()
-    users["avg_time_between_events"] = seconds / (users.total_events - 1).where(users.total_events > 1)
-    users["avg_basket"] = (users.total_spent / bought.groupby("user_id").user_session.nunique()).fillna(0)
-    users["conversion_rate"] = (users.total_purchases / users.total_views.where(users.total_views > 0)).fillna(0)
-    users["purchase_ratio"] = users.total_purchases / users.total_events
-    last_day = users.last_event_time.max().floor("D")
-    users["days_since_last_event"] = (last_day - users.last_event_time.dt.floor("D")).dt.days
-    clock("20_kpi")
-    busy = users[users.total_events >= 10].drop(columns=["first", "last_event_time"]).fillna(0)
-    counts = ["total_events", "total_views", "total_purchases", "total_spent", "avg_basket"]
-    busy[counts] = np.log1p(busy[counts])
-    scaled = StandardScaler().fit_transform(busy)
-    busy["segment"] = KMeans(n_clusters=5, n_init=1, random_state=42).fit_predict(scaled)
-    busy.groupby("segment").agg(["mean", "median", "std"])
-    PCA(n_components=2).fit_transform(scaled)
-    clock("30_user_segments")
-    return {
-        "users": len(users), "events": len(events), "revenue": round(float(users.total_spent.sum()), 2),
-        "segmented": len(busy),
-    }  # fmt: skip
+    return way
 
 
-WAYS = {"bare": bare, "pipeline": pipeline, "pandas": with_pandas}
+# Each way: its title, the libraries that it imports and its function.
+WAYS = {
+    "bare": ("`CREATE TABLE AS FROM read_csv(...)` with types", ["duckdb"], bare),
+    "pipeline": ("`sql/marketplace`", ["duckdb"], pipeline),
+    "pandas": (
+        "pandas and scikit-learn, final figures only, in memory", ["marketplace_pandas"], with_pandas("final_figures"),
+    ),
+    "pandas-same": (
+        "pandas and scikit-learn, the same tables, kept", ["marketplace_pandas"], with_pandas("kept_tables"),
+    ),
+}  # fmt: skip
 
 
-def run(arguments, way, path):
-    """Runs one way in this process and prints its times and memory as JSON."""
-    times, start = {}, time.perf_counter()
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def peak_memory():
+    """Bytes; on Linux of this program alone, where getrusage begins with the memory of the process that started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+
+
+def run(arguments, way, path, folder):
+    """Runs one way in this process and prints its times, its memory and what it found as JSON."""
+    _, libraries, function = WAYS[way]
+    for library in libraries:
+        importlib.import_module(library)
+    times, start, cpu = {}, time.perf_counter(), cpu_seconds()
     before = start
 
     def clock(part):
@@ -174,53 +155,104 @@ def run(arguments, way, path):
         times[part] = now - before
         before = now
 
-    result = WAYS[way](arguments, path, clock)
-    times["all"] = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(json.dumps({"times": times, "peak": peak, "result": result}))
+    found = function(arguments, path, folder, clock)
+    measured = {**times, "all": time.perf_counter() - start, "cpu": cpu_seconds() - cpu, "peak": peak_memory() / 1e9}
+    print(json.dumps({"measured": measured, "found": found()}))
+
+
+def start(arguments, *command):
+    """Calls this script again and returns the JSON that it prints last, if any."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--run", *map(str, command)]
+    threads = str(arguments.threads)
+    environment = {name: value for name, value in os.environ.items() if name not in FORCED}
+    environment |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(f"{command[-3:]}: exit code {done.returncode}\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+
+
+def differences(found):
+    """What two ways say differently of the same thing; sums of floats may differ in their rounding."""
+    names = dict.fromkeys(name for of_way in found.values() for name in of_way)
+    for name in names:
+        said = {way: of_way[name] for way, of_way in found.items() if name in of_way}
+        one = next(iter(said.values()))
+        if not all(math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) for other in said.values()):
+            yield f"{name}: {said}"
+    # A reason or correction that one of the two accounts lacks.
+    if {"pipeline", "pandas-same"} <= found.keys():
+        for name in sorted(found["pipeline"].keys() ^ found["pandas-same"].keys()):
+            yield f"{name}: in one of pipeline and pandas-same only"
+
+
+def measure(arguments, folder):
+    path = folder / "events.csv"
+    began = time.perf_counter()
+    start(arguments, "generate", path, folder)
+    size, seconds = path.stat().st_size, time.perf_counter() - began
+    print(f"{arguments.rows:,} rows, dirt {arguments.dirt:g}, {size / 1e9:.2f} GB of CSV in {seconds:.1f} s")
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pandas", "pyarrow", "scikit-learn"))
+    print(f"{libraries}, {arguments.threads} threads, medians of {arguments.repeat} interleaved runs")
+    ways = arguments.ways.split(",")
+    measured, found, load = {way: [] for way in ways}, {}, []
+    for _ in range(arguments.repeat):
+        for way in ways:
+            load.append(os.getloadavg()[0])
+            with tempfile.TemporaryDirectory(dir=folder) as own:
+                result = start(arguments, way, path, own)
+            measured[way].append(result["measured"])
+            different = list(differences(found | {way: result["found"]}))
+            if different:
+                sys.exit("the ways differ:\n" + "\n".join(different))
+            found[way] = result["found"]
+    print(f"load of the machine before the runs: {min(load):.1f} to {max(load):.1f}\n")
+    medians = {
+        way: {part: statistics.median(run[part] for run in runs) for part in runs[0]} for way, runs in measured.items()
+    }
+    base = medians.get("bare", next(iter(medians.values())))
+    print("| way | raw | clean | kpi | segments | all, seconds | ratio | CPU seconds | ratio | peak memory GB |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for way, median in medians.items():
+        title = WAYS[way][0]
+        if way == "bare" and arguments.dirt > 0:
+            title += ", `ignore_errors = true`"
+        parts = [f"{median[step]:.1f}" if step in median else "" for step in STEPS]
+        parts += [f"{median['all']:.1f}", f"{median['all'] / base['all']:.2f}"]
+        parts += [f"{median['cpu']:.1f}", f"{median['cpu'] / base['cpu']:.2f}", f"{median['peak']:.1f}"]
+        print(f"| {title} | {' | '.join(parts)} |")
+    print()
+    for way in ways:
+        print(f"{way}: {len(found[way])} figures, all equal to those of the other ways that have them")
+    shown = found.get("pipeline", found[ways[-1]])
+    print("\n".join(f"  {name}: {value:,}" for name, value in shown.items() if isinstance(value, int)))
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extension", type=os.path.abspath, required=True)
     parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--dirt", type=float, default=0.001)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory", default="8GB")
-    parser.add_argument("--ways", default="bare,pipeline,pandas")
-    parser.add_argument("--folder", help="where the file and the databases are made, and deleted")
-    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--memory", default="8GB", help="of DuckDB")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--folder", help="where the file and what the ways keep are made, and deleted")
+    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        run(arguments, arguments.run[0], Path(arguments.run[1]))
+        way, path, folder = arguments.run[0], *map(Path, arguments.run[1:])
+        if way == "generate":
+            generate(arguments, path)
+        else:
+            run(arguments, way, path, folder)
         return
+    unknown = set(arguments.ways.split(",")) - WAYS.keys()
+    if unknown:
+        parser.error(f"no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     folder = Path(tempfile.mkdtemp(dir=arguments.folder))
     try:
-        path = folder / "events.csv"
-        start = time.perf_counter()
-        generate(arguments, path)
-        size, seconds = path.stat().st_size, time.perf_counter() - start
-        print(f"{arguments.rows:,} rows, {size / 1e9:.2f} GB of CSV in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)\n")
-        found = {}
-        for way in arguments.ways.split(","):
-            command = [sys.executable, __file__, *sys.argv[1:], "--run", way, str(path)]
-            environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)}
-            done = subprocess.run(command, capture_output=True, text=True, env=environment)
-            if done.returncode:
-                sys.exit(f"{way}: exit code {done.returncode}\n{done.stderr}")
-            found[way] = json.loads(done.stdout.splitlines()[-1])
-        base = found.get("bare", next(iter(found.values())))["times"]["all"]
-        print("| way | raw | clean | kpi | segments | all, seconds | ratio | peak memory GB |")
-        print("|---|---|---|---|---|---|---|---|")
-        for way, measured in found.items():
-            times = measured["times"]
-            parts = [f"{times[step]:.1f}" if step in times else "" for step in STEPS]
-            print(
-                f"| {TITLES[way]} | {' | '.join(parts)} | {times['all']:.1f} | {times['all'] / base:.2f} | {measured['peak']:.1f} |"
-            )
-        print()
-        for way, measured in found.items():
-            if measured["result"]:
-                print(way, measured["result"])
+        measure(arguments, folder)
     finally:
         shutil.rmtree(folder)
 

@@ -35,9 +35,12 @@ pub const SYNTHETIC_MARKETPLACE_EVENTS: Function = Function {
     description: "Events of an online shop: users in sessions that view, put in the cart and buy products.",
     details: "Exactly `rows` events, spread over `days` (default 31) from `start` (default 2019-10-01 00:00:00 UTC). \
               `users` and `products` default to what the number of rows suggests, `seed` to 42. `dirt` (default 0) is \
-              the share of events that get a defect: of `floor(rows * dirt)` events, in turn, a copy of the event \
-              before, no user, a negative price, a misspelt event type, no time, a misspelt category or brand (where \
-              it has one that people misspell), an unknown event type. The same parameters give the same rows on any number of threads; rows come in no particular \
+              the share of events that get a defect: of `floor(rows * dirt)` events, in turn, a copy of another \
+              event, no user, a negative price, a misspelt event type, no time, a misspelt category or brand (where \
+              it has one that people misspell), an unknown event type. Copies come as bursts of equal `cart` rows, three \
+              of four of two rows and the longest of 78; where carts run out, which takes much dirt, as pairs of other \
+              events. Up to `dirt := 0.5` the numbers are exact: of `n` events with a defect, `ceil(n / 7)` are copies.\n\n\
+              The same parameters give the same rows on any number of threads; rows come in no particular \
               order, `ORDER BY event_time` sorts them. Rows are made as they are read, nothing is held in memory.",
     examples: &[Example {
         sql: "SELECT count(*), min(event_time) >= TIMESTAMP '2024-01-01' FROM synthetic_marketplace_events(5000, seed := 1, start := TIMESTAMP '2024-01-01', days := 7)",

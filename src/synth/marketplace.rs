@@ -76,6 +76,11 @@ const USER_DRAWS: usize = 16;
 const UNKNOWN_EVENT_TYPES: [&str; 3] = ["wishlist", "impression", ""];
 /// Kinds of defects, see [`Parameters::dirt`].
 const DEFECTS: u64 = 7;
+/// The real shop has the row of a cart up to 78 times. A burst has n copies or more with the probability 1 / n^2.
+const MAX_COPIES: u64 = 77;
+/// Copies whose bursts are drawn from one seed: without a state over blocks, a block learns what falls to it from
+/// at most so many draws.
+const COPIES_IN_A_HAND: u64 = 1_024;
 
 /// How users of one kind behave.
 struct Behaviour {
@@ -111,6 +116,7 @@ mod stream {
     pub const DAY: u64 = 11;
     pub const CATEGORY_ID: u64 = 12;
     pub const RARE_BRANDS: u64 = 13;
+    pub const BURSTS: u64 = 14;
 }
 
 /// What to generate.
@@ -129,9 +135,12 @@ pub struct Parameters {
     /// Length of the period, 1 to 3660.
     pub days: u32,
     /// Share of events that get a defect, 0 to 1: of the whole number below `rows * dirt`, in turn, an exact copy
-    /// of the event before (sessions break), no user, a negative price, a misspelt event type, no time, a misspelt
-    /// category or brand where the event has one that people misspell, an unknown event type. Up to 0.4 no event is
-    /// next to another with a defect, so that the counts hold exactly.
+    /// of another event (sessions break), no user, a negative price, a misspelt event type, no time, a misspelt
+    /// category or brand where the event has one that people misspell, an unknown event type.
+    ///
+    /// Copies come in bursts of equal carts, next to each other, two as a rule and at most 78; where a block has no
+    /// cart left to repeat, as pairs of other events. Up to 0.5 the counts hold exactly, since no event with a
+    /// defect is copied and no copy gets a defect; above, a block can be too full for all of its defects.
     pub dirt: f64,
 }
 
@@ -424,7 +433,7 @@ impl Marketplace {
         }
         self.write(events);
         if dirt > 0.0 {
-            soil(events, first_row, dirt, &mut rng);
+            self.soil(block, events, &mut rng);
         }
     }
 
@@ -605,6 +614,81 @@ impl Marketplace {
             events.user_session.push_str(&events.sessions[session]);
         }
     }
+
+    /// Gives a share of the events one defect each, see [`Parameters::dirt`]. Copies first, because a burst needs
+    /// many free rows side by side; the other defects each somewhere in its own stretch of what is left.
+    fn soil(&self, block: u64, events: &mut Events, rng: &mut Xoshiro256PlusPlus) {
+        let mut is_free = vec![true; events.len()];
+        let carts: Vec<usize> = (0..events.len()).filter(|&row| events.event_type[row] == "cart").collect();
+        for copies in self.bursts(block) {
+            if !repeat_a_cart(events, copies, &carts, &mut is_free, rng) {
+                (0..copies).for_each(|_| repeat_an_event(events, &mut is_free, rng));
+            }
+        }
+        let free: Vec<usize> = (0..events.len()).filter(|&row| is_free[row]).collect();
+        let first_row = block * BLOCK_ROWS;
+        let numbers = self.defects_before(first_row)..self.defects_before(first_row + events.len() as u64);
+        let others: Vec<u64> = numbers.filter(|number| number % DEFECTS != 0).collect();
+        for (place, number) in others.iter().enumerate() {
+            let (from, to) = (place * free.len() / others.len(), (place + 1) * free.len() / others.len());
+            let bits = rng.next_u64();
+            if from == to {
+                continue;
+            }
+            let row = free[from + bits as u32 as usize % (to - from)];
+            let variant = (bits >> 32) as usize;
+            match number % DEFECTS {
+                1 => events.user_id[row] = None,
+                2 => events.price[row] = -events.price[row].max(1),
+                3 => {
+                    events.event_type[row] =
+                        misspelt(events.event_type[row], variant).expect("all are listed");
+                }
+                4 => events.event_time[row] = None,
+                5 => {
+                    for word in [&mut events.category_code[row], &mut events.brand[row]] {
+                        *word = word.map(|word| misspelt(word, variant).unwrap_or(word));
+                    }
+                }
+                _ => events.event_type[row] = UNKNOWN_EVENT_TYPES[variant % UNKNOWN_EVENT_TYPES.len()],
+            }
+        }
+    }
+
+    /// Defects in the rows before `row`, were each in the place of its turn.
+    fn defects_before(&self, row: u64) -> u64 {
+        (row as f64 * self.parameters.dirt) as u64
+    }
+
+    /// Numbers of copies in the bursts that fall to a block, the longest first. All bursts together have the
+    /// number of copies that `dirt` asks for; a burst falls to the block in whose turn it begins. A last block that
+    /// is not full may be too short for its bursts: they fall to the one before.
+    fn bursts(&self, block: u64) -> Vec<usize> {
+        let Parameters { rows, seed, .. } = self.parameters;
+        let copies_before = |row: u64| self.defects_before(row).div_ceil(DEFECTS);
+        let (all, last) = (copies_before(rows), (rows / BLOCK_ROWS).max(1) - 1);
+        if block > last {
+            return Vec::new();
+        }
+        let from = copies_before(block * BLOCK_ROWS);
+        let to = if block == last { all } else { copies_before((block + 1) * BLOCK_ROWS) };
+        let mut bursts = Vec::new();
+        for hand in from / COPIES_IN_A_HAND..to.div_ceil(COPIES_IN_A_HAND) {
+            let mut rng = block_rng(seed, stream::BURSTS, hand);
+            let mut first = hand * COPIES_IN_A_HAND;
+            let end = all.min(first + COPIES_IN_A_HAND);
+            while first < end.min(to) {
+                let copies = unit(rng.next_u64()).powf(-0.5) as u64;
+                let copies = copies.clamp(1, MAX_COPIES).min(end - first);
+                if first >= from {
+                    bursts.push(copies as usize);
+                }
+                first += copies;
+            }
+        }
+        bursts.sort_unstable_by(|one, other| other.cmp(one));
+        bursts
+    }
 }
 
 /// A block's share of the period, and the hours in which it lies.
@@ -695,50 +779,57 @@ fn push_uuid([high, low]: [u64; 2], text: &mut String) {
     .expect("a String takes any text");
 }
 
-/// Gives a share of the events one defect each, see [`Parameters::dirt`]: each somewhere in its own stretch of the
-/// block, but not in the stretch's first row, so that the row before is as it should be.
-fn soil(events: &mut Events, first_row: u64, share: f64, rng: &mut Xoshiro256PlusPlus) {
-    let defects_before = |row: u64| (row as f64 * share) as u64;
-    let n_rows = events.len();
-    let first = defects_before(first_row);
-    let n_defects = (defects_before(first_row + n_rows as u64) - first) as usize;
-    for defect in 0..n_defects {
-        let (from, to) = (defect * n_rows / n_defects, (defect + 1) * n_rows / n_defects);
-        let bits = rng.next_u64();
-        let row = if to - from > 1 { from + 1 + (bits as u32) as usize % (to - from - 1) } else { from };
-        let variant = (bits >> 32) as usize;
-        match (first + defect as u64) % DEFECTS {
-            0 if row > 0 => copy_row_before(events, row),
-            1 => events.user_id[row] = None,
-            2 => events.price[row] = -events.price[row].max(1),
-            3 => events.event_type[row] = misspelt(events.event_type[row], variant).expect("all are listed"),
-            4 => events.event_time[row] = None,
-            5 => {
-                for word in [&mut events.category_code[row], &mut events.brand[row]] {
-                    *word = word.map(|word| misspelt(word, variant).unwrap_or(word));
-                }
-            }
-            _ => events.event_type[row] = UNKNOWN_EVENT_TYPES[variant % UNKNOWN_EVENT_TYPES.len()],
-        }
-    }
-}
-
 fn misspelt(word: &str, variant: usize) -> Option<&'static str> {
     let (_, variants) = MISSPELT.iter().find(|(right, _)| *right == word)?;
     Some(variants[variant % variants.len()])
 }
 
-fn copy_row_before(events: &mut Events, row: usize) {
-    events.event_time[row] = events.event_time[row - 1];
-    events.event_type[row] = events.event_type[row - 1];
-    events.product_id[row] = events.product_id[row - 1];
-    events.category_id[row] = events.category_id[row - 1];
-    events.category_code[row] = events.category_code[row - 1];
-    events.brand[row] = events.brand[row - 1];
-    events.price[row] = events.price[row - 1];
-    events.user_id[row] = events.user_id[row - 1];
-    let session = events.user_session(row - 1).to_owned();
-    let start = row * Events::SESSION_LENGTH;
+/// Repeats one of the carts in the rows around it, if one has so many free ones.
+fn repeat_a_cart(
+    events: &mut Events,
+    copies: usize,
+    carts: &[usize],
+    is_free: &mut [bool],
+    rng: &mut Xoshiro256PlusPlus,
+) -> bool {
+    let first = (rng.next_u64() % carts.len().max(1) as u64) as usize;
+    for &row in carts[first..].iter().chain(&carts[..first]) {
+        // The rows after the cart, but at the end of the block those before it too: times rise either way.
+        let from = row.min(events.len().saturating_sub(copies + 1));
+        let Some(place) = is_free.get_mut(from..from + copies + 1) else {
+            return false;
+        };
+        if place.iter().all(|&free| free) {
+            place.fill(false);
+            (from..=from + copies).for_each(|to| copy_row(events, row, to));
+            return true;
+        }
+    }
+    false
+}
+
+/// Repeats some event in the row after it, where both rows are free.
+fn repeat_an_event(events: &mut Events, is_free: &mut [bool], rng: &mut Xoshiro256PlusPlus) {
+    let n_rows = events.len();
+    let first = (rng.next_u64() % n_rows as u64) as usize;
+    let row = (first..n_rows - 1).chain(0..first).find(|&row| is_free[row] && is_free[row + 1]);
+    if let Some(row) = row {
+        is_free[row..=row + 1].fill(false);
+        copy_row(events, row, row + 1);
+    }
+}
+
+fn copy_row(events: &mut Events, from: usize, to: usize) {
+    events.event_time[to] = events.event_time[from];
+    events.event_type[to] = events.event_type[from];
+    events.product_id[to] = events.product_id[from];
+    events.category_id[to] = events.category_id[from];
+    events.category_code[to] = events.category_code[from];
+    events.brand[to] = events.brand[from];
+    events.price[to] = events.price[from];
+    events.user_id[to] = events.user_id[from];
+    let session = events.user_session(from).to_owned();
+    let start = to * Events::SESSION_LENGTH;
     events.user_session.replace_range(start..start + Events::SESSION_LENGTH, &session);
 }
 
@@ -797,11 +888,14 @@ mod tests {
 
     #[test]
     fn a_block_depends_on_nothing_but_the_parameters_and_its_number() {
-        let (one, other) = (marketplace(parameters(20_000)), marketplace(parameters(20_000)));
-        let mut reused = Events::default();
-        for number in (0..one.n_blocks()).rev() {
-            other.fill(number, &mut reused);
-            assert_eq!(block(&one, number), reused);
+        for dirt in [0.0, 0.1] {
+            let parameters = Parameters { dirt, ..parameters(20_000) };
+            let (one, other) = (marketplace(parameters.clone()), marketplace(parameters));
+            let mut reused = Events::default();
+            for number in (0..one.n_blocks()).rev() {
+                other.fill(number, &mut reused);
+                assert_eq!(block(&one, number), reused);
+            }
         }
     }
 
@@ -1034,16 +1128,87 @@ mod tests {
 
     #[test]
     fn each_defect_comes_in_its_turn() {
-        for (rows, dirt) in [(200_000, 0.07), (30_001, 0.013), (5_000, 0.4)] {
+        for (rows, dirt) in [
+            (200_000, 0.07),
+            (30_001, 0.013),
+            (5_000, 0.4),
+            (100_000, 0.5),
+            (500_000, 0.000_1),
+            // One row in the last block, which would be the copy.
+            (6_145, 0.4),
+            (2, 0.5),
+            (3, 0.5),
+            (17, 0.5),
+        ] {
             let found = defects(Parameters { dirt, ..parameters(rows) });
             let all = (rows as f64 * dirt) as u64;
             let expected: [u64; DEFECTS as usize] =
-                std::array::from_fn(|kind| (all - kind as u64).div_ceil(DEFECTS));
+                std::array::from_fn(|kind| (all + DEFECTS - 1 - kind as u64) / DEFECTS);
             // Not every event has a category or brand that people misspell.
-            assert!(found[5] <= expected[5] && found[5] > expected[5] / 4, "{found:?} {expected:?}");
+            assert!(found[5] <= expected[5] && found[5] >= expected[5] / 4, "{found:?} {expected:?}");
             let exact = |counts: [u64; DEFECTS as usize]| [&counts[..5], &counts[6..]].concat();
-            assert_eq!(exact(found), exact(expected));
+            assert_eq!(exact(found), exact(expected), "{rows} {dirt}");
         }
+    }
+
+    /// The bursts of equal rows: type of the event and number of rows of each.
+    fn bursts(parameters: Parameters) -> Vec<(&'static str, u64)> {
+        let mut bursts: Vec<(&'static str, u64)> = Vec::new();
+        let mut before = false;
+        each_event(parameters, |events, row| {
+            let repeats = copies(events, row);
+            match bursts.last_mut() {
+                Some(burst) if repeats && before => burst.1 += 1,
+                _ if repeats => bursts.push((events.event_type[row], 2)),
+                _ => {}
+            }
+            before = repeats;
+        });
+        bursts
+    }
+
+    #[test]
+    fn most_bursts_are_pairs_and_the_longest_has_78_rows() {
+        for seed in 1..3 {
+            let bursts = bursts(Parameters { seed, dirt: 0.1, ..parameters(2_000_000) });
+            assert_eq!(bursts.iter().map(|(_, n_rows)| n_rows - 1).sum::<u64>(), 200_000_u64.div_ceil(7));
+            assert_eq!(bursts.iter().map(|&(_, n_rows)| n_rows).max(), Some(78));
+            let share = |least: u64| {
+                bursts.iter().filter(|&&(_, n_rows)| n_rows > least).count() as f64 / bursts.len() as f64
+            };
+            for (copies, expected) in [(2, 0.25), (3, 0.111), (5, 0.04), (10, 0.01)] {
+                assert!((share(copies) / expected - 1.0).abs() < 0.25, "{copies}: {}", share(copies));
+            }
+        }
+    }
+
+    #[test]
+    fn only_carts_burst_and_other_events_are_pairs_where_there_is_no_cart_left() {
+        let is_cart = |&(event_type, _): &(&str, u64)| event_type == "cart";
+        assert!(bursts(Parameters { dirt: 0.02, ..parameters(500_000) }).iter().all(is_cart));
+        let crowded = bursts(Parameters { dirt: 0.5, ..parameters(100_000) });
+        assert!(crowded.iter().all(|burst| is_cart(burst) || burst.1 == 2));
+        assert!(crowded.iter().any(|burst| !is_cart(burst)) && crowded.iter().any(is_cart));
+    }
+
+    #[test]
+    fn a_burst_keeps_times_in_their_order() {
+        let mut last = None;
+        each_event(Parameters { dirt: 0.3, ..parameters(50_000) }, |events, row| {
+            let time = events.event_time[row];
+            assert!(row == 0 || time.is_none() || last <= time);
+            last = if row == 0 { time } else { time.or(last) };
+        });
+    }
+
+    #[test]
+    fn a_burst_takes_the_copies_of_many_blocks() {
+        let rare = Parameters { dirt: 0.001, ..parameters(2_000_000) };
+        let shop = marketplace(rare.clone());
+        let with_copies = (0..shop.n_blocks()).filter(|&block| !shop.bursts(block).is_empty()).count();
+        let longest = bursts(rare).into_iter().map(|(_, n_rows)| n_rows).max();
+        assert!(longest > Some(5), "{longest:?}");
+        assert!((50..200).contains(&with_copies), "{with_copies} of {}", shop.n_blocks());
     }
 
     #[test]

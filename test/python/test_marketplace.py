@@ -644,11 +644,24 @@ con.execute('SELECT 1').fetchone()[0]
         "a.csv", *good, *cut, *unreadable, *mangled, event(brand='"open'), good[7][:-9], end="\r\n", last_end=False
     )
     shop.file("copy of b.csv", (shop.data / "b.csv").read_bytes())
-    summary, loaded, outcome, corrections, reasons = shop.run("""
+    summary, loaded, outcome, corrections, reasons, bursts = shop.run("""
 summary = run(con, '00_raw')
 outcome = run(con, '10_clean')
 corrections = rows(con, 'SELECT column_name, sum(row_count)::INTEGER FROM clean.corrections GROUP BY ALL ORDER BY ALL')
-(summary, rows(con, TABLES['raw.loaded_files']), outcome, corrections, rows(con, 'SELECT count(*) FROM clean.rejected_events'))
+bursts = rows(con, '''
+    SELECT any_value(b.event_type), any_value(b.copies), count(e.user_id)
+    FROM (
+        SELECT r.* EXCLUDE (file_name, reason), count(*) AS copies
+        FROM clean.rejected_events AS r
+        WHERE r.reason = 'duplicate'
+        GROUP BY ALL
+    ) AS b
+    LEFT JOIN clean.events AS e
+        ON e.user_session = b.user_session::UUID AND e.product_id = b.product_id::BIGINT AND e.event_type = b.event_type
+        AND strftime(e.event_time, '%Y-%m-%d %H:%M:%S UTC') = b.event_time
+    GROUP BY b
+''')
+(summary, rows(con, TABLES['raw.loaded_files']), outcome, corrections, rows(con, 'SELECT count(*) FROM clean.rejected_events'), bursts)
 """)
     # One header, events, three unreadable times, two mangled categories, a cut session; four lines are none.
     account = accounts(loaded)["a.csv"]
@@ -659,6 +672,9 @@ corrections = rows(con, 'SELECT column_name, sum(row_count)::INTEGER FROM clean.
         "unknown event_type": 400, "bad session": 1,
     }  # fmt: skip
     assert corrections == [["category_id", 2], ["event_type", 400]] and reasons == [[2004]]
+    # The copies are bursts of equal carts, and of each burst one event stays.
+    assert {kind for kind, _, _ in bursts} == {"cart"} and {stay for *_, stay in bursts} == {1}
+    assert sum(copies for _, copies, _ in bursts) == 400 and 10 < max(copies for _, copies, _ in bursts) < 78
 
 
 def test_duplicates_in_two_files_keep_one_row_and_depend_on_no_order(shop):

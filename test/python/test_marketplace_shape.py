@@ -176,3 +176,18 @@ def test_defects_are_as_many_as_the_documentation_says(connect, dirt):
     ]
     n_defects = int(rows * dirt)
     assert found == [None if kind == 5 else (n_defects - kind + 6) // 7 for kind in range(7)]
+
+
+@pytest.mark.parametrize("dirt", [0.001, 0.05])
+def test_copies_are_bursts_of_equal_carts_with_a_long_tail(connect, dirt):
+    # Without a time, two views of a product in a session are equal, too.
+    bursts = connect().execute(f"""
+        SELECT count(*) - 1 AS copies, any_value(e.event_type)
+        FROM synthetic_marketplace_events({ROWS}, dirt := {dirt}) AS e
+        WHERE event_time IS NOT NULL
+        GROUP BY e
+        HAVING count(*) > 1""").fetchall()  # fmt: skip
+    assert sum(copies for copies, _ in bursts) == -(-int(ROWS * dirt) // 7)
+    assert {event_type for _, event_type in bursts} == {"cart"}
+    assert sum(copies == 1 for copies, _ in bursts) / len(bursts) == pytest.approx(0.75, abs=0.07)
+    assert max(copies for copies, _ in bursts) == 77 if dirt == 0.05 else 5 < max(bursts)[0] <= 77
