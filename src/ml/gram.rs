@@ -32,8 +32,9 @@ pub(super) struct Gram {
 }
 
 /// The slices of one column of a tile.
+#[derive(Default)]
 struct Column {
-    /// One after the other, [`ROWS`] each.
+    /// One after the other, as long as the tile.
     slices: Vec<f64>,
     n_slices: usize,
     /// All values are below 2^exponent.
@@ -60,13 +61,14 @@ impl Gram {
 
     /// Adds up to [`ROWS`] rows of finite values.
     pub(super) fn add(&mut self, columns: &[&[f64]]) {
+        let n_rows = columns.first().map_or(0, |column| column.len());
         let sliced: Vec<Column> = columns.iter().map(|column| Column::cut(column)).collect();
         for (feature, (column, values)) in sliced.iter().zip(columns).enumerate() {
             let (min, max) = dispatch(super::moments::Extremes(values));
             self.min[feature] = self.min[feature].min(min);
             self.max[feature] = self.max[feature].max(max);
             for slice in 0..column.n_slices {
-                let own = &column.slices[slice * ROWS..][..values.len()];
+                let own = column.slice(slice, n_rows);
                 self.sums[feature].add_integer(
                     i128::from((dispatch(Sum(own)) * column.per_quantum(slice)) as i64),
                     column.quantum(slice),
@@ -86,9 +88,7 @@ impl Gram {
         let mut dots = Vec::new();
         for (i, left) in groups.iter().enumerate() {
             for right in &groups[..=i] {
-                let slice = |&(feature, slice): &(usize, usize)| {
-                    &sliced[feature].slices[slice * ROWS..][..columns[feature].len()]
-                };
+                let slice = |&(feature, slice): &(usize, usize)| sliced[feature].slice(slice, n_rows);
                 let left_slices: Vec<&[f64]> = left.iter().map(slice).collect();
                 let right_slices: Vec<&[f64]> = right.iter().map(slice).collect();
                 all_dots(&left_slices, &right_slices, left == right, &mut dots);
@@ -194,7 +194,7 @@ impl Column {
     fn cut(values: &[f64]) -> Self {
         let (min, max) = dispatch(super::moments::Extremes(values));
         let greatest = max.abs().max(min.abs());
-        let mut column = Self { slices: Vec::new(), n_slices: 0, exponent: 0, rests: Vec::new() };
+        let mut column = Self::default();
         if greatest == 0.0 || values.is_empty() {
             return column;
         }
@@ -207,20 +207,25 @@ impl Column {
             return column;
         }
         column.exponent = exponent_above(greatest);
-        let mut rest = values.to_vec();
+        // What is left stands behind the slices: a cut makes a slice of it and leaves the new rest behind that.
+        column.slices.reserve_exact((MAX_SLICES + 1) * values.len());
+        column.slices.extend_from_slice(values);
         while column.n_slices < MAX_SLICES {
             let cut = 1.5 * f64::powi(2.0, column.quantum(column.n_slices) + 52);
-            let start = column.n_slices * ROWS;
-            column.slices.resize(start + ROWS, 0.0);
+            let start = column.n_slices * values.len();
+            column.slices.resize(start + 2 * values.len(), 0.0);
             column.n_slices += 1;
-            let is_left =
-                dispatch(Cut { cut, rest: &mut rest, slice: &mut column.slices[start..][..values.len()] });
-            if !is_left {
+            let (slice, rest) = column.slices[start..].split_at_mut(values.len());
+            if !dispatch(Cut { cut, slice, rest }) {
                 return column;
             }
         }
-        column.rests = nonzero(&rest);
+        column.rests = nonzero(&column.slices[MAX_SLICES * values.len()..]);
         column
+    }
+
+    fn slice(&self, slice: usize, n_rows: usize) -> &[f64] {
+        &self.slices[slice * n_rows..][..n_rows]
     }
 
     /// The exponent of the quantum of a slice.
@@ -233,12 +238,12 @@ impl Column {
     }
 }
 
-/// Cuts a slice off; whether anything is left of a value.
+/// Makes slices of the values in `slice` and writes what is left of them to `rest`; whether anything is.
 struct Cut<'a> {
     /// Adding and taking away this leaves a multiple of the slice's quantum.
     cut: f64,
-    rest: &'a mut [f64],
     slice: &'a mut [f64],
+    rest: &'a mut [f64],
 }
 
 impl WithSimd for Cut<'_> {
@@ -252,14 +257,16 @@ impl WithSimd for Cut<'_> {
         let (slices, last_slices) = S::as_mut_simd_f64s(slice);
         let mut left = simd.splat_f64s(0.0);
         for (rest, slice) in rests.iter_mut().zip(slices) {
-            *slice = simd.sub_f64s(simd.add_f64s(*rest, cuts), cuts);
-            *rest = simd.sub_f64s(*rest, *slice);
+            let x = *slice;
+            *slice = simd.sub_f64s(simd.add_f64s(x, cuts), cuts);
+            *rest = simd.sub_f64s(x, *slice);
             left = simd.max_f64s(left, simd.abs_f64s(*rest));
         }
         let mut is_left = simd.reduce_max_f64s(left) != 0.0;
         for (rest, slice) in last_rests.iter_mut().zip(last_slices) {
-            *slice = (*rest + cut) - cut;
-            *rest -= *slice;
+            let x = *slice;
+            *slice = (x + cut) - cut;
+            *rest = x - *slice;
             is_left |= *rest != 0.0;
         }
         is_left

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::exact_sum::ExactSum;
-use super::super::observations::{Block, TILE_ROWS, Tile};
+use super::super::observations::{Block, Tile};
 use super::super::pages::Pages;
 use super::super::scaling::Points;
 use super::super::threads::map_parts;
@@ -240,6 +240,9 @@ struct Part<'a> {
     sizes: Vec<u64>,
     sums: ShadowSums,
     exact: Option<Exact>,
+    /// New labels of a tile, and the rows that moved; memory that is used again.
+    found: Vec<f32>,
+    moved: Vec<Move>,
 }
 
 /// Exact sums, and the labels that they are of, where they are not those of no row.
@@ -257,6 +260,8 @@ impl<'a> Part<'a> {
             sizes: vec![0; n_clusters],
             sums: ShadowSums::new(n_clusters, n_features),
             exact: None,
+            found: Vec::new(),
+            moved: Vec::new(),
             shadows,
         }
     }
@@ -287,25 +292,26 @@ impl<'a> Part<'a> {
         });
         let exact = Some(Exact { labels: Some(whole(&labels)), sums });
         let sums = ShadowSums::new(n_clusters, points.n_features);
-        Self { shadows: Arc::new(shadows), labels, sizes, sums, exact }
+        let (found, moved) = (Vec::new(), Vec::new());
+        Self { shadows: Arc::new(shadows), labels, sizes, sums, exact, found, moved }
     }
 
     /// Labels the rows anew; whether a label changed.
     fn assign(&mut self, search: &Search, rows: &Prepared, lead: Lead) -> bool {
         let mut changed = false;
-        let mut found = [0.0; TILE_ROWS];
-        let mut moved = Vec::new();
+        let Self { found, moved, .. } = self;
         for (i, tile) in self.shadows.tiles.iter().enumerate() {
             let shadow = self.shadows.shadow(i);
-            search.labels(shadow, tile.rows(), |row| rows.points.scaled_row(tile, row), &mut found);
+            found.resize(tile.rows().next_multiple_of(ROWS_TOGETHER), 0.0);
+            search.labels(shadow, tile.rows(), |row| rows.points.scaled_row(tile, row), found);
             let labels = &mut self.labels[self.shadows.labels(i)];
-            moves(labels, &found[..tile.rows()], &mut moved);
+            moves(labels, &found[..tile.rows()], moved);
             if moved.is_empty() {
                 continue;
             }
             changed = true;
             labels.copy_from_slice(&found[..tile.rows()]);
-            for Move { row, from, to } in &moved {
+            for Move { row, from, to } in &*moved {
                 let count = tile.count(*row as usize);
                 if let Some(size) = self.sizes.get_mut(*from as usize) {
                     *size -= count;
@@ -321,7 +327,7 @@ impl<'a> Part<'a> {
                 let weights: Option<Vec<i64>> = (!tile.weights().is_empty()).then(weights);
                 self.sums.add(shadow, labels, weights.as_deref());
             } else {
-                self.sums.apply(shadow, &moved, |row| whole_weight(tile, row, rows.weight_unit));
+                self.sums.apply(shadow, moved, |row| whole_weight(tile, row, rows.weight_unit));
             }
         }
         changed
