@@ -225,10 +225,6 @@ impl UHugeInt {
 trait Number: Copy + PartialEq {
     fn as_f64(self) -> f64;
     fn value(self) -> Value;
-    /// Unlike `==`, NaN is the same as NaN.
-    fn same(self, other: Self) -> bool {
-        self == other
-    }
 }
 
 macro_rules! numbers {
@@ -253,9 +249,6 @@ impl Number for f32 {
     fn value(self) -> Value {
         Value::Double(f64::from(self))
     }
-    fn same(self, other: Self) -> bool {
-        self.to_bits() == other.to_bits()
-    }
 }
 
 impl Number for f64 {
@@ -264,9 +257,6 @@ impl Number for f64 {
     }
     fn value(self) -> Value {
         Value::Double(self)
-    }
-    fn same(self, other: Self) -> bool {
-        self.to_bits() == other.to_bits()
     }
 }
 
@@ -288,9 +278,11 @@ impl Number for UHugeInt {
     }
 }
 
-/// Whether all rows are the same; without an early end, so that it runs on whole vectors of the processor.
-fn all_same<T: Copy>(rows: &[T], same: impl Fn(T, T) -> bool) -> bool {
-    rows.windows(2).fold(true, |all, pair| all & same(pair[0], pair[1]))
+/// Whether all rows have the same bits.
+fn all_same<T: Copy>(rows: &[T]) -> bool {
+    // SAFETY: rows of DuckDB's vectors are numbers or structs of numbers without padding.
+    let bytes = unsafe { std::slice::from_raw_parts(rows.as_ptr().cast::<u8>(), size_of_val(rows)) };
+    rows.is_empty() || bytes[size_of::<T>()..] == bytes[..bytes.len() - size_of::<T>()]
 }
 
 /// One argument column.
@@ -406,14 +398,12 @@ impl<'a> Column<'a> {
             (Validity::All, Data::Struct(fields)) => {
                 return fields.iter().all(|(_, field)| field.is_constant());
             }
-            (Validity::All, Data::Text(strings)) => all_same(strings.raw, |a, b| a == b),
-            (Validity::All, Data::List { entries, .. } | Data::Map { entries, .. }) => {
-                all_same(entries, |a, b| a == b)
-            }
+            (Validity::All, Data::Text(strings)) => all_same(strings.raw),
+            (Validity::All, Data::List { entries, .. } | Data::Map { entries, .. }) => all_same(entries),
             (Validity::All, Data::Decimal { digits, .. } | Data::Enum { codes: digits, .. }) => {
-                with_numbers!(&**digits, s => all_same(s, |a, b| a.same(b)), false)
+                with_numbers!(&**digits, s => all_same(s), false)
             }
-            (Validity::All, data) => with_numbers!(data, s => all_same(s, |a, b| a.same(b)), false),
+            (Validity::All, data) => with_numbers!(data, s => all_same(s), false),
             (Validity::Mask(_), _) => false,
         };
         same_bits || self.is_empty() || {

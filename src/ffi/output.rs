@@ -105,6 +105,15 @@ impl Output {
         self.valid.push(true);
     }
 
+    /// Appends many to an INTEGER column.
+    pub fn extend_i32(&mut self, values: impl ExactSizeIterator<Item = i32>) {
+        self.valid.resize(self.valid.len() + values.len(), true);
+        match &mut self.buffer {
+            Buffer::Int32(v) => v.extend(values),
+            other => panic!("INTEGERs for {other:?}"),
+        }
+    }
+
     /// Appends to a BIGINT, TIMESTAMP (microseconds) or DECIMAL (unscaled digits) column.
     pub fn push_i64(&mut self, value: i64) {
         match &mut self.buffer {

@@ -710,6 +710,10 @@ impl Scalar for Apply {
             let kmeans = &model.kmeans;
             let assigned = kmeans.assign(scaled, &mut labels, &mut distances);
             assigned.map_err(|error| features::explain(error, &model.names))?;
+            if matches!(self, Apply::Predict) && !scaled.usable.contains(&false) {
+                out.extend_i32(labels.iter().map(|&label| label as i32));
+                return Ok(());
+            }
             for (i, usable) in scaled.usable.iter().enumerate() {
                 match self {
                     _ if !usable => out.push_null(),

@@ -136,27 +136,12 @@ impl Transform {
                 }
                 Ok(scaled)
             };
-            let (min, max) = vectorize(
-                #[inline(always)]
-                || extremes(column),
-            );
-            // Nothing is missing and nothing too large: no value needs a look of its own.
-            let (center, spread) = (self.center[feature], self.spread[feature]);
-            let is_plain = [min, max, scaled(min, center, spread), scaled(max, center, spread)]
-                .iter()
-                .all(|x| x.abs() <= MAX_MAGNITUDE);
-            if is_plain && !self.log[feature] && all_usable && all_finite(column) {
-                let mut scaled_column = vec![0.0; rows];
-                vectorize(
-                    #[inline(always)]
-                    || {
-                        scaled_column
-                            .iter_mut()
-                            .zip(*column)
-                            .for_each(|(y, &x)| *y = scaled(x, center, spread))
-                    },
-                );
-                return Ok(scaled_column);
+            if all_usable && !self.log[feature] {
+                // Nothing is missing and nothing too large, as a rule: no value needs a look of its own.
+                let mut plain = vec![0.0; rows];
+                if scale_plain(column, &mut plain, self.center[feature], self.spread[feature]) {
+                    return Ok(plain);
+                }
             }
             column.iter().zip(&usable).map(scale).collect()
         };
@@ -283,6 +268,19 @@ impl Points {
             scaling: Vec::new(),
         }
     }
+}
+
+/// Scales values; whether none is missing, and none too large before or after.
+fn scale_plain(values: &[f64], out: &mut [f64], center: f64, spread: f64) -> bool {
+    vectorize(
+        #[inline(always)]
+        || {
+            out.iter_mut().zip(values).fold(true, |plain, (y, &x)| {
+                *y = scaled(x, center, spread);
+                plain & (x.abs() <= MAX_MAGNITUDE) & (y.abs() <= MAX_MAGNITUDE)
+            })
+        },
+    )
 }
 
 fn scale_all(values: &[f64], out: &mut [f64], center: f64, spread: f64) {
@@ -604,23 +602,6 @@ fn quartiles(blocks: &[Arc<Block>], feature: usize) -> [f64; 3] {
         .collect();
     let at = |rank: u64| values[ends.partition_point(|&end| end <= rank)].0;
     [1, 2, 3].map(|quarter| between(quarter, at(rank(quarter)), at((rank(quarter) + 1).min(n - 1))))
-}
-
-/// The least and the greatest of some values, NaN apart; infinite where there is none.
-#[inline(always)]
-fn extremes(values: &[f64]) -> (f64, f64) {
-    const LANES: usize = 8;
-    let (lanes, rest) = values.as_chunks::<LANES>();
-    let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    for x in lanes {
-        for lane in 0..LANES {
-            min[lane] = if x[lane] < min[lane] { x[lane] } else { min[lane] };
-            max[lane] = if x[lane] > max[lane] { x[lane] } else { max[lane] };
-        }
-    }
-    let least = min.iter().chain(rest).copied().fold(f64::INFINITY, f64::min);
-    let greatest = max.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
-    (least, greatest)
 }
 
 /// The distance of two order statistics, or 1 where it is rounding at most.

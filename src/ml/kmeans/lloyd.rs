@@ -11,12 +11,14 @@ use super::super::exact_sum::ExactSum;
 use super::super::observations::{Block, Tile};
 use super::super::pages::Pages;
 use super::super::scaling::Points;
-use super::super::threads::map_parts;
+use super::super::threads::{PARTS_PER_THREAD, map_parts};
 use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow, own_distances};
 use super::sums::{Arithmetic, ClusterSums, Move, ShadowSums, as_summed, moves};
 
 /// Distances times features below which a further thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 20;
+/// Sums of a part of the rows up to which a thread may have several.
+const MAX_SUMS: usize = 1 << 14;
 /// The share of the inertia that rounding the rows to single precision may make up.
 const MAX_NOISE: f64 = 1e-9;
 /// The share of the inertia in the variance of the rows from which on a difference of both is exact enough.
@@ -125,7 +127,10 @@ pub(super) fn run(
     let search = Search::new(&centroids, &frame);
     let n_clusters = centroids.len() / points.n_features;
     let tiles = points.tiles();
-    let mut shares: Vec<&[Tile]> = tiles.chunks(tiles.len().div_ceil(n_threads)).collect();
+    // Each part has sums of its own: of many centroids they are not worth the memory.
+    let per_thread = if centroids.len() > MAX_SUMS { 1 } else { PARTS_PER_THREAD };
+    let n_parts = if n_threads == 1 { 1 } else { n_threads * per_thread };
+    let mut shares: Vec<&[Tile]> = tiles.chunks(tiles.len().div_ceil(n_parts)).collect();
     let parts = map_parts(&mut shares, n_threads, |shares| {
         shares
             .iter()
@@ -153,6 +158,7 @@ pub(super) fn run(
         base: Vec::new(),
         is_fresh: true,
         rival: f64::INFINITY,
+        n_threads,
     };
     if lead == Lead::Both {
         state.rebase();
@@ -399,6 +405,7 @@ struct State<'p, 'a> {
     is_fresh: bool,
     /// The inertia to come below, under [`Lead::Shadows`].
     rival: f64,
+    n_threads: usize,
 }
 
 impl<'p, 'a> State<'p, 'a> {
@@ -407,7 +414,16 @@ impl<'p, 'a> State<'p, 'a> {
         let n_clusters = centroids.len() / n_features;
         let part = |shadows: &Arc<Shadows<'a>>| Part::new(shadows.clone(), n_clusters, n_features);
         let parts = rows.parts.iter().map(part).collect();
-        Self { rows, centroids, parts, lead, base: Vec::new(), is_fresh: false, rival: f64::INFINITY }
+        Self {
+            rows,
+            centroids,
+            parts,
+            lead,
+            base: Vec::new(),
+            is_fresh: false,
+            rival: f64::INFINITY,
+            n_threads: 1,
+        }
     }
 
     /// As scikit-learn does it: a run ends when no label changes, when the squared shift of all centroids is at most the
@@ -471,7 +487,7 @@ impl<'p, 'a> State<'p, 'a> {
     /// Labels all rows; whether a label changed.
     fn assign(&mut self) -> bool {
         let search = Search::new(&self.centroids, &self.rows.frame);
-        let (rows, lead, n_threads) = (self.rows, self.lead, self.parts.len());
+        let (rows, lead, n_threads) = (self.rows, self.lead, self.n_threads);
         let assign = |parts: &mut [Part]| {
             parts.iter_mut().fold(false, |any, part| part.assign(&search, rows, lead) | any)
         };
@@ -480,7 +496,7 @@ impl<'p, 'a> State<'p, 'a> {
 
     /// Brings the exact sums to the labels.
     fn catch_up(&mut self) {
-        let (rows, n_threads) = (self.rows, self.parts.len());
+        let (rows, n_threads) = (self.rows, self.n_threads);
         map_parts(&mut self.parts, n_threads, |parts| {
             parts.iter_mut().for_each(|part| part.catch_up(rows));
         });
@@ -642,7 +658,7 @@ impl<'p, 'a> State<'p, 'a> {
     }
 
     fn inertia(&mut self) -> f64 {
-        let (points, centroids, n_threads) = (self.rows.points, &self.centroids, self.parts.len());
+        let (points, centroids, n_threads) = (self.rows.points, &self.centroids, self.n_threads);
         let inertia = |parts: &mut [Part]| {
             let mut inertia = ExactSum::new();
             let mut distances = Vec::new();
