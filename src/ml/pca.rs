@@ -459,6 +459,7 @@ fn n_for_share(ratios: &[f64], share: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::tests::on_each;
     use super::super::test_data::{MEMORY, Random, blobs, columns};
     use super::*;
 
@@ -549,6 +550,15 @@ mod tests {
                 let options = PcaOptions { n_threads, ..options(scale, Components::Count(4)) };
                 assert_eq!(Pca::fit(merged.clone(), &options), Ok(Some(expected.clone())));
             }
+        }
+    }
+
+    #[test]
+    fn fit_has_the_same_bits_on_registers_of_any_width() {
+        let rows = blobs(9, 5000, 6, 4);
+        for scale in [Scale::Standard, Scale::Robust] {
+            let models = on_each(|| fit(&rows, scale, Components::Count(6)));
+            assert!(models.windows(2).all(|pair| pair[0] == pair[1]));
         }
     }
 

@@ -35,7 +35,7 @@ impl Sample {
             return Self::draw_lowest(points, most, seed);
         }
         let survey = Survey::of(points, seed, n_threads);
-        if survey.n_distinct() <= most as f64 {
+        if survey.n_distinct <= most as f64 {
             return Self::draw_lowest(points, most, seed);
         }
         let sample = Self::draw_far(points, variance, &survey, n_clusters, seed, n_threads);
@@ -57,7 +57,7 @@ impl Sample {
         n_threads: usize,
     ) -> Option<Self> {
         let wanted = n_clusters.max(SAMPLE_ROWS);
-        let share = wanted as f64 / survey.n_distinct();
+        let share = wanted as f64 / survey.n_distinct;
         let chance = Chance { origins: points.origins(), base: share / 2.0, factor: share / 2.0 / variance };
         let atoms = survey.atoms(points, n_threads);
         let mut tiles = survey.tiles.clone();
@@ -162,9 +162,8 @@ struct Survey<'a> {
     /// With the indices of their blocks.
     tiles: Vec<(usize, Tile<'a>)>,
     seed: i64,
-    /// Distinct upper halves of hashes below 2^32 times `share`.
-    n_low: usize,
-    share: f64,
+    /// Distinct rows, by an estimate that is a function of their set.
+    n_distinct: f64,
     /// What makes whole numbers of weights, whose sums do not depend on their order.
     unit: f64,
     /// Weight of the rows by the lowest bits of the upper halves of their hashes.
@@ -175,44 +174,76 @@ struct Survey<'a> {
 const WEIGHT_UNITS: f64 = 1_048_576.0;
 
 impl<'a> Survey<'a> {
-    /// Distinct rows that an estimate is made of, about.
-    const LOW_ROWS: usize = 16_384;
+    /// Distinct rows that an estimate is made of at least, if there are so many.
+    const LOW_ROWS: usize = 4096;
     const BUCKETS: usize = 4096;
 
     fn of(points: &'a Points, seed: i64, n_threads: usize) -> Self {
         let blocks = points.blocks.iter().enumerate();
         let tiles: Vec<(usize, Tile)> =
             blocks.flat_map(|(index, block)| block.tiles().map(move |tile| (index, tile))).collect();
-        let share = (Self::LOW_ROWS as f64 / points.len() as f64).min(1.0);
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
-        let unit = WEIGHT_UNITS / weights.copied().fold(1.0, f64::max);
-        let survey = Self { tiles, seed, n_low: 0, share, unit, buckets: Vec::new() };
-        let limit = (share * UPPER) as u32;
+        let unit = WEIGHT_UNITS / weights.copied().fold(1.0, f64::max).log2().ceil().exp2();
+        let mut survey = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
         let n_threads = worth(points.len(), n_threads);
-        let parts = map_parts(&mut survey.tiles.clone(), n_threads, |tiles| {
-            let (mut low, mut buckets) = (Vec::new(), vec![0; Self::BUCKETS]);
+        survey.n_distinct = survey.estimate(points.len(), n_threads);
+        survey.buckets = survey.buckets(n_threads);
+        survey
+    }
+
+    /// The number of distinct rows, by that of the hashes below a bound: the lowest bound of a power of two below which
+    /// there are [`Survey::LOW_ROWS`], so that copies of rows do not matter.
+    fn estimate(&self, n_rows: usize, n_threads: usize) -> f64 {
+        let mut level = (n_rows / (4 * Self::LOW_ROWS)).max(1).ilog2();
+        loop {
+            let low = self.low_hashes(level, n_threads);
+            if low.len() >= Self::LOW_ROWS || level == 0 {
+                let below = |level: u32| low.partition_point(|hash| hash.leading_zeros() >= level);
+                let lowest = (level..u32::BITS).rev().find(|&level| below(level) >= Self::LOW_ROWS);
+                let level = lowest.unwrap_or(level);
+                return below(level) as f64 * f64::from(level).exp2();
+            }
+            level = level.saturating_sub(3);
+        }
+    }
+
+    /// The distinct upper halves of hashes whose `level` highest bits are 0, in order.
+    fn low_hashes(&self, level: u32, n_threads: usize) -> Vec<u32> {
+        let parts = map_parts(&mut self.tiles.clone(), n_threads, |tiles| {
+            let mut low = Vec::new();
             for (_, tile) in tiles {
-                let hashes = survey.hashes(tile);
-                for (row, &hash) in hashes.iter().enumerate() {
-                    buckets[hash as usize % Self::BUCKETS] += survey.weight(tile, row);
+                for &hash in self.hashes(tile).iter().filter(|hash| hash.leading_zeros() >= level) {
                     // Copies in a row are common, and would be many.
-                    if hash < limit && low.last() != Some(&hash) {
+                    if low.last() != Some(&hash) {
                         low.push(hash);
                     }
                 }
             }
             low.sort_unstable();
             low.dedup();
-            (low, buckets)
+            low
         });
-        let (mut low, mut buckets) = (Vec::new(), vec![0; Self::BUCKETS]);
-        for (of_part, buckets_of_part) in parts {
-            low.extend(of_part);
-            buckets.iter_mut().zip(buckets_of_part).for_each(|(sum, weight)| *sum += weight);
-        }
+        let mut low = parts.concat();
         low.sort_unstable();
         low.dedup();
-        Self { n_low: low.len(), buckets, ..survey }
+        low
+    }
+
+    fn buckets(&self, n_threads: usize) -> Vec<u64> {
+        let parts = map_parts(&mut self.tiles.clone(), n_threads, |tiles| {
+            let mut buckets = vec![0; Self::BUCKETS];
+            for (_, tile) in tiles {
+                for (row, &hash) in self.hashes(tile).iter().enumerate() {
+                    buckets[hash as usize % Self::BUCKETS] += self.weight(tile, row);
+                }
+            }
+            buckets
+        });
+        let mut buckets = vec![0; Self::BUCKETS];
+        for part in parts {
+            buckets.iter_mut().zip(part).for_each(|(sum, weight): (&mut u64, u64)| *sum += weight);
+        }
+        buckets
     }
 
     /// The upper halves of a tile's hashes.
@@ -225,11 +256,6 @@ impl<'a> Survey<'a> {
 
     fn weight(&self, tile: &Tile, row: usize) -> u64 {
         (tile.weight(row) * self.unit) as u64
-    }
-
-    /// Distinct rows, by those with low hashes.
-    fn n_distinct(&self) -> f64 {
-        self.n_low as f64 / self.share
     }
 
     /// The rows that each make up a thousandth of all.

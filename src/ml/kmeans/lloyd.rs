@@ -13,7 +13,7 @@ use super::super::pages::Pages;
 use super::super::scaling::Points;
 use super::super::threads::{PARTS_PER_THREAD, map_parts};
 use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow, own_distances};
-use super::sums::{Arithmetic, ClusterSums, Move, ShadowSums, as_summed, moves};
+use super::sums::{Arithmetic, ClusterSums, Move, Quanta, ShadowSums, moves};
 
 /// Distances times features below which a further thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 20;
@@ -25,8 +25,6 @@ const MAX_NOISE: f64 = 1e-9;
 const MIN_SHARE: f64 = 1e-4;
 /// How many times what an iteration gained the later ones may gain, where a run has a rival.
 const FORESIGHT: f64 = 10.0;
-/// Bits of the largest weight as a whole number.
-const WEIGHT_BITS: i32 = 40;
 
 /// What a run ends with.
 #[derive(Clone)]
@@ -48,15 +46,26 @@ pub(super) struct Limits {
     pub(super) tolerance: f64,
 }
 
-/// Rows as Lloyd's algorithm reads them: with their shadows, and what exact sums need.
+/// How rows become numbers whose sums are exact.
+struct Scheme {
+    frame: Frame,
+    quanta: Quanta,
+    arithmetic: Arithmetic,
+}
+
+impl Scheme {
+    fn of(points: &Points) -> Self {
+        let (frame, quanta) = (Frame::new(&points.extents), Quanta::of(points));
+        Self { frame, quanta, arithmetic: Arithmetic::of(points) }
+    }
+}
+
+/// Rows as Lloyd's algorithm reads them: with their shadows, and what sums need.
 pub(super) struct Prepared<'a> {
     points: &'a Points,
-    frame: Frame,
-    arithmetic: Arithmetic,
+    scheme: Scheme,
     parts: Vec<Arc<Shadows<'a>>>,
-    /// Weights times this are rounded to whole numbers for the sums of shadows.
-    weight_unit: f64,
-    /// In the frame: the weighted squares of what those sums add up, and of what rounding takes away.
+    /// In the frame: the weighted squares of what the sums of shadows add up, and of what rounding takes away.
     squares: f64,
     noise: f64,
 }
@@ -64,21 +73,20 @@ pub(super) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// Few rows, for runs of one thread each.
     pub(super) fn new(points: &'a Points) -> Self {
-        let frame = Frame::new(&points.extents);
-        let weight_unit = weight_unit(points);
+        let scheme = Scheme::of(points);
+        let Scheme { frame, quanta, .. } = &scheme;
         let (mut squares, mut noise) = (0.0, 0.0);
-        let shadows = Shadows::new(points, &frame, &points.tiles(), |scaled, shadow| {
+        let shadows = Shadows::new(points, &scheme, &points.tiles(), |scaled, shadow| {
             for row in 0..scaled.rows() {
-                let weight = whole_weight(scaled, row, weight_unit) as f64;
+                let weight = if scaled.weights().is_empty() { 1 } else { quanta.weight(scaled.weight(row)) };
                 for (feature, (x, rounded)) in scaled.row(row).zip(shadow.row(row)).enumerate() {
-                    let summed = as_summed(rounded);
-                    squares += weight * summed * summed;
-                    noise += weight * (frame.place(feature, x) - summed).powi(2);
+                    let summed = quanta.rounded(rounded);
+                    squares += weight as f64 * summed * summed;
+                    noise += weight as f64 * (frame.place(feature, x) - summed).powi(2);
                 }
             }
         });
-        let arithmetic = Arithmetic::of(points);
-        Self { points, frame, arithmetic, parts: vec![Arc::new(shadows)], weight_unit, squares, noise }
+        Self { points, scheme, parts: vec![Arc::new(shadows)], squares, noise }
     }
 
     /// Rows.
@@ -88,7 +96,7 @@ impl<'a> Prepared<'a> {
 
     /// Whether rounding the rows to single precision is nothing beside an inertia of [`Prepared::rough_run`].
     pub(super) fn resolves(&self, inertia: f64) -> bool {
-        let inertia = inertia * self.weight_unit * self.frame.unit().powi(2);
+        let inertia = inertia * self.scheme.quanta.weight_unit() * self.scheme.frame.unit().powi(2);
         // What cancels in the difference of squares is no inertia either.
         self.noise <= MAX_NOISE * inertia && 1e-12 * self.squares <= inertia
     }
@@ -122,9 +130,8 @@ pub(super) fn run(
     n_threads: usize,
 ) -> Run {
     let n_threads = n_threads.min(points.len() * centroids.len() / WORK_PER_THREAD).max(1);
-    let frame = Frame::new(&points.extents);
-    let arithmetic = Arithmetic::of(points);
-    let search = Search::new(&centroids, &frame);
+    let scheme = Scheme::of(points);
+    let search = Search::new(&centroids, &scheme.frame);
     let n_clusters = centroids.len() / points.n_features;
     let tiles = points.tiles();
     // Each part has sums of its own: of many centroids they are not worth the memory.
@@ -134,20 +141,12 @@ pub(super) fn run(
     let parts = map_parts(&mut shares, n_threads, |shares| {
         shares
             .iter()
-            .map(|share| Part::assigned(points, &frame, &arithmetic, &search, share, n_clusters))
+            .map(|share| Part::assigned(points, &scheme, &search, share, n_clusters))
             .collect::<Vec<Part>>()
     });
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
-    let weight_unit = weight_unit(points);
-    let prepared = Prepared {
-        points,
-        parts: parts.iter().map(|part| part.shadows.clone()).collect(),
-        frame,
-        arithmetic,
-        weight_unit,
-        squares: 0.0,
-        noise: 0.0,
-    };
+    let shadows = parts.iter().map(|part| part.shadows.clone()).collect();
+    let prepared = Prepared { points, scheme, parts: shadows, squares: 0.0, noise: 0.0 };
     let is_weighted = points.blocks.iter().any(|block| !block.weights.is_empty());
     let lead = if leads && !is_weighted { Lead::Both } else { Lead::Exact };
     let mut state = State {
@@ -168,33 +167,24 @@ pub(super) fn run(
     state.into_run(inertia, iterations, converged)
 }
 
-/// A factor that makes whole numbers of weights: of whole ones 1.
-fn weight_unit(points: &Points) -> f64 {
-    let weights = || points.blocks.iter().flat_map(|block| &block.weights).copied();
-    let heaviest = weights().fold(1.0, f64::max);
-    if heaviest < f64::powi(2.0, WEIGHT_BITS) && weights().all(|weight| weight.fract() == 0.0) {
-        1.0
-    } else {
-        f64::powi(2.0, WEIGHT_BITS) / heaviest
-    }
-}
-
-/// A row's weight as a whole number of at least 1.
-fn whole_weight(tile: &Tile, row: usize, unit: f64) -> i64 {
-    if tile.weights().is_empty() { 1 } else { ((tile.weight(row) * unit).round() as i64).max(1) }
-}
-
 /// The tiles of one thread with their shadows.
 struct Shadows<'a> {
     tiles: Vec<Tile<'a>>,
     values: Pages<f32>,
     /// Where the shadow of each tile starts, and where its labels do; then where the last ones end.
     starts: Vec<(usize, usize)>,
+    /// The weights of the rows of each tile as whole numbers; none where all weigh 1.
+    weights: Vec<Vec<i64>>,
 }
 
 impl<'a> Shadows<'a> {
     /// Makes the shadows of `tiles`; calls `each` with the scaled rows of each, while they are in the cache.
-    fn new(points: &Points, frame: &Frame, tiles: &[Tile<'a>], mut each: impl FnMut(&Tile, Shadow)) -> Self {
+    fn new(
+        points: &Points,
+        scheme: &Scheme,
+        tiles: &[Tile<'a>],
+        mut each: impl FnMut(&Tile, Shadow),
+    ) -> Self {
         let (mut starts, mut end) = (Vec::new(), (0, 0));
         for tile in tiles {
             starts.push(end);
@@ -207,10 +197,12 @@ impl<'a> Shadows<'a> {
         for (i, tile) in tiles.iter().enumerate() {
             let scaled = points.scaled(*tile, &mut scratch);
             let own = &mut values[starts[i].0..starts[i + 1].0];
-            frame.cast(&scaled, own);
+            scheme.frame.cast(&scaled, own);
             each(&scaled, Shadow::new(own, tile.rows()));
         }
-        Self { tiles: tiles.to_vec(), values, starts }
+        let weight = |&weight: &f64| scheme.quanta.weight(weight);
+        let weights = |tile: &Tile| tile.weights().iter().map(weight).collect();
+        Self { tiles: tiles.to_vec(), values, starts, weights: tiles.iter().map(weights).collect() }
     }
 
     fn shadow(&self, tile: usize) -> Shadow<'_> {
@@ -258,13 +250,13 @@ struct Exact {
 }
 
 impl<'a> Part<'a> {
-    fn new(shadows: Arc<Shadows<'a>>, n_clusters: usize, n_features: usize) -> Self {
+    fn new(shadows: Arc<Shadows<'a>>, n_clusters: usize, n_features: usize, quanta: Quanta) -> Self {
         let mut labels = Pages::new(shadows.n_labels());
         labels.fill(n_clusters as f32);
         Self {
             labels,
             sizes: vec![0; n_clusters],
-            sums: ShadowSums::new(n_clusters, n_features),
+            sums: ShadowSums::new(n_clusters, n_features, quanta),
             exact: None,
             found: Vec::new(),
             moved: Vec::new(),
@@ -275,8 +267,7 @@ impl<'a> Part<'a> {
     /// Shadows, labels and exact sums of some tiles, in one pass.
     fn assigned(
         points: &Points,
-        frame: &Frame,
-        arithmetic: &Arithmetic,
+        scheme: &Scheme,
         search: &Search,
         tiles: &[Tile<'a>],
         n_clusters: usize,
@@ -286,18 +277,18 @@ impl<'a> Part<'a> {
         let mut rest = &mut *labels;
         let mut sums = ClusterSums::new(n_clusters, points.n_features);
         let mut sizes = vec![0; n_clusters];
-        let shadows = Shadows::new(points, frame, tiles, |scaled, shadow| {
+        let shadows = Shadows::new(points, scheme, tiles, |scaled, shadow| {
             let rows = scaled.rows();
             let (found, others) = std::mem::take(&mut rest).split_at_mut(padded(scaled));
             rest = others;
             search.labels(shadow, rows, |row| scaled.row(row), found);
-            sums.add(arithmetic, scaled, &found[..rows]);
+            sums.add(&scheme.arithmetic, scaled, &found[..rows]);
             for (row, &label) in found[..rows].iter().enumerate() {
                 sizes[label as usize] += scaled.count(row);
             }
         });
         let exact = Some(Exact { labels: Some(whole(&labels)), sums });
-        let sums = ShadowSums::new(n_clusters, points.n_features);
+        let sums = ShadowSums::new(n_clusters, points.n_features, scheme.quanta);
         let (found, moved) = (Vec::new(), Vec::new());
         Self { shadows: Arc::new(shadows), labels, sizes, sums, exact, found, moved }
     }
@@ -327,20 +318,18 @@ impl<'a> Part<'a> {
             if lead == Lead::Exact {
                 continue;
             }
+            let weights = &self.shadows.weights[i];
             if moved[0].from as usize == self.sizes.len() {
-                let weights =
-                    || (0..tile.rows()).map(|row| whole_weight(tile, row, rows.weight_unit)).collect();
-                let weights: Option<Vec<i64>> = (!tile.weights().is_empty()).then(weights);
-                self.sums.add(shadow, labels, weights.as_deref());
+                self.sums.add(shadow, labels, weights);
             } else {
-                self.sums.apply(shadow, moved, |row| whole_weight(tile, row, rows.weight_unit));
+                self.sums.apply(shadow, moved, weights);
             }
         }
         changed
     }
 
     /// Gives all rows that equal `row` another label.
-    fn relabel(&mut self, rows: &Prepared, lead: Lead, row: &[f64], to: usize, distances: &mut [Vec<f64>]) {
+    fn relabel(&mut self, lead: Lead, row: &[f64], to: usize, distances: &mut [Vec<f64>]) {
         for (i, (tile, distances)) in self.shadows.tiles.iter().zip(distances).enumerate() {
             let labels = &mut self.labels[self.shadows.labels(i)];
             for equal in (0..tile.rows()).filter(|&equal| tile.row(equal).eq(row.iter().copied())) {
@@ -349,8 +338,7 @@ impl<'a> Part<'a> {
                 self.sizes[moved.from as usize] -= count;
                 self.sizes[to] += count;
                 if lead != Lead::Exact {
-                    let weight = whole_weight(tile, equal, rows.weight_unit);
-                    self.sums.apply(self.shadows.shadow(i), &[moved], |_| weight);
+                    self.sums.apply(self.shadows.shadow(i), &[moved], &self.shadows.weights[i]);
                 }
                 (labels[equal], distances[equal]) = (to as f32, 0.0);
             }
@@ -370,7 +358,7 @@ impl<'a> Part<'a> {
             match &mut exact.labels {
                 None => {
                     let scaled = rows.points.scaled(*tile, &mut scratch);
-                    exact.sums.add(&rows.arithmetic, &scaled, new);
+                    exact.sums.add(&rows.scheme.arithmetic, &scaled, new);
                 }
                 Some(old) => {
                     let old = &mut old[self.shadows.labels(i)];
@@ -378,7 +366,7 @@ impl<'a> Part<'a> {
                     old_labels.extend(old.iter().map(|&label| f32::from(label)));
                     moves(&old_labels, new, &mut moved);
                     let scale = |feature, x| rows.points.scaled_value(feature, x);
-                    exact.sums.apply(&rows.arithmetic, tile, &moved, scale);
+                    exact.sums.apply(&rows.scheme.arithmetic, tile, &moved, scale);
                     moved.iter().for_each(|moved| old[moved.row as usize] = moved.to as u16);
                 }
             }
@@ -412,7 +400,9 @@ impl<'p, 'a> State<'p, 'a> {
     fn new(rows: &'p Prepared<'a>, centroids: Vec<f64>, lead: Lead) -> Self {
         let n_features = rows.points.n_features;
         let n_clusters = centroids.len() / n_features;
-        let part = |shadows: &Arc<Shadows<'a>>| Part::new(shadows.clone(), n_clusters, n_features);
+        let part = |shadows: &Arc<Shadows<'a>>| {
+            Part::new(shadows.clone(), n_clusters, n_features, rows.scheme.quanta)
+        };
         let parts = rows.parts.iter().map(part).collect();
         Self {
             rows,
@@ -486,7 +476,7 @@ impl<'p, 'a> State<'p, 'a> {
 
     /// Labels all rows; whether a label changed.
     fn assign(&mut self) -> bool {
-        let search = Search::new(&self.centroids, &self.rows.frame);
+        let search = Search::new(&self.centroids, &self.rows.scheme.frame);
         let (rows, lead, n_threads) = (self.rows, self.lead, self.n_threads);
         let assign = |parts: &mut [Part]| {
             parts.iter_mut().fold(false, |any, part| part.assign(&search, rows, lead) | any)
@@ -510,10 +500,10 @@ impl<'p, 'a> State<'p, 'a> {
     fn exact_means(&self) -> Vec<(f64, Vec<f64>)> {
         let sums = self.exact_sums();
         let of_cluster = |cluster| {
-            let weight = ClusterSums::weight(&sums, &self.rows.arithmetic, cluster);
+            let weight = ClusterSums::weight(&sums, &self.rows.scheme.arithmetic, cluster);
             let mut means = vec![0.0; self.rows.points.n_features];
             if weight > 0.0 {
-                ClusterSums::means(&sums, &self.rows.arithmetic, cluster, &mut means);
+                ClusterSums::means(&sums, &self.rows.scheme.arithmetic, cluster, &mut means);
             }
             (weight, means)
         };
@@ -539,7 +529,7 @@ impl<'p, 'a> State<'p, 'a> {
             let mut rest = distances.as_mut_slice();
             for part in &mut self.parts {
                 let (own, others) = std::mem::take(&mut rest).split_at_mut(part.shadows.tiles.len());
-                part.relabel(self.rows, self.lead, &farthest, empty, own);
+                part.relabel(self.lead, &farthest, empty, own);
                 rest = others;
             }
         }
@@ -600,7 +590,7 @@ impl<'p, 'a> State<'p, 'a> {
 
     /// Weight and means of each cluster by the shadows.
     fn led_means(&self) -> Vec<(f64, Vec<f64>)> {
-        let frame = &self.rows.frame;
+        let frame = &self.rows.scheme.frame;
         let sums: Vec<&ShadowSums> = self.parts.iter().map(|part| &part.sums).collect();
         let of_cluster = |cluster| {
             let moved = ShadowSums::weight(&sums, cluster) as f64;
@@ -637,7 +627,7 @@ impl<'p, 'a> State<'p, 'a> {
                 inertia -= squares.sum::<f64>() / weight;
             }
         }
-        inertia.max(0.0) / (self.rows.weight_unit * self.rows.frame.unit().powi(2))
+        inertia.max(0.0) / (self.rows.scheme.quanta.weight_unit() * self.rows.scheme.frame.unit().powi(2))
     }
 
     /// The inertia as the variance of the rows, which is the sum of those of the scaled features, without that between

@@ -356,6 +356,7 @@ fn scale_up(sizes: &[u64], rows: u64) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::tests::on_each;
     use super::super::test_data::{MEMORY, Random, append, blobs, columns, observe, observe_all, options};
     use super::*;
 
@@ -459,6 +460,61 @@ mod tests {
     }
 
     #[test]
+    fn fit_has_the_same_bits_on_registers_of_any_width() {
+        // All rows, a sample of restarts, and a sample of rows.
+        for (n_rows, memory) in [(900, MEMORY), (40_000, MEMORY), (40_000, 0)] {
+            let rows = blobs(9, n_rows, 5, 4);
+            let models = on_each(|| {
+                let mut observations =
+                    Observations::new(5, false, false, memory, 42).with_log(&[false; 5]);
+                append(&mut observations, &rows, None, 2048);
+                let options = KMeansOptions { scale: Scale::Standard, n_threads: 2, ..options(6) };
+                KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row")
+            });
+            assert!(models.windows(2).all(|pair| pair[0] == pair[1]), "{n_rows} rows");
+        }
+    }
+
+    #[test]
+    fn outliers_that_single_precision_cannot_bear_do_not_hide_the_clusters() {
+        // Rounded about their mean, the blobs would be one point.
+        let mut rows = blobs(10, 2000, 3, 4);
+        rows.extend([vec![1e12; 3], vec![-1e12; 3]]);
+        let model = fit(&rows, &options(6));
+        assert!(model.inertia < 2000.0 * 3.0 * 1.1, "{}", model.inertia);
+    }
+
+    #[test]
+    fn a_row_that_is_most_rows_is_in_the_sample() {
+        // Half of the rows are one point, far from the others, among more distinct rows than restarts work on.
+        let mut rows = blobs(11, 45_000, 2, 3);
+        rows.extend(std::iter::repeat_n(vec![500.0, 500.0], 45_000));
+        let model = fit(&rows, &KMeansOptions { n_init: 1, ..options(4) });
+        assert_eq!((model.sizes[0], &model.centroids[0]), (45_000, &vec![500.0, 500.0]));
+    }
+
+    #[test]
+    fn equal_rows_and_weights_draw_the_same_sample() {
+        let rows = blobs(12, 40_000, 3, 5);
+        let weights: Vec<f64> = (0..rows.len()).map(|row| (1 + row % 3) as f64).collect();
+        let mut weighted = Observations::new(3, true, false, MEMORY, 42);
+        append(&mut weighted, &rows, Some(&weights), 2048);
+        let copies: Vec<Vec<f64>> =
+            rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
+        let options = options(7);
+        let weighted = KMeans::fit(weighted, &options).expect("rows to fit").expect("a usable row");
+        let repeated = fit(&copies, &options);
+        let sorted = |model: &KMeans| {
+            let mut centroids = model.centroids.clone();
+            centroids.sort_by(|x, y| x[0].total_cmp(&y[0]));
+            centroids
+        };
+        for (x, y) in sorted(&weighted).concat().iter().zip(sorted(&repeated).concat()) {
+            assert!((x - y).abs() < 1e-9, "{x} and {y}");
+        }
+    }
+
+    #[test]
     fn a_weight_of_three_is_the_row_three_times() {
         let rows = blobs(3, 3000, 2, 4);
         let weights: Vec<f64> =
@@ -503,6 +559,16 @@ mod tests {
             let mut inertia = crate::ml::ExactSum::new();
             distances.iter().for_each(|&distance| inertia.add(distance));
             assert_eq!(inertia.round(), model.inertia);
+        }
+    }
+
+    #[test]
+    fn inertia_of_many_rows_is_that_of_their_distances_to_twelve_digits() {
+        for (case, scale) in [Scale::Standard, Scale::Robust, Scale::None].into_iter().enumerate() {
+            let rows = blobs(case as u64, 50_000, 4, 5);
+            let model = fit(&rows, &KMeansOptions { scale, ..options(7) });
+            let inertia: f64 = predict(&model, &rows).1.iter().sum();
+            assert!((model.inertia / inertia - 1.0).abs() < 1e-12, "{} and {inertia}", model.inertia);
         }
     }
 

@@ -385,63 +385,113 @@ impl ClusterSums {
     }
 }
 
+/// How shadows and weights become whole numbers whose sums of products fit 64 bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quanta {
+    /// Of a shadow's value 1.
+    values: f32,
+    /// Of a weight of 1.
+    weights: f64,
+}
+
+/// Bits of a shadow's value, which is at most 1, as a whole number.
+const VALUE_BITS: i32 = 30;
+/// Bits of the heaviest weight where not all are whole numbers of fewer, and beyond the ratio of weights.
+const WEIGHT_BITS: i32 = 16;
+const SPARE_BITS: i32 = 8;
+
+impl Quanta {
+    pub(super) fn of(points: &Points) -> Self {
+        let weights = || points.blocks.iter().flat_map(|block| &block.weights).copied();
+        let heaviest = weights().fold(1.0, f64::max);
+        let bits_of = |x: f64| x.log2().ceil() as i32;
+        let is_whole = weights().all(|weight| weight.fract() == 0.0);
+        let (weight_bits, weights) = if is_whole && bits_of(heaviest + 1.0) <= WEIGHT_BITS {
+            (bits_of(heaviest), 1.0)
+        } else {
+            // Wide ranges of weights leave few bits to the values, of which a run then finds that they are too few.
+            let lightest = weights().fold(heaviest, f64::min);
+            let bits = (bits_of(heaviest / lightest) + SPARE_BITS).clamp(WEIGHT_BITS, 40);
+            (bits, scale_by_power(1.0, bits - bits_of(heaviest)))
+        };
+        let row_bits = bits_of(points.len().max(1) as f64);
+        let value_bits = (62 - row_bits - weight_bits).min(VALUE_BITS);
+        Self { values: f32::powi(2.0, value_bits), weights }
+    }
+
+    /// A weight as a whole number of at least 1.
+    pub(super) fn weight(&self, weight: f64) -> i64 {
+        ((weight * self.weights).round() as i64).max(1)
+    }
+
+    /// What weights are multiplied by.
+    pub(super) fn weight_unit(&self) -> f64 {
+        self.weights
+    }
+
+    /// A value of a shadow as the sums take it, in the frame.
+    pub(super) fn rounded(&self, x: f32) -> f64 {
+        self.value(x) as f64 / f64::from(self.values)
+    }
+
+    #[inline(always)]
+    fn value(&self, x: f32) -> i64 {
+        (x * self.values) as i64
+    }
+}
+
 /// Sums of the shadows of the rows of each cluster: whole numbers too, so they are free of the order of rows, but of
 /// values that single precision has rounded. A tile's shadow is in the cache after a search, its doubles are not.
 #[derive(Clone, Debug)]
 pub(super) struct ShadowSums {
     n_features: usize,
-    /// The features of one cluster after the other, in 2^-30 of the frame times the unit of weights.
-    sums: Vec<i128>,
+    quanta: Quanta,
+    /// The features of one cluster after the other.
+    sums: Vec<i64>,
     weights: Vec<i64>,
+    /// Of one feature over a tile: memory that is used again.
+    of_tile: Vec<i64>,
 }
 
-/// Quanta of a shadow's values, which are at most 1.
-const SHADOW_QUANTA: f32 = (1 << 30) as f32;
-
 impl ShadowSums {
-    pub(super) fn new(n_clusters: usize, n_features: usize) -> Self {
-        Self { n_features, sums: vec![0; n_clusters * n_features], weights: vec![0; n_clusters] }
+    pub(super) fn new(n_clusters: usize, n_features: usize, quanta: Quanta) -> Self {
+        let sums = vec![0; n_clusters * n_features];
+        Self { n_features, quanta, sums, weights: vec![0; n_clusters], of_tile: vec![0; n_clusters] }
     }
 
-    /// Adds all rows of a tile to the clusters of their labels.
-    pub(super) fn add(&mut self, shadow: Shadow, labels: &[f32], weights: Option<&[i64]>) {
-        if let Some(weights) = weights {
-            for (feature, column) in shadow.columns().enumerate() {
-                for ((&x, &label), &weight) in column.iter().zip(labels).zip(weights) {
-                    self.sums[label as usize * self.n_features + feature] +=
-                        i128::from(in_quanta(x)) * i128::from(weight);
-                }
-            }
-            labels.iter().zip(weights).for_each(|(&label, weight)| self.weights[label as usize] += weight);
-            return;
-        }
-        // 2,048 rows cannot overflow integers of 64 bits.
-        let mut of_tile = vec![0_i64; self.weights.len()];
+    /// Adds all rows of a tile to the clusters of their labels; without weights they weigh 1.
+    pub(super) fn add(&mut self, shadow: Shadow, labels: &[f32], weights: &[i64]) {
         for (feature, column) in shadow.columns().enumerate() {
-            of_tile.fill(0);
-            for (&x, &label) in column.iter().zip(labels) {
-                of_tile[label as usize] += in_quanta(x);
+            self.of_tile.fill(0);
+            let rows = column.iter().zip(labels);
+            if weights.is_empty() {
+                rows.for_each(|(&x, &label)| self.of_tile[label as usize] += self.quanta.value(x));
+            } else {
+                let rows = rows.zip(weights);
+                rows.for_each(|((&x, &label), weight)| {
+                    self.of_tile[label as usize] += self.quanta.value(x) * weight;
+                });
             }
             let sums = self.sums[feature..].iter_mut().step_by(self.n_features);
-            sums.zip(&of_tile).for_each(|(sum, &x)| *sum += i128::from(x));
+            sums.zip(&self.of_tile).for_each(|(sum, x)| *sum += x);
         }
-        labels.iter().for_each(|&label| self.weights[label as usize] += 1);
+        for (row, &label) in labels.iter().enumerate() {
+            self.weights[label as usize] += weights.get(row).copied().unwrap_or(1);
+        }
     }
 
-    /// Moves rows between clusters; a row that comes from none is added.
-    pub(super) fn apply(&mut self, shadow: Shadow, moves: &[Move], weight: impl Fn(usize) -> i64) {
+    /// Moves rows between clusters; without weights they weigh 1.
+    pub(super) fn apply(&mut self, shadow: Shadow, moves: &[Move], weights: &[i64]) {
         let n_features = self.n_features;
         for Move { row, from, to } in moves {
             let (row, from, to) = (*row as usize, *from as usize, *to as usize);
-            let weight = weight(row);
-            let product = |x: f32| i128::from(in_quanta(x)) * i128::from(weight);
+            let weight = weights.get(row).copied().unwrap_or(1);
             self.weights[to] += weight;
-            let to = &mut self.sums[to * n_features..][..n_features];
-            to.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum += product(x));
-            if let Some(of_from) = self.weights.get_mut(from) {
-                *of_from -= weight;
-                let from = &mut self.sums[from * n_features..][..n_features];
-                from.iter_mut().zip(shadow.row(row)).for_each(|(sum, x)| *sum -= product(x));
+            self.weights[from] -= weight;
+            for (feature, x) in shadow.row(row).enumerate() {
+                let product = self.quanta.value(x) * weight;
+                self.sums[to * n_features + feature] += product;
+                self.sums[from * n_features + feature] -= product;
             }
         }
     }
@@ -453,19 +503,10 @@ impl ShadowSums {
 
     /// The sum of a feature over the rows of a cluster, in the frame.
     pub(super) fn sum(parts: &[&Self], cluster: usize, feature: usize) -> f64 {
-        let sum: i128 = parts.iter().map(|part| part.sums[cluster * part.n_features + feature]).sum();
-        sum as f64 / f64::from(SHADOW_QUANTA)
+        let sum: i64 = parts.iter().map(|part| part.sums[cluster * part.n_features + feature]).sum();
+        let quanta = parts.first().map_or(1.0, |part| part.quanta.values);
+        sum as f64 / f64::from(quanta)
     }
-}
-
-#[inline(always)]
-fn in_quanta(x: f32) -> i64 {
-    (x * SHADOW_QUANTA) as i64
-}
-
-/// A value of a shadow as the sums take it, in the frame.
-pub(super) fn as_summed(x: f32) -> f64 {
-    in_quanta(x) as f64 / f64::from(SHADOW_QUANTA)
 }
 
 #[cfg(test)]
