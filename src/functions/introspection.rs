@@ -3,6 +3,7 @@
 use super::{Example, Function, Kind, nearest, optional, required};
 use crate::catalog;
 use crate::ffi::{Error, Generator, Output, Registry, Result, Session, Signature, SqlType, Value};
+use crate::ml;
 use crate::scripts;
 
 /// `amazing_functions()`
@@ -105,7 +106,8 @@ pub const AMAZING_INFO: Function = Function {
     signature: Signature { name: "amazing_info", parameters: &[], returns: SESSION_COLUMNS },
     columns: "",
     description: "Versions, CPU path, threads at LOAD, and where the relations are.",
-    details: "`macros` is the schema of the relations: `system.main` where they have bare names (C API v2), `amz.main` \
+    details: "`cpu` is the kind of processor and the registers that kernels run on (AVX-512, AVX2, NEON or baseline): \
+              they decide about speed and never about a result. `macros` is the schema of the relations: `system.main` where they have bare names (C API v2), `amz.main` \
               elsewhere. `advice` says what to do where a database of the user's own is attached as `amz`; it is NULL \
               otherwise. Where the relations have bare names, so does the relation `amazing_info()`, and takes the \
               place of this function.",
@@ -153,7 +155,7 @@ fn info(session: &Session) -> Vec<Value> {
         Value::from(env!("CARGO_PKG_VERSION")),
         Value::from(session.c_api_version),
         Value::from(session.duckdb_version.as_str()),
-        Value::from(std::env::consts::ARCH),
+        Value::Text(format!("{}, {}", std::env::consts::ARCH, ml::registers())),
         Value::Integer(session.threads as i128),
         macros,
         advice,

@@ -24,6 +24,7 @@ pub use kmeans::{Figures, KMeans, KMeansOptions};
 pub use observations::{Observations, TILE_ROWS};
 pub use pca::{Components, Pca, PcaOptions, PcaRows};
 pub use scaling::{Nulls, Scale, Scaled, Transform};
+pub use simd::registers;
 pub use summary::{FeatureSummary, Summary};
 
 /// The largest magnitude of a value (after the logarithm, before and after scaling) that a model takes: its

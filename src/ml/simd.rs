@@ -24,6 +24,19 @@ pub(super) fn dispatch<O: WithSimd>(kernel: O) -> O::Output {
     }
 }
 
+/// The registers that kernels run on.
+pub fn registers() -> &'static str {
+    match arch() {
+        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+        Arch::V4(_) => "AVX-512",
+        #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+        Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "NEON",
+        _ => "baseline",
+    }
+}
+
 #[cfg(not(test))]
 #[inline(always)]
 fn arch() -> Arch {

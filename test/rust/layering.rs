@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("functions", &["ffi", "ml", "text", "synth", "plot", "scripts"], &["xxhash_rust"]),
     ("scripts", &[], &[]),
     ("ffi", &[], &["libduckdb_sys"]),
-    ("ml", &[], &["nalgebra", "pulp", "rand_xoshiro"]),
+    ("ml", &[], &["bytemuck", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
     ("text", &[], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
     ("calendar", &[], &[]),
     ("synth", &["calendar"], &["rand_distr", "rand_xoshiro"]),
@@ -28,7 +28,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 
 /// External crates that a layer must be allowed to name.
 const CRATES: &[&str] = &[
+    "bytemuck",
     "libduckdb_sys",
+    "memmap2",
     "nalgebra",
     "pulp",
     "rand_distr",

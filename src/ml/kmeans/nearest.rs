@@ -289,7 +289,7 @@ impl Frame {
 pub(super) struct Search<'a> {
     centroids: &'a [f64],
     n_features: usize,
-    /// Tiles of [`TILE`] centroids, feature by feature, the last one filled up with centroids that never win.
+    /// Tiles of [`TILE`] centroids, feature by feature; the last one may have fewer.
     tiles: Vec<f32>,
     /// -c^2 / 2 of each centroid.
     offsets: Vec<f32>,
@@ -300,15 +300,16 @@ impl<'a> Search<'a> {
     pub(super) fn new(centroids: &'a [f64], frame: &Frame) -> Self {
         let n_features = frame.means.len();
         let n_clusters = centroids.len() / n_features;
-        let n_tiles = n_clusters.div_ceil(TILE);
-        let mut tiles = vec![0.0; n_tiles * TILE * n_features];
-        let mut offsets = vec![f32::NEG_INFINITY; n_tiles * TILE];
+        let mut tiles = vec![0.0; centroids.len()];
+        let mut offsets = vec![0.0; n_clusters];
         for (cluster, centroid) in centroids.chunks_exact(n_features).enumerate() {
-            let tile = &mut tiles[cluster / TILE * TILE * n_features..];
+            let first = cluster / TILE * TILE;
+            let in_tile = TILE.min(n_clusters - first);
+            let tile = &mut tiles[first * n_features..];
             let mut square = 0.0;
             for (feature, (c, mean)) in centroid.iter().zip(&frame.means).enumerate() {
                 let c = (c - mean) * frame.unit;
-                tile[feature * TILE + cluster % TILE] = c as f32;
+                tile[feature * in_tile + cluster - first] = c as f32;
                 square += c * c;
             }
             offsets[cluster] = (-0.5 * square) as f32;
@@ -348,42 +349,29 @@ impl WithSimd for SearchRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { search, shadow, found } = self;
-        let columns = shadow.all_columns();
+        let columns: Vec<&[S::f32s]> = shadow.columns().map(|column| S::as_simd_f32s(column).0).collect();
         let (found, _) = S::as_mut_simd_f32s(found);
         let (squares, _) = S::as_simd_f32s(shadow.squares());
         let mut least = simd.splat_f32s(0.0);
         let kappa = simd.splat_f32s(search.kappa);
-        let lowest = simd.splat_f32s(f32::NEG_INFINITY);
+        let lowest = [simd.splat_f32s(f32::NEG_INFINITY); 2];
         for (i, found) in found.chunks_exact_mut(2).enumerate() {
-            let start = i * 2 * S::F32_LANES;
-            let mut best = [lowest; 2];
-            let mut second = [lowest; 2];
-            let mut label = [simd.splat_f32s(0.0); 2];
-            let mut cluster = 0.0;
-            let tiles = search.tiles.chunks_exact(TILE * search.n_features);
-            for (coefficients, offsets) in tiles.zip(search.offsets.as_chunks::<TILE>().0) {
-                let mut scores = offsets.map(|offset| [simd.splat_f32s(offset); 2]);
-                let (coefficients, _) = coefficients.as_chunks::<TILE>();
-                for (column, coefficients) in columns.chunks_exact(shadow.stride).zip(coefficients) {
-                    let (x, _) = S::as_simd_f32s(&column[start..start + 2 * S::F32_LANES]);
-                    let x = [x[0], x[1]];
-                    for (scores, &c) in scores.iter_mut().zip(coefficients) {
-                        let c = simd.splat_f32s(c);
-                        scores[0] = simd.mul_add_e_f32s(x[0], c, scores[0]);
-                        scores[1] = simd.mul_add_e_f32s(x[1], c, scores[1]);
-                    }
-                }
-                for scores in scores {
-                    let this = simd.splat_f32s(cluster);
-                    for lane in 0..2 {
-                        let is_better = simd.greater_than_f32s(scores[lane], best[lane]);
-                        second[lane] = simd.max_f32s(second[lane], simd.min_f32s(best[lane], scores[lane]));
-                        label[lane] = simd.select_f32s(is_better, this, label[lane]);
-                        best[lane] = simd.max_f32s(best[lane], scores[lane]);
-                    }
-                    cluster += 1.0;
-                }
+            let mut ranked = Ranked { best: lowest, second: lowest, label: [simd.splat_f32s(0.0); 2] };
+            let (mut centroids, mut offsets) = (&*search.tiles, &*search.offsets);
+            let mut first = 0.0;
+            while offsets.len() >= TILE {
+                ranked.add::<S, TILE>(simd, &columns, i, centroids, offsets, first);
+                centroids = &centroids[TILE * search.n_features..];
+                offsets = &offsets[TILE..];
+                first += TILE as f32;
             }
+            match offsets.len() {
+                1 => ranked.add::<S, 1>(simd, &columns, i, centroids, offsets, first),
+                2 => ranked.add::<S, 2>(simd, &columns, i, centroids, offsets, first),
+                3 => ranked.add::<S, 3>(simd, &columns, i, centroids, offsets, first),
+                _ => {}
+            }
+            let Ranked { best, second, label } = ranked;
             for lane in 0..2 {
                 // kappa (4.5 p - 4 best), and what underflows.
                 let reach = simd.sub_f32s(
@@ -399,6 +387,48 @@ impl WithSimd for SearchRows<'_> {
             }
         }
         simd.reduce_min_f32s(least) == 0.0
+    }
+}
+
+/// The two highest scores of rows in two registers, and the centroid of the highest.
+struct Ranked<V> {
+    best: [V; 2],
+    second: [V; 2],
+    label: [V; 2],
+}
+
+impl<V: Copy> Ranked<V> {
+    /// Adds the scores of N centroids, the first of which has the number `first`, for the rows of the registers 2 `i` and
+    /// 2 `i` + 1.
+    #[inline(always)]
+    fn add<S: Simd<f32s = V>, const N: usize>(
+        &mut self,
+        simd: S,
+        columns: &[&[V]],
+        i: usize,
+        centroids: &[f32],
+        offsets: &[f32],
+        first: f32,
+    ) {
+        let mut scores: [[V; 2]; N] = std::array::from_fn(|n| [simd.splat_f32s(offsets[n]); 2]);
+        for (column, centroids) in columns.iter().zip(centroids.as_chunks::<N>().0) {
+            let x = [column[2 * i], column[2 * i + 1]];
+            for (scores, &c) in scores.iter_mut().zip(centroids) {
+                let c = simd.splat_f32s(c);
+                scores[0] = simd.mul_add_e_f32s(x[0], c, scores[0]);
+                scores[1] = simd.mul_add_e_f32s(x[1], c, scores[1]);
+            }
+        }
+        for (n, scores) in scores.into_iter().enumerate() {
+            let this = simd.splat_f32s(first + n as f32);
+            for lane in 0..2 {
+                let is_better = simd.greater_than_f32s(scores[lane], self.best[lane]);
+                let other = simd.min_f32s(self.best[lane], scores[lane]);
+                self.second[lane] = simd.max_f32s(self.second[lane], other);
+                self.label[lane] = simd.select_f32s(is_better, this, self.label[lane]);
+                self.best[lane] = simd.max_f32s(self.best[lane], scores[lane]);
+            }
+        }
     }
 }
 

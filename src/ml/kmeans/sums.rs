@@ -124,31 +124,35 @@ pub(super) struct Move {
 }
 
 /// Rows of a tile that are compared at once: late iterations change few.
-const RUN: usize = 64;
+const RUN: usize = 32;
 
 /// Collects the rows whose labels differ.
 pub(super) fn moves(old: &[f32], new: &[f32], moves: &mut Vec<Move>) {
     moves.clear();
-    let mut runs = Vec::new();
     vectorize(
         #[inline(always)]
         || {
-            for (run, (old, new)) in old.chunks(RUN).zip(new.chunks(RUN)).enumerate() {
+            let runs = old.chunks(RUN).zip(new.chunks(RUN));
+            for (first, (old, new)) in (0..).step_by(RUN).zip(runs) {
                 let bits = old.iter().zip(new).fold(0, |bits, (x, y)| bits | (x.to_bits() ^ y.to_bits()));
-                if bits != 0 {
-                    runs.push(run);
+                if bits == 0 {
+                    continue;
                 }
+                // Without a branch for each row, which could not be foreseen.
+                let mut rows = [0; RUN];
+                let mut n_rows = 0;
+                for (row, (x, y)) in (0..).zip(old.iter().zip(new)) {
+                    rows[n_rows] = row;
+                    n_rows += usize::from(x != y);
+                }
+                moves.extend(rows[..n_rows].iter().map(|&row: &u32| Move {
+                    row: first + row,
+                    from: old[row as usize] as u32,
+                    to: new[row as usize] as u32,
+                }));
             }
         },
     );
-    for run in runs {
-        let rows = run * RUN..((run + 1) * RUN).min(old.len());
-        moves.extend(rows.filter(|&row| old[row] != new[row]).map(|row| Move {
-            row: row as u32,
-            from: old[row] as u32,
-            to: new[row] as u32,
-        }));
-    }
 }
 
 /// Exact sums of the scaled features and weights of the rows of each cluster.
