@@ -706,20 +706,33 @@ enum Apply {
 impl Scalar for Apply {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (mut labels, mut distances) = (Vec::new(), Vec::new());
+        if matches!(self, Apply::Predict) {
+            return model::apply_raw(arguments, out, |model: &NamedModel, features, rows, out| {
+                let found = model.kmeans.labels(&features.slices(rows.clone()), &mut labels);
+                found.map_err(|error| features::explain(error, &model.names))?;
+                if features.null_rows.is_none() && !labels.contains(&u32::MAX) {
+                    out.extend_i32(labels.iter().map(|&label| label as i32));
+                    return Ok(());
+                }
+                for (row, &label) in rows.zip(&labels) {
+                    match label {
+                        u32::MAX => out.push_null(),
+                        _ if features.is_null_row(row) => out.push_null(),
+                        label => out.push_i32(label as i32),
+                    }
+                }
+                Ok(())
+            });
+        }
         model::apply(arguments, out, |model: &NamedModel, scaled, _, out| {
             let kmeans = &model.kmeans;
             let assigned = kmeans.assign(scaled, &mut labels, &mut distances);
             assigned.map_err(|error| features::explain(error, &model.names))?;
-            if matches!(self, Apply::Predict) && !scaled.usable.contains(&false) {
-                out.extend_i32(labels.iter().map(|&label| label as i32));
-                return Ok(());
-            }
             for (i, usable) in scaled.usable.iter().enumerate() {
                 match self {
                     _ if !usable => out.push_null(),
-                    Apply::Predict => out.push_i32(labels[i] as i32),
                     Apply::Distance => out.push_f64(distances[i].sqrt()),
-                    Apply::Distances => out.push_f64s(&kmeans.distances(scaled, i)),
+                    _ => out.push_f64s(&kmeans.distances(scaled, i)),
                 }
             }
             Ok(())

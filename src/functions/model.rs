@@ -295,6 +295,23 @@ pub fn apply<M: RowModel>(
     out: &mut Output,
     mut apply: impl FnMut(&M, &Scaled, usize, &mut Output) -> Result<()>,
 ) -> Result<()> {
+    apply_raw(arguments, out, |model: &M, features, rows, out| {
+        let scaled = model.transform().apply(&features.slices(rows.clone()));
+        let mut scaled = scaled.map_err(|error| features::explain(error, model.names()))?;
+        for (usable, row) in scaled.usable.iter_mut().zip(rows.clone()) {
+            *usable &= !features.is_null_row(row);
+        }
+        apply(model, &scaled, rows.start, out)
+    })
+}
+
+/// Hands the features of the second argument to `apply`, run by run, with the run's rows. `apply` pushes one result a row;
+/// without a model all are NULL.
+pub fn apply_raw<M: RowModel>(
+    arguments: &Chunk<'_>,
+    out: &mut Output,
+    mut apply: impl FnMut(&M, &Features<'_>, Range<usize>, &mut Output) -> Result<()>,
+) -> Result<()> {
     let row = arguments.column(1);
     // Models that change from row to row mostly have the same features: they are picked once.
     let mut picked: Option<Features<'_>> = None;
@@ -307,12 +324,8 @@ pub fn apply<M: RowModel>(
             Some(features) if *features.names == *model.names() => features,
             _ => Features::matching(row, model.names())?,
         };
-        let scaled = model.transform().apply(&features.slices(rows.clone()));
-        let mut scaled = scaled.map_err(|error| features::explain(error, model.names()))?;
-        for (usable, row) in scaled.usable.iter_mut().zip(rows.clone()) {
-            *usable &= !features.is_null_row(row);
-        }
+        let result = apply(model, &features, rows, out);
         picked = Some(features);
-        apply(model, &scaled, rows.start, out)
+        result
     })
 }

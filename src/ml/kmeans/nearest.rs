@@ -2,7 +2,7 @@
 
 use super::super::exact_sum::scale_by_power;
 use super::super::observations::Tile;
-use super::super::scaling::Extent;
+use super::super::scaling::{Extent, Transform};
 use super::super::simd::{dispatch, vectorize};
 use pulp::{Simd, WithSimd};
 
@@ -190,11 +190,13 @@ pub(super) struct Frame {
 impl Frame {
     pub(super) fn new(extents: &[Extent]) -> Self {
         let reach = extents.iter().map(|extent| (extent.max - extent.mean).max(extent.mean - extent.min));
-        let exponent = reach.fold(0.0, f64::max).max(1e-290).log2().ceil() as i32;
-        Self {
-            means: extents.iter().map(|extent| extent.mean).collect(),
-            unit: scale_by_power(1.0, -exponent),
-        }
+        Self::of_reach(extents.iter().map(|extent| extent.mean).collect(), reach.fold(0.0, f64::max))
+    }
+
+    /// That which brings the greatest distance from a mean to at most 1.
+    fn of_reach(means: Vec<f64>, reach: f64) -> Self {
+        let exponent = reach.clamp(1e-290, 1e290).log2().ceil() as i32;
+        Self { means, unit: scale_by_power(1.0, -exponent) }
     }
 }
 
@@ -279,6 +281,54 @@ impl Frame {
     }
 }
 
+/// The labels of rows by a model, -1 where there is no proof; `found` gets a multiple of [`ROWS_TOGETHER`] of them.
+/// `columns` hold the features after the logarithm.
+///
+/// Rows are not scaled but brought to the frame at once, with a product for the quotient: what that loses beside the
+/// rounding to single precision, which the proof allows for, is a part of the mean.
+pub(super) fn proven_labels(
+    columns: &[&[f64]],
+    transform: &Transform,
+    centroids: &[f64],
+    found: &mut Vec<f32>,
+) {
+    let n_rows = columns.first().map_or(0, |column| column.len());
+    let n_features = columns.len();
+    let means: Vec<f64> = (0..n_features).map(|feature| transform.scaled_mean(feature)).collect();
+    let reach = |feature: usize| {
+        let of_feature = centroids.iter().skip(feature).step_by(n_features);
+        of_feature.fold(0.0, |reach, c| f64::max(reach, (c - means[feature]).abs()))
+    };
+    let reaches: Vec<f64> = (0..n_features).map(reach).collect();
+    let frame = Frame::of_reach(means, reaches.iter().copied().fold(0.0, f64::max));
+    let mut search = Search::new(centroids, &frame);
+    let lost = reaches.iter().zip(&frame.means).map(|(reach, mean)| reach * mean.abs());
+    search.underflow += (lost.sum::<f64>() * frame.unit * frame.unit * f64::EPSILON * 8.0) as f32;
+
+    let stride = Shadow::stride(n_rows);
+    let mut values = vec![0.0; Shadow::len(n_features, n_rows)];
+    let (shadows, squares) = values.split_at_mut(stride * n_features);
+    vectorize(
+        #[inline(always)]
+        || {
+            for (feature, (column, shadows)) in
+                columns.iter().zip(shadows.chunks_exact_mut(stride)).enumerate()
+            {
+                let center = transform.center[feature];
+                let factor = frame.unit / transform.spread[feature];
+                let mean = frame.means[feature] * frame.unit;
+                for ((&x, shadow), square) in column.iter().zip(shadows).zip(&mut *squares) {
+                    *shadow = ((x - center) * factor - mean) as f32;
+                    *square += *shadow * *shadow;
+                }
+            }
+        },
+    );
+    found.clear();
+    found.resize(n_rows.next_multiple_of(ROWS_TOGETHER), 0.0);
+    dispatch(SearchRows { search: &search, shadow: Shadow::new(&values, n_rows), found });
+}
+
 /// Centroids as the search in single precision takes them.
 ///
 /// The nearest centroid c of a row x is the one of greatest x c - c^2 / 2: one product for each feature. Its error
@@ -294,6 +344,8 @@ pub(super) struct Search<'a> {
     /// -c^2 / 2 of each centroid.
     offsets: Vec<f32>,
     kappa: f32,
+    /// What scores may lose whatever the row.
+    underflow: f32,
 }
 
 impl<'a> Search<'a> {
@@ -316,7 +368,7 @@ impl<'a> Search<'a> {
         }
         // Twice what is needed, for the rounding of the bound itself.
         let kappa = 2.0 * (n_features + 5) as f32 * f32::EPSILON / 2.0;
-        Self { centroids, n_features, tiles, offsets, kappa }
+        Self { centroids, n_features, tiles, offsets, kappa, underflow: UNDERFLOW }
     }
 
     /// Writes the labels of a shadow's rows to `labels`, which has room for a multiple of [`ROWS_TOGETHER`]. `row` gives
@@ -353,7 +405,7 @@ impl WithSimd for SearchRows<'_> {
         let (found, _) = S::as_mut_simd_f32s(found);
         let (squares, _) = S::as_simd_f32s(shadow.squares());
         let mut least = simd.splat_f32s(0.0);
-        let kappa = simd.splat_f32s(search.kappa);
+        let (kappa, underflow) = (simd.splat_f32s(search.kappa), simd.splat_f32s(search.underflow));
         let lowest = [simd.splat_f32s(f32::NEG_INFINITY); 2];
         for (i, found) in found.chunks_exact_mut(2).enumerate() {
             let mut ranked = Ranked { best: lowest, second: lowest, label: [simd.splat_f32s(0.0); 2] };
@@ -378,7 +430,7 @@ impl WithSimd for SearchRows<'_> {
                     simd.mul_f32s(simd.splat_f32s(4.5), squares[2 * i + lane]),
                     simd.mul_f32s(simd.splat_f32s(4.0), best[lane]),
                 );
-                let error = simd.add_f32s(simd.mul_f32s(kappa, reach), simd.splat_f32s(UNDERFLOW));
+                let error = simd.add_f32s(simd.mul_f32s(kappa, reach), underflow);
                 let lead = simd.sub_f32s(best[lane], second[lane]);
                 // Not true where one of them is no number.
                 let is_proven = simd.greater_than_f32s(lead, simd.add_f32s(error, error));
