@@ -5,7 +5,7 @@ use super::super::exact_sum::scale_by_power;
 use super::super::observations::{Block, TILE_ROWS, Tile};
 use super::super::scaling::Points;
 use super::super::threads::map_parts;
-use super::nearest::nearest;
+use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow};
 
 /// Bits of a value in fixed point: with those of the rows of a tile they fill a double.
 const BITS: i32 = 53 - TILE_ROWS.ilog2() as i32;
@@ -18,18 +18,22 @@ pub(super) fn step(points: &Points, clusterings: &mut [Vec<f64>], n_threads: usi
     let quanta = quanta(points);
     let width = quanta.len();
     let given = &*clusterings;
+    let frame = Frame::new(&points.extents);
+    let searches: Vec<Search> = given.iter().map(|centroids| Search::new(centroids, &frame)).collect();
     let parts = map_parts(&mut points.tiles(), n_threads, |tiles| {
         let mut sums: Vec<Vec<i128>> =
             given.iter().map(|centroids| vec![0; centroids.len() / points.n_features * width]).collect();
-        let (mut rows, mut labels, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut shadow) = (Vec::new(), Vec::new());
+        let mut labels = vec![0.0; TILE_ROWS.next_multiple_of(ROWS_TOGETHER)];
         let mut scratch = Block::scratch();
         for tile in tiles {
             let tile = points.scaled(*tile, &mut scratch);
             round_rows(&tile, &quanta, &mut rows);
-            labels.resize(tile.rows(), 0);
-            distances.resize(tile.rows(), 0.0);
-            for (centroids, sums) in given.iter().zip(&mut sums) {
-                nearest(&tile.columns(), centroids, &mut labels, &mut distances);
+            shadow.resize(Shadow::len(points.n_features, tile.rows()), 0.0);
+            frame.cast(&tile, &mut shadow);
+            let shadow = Shadow::new(&shadow, tile.rows());
+            for (search, sums) in searches.iter().zip(&mut sums) {
+                search.labels(shadow, tile.rows(), |row| tile.row(row), &mut labels);
                 add_rows(&rows, &labels, &quanta, sums);
             }
         }
@@ -88,7 +92,7 @@ fn round_rows(tile: &Tile, quanta: &[Quantum], rows: &mut Vec<f64>) {
 }
 
 /// Adds rounded rows to the sums of their clusters, in quanta.
-fn add_rows(rows: &[f64], labels: &[u32], quanta: &[Quantum], sums: &mut [i128]) {
+fn add_rows(rows: &[f64], labels: &[f32], quanta: &[Quantum], sums: &mut [i128]) {
     let width = quanta.len();
     let mut of_block = vec![0.0; sums.len()];
     for (row, &label) in rows.chunks_exact(width).zip(labels) {

@@ -31,7 +31,7 @@ const FORESIGHT: f64 = 10.0;
 pub(super) struct Run {
     /// `n_clusters` centroids, one after the other.
     pub(super) centroids: Vec<f64>,
-    /// Rows of each cluster; empty where they were not asked for.
+    /// Rows of each cluster.
     pub(super) sizes: Vec<u64>,
     pub(super) inertia: f64,
     pub(super) iterations: u32,
@@ -94,20 +94,18 @@ impl<'a> Prepared<'a> {
         self.points.len()
     }
 
-    /// Whether rounding the rows to single precision is nothing beside an inertia of [`Prepared::rough_run`].
+    /// Whether rounding the rows to single precision is nothing beside the inertia of a rough attempt.
     pub(super) fn resolves(&self, inertia: f64) -> bool {
         let inertia = inertia * self.scheme.quanta.weight_unit() * self.scheme.frame.unit().powi(2);
         // What cancels in the difference of squares is no inertia either.
         self.noise <= MAX_NOISE * inertia && 1e-12 * self.squares <= inertia
     }
 
-    /// A run that the shadows lead to its end. Its inertia is that of the last labels about their means, to the digits
-    /// that [`Prepared::resolves`] asks for. It ends early where it will not come below the inertia `rival`.
-    pub(super) fn rough_run(&self, centroids: Vec<f64>, limits: Limits, rival: f64) -> Run {
-        let mut state = State { rival, ..State::new(self, centroids, Lead::Shadows) };
-        let (iterations, converged, _) = state.iterate(limits, 0);
-        let inertia = state.rough_inertia();
-        Run { sizes: Vec::new(), inertia, centroids: state.centroids, iterations, converged }
+    /// A run that has not begun; `is_rough`: the shadows lead it to its end. Then its inertia is that of the last labels
+    /// about their means, to the digits that [`Prepared::resolves`] asks for.
+    pub(super) fn attempt(&self, centroids: Vec<f64>, is_rough: bool) -> Attempt<'_, 'a> {
+        let lead = if is_rough { Lead::Shadows } else { Lead::Exact };
+        Attempt { inertia: f64::INFINITY, iterations: 0, state: State::new(self, centroids, lead) }
     }
 
     /// A run with exact sums.
@@ -116,6 +114,37 @@ impl<'a> Prepared<'a> {
         let (iterations, converged) = state.finish(limits);
         let inertia = state.inertia();
         state.into_run(inertia, iterations, converged)
+    }
+}
+
+/// A run over few rows, from which others can go on.
+#[derive(Clone)]
+pub(super) struct Attempt<'p, 'a> {
+    pub(super) inertia: f64,
+    pub(super) iterations: u32,
+    state: State<'p, 'a>,
+}
+
+impl Attempt<'_, '_> {
+    pub(super) fn centroids(&self) -> &[f64] {
+        &self.state.centroids
+    }
+
+    /// The same labels, for a run from other centroids.
+    pub(super) fn with_centroids(&self, centroids: Vec<f64>) -> Self {
+        Self { iterations: 0, state: State { centroids, ..self.state.clone() }, ..*self }
+    }
+
+    /// Goes on. A rough run ends early where it will not come below the inertia `rival`.
+    pub(super) fn go_on(&mut self, limits: Limits, rival: f64) {
+        self.state.rival = rival;
+        if self.state.lead == Lead::Shadows {
+            self.iterations += self.state.iterate(limits, 0).0;
+            self.inertia = self.state.rough_inertia();
+        } else {
+            self.iterations += self.state.finish(limits).0;
+            self.inertia = self.state.inertia();
+        }
     }
 }
 
@@ -231,6 +260,7 @@ enum Lead {
 }
 
 /// The rows of one thread, their labels and their sums.
+#[derive(Clone)]
 struct Part<'a> {
     shadows: Arc<Shadows<'a>>,
     /// The number of clusters where there is none yet.
@@ -244,6 +274,7 @@ struct Part<'a> {
 }
 
 /// Exact sums, and the labels that they are of, where they are not those of no row.
+#[derive(Clone)]
 struct Exact {
     labels: Option<Pages<u16>>,
     sums: ClusterSums,
@@ -382,6 +413,7 @@ fn whole(labels: &[f32]) -> Pages<u16> {
     whole
 }
 
+#[derive(Clone)]
 struct State<'p, 'a> {
     rows: &'p Prepared<'a>,
     centroids: Vec<f64>,

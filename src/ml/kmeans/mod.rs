@@ -314,26 +314,26 @@ impl<'o> Fitting<'o> {
         if self.sample.is_whole {
             return sample.run(centroids, limits);
         }
-        let leads = sample.resolves(sample.rough_run(centroids.clone(), limits, f64::INFINITY).inertia);
+        let mut rough = sample.attempt(centroids.clone(), true);
+        rough.go_on(limits, f64::INFINITY);
+        let leads = sample.resolves(rough.inertia);
         self.run_over_all(centroids, leads)
     }
 
     /// The run from the best start that the sample gives.
     fn run(&self, n_clusters: usize) -> Run {
         let sample = Prepared::new(&self.sample.points);
-        let (best, leads) = self.search(&sample, n_clusters, None);
-        if !self.sample.is_whole {
-            self.run_over_all(best.centroids, leads)
-        } else if leads {
-            sample.run(best.centroids, self.limits(sample.len(), n_clusters))
+        let (centroids, leads) = self.search(&sample, n_clusters, None);
+        if self.sample.is_whole {
+            sample.run(centroids, self.limits(sample.len(), n_clusters))
         } else {
-            best
+            self.run_over_all(centroids, leads)
         }
     }
 
-    /// The best run over the sample, and whether single precision was fine enough to lead it; then its centroids are not
-    /// yet those of exact sums.
-    fn search(&self, rows: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> (Run, bool) {
+    /// The centroids of the best run over the sample, and whether single precision was fine enough to lead it; then they
+    /// are not quite those of exact sums.
+    fn search(&self, rows: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> (Vec<f64>, bool) {
         let search = |is_rough| {
             let search = restarts::Search {
                 points: &self.sample.points,
@@ -353,7 +353,9 @@ impl<'o> Fitting<'o> {
             }
         };
         let rough = search(true);
-        if rows.resolves(rough.inertia) { (rough, true) } else { (search(false), false) }
+        let leads = rows.resolves(rough.inertia);
+        let best = if leads { rough } else { search(false) };
+        (best.centroids().to_vec(), leads)
     }
 
     /// The centroids of the best runs over the sample. Where it is not all rows, and figures are those of a sample
@@ -363,11 +365,11 @@ impl<'o> Fitting<'o> {
         let mut clusterings: Vec<Vec<f64>> = Vec::new();
         for n_clusters in n_clusters {
             let fewer = clusterings.last().filter(|_| !self.sample.is_whole);
-            let (mut run, is_rough) = self.search(&sample, n_clusters, fewer);
-            if is_rough && self.sample.is_whole {
-                run = sample.run(run.centroids, self.limits(sample.len(), n_clusters));
+            let (mut centroids, _) = self.search(&sample, n_clusters, fewer);
+            if self.sample.is_whole {
+                centroids = sample.run(centroids, self.limits(sample.len(), n_clusters)).centroids;
             }
-            clusterings.push(run.centroids);
+            clusterings.push(centroids);
         }
         clusterings
     }

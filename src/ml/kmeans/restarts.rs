@@ -4,7 +4,7 @@ use super::super::observations::mix;
 use super::super::scaling::Points;
 use super::super::threads::{map_parts, worth};
 use super::init::{Cumulative, Draw, distances_to, plus_plus, row_of};
-use super::lloyd::{Limits, Prepared, Run};
+use super::lloyd::{Attempt, Limits, Prepared};
 use super::nearest::TwoNearest;
 
 /// Products (of a row, a centroid and a feature) that restarts may take: a few tenths of a second.
@@ -33,16 +33,16 @@ pub(super) struct Search<'a> {
     pub(super) is_rough: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     /// The best of `n_init` runs from greedy k-means++ starts, improved by swaps.
-    pub(super) fn best(&self, n_init: usize) -> Run {
+    pub(super) fn best(&self, n_init: usize) -> Attempt<'a, 'a> {
         let best = self.restart(n_init, Vec::new());
         self.swap(best)
     }
 
     /// The same with further starts: the centroids of a run with one cluster less, and one more row. That run
     /// has done most of the search.
-    pub(super) fn best_grown(&self, n_init: usize, fewer: &[f64]) -> Run {
+    pub(super) fn best_grown(&self, n_init: usize, fewer: &[f64]) -> Attempt<'a, 'a> {
         /// Rows that are tried.
         const ROWS: usize = 2;
         let gaps = Gaps::of(self.points, fewer);
@@ -52,31 +52,19 @@ impl Search<'_> {
         self.swap(best)
     }
 
-    /// Lloyd's algorithm from some centroids on, for at most `max_iter` iterations. It is given up where it will not
-    /// come below the inertia `rival`.
-    fn lloyd(&self, centroids: Vec<f64>, max_iter: usize, rival: f64) -> Run {
+    /// Goes on with some runs in parallel, each for at most `max_iter` iterations. A run is given up where it will not come
+    /// below the inertia `rival`.
+    fn go_on(&self, attempts: &mut [Attempt<'a, 'a>], max_iter: usize, rival: f64) {
         let limits = Limits { max_iter: max_iter.min(self.limits.max_iter), ..self.limits };
-        if self.is_rough {
-            self.rows.rough_run(centroids, limits, rival)
-        } else {
-            self.rows.run(centroids, limits)
-        }
-    }
-
-    /// Some runs in parallel, in their order.
-    fn runs(&self, starts: Vec<Vec<f64>>, max_iter: usize, rival: f64) -> Vec<Run> {
-        let mut starts = starts;
-        let n_threads = worth(starts.len() * 10 * self.products() as usize, self.n_threads);
-        let parts = map_parts(&mut starts, n_threads, |starts| {
-            let run = |start: &mut Vec<f64>| self.lloyd(std::mem::take(start), max_iter, rival);
-            starts.iter_mut().map(run).collect::<Vec<Run>>()
+        let n_threads = worth(attempts.len() * 10 * self.products() as usize, self.n_threads);
+        map_parts(attempts, n_threads, |attempts| {
+            attempts.iter_mut().for_each(|attempt| attempt.go_on(limits, rival));
         });
-        parts.into_iter().flatten().collect()
     }
 
     /// The run of least inertia, the first of equals, from `n_init` drawn starts and those given. On a sample, those that
     /// lag behind after a few iterations are given up.
-    fn restart(&self, n_init: usize, given: Vec<Vec<f64>>) -> Run {
+    fn restart(&self, n_init: usize, given: Vec<Vec<f64>>) -> Attempt<'a, 'a> {
         let affordable = (MAX_RESTART_PRODUCTS / self.expected_products()).max(1);
         let mut restarts: Vec<usize> = (0..n_init.min(affordable as usize)).collect();
         let n_threads = worth(restarts.len() * self.expected_products() as usize, self.n_threads);
@@ -91,20 +79,22 @@ impl Search<'_> {
                 starts.push(start);
             }
         }
+        let start = |start| self.rows.attempt(start, self.is_rough);
+        let mut attempts: Vec<Attempt> = starts.into_iter().map(start).collect();
         let mut iterations = 0;
         for heat in HEATS {
-            if starts.len() <= 2 || self.is_whole || !self.is_rough {
+            if attempts.len() <= 2 || self.is_whole || !self.is_rough {
                 break;
             }
-            let mut runs = self.runs(starts, heat, f64::INFINITY);
+            self.go_on(&mut attempts, heat, f64::INFINITY);
             iterations += heat;
-            runs.sort_by(|x, y| x.inertia.total_cmp(&y.inertia));
-            runs.truncate(runs.len().div_ceil(2));
-            starts = runs.into_iter().map(|run| run.centroids).collect();
+            attempts.sort_by(|x, y| x.inertia.total_cmp(&y.inertia));
+            attempts.truncate(attempts.len().div_ceil(2));
         }
         let left = self.limits.max_iter.saturating_sub(iterations).max(1);
-        let runs = self.runs(starts, left, f64::INFINITY).into_iter();
-        runs.min_by(|x, y| x.inertia.total_cmp(&y.inertia)).expect("at least one restart")
+        self.go_on(&mut attempts, left, f64::INFINITY);
+        let best = attempts.into_iter().min_by(|x, y| x.inertia.total_cmp(&y.inertia));
+        best.expect("at least one restart")
     }
 
     /// Products that a restart is likely to take.
@@ -120,7 +110,7 @@ impl Search<'_> {
     /// Moves single centroids to rows far from all of them, as long as that helps: what Lloyd's algorithm cannot do. Rows
     /// are drawn as k-means++ draws them. A round tries two swaps: that which costs least before any centroid has moved,
     /// and, as the best one is not always among these, one of each centroid in turn.
-    fn swap(&self, start: Run) -> Run {
+    fn swap(&self, start: Attempt<'a, 'a>) -> Attempt<'a, 'a> {
         let mut best = start;
         if self.n_clusters < 2 || best.inertia == 0.0 {
             return best;
@@ -137,7 +127,7 @@ impl Search<'_> {
         let n = self.points.len();
         let max_failures = wanted.min((n / 4).max(n * n / 100));
         let mut n_failures = 0;
-        let mut gaps = Gaps::of(self.points, &best.centroids);
+        let mut gaps = Gaps::of(self.points, best.centroids());
         // Since the last success: swaps in turn, and all that failed.
         let (mut turn, mut tried) = (0, Vec::new());
         while n_failures < max_failures && products < MAX_SWAP_PRODUCTS {
@@ -152,20 +142,22 @@ impl Search<'_> {
             let mut chosen = vec![in_turn];
             chosen.extend(swaps.min_by(|x, y| x.change.total_cmp(&y.change)));
             tried.extend(chosen.iter().map(|swap| (swap.row, swap.lost)));
-            let starts = chosen.iter().map(|swap| swap.centroids(self.points, &best.centroids));
-            let runs = self.runs(starts.collect(), usize::MAX, best.inertia);
-            let passes: u64 = runs.iter().map(|run| 2 + u64::from(run.iterations)).sum();
+            // From the labels of the best, of which a swap changes few.
+            let start = |swap: &Swap| best.with_centroids(swap.centroids(self.points, best.centroids()));
+            let mut attempts: Vec<Attempt> = chosen.iter().map(start).collect();
+            self.go_on(&mut attempts, usize::MAX, best.inertia);
+            let passes: u64 = attempts.iter().map(|attempt| 2 + u64::from(attempt.iterations)).sum();
             products +=
                 self.products() * passes + (DRAWS * self.points.len() * self.points.n_features) as u64;
-            n_failures += runs.len();
-            for run in runs {
-                if run.inertia < best.inertia {
-                    best = run;
+            n_failures += attempts.len();
+            for attempt in attempts {
+                if attempt.inertia < best.inertia {
+                    best = attempt;
                     n_failures = 0;
                 }
             }
             if n_failures == 0 {
-                gaps = Gaps::of(self.points, &best.centroids);
+                gaps = Gaps::of(self.points, best.centroids());
                 (turn, tried) = (0, Vec::new());
             }
         }

@@ -393,7 +393,7 @@ impl ClusterSums {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quanta {
     /// Of a shadow's value 1.
-    values: f32,
+    values: f64,
     /// Of a weight of 1.
     weights: f64,
 }
@@ -420,7 +420,7 @@ impl Quanta {
         };
         let row_bits = bits_of(points.len().max(1) as f64);
         let value_bits = (62 - row_bits - weight_bits).min(VALUE_BITS);
-        Self { values: f32::powi(2.0, value_bits), weights }
+        Self { values: f64::powi(2.0, value_bits), weights }
     }
 
     /// A weight as a whole number of at least 1.
@@ -435,12 +435,14 @@ impl Quanta {
 
     /// A value of a shadow as the sums take it, in the frame.
     pub(super) fn rounded(&self, x: f32) -> f64 {
-        self.value(x) as f64 / f64::from(self.values)
+        self.value(x) as f64 / self.values
     }
 
     #[inline(always)]
     fn value(&self, x: f32) -> i64 {
-        (x * self.values) as i64
+        // Adding 1.5 * 2^52 leaves a whole number in the lowest bits; a conversion would be one at a time.
+        const ORIGIN: f64 = 6_755_399_441_055_744.0;
+        difference(f64::from(x) * self.values + ORIGIN, ORIGIN)
     }
 }
 
@@ -453,31 +455,34 @@ pub(super) struct ShadowSums {
     /// The features of one cluster after the other.
     sums: Vec<i64>,
     weights: Vec<i64>,
-    /// Of one feature over a tile: memory that is used again.
+    /// Of one feature over a tile, and values: memory that is used again.
     of_tile: Vec<i64>,
+    scratch: Vec<i64>,
 }
 
 impl ShadowSums {
     pub(super) fn new(n_clusters: usize, n_features: usize, quanta: Quanta) -> Self {
         let sums = vec![0; n_clusters * n_features];
-        Self { n_features, quanta, sums, weights: vec![0; n_clusters], of_tile: vec![0; n_clusters] }
+        let (weights, of_tile) = (vec![0; n_clusters], vec![0; n_clusters]);
+        Self { n_features, quanta, sums, weights, of_tile, scratch: Vec::new() }
     }
 
     /// Adds all rows of a tile to the clusters of their labels; without weights they weigh 1.
     pub(super) fn add(&mut self, shadow: Shadow, labels: &[f32], weights: &[i64]) {
+        let Self { quanta, of_tile, scratch, .. } = self;
+        scratch.resize(labels.len(), 0);
         for (feature, column) in shadow.columns().enumerate() {
-            self.of_tile.fill(0);
-            let rows = column.iter().zip(labels);
-            if weights.is_empty() {
-                rows.for_each(|(&x, &label)| self.of_tile[label as usize] += self.quanta.value(x));
-            } else {
-                let rows = rows.zip(weights);
-                rows.for_each(|((&x, &label), weight)| {
-                    self.of_tile[label as usize] += self.quanta.value(x) * weight;
-                });
-            }
+            vectorize(
+                #[inline(always)]
+                || {
+                    scratch.iter_mut().zip(column).for_each(|(value, &x)| *value = quanta.value(x));
+                    scratch.iter_mut().zip(weights).for_each(|(value, weight)| *value *= weight);
+                },
+            );
+            of_tile.fill(0);
+            scratch.iter().zip(labels).for_each(|(value, &label)| of_tile[label as usize] += value);
             let sums = self.sums[feature..].iter_mut().step_by(self.n_features);
-            sums.zip(&self.of_tile).for_each(|(sum, x)| *sum += x);
+            sums.zip(&*of_tile).for_each(|(sum, x)| *sum += x);
         }
         for (row, &label) in labels.iter().enumerate() {
             self.weights[label as usize] += weights.get(row).copied().unwrap_or(1);
@@ -486,17 +491,27 @@ impl ShadowSums {
 
     /// Moves rows between clusters; without weights they weigh 1.
     pub(super) fn apply(&mut self, shadow: Shadow, moves: &[Move], weights: &[i64]) {
-        let n_features = self.n_features;
+        let Self { n_features, quanta, scratch, sums, .. } = self;
+        scratch.resize(*n_features, 0);
+        vectorize(
+            #[inline(always)]
+            || {
+                for Move { row, from, to } in moves {
+                    let row = *row as usize;
+                    let weight = weights.get(row).copied().unwrap_or(1);
+                    let values = scratch.iter_mut().zip(shadow.row(row));
+                    values.for_each(|(value, x)| *value = quanta.value(x) * weight);
+                    let to = &mut sums[*to as usize * *n_features..][..*n_features];
+                    to.iter_mut().zip(&*scratch).for_each(|(sum, value)| *sum += value);
+                    let from = &mut sums[*from as usize * *n_features..][..*n_features];
+                    from.iter_mut().zip(&*scratch).for_each(|(sum, value)| *sum -= value);
+                }
+            },
+        );
         for Move { row, from, to } in moves {
-            let (row, from, to) = (*row as usize, *from as usize, *to as usize);
-            let weight = weights.get(row).copied().unwrap_or(1);
-            self.weights[to] += weight;
-            self.weights[from] -= weight;
-            for (feature, x) in shadow.row(row).enumerate() {
-                let product = self.quanta.value(x) * weight;
-                self.sums[to * n_features + feature] += product;
-                self.sums[from * n_features + feature] -= product;
-            }
+            let weight = weights.get(*row as usize).copied().unwrap_or(1);
+            self.weights[*to as usize] += weight;
+            self.weights[*from as usize] -= weight;
         }
     }
 
@@ -509,7 +524,7 @@ impl ShadowSums {
     pub(super) fn sum(parts: &[&Self], cluster: usize, feature: usize) -> f64 {
         let sum: i64 = parts.iter().map(|part| part.sums[cluster * part.n_features + feature]).sum();
         let quanta = parts.first().map_or(1.0, |part| part.quanta.values);
-        sum as f64 / f64::from(quanta)
+        sum as f64 / quanta
     }
 }
 
