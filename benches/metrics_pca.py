@@ -1,6 +1,6 @@
 """Figures of several numbers of segments and principal components, side by side with scikit-learn.
 
-    python benches/metrics_pca.py --extension build/release/amazing.duckdb_extension [--rows 1000000] [--threads 2]
+    python benches/metrics_pca.py --extension build/release/amazing.duckdb_extension [--threads 2] [--sets blobs]
 
 Runs are interleaved in one process; medians are printed as Markdown. What users do today: fetch, standardise, then for
 each k a KMeans with one start, the silhouette of 10,000 rows, Davies-Bouldin and Calinski-Harabasz index of all; for the
@@ -12,7 +12,7 @@ import os
 import statistics
 import time
 
-from whole_query import data
+import sets
 
 RANGE = range(2, 11)
 
@@ -65,23 +65,21 @@ WAYS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extension", required=True)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rows", type=int, help="of each set, in place of its own")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--kind", choices=["blobs", "log-normal", "normal"])
+    parser.add_argument("--sets", default="blobs,log-normal,normal")
     arguments = parser.parse_args()
-    for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"]:
-        os.environ[name] = str(arguments.threads)
-    import duckdb
-
-    print(f"{arguments.rows:,} x 8, {arguments.threads} threads, medians of {arguments.repeat} interleaved runs\n")
+    for forced in [name for name in os.environ if name.startswith("OPENBLAS_")]:
+        del os.environ[forced]
+    os.environ.update(sets.environment(arguments.threads))
+    print(sets.machine(arguments.extension))
+    print(f"{arguments.threads} threads, medians of {arguments.repeat} interleaved runs\n")
     print("| set | way | seconds | CPU seconds |")
-    print("|---|---|---|---|")
-    for kind in [arguments.kind] if arguments.kind else ["blobs", "log-normal", "normal"]:
-        config = {"allow_unsigned_extensions": "true", "threads": arguments.threads}
-        connection = duckdb.connect(config=config)
-        connection.execute(f"LOAD '{arguments.extension}'")
-        columns = data(kind, arguments.rows)  # noqa: F841
+    print("|---|---|--:|--:|")
+    for kind in arguments.sets.split(","):
+        connection = sets.connect(arguments.extension, arguments.threads)
+        columns = sets.columns(kind, arguments.rows)  # noqa: F841
         connection.execute("CREATE TABLE t AS FROM columns")
         times = {way: [] for way in WAYS}
         for _ in range(arguments.repeat):

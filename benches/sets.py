@@ -63,6 +63,28 @@ def environment(threads):
     return {**kept, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
 
 
+class Peak:
+    """What the memory of this process grows by at most from here on, in MB."""
+
+    def __init__(self):
+        self.status = Path("/proc/self/status")
+        if self.status.exists():
+            # Forgets the peak so far.
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        self.before = self.now("VmRSS")
+
+    def now(self, figure):
+        if not self.status.exists():
+            import resource
+
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        lines = self.status.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(figure))
+
+    def grown(self):
+        return self.now("VmHWM") - self.before
+
+
 def machine(extension):
     """One line: processor, memory, versions."""
     import importlib.metadata as metadata
