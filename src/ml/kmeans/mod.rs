@@ -213,7 +213,13 @@ impl KMeans {
             .zip(&self.transform.log)
             .map(|(column, log)| if *log { logarithms.next().map_or(*column, Vec::as_slice) } else { column })
             .collect();
-        nearest::proven_labels(&prepared, &self.transform, &self.centroids.concat(), &mut found);
+        let centroids = self.centroids.concat();
+        if centroids.iter().all(|c| c.abs() <= MAX_MAGNITUDE) {
+            nearest::proven_labels(&prepared, &self.transform, &centroids, &mut found);
+        } else {
+            // Distances may overflow, which is an error.
+            found.resize(n_rows, -1.0);
+        }
         // A logarithm of a negative value may be a number.
         for (column, _) in columns.iter().zip(&self.transform.log).filter(|(_, log)| **log) {
             found.iter_mut().zip(*column).filter(|(_, x)| **x < 0.0).for_each(|(label, _)| *label = -1.0);
