@@ -863,6 +863,46 @@ run(con, '00_raw', '10_clean', '20_kpi')
     ]
 
 
+def test_a_session_of_two_users_or_of_several_days_is_one_session(shop):
+    shared = [
+        (1, "2019-10-30 10:00:00", "view", "10.00", 1),
+        (1, "2019-10-30 10:01:00", "purchase", "10.00", 1),
+        (2, "2019-10-30 11:00:00", "purchase", "30.00", 1),
+        (3, "2019-10-30 12:00:00", "remove_from_cart", "5.00", 1),
+        (4, "2019-10-31 23:59:00", "view", "7.00", 2),
+        (4, "2019-11-01 00:01:00", "cart", "7.00", 2),
+        (4, "2019-11-01 00:02:00", "view", "7.00", 2),
+        (5, "2019-11-01 00:03:00", "purchase", "8.00", 2),
+        (5, "2019-11-01 09:00:00", "view", "8.00", 3),
+    ]
+    lines = [
+        event(time=t + " UTC", kind=kind, price=price, user=str(user), visit=visit)
+        for user, t, kind, price, visit in shared
+    ]
+    shop.file("a.csv", HEADER, *lines)
+    daily, monthly, funnel, baskets = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+daily = rows(con, 'SELECT day, users, sessions, purchases, revenue, avg_basket FROM kpi.daily')
+monthly = rows(con, 'SELECT month, users, sessions, purchases, revenue, avg_basket FROM kpi.monthly')
+(daily, monthly, rows(con, 'SELECT month, step, users, sessions FROM kpi.funnel'), rows(con, 'SELECT user_id, avg_basket FROM kpi.user_features ORDER BY user_id'))
+""")
+    assert daily == [
+        ["2019-10-30", 3, 1, 2, "40.00", 40.0],
+        ["2019-10-31", 1, 1, 0, "0.00", 0.0],
+        ["2019-11-01", 2, 2, 1, "8.00", 8.0],
+    ]
+    assert monthly == [["2019-10-01", 4, 2, 2, "40.00", 40.0], ["2019-11-01", 2, 2, 1, "8.00", 8.0]]
+    assert funnel == [
+        ["2019-10-01", "view", 3, 2],
+        ["2019-10-01", "cart", 2, 1],
+        ["2019-10-01", "purchase", 2, 1],
+        ["2019-11-01", "view", 2, 2],
+        ["2019-11-01", "cart", 2, 1],
+        ["2019-11-01", "purchase", 1, 1],
+    ]
+    assert baskets == [[1, 10.0], [2, 30.0], [3, 0.0], [4, 0.0], [5, 8.0]]
+
+
 def test_a_month_after_a_gap_has_no_change(shop):
     shop.file("a.csv", HEADER, event(), event(time="2019-12-01 00:00:00 UTC"))
     assert shop.run("""
