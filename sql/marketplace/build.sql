@@ -2714,20 +2714,50 @@ FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
--- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL.
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL. Nearly all events are
+-- views, which are counted by what else there is: so the aggregates that cost most see few rows.
 CREATE OR REPLACE TEMP TABLE kpi_product_groups AS
-WITH product_groups AS (
+WITH totals AS (
     SELECT
         grouping(e.category_code) = 0 AS is_category,
         e.category_code,
         e.brand,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+        count(*) AS events
     FROM clean.events AS e
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+),
+
+others AS (
+    SELECT
+        grouping(e.category_code) = 0 AS is_category,
+        e.category_code,
+        e.brand,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        sum(e.price) FILTER (e.event_type = 'purchase') AS revenue,
+        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+    FROM clean.events AS e
+    WHERE e.event_type <> 'view'
+    GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+),
+
+product_groups AS (
+    SELECT
+        t.is_category,
+        t.category_code,
+        t.brand,
+        t.events - coalesce(o.events, 0) AS views,
+        coalesce(o.carts, 0) AS carts,
+        coalesce(o.purchases, 0) AS purchases,
+        coalesce(o.revenue, 0)::DECIMAL(18, 2) AS revenue,
+        coalesce(o.buyers, 0) AS buyers
+    FROM totals AS t
+    LEFT JOIN others AS o
+        ON
+            o.is_category = t.is_category
+            AND o.category_code IS NOT DISTINCT FROM t.category_code
+            AND o.brand IS NOT DISTINCT FROM t.brand
 )
 
 SELECT
