@@ -343,6 +343,20 @@ con.execute("SET VARIABLE max_files = 2")
     )
 
 
+def test_settings_that_the_load_changes_are_put_back(shop):
+    shop.file("a.csv", HEADER, *lines(20))
+    assert shop.run("""
+SETTINGS = "SELECT current_setting('preserve_insertion_order'), current_setting('disabled_compression_methods')"
+before = rows(con, SETTINGS)
+run(con, *STEPS)
+after = rows(con, SETTINGS)
+con.execute("SET preserve_insertion_order = false"); con.execute("SET disabled_compression_methods = 'rle,dictionary'")
+own = rows(con, SETTINGS)
+run(con, *STEPS)
+(before == after, before[0], own == rows(con, SETTINGS), 'RLE' in own[0][1])
+""") == [True, [True, ""], True, True]
+
+
 def test_of_two_loaders_at_once_one_fails_and_changes_nothing(shop):
     shop.file("a.csv", HEADER, *lines(50))
     shop.file("b.csv", HEADER, *lines(60))
