@@ -140,6 +140,7 @@ SET VARIABLE clean_bounds = (
                 WHEN try_strptime(r.event_time, getvariable('clean_time_formats')) IS NOT NULL THEN r.event_time
             END AS event_time
         FROM temp.clean_new_rows AS r
+        WHERE NOT getvariable('clean_rebuild')
     ) AS t
 );
 
@@ -168,6 +169,7 @@ copies AS (
     SELECT
         e.raw_row,
         e.file_name,
+        e.category_id,
         n.file_name IS NOT NULL AS is_new,
         row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
         min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
@@ -184,7 +186,8 @@ copies AS (
 
 SELECT
     c.raw_row,
-    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name,
+    c.category_id
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
 
@@ -241,7 +244,14 @@ FROM temp.clean_cast_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
-SET VARIABLE clean_events_before = (SELECT count(*) FROM clean.events);
+SET VARIABLE clean_before = (
+    SELECT
+        {
+            'events': count(*),
+            'categories': count(e.category_id)
+        }
+    FROM clean.events AS e
+);
 
 -- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
@@ -262,21 +272,34 @@ FROM temp.clean_typed_rows AS r
 JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
 
 -- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
--- others need no second look.
+-- others need no second look: where all rows but duplicates are events, a category that is not among theirs was mangled.
 SET VARIABLE clean_has_defects = (
     SELECT
-        counts.new_rows - counts.duplicates <> counts.events - getvariable('clean_events_before')
-        OR counts.mangled > 0
-        OR counts.misspelt > 0
+        n.rows - d.rows <> e.rows - getvariable('clean_before').events
+        OR n.categories - d.categories <> e.categories - getvariable('clean_before').categories
+        OR t.misspelt > 0
     FROM (
         SELECT
-            count(*) AS new_rows,
-            count(*) FILTER (r.category_id <> '' AND NOT regexp_full_match(r.category_id, '[0-9]+')) AS mangled,
-            (SELECT count(*) FROM temp.clean_duplicates) AS duplicates,
-            (SELECT count(*) FROM temp.clean_event_types AS t WHERE t.raw_value <> t.normalized) AS misspelt,
-            (SELECT count(*) FROM clean.events) AS events
+            count(*) AS rows,
+            count(*) FILTER (r.category_id <> '') AS categories
         FROM temp.clean_new_rows AS r
-    ) AS counts
+    ) AS n
+    CROSS JOIN (
+        SELECT
+            count(*) AS rows,
+            count(*) FILTER (d.category_id <> '') AS categories
+        FROM temp.clean_duplicates AS d
+    ) AS d
+    CROSS JOIN (
+        SELECT
+            count(*) AS rows,
+            count(e.category_id) AS categories
+        FROM clean.events AS e
+    ) AS e
+    CROSS JOIN (
+        SELECT count(*) FILTER (t.raw_value <> t.normalized) AS misspelt
+        FROM temp.clean_event_types AS t
+    ) AS t
 );
 
 CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS

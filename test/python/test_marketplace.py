@@ -675,6 +675,21 @@ corrections = rows(con, 'SELECT column_name, sum(row_count)::INTEGER FROM clean.
     assert corrections == [["category_id", 2], ["event_type", 400]] and reasons == [[2004]]
 
 
+@pytest.mark.parametrize("category", ["2053013555631882655", "2.10381E+18", ""], ids=["whole", "mangled", "none"])
+def test_a_mangled_category_is_found_where_all_else_is_well(shop, category):
+    shop.file("a.csv", HEADER, *lines(9), event(category="2.1E+18", user="9"), *[event(category=category)] * 3)
+    shop.file("b.csv", HEADER, *lines(9, 9), event(category=category))
+    outcome, corrections = shop.run("""
+con.execute("SET VARIABLE data = 'data/b.csv'")
+run(con, '00_raw', '10_clean')
+con.execute("SET VARIABLE data = 'data/*.csv'")
+outcome = run(con, '00_raw', '10_clean')
+(outcome, rows(con, 'SELECT raw_value, row_count FROM clean.corrections'))
+""")
+    assert outcome == [["events", 20], ["duplicate", 3]]
+    assert corrections == [[value, 1] for value in sorted({"2.1E+18", category}) if "E" in value]
+
+
 def test_duplicates_in_two_files_keep_one_row_and_depend_on_no_order(shop):
     both = lines(10)
     shop.file("a.csv", HEADER, *both, *lines(5, 100))
