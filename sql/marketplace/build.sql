@@ -2301,6 +2301,11 @@ SET VARIABLE clean_before = (
     FROM clean.events AS e
 );
 
+-- As in 00_raw: what is written here is as small with a dictionary as with FSST, which is not tried.
+SET VARIABLE clean_no_compression = current_setting('disabled_compression_methods');
+
+SET disabled_compression_methods = concat_ws(',', nullif(getvariable('clean_no_compression'), ''), 'fsst');
+
 -- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
 SELECT
@@ -2318,6 +2323,8 @@ SELECT
     r.typed_session AS user_session
 FROM temp.clean_typed_rows AS r
 JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
+
+SET disabled_compression_methods = getvariable('clean_no_compression');
 
 -- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
 -- others need no second look: where all rows but duplicates are events, a category that is not among theirs was mangled.
