@@ -4,6 +4,7 @@
 
 pub mod activity;
 pub mod category;
+pub mod exact;
 pub mod features;
 pub mod files;
 pub mod games;
