@@ -2239,56 +2239,42 @@ SELECT
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
 
--- Casts take more than is an event: the numbers that a cast gives are checked against the text in the next view.
-CREATE OR REPLACE TEMP VIEW clean_cast_rows AS
+-- Casts would take more than is an event. A time in one of the common ways of writing it needs no list of formats.
+CREATE OR REPLACE TEMP VIEW clean_exact_rows AS
 SELECT
     e.*,
-    try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
-    TRY_CAST(e.product_id AS BIGINT) AS cast_product,
-    TRY_CAST(e.price AS DECIMAL(10, 2)) AS cast_price,
-    TRY_CAST(e.user_id AS BIGINT) AS cast_user,
-    TRY_CAST(e.user_session AS UUID) AS cast_session
+    coalesce(
+        exact_timestamp(e.event_time),
+        try_strptime(e.event_time, getvariable('clean_time_formats'))
+    ) AS typed_time,
+    exact_bigint(e.product_id) AS typed_product,
+    if(ltrim(e.category_id, '0123456789') = '', nullif(e.category_id, ''), NULL) AS typed_category,
+    TRY_CAST(exact_decimal(e.price) AS DECIMAL(10, 2)) AS typed_price,
+    exact_bigint(e.user_id) AS typed_user,
+    exact_uuid(e.user_session) AS typed_session
 FROM temp.clean_new_rows AS e;
 
--- Every new row with its typed values and the reason why it is not an event, if there is one. A number that is written
--- as DuckDB writes it is one; the others, few as a rule, need the slower look at each character.
+-- Every new row with its typed values and the reason why it is not an event, if there is one.
 CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
 SELECT
-    e.* EXCLUDE (cast_product, cast_price, cast_user, cast_session),
+    e.*,
     t.normalized AS typed_type,
     t.rule AS type_rule,
     CASE
-        WHEN e.cast_product >= 0 AND e.cast_product::VARCHAR = e.product_id THEN e.cast_product
-        WHEN regexp_full_match(e.product_id, '[0-9]+') THEN e.cast_product
-    END AS typed_product,
-    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
-    CASE
-        WHEN e.cast_price::VARCHAR = e.price THEN e.cast_price
-        WHEN regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?') THEN e.cast_price
-    END AS typed_price,
-    CASE
-        WHEN e.cast_user >= 0 AND e.cast_user::VARCHAR = e.user_id THEN e.cast_user
-        WHEN regexp_full_match(e.user_id, '[0-9]+') THEN e.cast_user
-    END AS typed_user,
-    CASE
-        WHEN e.cast_session::VARCHAR = e.user_session THEN e.cast_session
-        WHEN e.cast_session::VARCHAR = lower(e.user_session) THEN e.cast_session
-    END AS typed_session,
-    CASE
         WHEN e.typed_time IS NULL THEN 'bad time'
         WHEN typed_type IS NULL THEN 'unknown event_type'
-        WHEN typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
-        WHEN typed_product IS NULL THEN 'bad product'
-        WHEN typed_price IS NULL THEN 'bad price'
-        WHEN typed_price < 0 THEN 'negative price'
-        WHEN typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
-        WHEN typed_user IS NULL THEN 'bad user'
-        WHEN typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
-        WHEN typed_session IS NULL THEN 'bad session'
+        WHEN e.typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
+        WHEN e.typed_product IS NULL THEN 'bad product'
+        WHEN e.typed_price IS NULL THEN 'bad price'
+        WHEN e.typed_price < 0 THEN 'negative price'
+        WHEN e.typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN e.typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
+        WHEN e.typed_session IS NULL THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason,
     d.file_name AS duplicate_file
-FROM temp.clean_cast_rows AS e
+FROM temp.clean_exact_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
@@ -2462,7 +2448,7 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
-DROP VIEW temp.clean_cast_rows;
+DROP VIEW temp.clean_exact_rows;
 
 DROP VIEW temp.clean_similar_rows;
 
