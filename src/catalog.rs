@@ -6,7 +6,7 @@ use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
     Example, Function, Kind, activity, category, exact, files, games, generators, introspection, kmeans,
-    options, pca, plot, summary,
+    options, pca, plot, repeats, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -47,6 +47,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &plot::SCATTER_SVG,
     &plot::LINE_SVG,
     &files::CONTENT_HASH,
+    &repeats::REPEATED_VALUES,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
     &games::SYNTHETIC_USERS,
     &games::SYNTHETIC_GAMES,

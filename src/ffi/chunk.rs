@@ -349,6 +349,11 @@ impl<'a> Column<'a> {
         &self.data
     }
 
+    /// Which rows are not NULL.
+    pub fn validity(&self) -> Validity<'a> {
+        self.validity
+    }
+
     /// Whether the row is not NULL.
     pub fn is_valid(&self, row: usize) -> bool {
         !matches!(self.data, Data::Untyped) && self.validity.is_valid(row)

@@ -165,6 +165,18 @@ impl Output {
         self.valid.push(true);
     }
 
+    /// Appends a LIST of BIGINT.
+    pub fn push_i64s(&mut self, values: &[i64]) {
+        match &mut self.buffer {
+            Buffer::List { ends, child } => {
+                values.iter().for_each(|x| child.push_i64(*x));
+                ends.push(child.len());
+            }
+            other => panic!("a LIST for {other:?}"),
+        }
+        self.valid.push(true);
+    }
+
     /// Appends any value of the column's type; the fields of a STRUCT in the order of the type.
     ///
     /// # Panics

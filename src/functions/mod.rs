@@ -15,6 +15,7 @@ pub mod model;
 pub mod options;
 pub mod pca;
 pub mod plot;
+pub mod repeats;
 pub mod summary;
 
 use std::ops::Range;
