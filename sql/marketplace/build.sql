@@ -2196,7 +2196,7 @@ CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(e.event_time, e.product_id, e.user_id) AS row_hash
+    (hash(e.event_time, e.product_id, e.user_id) >> 1)::BIGINT AS row_hash
 FROM raw.all_events AS e
 WHERE
     getvariable('clean_bounds') IS NULL
@@ -2207,10 +2207,8 @@ WHERE
 -- of three columns, because these tell nearly all rows apart and the others need not be read.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH repeated_hashes AS (
-    SELECT e.row_hash
+    SELECT unnest(repeated_values(e.row_hash)) AS row_hash
     FROM temp.clean_similar_rows AS e
-    GROUP BY e.row_hash
-    HAVING count(*) > 1
 ),
 
 copies AS (

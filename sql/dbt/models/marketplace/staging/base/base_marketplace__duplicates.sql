@@ -5,10 +5,8 @@
 -- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full;
 -- of three columns, because these tell nearly all rows apart and the others need not be read.
 WITH repeated_hashes AS (
-    SELECT e.row_hash
+    SELECT unnest(repeated_values(e.row_hash)) AS row_hash
     FROM {{ ref('base_marketplace__similar_rows') }} AS e
-    GROUP BY e.row_hash
-    HAVING count(*) > 1
 ),
 
 copies AS (
