@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, activity, category, files, games, generators, introspection, kmeans, options,
-    pca, plot, summary,
+    Example, Function, Kind, activity, category, exact, files, games, generators, introspection, kmeans,
+    options, pca, plot, repeats, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -40,9 +40,14 @@ pub const FUNCTIONS: &[&Function] = &[
     &category::CATEGORY_MATCH,
     &category::CATEGORY_SIMILARITY,
     &category::CATEGORY_FINGERPRINT,
+    &exact::EXACT_BIGINT,
+    &exact::EXACT_DECIMAL,
+    &exact::EXACT_TIMESTAMP,
+    &exact::EXACT_UUID,
     &plot::SCATTER_SVG,
     &plot::LINE_SVG,
     &files::CONTENT_HASH,
+    &repeats::REPEATED_VALUES,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
     &games::SYNTHETIC_USERS,
     &games::SYNTHETIC_GAMES,

@@ -140,6 +140,7 @@ SET VARIABLE clean_bounds = (
                 WHEN try_strptime(r.event_time, getvariable('clean_time_formats')) IS NOT NULL THEN r.event_time
             END AS event_time
         FROM temp.clean_new_rows AS r
+        WHERE NOT getvariable('clean_rebuild')
     ) AS t
 );
 
@@ -147,7 +148,7 @@ CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(e.event_time, e.product_id, e.user_id) AS row_hash
+    (hash(e.event_time, e.product_id, e.user_id) >> 1)::BIGINT AS row_hash
 FROM raw.all_events AS e
 WHERE
     getvariable('clean_bounds') IS NULL
@@ -158,16 +159,15 @@ WHERE
 -- of three columns, because these tell nearly all rows apart and the others need not be read.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH repeated_hashes AS (
-    SELECT e.row_hash
+    SELECT unnest(repeated_values(e.row_hash)) AS row_hash
     FROM temp.clean_similar_rows AS e
-    GROUP BY e.row_hash
-    HAVING count(*) > 1
 ),
 
 copies AS (
     SELECT
         e.raw_row,
         e.file_name,
+        e.category_id,
         n.file_name IS NOT NULL AS is_new,
         row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
         min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
@@ -184,64 +184,63 @@ copies AS (
 
 SELECT
     c.raw_row,
-    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name,
+    c.category_id
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
 
--- Casts take more than is an event: the numbers that a cast gives are checked against the text in the next view.
-CREATE OR REPLACE TEMP VIEW clean_cast_rows AS
+-- Casts would take more than is an event. A time in one of the common ways of writing it needs no list of formats.
+CREATE OR REPLACE TEMP VIEW clean_exact_rows AS
 SELECT
     e.*,
-    try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
-    TRY_CAST(e.product_id AS BIGINT) AS cast_product,
-    TRY_CAST(e.price AS DECIMAL(10, 2)) AS cast_price,
-    TRY_CAST(e.user_id AS BIGINT) AS cast_user,
-    TRY_CAST(e.user_session AS UUID) AS cast_session
+    coalesce(
+        exact_timestamp(e.event_time),
+        try_strptime(e.event_time, getvariable('clean_time_formats'))
+    ) AS typed_time,
+    exact_bigint(e.product_id) AS typed_product,
+    if(ltrim(e.category_id, '0123456789') = '', nullif(e.category_id, ''), NULL) AS typed_category,
+    TRY_CAST(exact_decimal(e.price) AS DECIMAL(10, 2)) AS typed_price,
+    exact_bigint(e.user_id) AS typed_user,
+    exact_uuid(e.user_session) AS typed_session
 FROM temp.clean_new_rows AS e;
 
--- Every new row with its typed values and the reason why it is not an event, if there is one. A number that is written
--- as DuckDB writes it is one; the others, few as a rule, need the slower look at each character.
+-- Every new row with its typed values and the reason why it is not an event, if there is one.
 CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
 SELECT
-    e.* EXCLUDE (cast_product, cast_price, cast_user, cast_session),
+    e.*,
     t.normalized AS typed_type,
     t.rule AS type_rule,
     CASE
-        WHEN e.cast_product >= 0 AND e.cast_product::VARCHAR = e.product_id THEN e.cast_product
-        WHEN regexp_full_match(e.product_id, '[0-9]+') THEN e.cast_product
-    END AS typed_product,
-    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
-    CASE
-        WHEN e.cast_price::VARCHAR = e.price THEN e.cast_price
-        WHEN regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?') THEN e.cast_price
-    END AS typed_price,
-    CASE
-        WHEN e.cast_user >= 0 AND e.cast_user::VARCHAR = e.user_id THEN e.cast_user
-        WHEN regexp_full_match(e.user_id, '[0-9]+') THEN e.cast_user
-    END AS typed_user,
-    CASE
-        WHEN e.cast_session::VARCHAR = e.user_session THEN e.cast_session
-        WHEN e.cast_session::VARCHAR = lower(e.user_session) THEN e.cast_session
-    END AS typed_session,
-    CASE
         WHEN e.typed_time IS NULL THEN 'bad time'
         WHEN typed_type IS NULL THEN 'unknown event_type'
-        WHEN typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
-        WHEN typed_product IS NULL THEN 'bad product'
-        WHEN typed_price IS NULL THEN 'bad price'
-        WHEN typed_price < 0 THEN 'negative price'
-        WHEN typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
-        WHEN typed_user IS NULL THEN 'bad user'
-        WHEN typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
-        WHEN typed_session IS NULL THEN 'bad session'
+        WHEN e.typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
+        WHEN e.typed_product IS NULL THEN 'bad product'
+        WHEN e.typed_price IS NULL THEN 'bad price'
+        WHEN e.typed_price < 0 THEN 'negative price'
+        WHEN e.typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN e.typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
+        WHEN e.typed_session IS NULL THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason,
     d.file_name AS duplicate_file
-FROM temp.clean_cast_rows AS e
+FROM temp.clean_exact_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
-SET VARIABLE clean_events_before = (SELECT count(*) FROM clean.events);
+SET VARIABLE clean_before = (
+    SELECT
+        {
+            'events': count(*),
+            'categories': count(e.category_id)
+        }
+    FROM clean.events AS e
+);
+
+-- As in 00_raw: what is written here is as small with a dictionary as with FSST, which is not tried.
+SET VARIABLE clean_no_compression = current_setting('disabled_compression_methods');
+
+SET disabled_compression_methods = concat_ws(',', nullif(getvariable('clean_no_compression'), ''), 'fsst');
 
 -- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
@@ -251,9 +250,9 @@ SELECT
     r.typed_product AS product_id,
     r.typed_category AS category_id,
     nullif(r.category_code, '') AS category_code,
-    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
-    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
-    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
+    nullif(string_split(r.category_code, '.')[1], '') AS category_1,
+    nullif(string_split(r.category_code, '.')[2], '') AS category_2,
+    nullif(string_split(r.category_code, '.')[3], '') AS category_3,
     nullif(r.brand, '') AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
@@ -261,22 +260,37 @@ SELECT
 FROM temp.clean_typed_rows AS r
 JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
 
+SET disabled_compression_methods = getvariable('clean_no_compression');
+
 -- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
--- others need no second look.
+-- others need no second look: where all rows but duplicates are events, a category that is not among theirs was mangled.
 SET VARIABLE clean_has_defects = (
     SELECT
-        counts.new_rows - counts.duplicates <> counts.events - getvariable('clean_events_before')
-        OR counts.mangled > 0
-        OR counts.misspelt > 0
+        n.rows - d.rows <> e.rows - getvariable('clean_before').events
+        OR n.categories - d.categories <> e.categories - getvariable('clean_before').categories
+        OR t.misspelt > 0
     FROM (
         SELECT
-            count(*) AS new_rows,
-            count(*) FILTER (r.category_id <> '' AND NOT regexp_full_match(r.category_id, '[0-9]+')) AS mangled,
-            (SELECT count(*) FROM temp.clean_duplicates) AS duplicates,
-            (SELECT count(*) FROM temp.clean_event_types AS t WHERE t.raw_value <> t.normalized) AS misspelt,
-            (SELECT count(*) FROM clean.events) AS events
+            count(*) AS rows,
+            count(*) FILTER (r.category_id <> '') AS categories
         FROM temp.clean_new_rows AS r
-    ) AS counts
+    ) AS n
+    CROSS JOIN (
+        SELECT
+            count(*) AS rows,
+            count(*) FILTER (d.category_id <> '') AS categories
+        FROM temp.clean_duplicates AS d
+    ) AS d
+    CROSS JOIN (
+        SELECT
+            count(*) AS rows,
+            count(e.category_id) AS categories
+        FROM clean.events AS e
+    ) AS e
+    CROSS JOIN (
+        SELECT count(*) FILTER (t.raw_value <> t.normalized) AS misspelt
+        FROM temp.clean_event_types AS t
+    ) AS t
 );
 
 CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS
@@ -384,7 +398,7 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
-DROP VIEW temp.clean_cast_rows;
+DROP VIEW temp.clean_exact_rows;
 
 DROP VIEW temp.clean_similar_rows;
 

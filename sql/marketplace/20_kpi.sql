@@ -51,17 +51,52 @@ GROUP BY
     e.user_id,
     e.user_session;
 
-CREATE OR REPLACE TEMP TABLE kpi_users AS
+-- Nearly all sessions are one visit, which as it is stands for its session. The others, over midnight or of several users,
+-- would count once for each of their visits. Two sessions with one hash are among them too, and counted as what they are.
+-- (Without the GROUP BY, DuckDB 1.x would build the hash table of the join from all visits: how many there are is not known
+-- to it before the transaction ends.)
+CREATE OR REPLACE TEMP TABLE kpi_repeated_visits AS
+SELECT v.*
+FROM temp.kpi_visits AS v
+WHERE
+    (hash(v.user_session) >> 1)::BIGINT IN (
+        SELECT h.session_hash
+        FROM (
+            SELECT unnest(repeated_values((hash(r.user_session) >> 1)::BIGINT)) AS session_hash
+            FROM temp.kpi_visits AS r
+        ) AS h
+        GROUP BY h.session_hash
+    );
+
+-- One row: a month and a user, with the last step of the funnel that the user reached.
+CREATE OR REPLACE TEMP TABLE kpi_user_months AS
 SELECT
+    date_trunc('month', v.day)::DATE AS month,
     v.user_id,
     min(v.first_event_time) AS first_event_time,
     max(v.last_event_time) AS last_event_time,
     sum(v.events)::BIGINT AS events,
     sum(v.views)::BIGINT AS views,
+    sum(v.carts)::BIGINT AS carts,
     sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue
+    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
 FROM temp.kpi_visits AS v
-GROUP BY v.user_id;
+GROUP BY
+    date_trunc('month', v.day),
+    v.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_users AS
+SELECT
+    u.user_id,
+    min(u.first_event_time) AS first_event_time,
+    max(u.last_event_time) AS last_event_time,
+    sum(u.events)::BIGINT AS events,
+    sum(u.views)::BIGINT AS views,
+    sum(u.purchases)::BIGINT AS purchases,
+    sum(u.revenue)::DECIMAL(18, 2) AS revenue
+FROM temp.kpi_user_months AS u
+GROUP BY u.user_id;
 
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH buyers AS (
@@ -109,14 +144,24 @@ days AS (
         v.day,
         sum(v.events)::BIGINT AS events,
         count(DISTINCT v.user_id) AS users,
-        count(DISTINCT v.user_session) AS sessions,
+        count(*) AS visits,
         sum(v.views)::BIGINT AS views,
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
         sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+        count(*) FILTER (v.purchases > 0) AS purchase_visits
     FROM temp.kpi_visits AS v
     GROUP BY v.day
+),
+
+-- Visits of a day that are of a session with another one in it: several users.
+repeats AS (
+    SELECT
+        r.day,
+        count(*) - count(DISTINCT r.user_session) AS visits,
+        count(*) FILTER (r.purchases > 0) - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
+    FROM temp.kpi_repeated_visits AS r
+    GROUP BY r.day
 )
 
 SELECT
@@ -124,41 +169,42 @@ SELECT
     d.events,
     d.users,
     coalesce(n.new_users, 0) AS new_users,
-    d.sessions,
+    d.visits - coalesce(r.visits, 0) AS sessions,
     d.views,
     d.carts,
     d.purchases,
     d.revenue,
     coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_sessions, 0), 0)::DOUBLE AS avg_basket
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
+LEFT JOIN repeats AS r ON r.day = d.day
 ORDER BY d.day;
 
--- One row: a month and a user, or a month and a session, with the last step of the funnel that it reached.
-CREATE OR REPLACE TEMP TABLE kpi_user_months AS
-SELECT
-    date_trunc('month', v.day)::DATE AS month,
-    v.user_id,
-    sum(v.events)::BIGINT AS events,
-    sum(v.views)::BIGINT AS views,
-    sum(v.carts)::BIGINT AS carts,
-    sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
-FROM temp.kpi_visits AS v
-GROUP BY
-    date_trunc('month', v.day),
-    v.user_id;
-
+-- One row: a month and a last step of the funnel, with the number of sessions that reached it and no later one.
 CREATE OR REPLACE TEMP TABLE kpi_session_months AS
 SELECT
-    date_trunc('month', v.day)::DATE AS month,
-    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
-FROM temp.kpi_visits AS v
+    s.month,
+    s.last_step,
+    count(*) AS sessions
+FROM (
+    SELECT
+        date_trunc('month', v.day)::DATE AS month,
+        CASE WHEN v.purchases > 0 THEN 3 WHEN v.carts > 0 THEN 2 WHEN v.views > 0 THEN 1 ELSE 0 END AS last_step
+    FROM temp.kpi_visits AS v
+    WHERE v.user_session NOT IN (SELECT r.user_session FROM temp.kpi_repeated_visits AS r)
+    UNION ALL
+    SELECT
+        date_trunc('month', r.day)::DATE AS month,
+        CASE WHEN sum(r.purchases) > 0 THEN 3 WHEN sum(r.carts) > 0 THEN 2 WHEN sum(r.views) > 0 THEN 1 ELSE 0 END AS last_step
+    FROM temp.kpi_repeated_visits AS r
+    GROUP BY
+        date_trunc('month', r.day),
+        r.user_session
+) AS s
 GROUP BY
-    date_trunc('month', v.day),
-    v.user_session;
+    s.month,
+    s.last_step;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
@@ -173,8 +219,8 @@ WITH new_users AS (
 sessions AS (
     SELECT
         s.month,
-        count(*) AS sessions,
-        count(*) FILTER (s.last_step = 3) AS purchase_sessions
+        sum(s.sessions)::BIGINT AS sessions,
+        coalesce(sum(s.sessions) FILTER (s.last_step = 3), 0)::BIGINT AS purchase_sessions
     FROM temp.kpi_session_months AS s
     GROUP BY s.month
 ),
@@ -223,20 +269,50 @@ FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
--- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL.
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL. Nearly all events are
+-- views, which are counted by what else there is: so the aggregates that cost most see few rows.
 CREATE OR REPLACE TEMP TABLE kpi_product_groups AS
-WITH product_groups AS (
+WITH totals AS (
     SELECT
         grouping(e.category_code) = 0 AS is_category,
         e.category_code,
         e.brand,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+        count(*) AS events
     FROM clean.events AS e
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+),
+
+others AS (
+    SELECT
+        grouping(e.category_code) = 0 AS is_category,
+        e.category_code,
+        e.brand,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        sum(e.price) FILTER (e.event_type = 'purchase') AS revenue,
+        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+    FROM clean.events AS e
+    WHERE e.event_type <> 'view'
+    GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+),
+
+product_groups AS (
+    SELECT
+        t.is_category,
+        t.category_code,
+        t.brand,
+        t.events - coalesce(o.events, 0) AS views,
+        coalesce(o.carts, 0) AS carts,
+        coalesce(o.purchases, 0) AS purchases,
+        coalesce(o.revenue, 0)::DECIMAL(18, 2) AS revenue,
+        coalesce(o.buyers, 0) AS buyers
+    FROM totals AS t
+    LEFT JOIN others AS o
+        ON
+            o.is_category = t.is_category
+            AND o.category_code IS NOT DISTINCT FROM t.category_code
+            AND o.brand IS NOT DISTINCT FROM t.brand
 )
 
 SELECT
@@ -274,26 +350,21 @@ ORDER BY
 CREATE OR REPLACE TABLE kpi.funnel AS
 WITH months AS (
     SELECT
-        m.month,
-        m.last_step,
-        count(*) FILTER (m.is_user) AS users,
-        count(*) FILTER (NOT m.is_user) AS sessions
-    FROM (
-        SELECT
-            u.month,
-            u.last_step,
-            true AS is_user
-        FROM temp.kpi_user_months AS u
-        UNION ALL
-        SELECT
-            s.month,
-            s.last_step,
-            false AS is_user
-        FROM temp.kpi_session_months AS s
-    ) AS m
+        u.month,
+        u.last_step,
+        count(*) AS users,
+        0 AS sessions
+    FROM temp.kpi_user_months AS u
     GROUP BY
-        m.month,
-        m.last_step
+        u.month,
+        u.last_step
+    UNION ALL
+    SELECT
+        s.month,
+        s.last_step,
+        0 AS users,
+        s.sessions
+    FROM temp.kpi_session_months AS s
 ),
 
 month_steps AS (
@@ -376,6 +447,8 @@ SELECT
     (SELECT count(*) FROM kpi.user_features);
 
 DROP TABLE temp.kpi_visits;
+
+DROP TABLE temp.kpi_repeated_visits;
 
 DROP TABLE temp.kpi_users;
 

@@ -1450,8 +1450,9 @@ SET VARIABLE load_patterns = (
 );
 
 -- One pass over the lines of all files. Here the reader ends a segment at each CR and each LF, so that a CRLF shows as
--- one more, blank segment. A line with an open quote has an odd number of them: split there, an even number of parts
--- (CASE, because an AND would split every line).
+-- one more, blank segment. These are a group of their own, because a filter would copy each line before it is hashed. A
+-- line with an open quote has an odd number of them: split there, an even number of parts (CASE, because an AND would
+-- split every line).
 CREATE OR REPLACE TEMP TABLE load_lines (
     file_name VARCHAR,
     segments BIGINT,
@@ -1466,24 +1467,36 @@ SET VARIABLE load_sql = CASE
     WHEN getvariable('load_patterns') IS NULL THEN 'FROM temp.load_lines LIMIT 0'
     ELSE $$
         SELECT
-            l.filename,
-            count(*),
-            count(l.line),
-            coalesce(sum(strlen(l.line)), 0),
-            content_hash(l.line) FILTER (l.line IS NOT NULL),
-            count(CASE WHEN contains(l.line, '"') THEN nullif(len(string_split(l.line, '"')) % 2, 1) END),
-            min(
-                CASE
-                    WHEN contains(l.line, '"')
-                        THEN if(len(string_split(l.line, '"')) % 2 = 0, len(string_split(l.line, ',')) - 1, NULL)
-                END
-            )
-        FROM read_csv(
-            getvariable('load_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
-            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
-            ignore_errors = true, filename = true
-        ) AS l
-        GROUP BY l.filename
+            g.filename,
+            sum(g.segments),
+            sum(g.line_count),
+            coalesce(sum(g.bytes), 0),
+            any_value(g.fingerprint) FILTER (NOT g.is_blank),
+            sum(g.open_quotes),
+            min(g.open_quote_commas)
+        FROM (
+            SELECT
+                l.filename,
+                l.line IS NULL AS is_blank,
+                count(*) AS segments,
+                count(l.line) AS line_count,
+                sum(strlen(l.line)) AS bytes,
+                content_hash(l.line) AS fingerprint,
+                count(CASE WHEN contains(l.line, '"') THEN nullif(len(string_split(l.line, '"')) % 2, 1) END) AS open_quotes,
+                min(
+                    CASE
+                        WHEN contains(l.line, '"')
+                            THEN if(len(string_split(l.line, '"')) % 2 = 0, len(string_split(l.line, ',')) - 1, NULL)
+                    END
+                ) AS open_quote_commas
+            FROM read_csv(
+                getvariable('load_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+                delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
+                ignore_errors = true, filename = true
+            ) AS l
+            GROUP BY l.filename, l.line IS NULL
+        ) AS g
+        GROUP BY g.filename
     $$
 END;
 
@@ -1845,11 +1858,16 @@ CREATE OR REPLACE TEMP TABLE load_counts (
     rows_loaded BIGINT
 );
 
--- The lines may come in any order, which saves a fifth of the load; the setting is that of the whole database, so only
--- for as long as this takes.
+-- The lines may come in any order, which saves a fifth of the load. In files of DuckDB before 2.0, columns of text are tried
+-- with a dictionary and with FSST. A month's rows are near in time, so that the dictionary mostly wins, and not to try the
+-- other saves a seventh of the load. Both settings are of the whole database, so only for as long as this takes.
 SET VARIABLE load_keeps_order = current_setting('preserve_insertion_order');
 
+SET VARIABLE load_no_compression = current_setting('disabled_compression_methods');
+
 SET preserve_insertion_order = false;
+
+SET disabled_compression_methods = concat_ws(',', nullif(getvariable('load_no_compression'), ''), 'fsst');
 
 DELETE FROM raw.all_events
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
@@ -1873,6 +1891,8 @@ WHERE r.file_name IN (SELECT q.file_name FROM temp.load_queue AS q WHERE q.is_ne
 GROUP BY r.file_name;
 
 SET preserve_insertion_order = getvariable('load_keeps_order');
+
+SET disabled_compression_methods = getvariable('load_no_compression');
 
 -- The lines that the parser rejected, with their first error.
 SET VARIABLE load_sql = (
@@ -2168,6 +2188,7 @@ SET VARIABLE clean_bounds = (
                 WHEN try_strptime(r.event_time, getvariable('clean_time_formats')) IS NOT NULL THEN r.event_time
             END AS event_time
         FROM temp.clean_new_rows AS r
+        WHERE NOT getvariable('clean_rebuild')
     ) AS t
 );
 
@@ -2175,7 +2196,7 @@ CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(e.event_time, e.product_id, e.user_id) AS row_hash
+    (hash(e.event_time, e.product_id, e.user_id) >> 1)::BIGINT AS row_hash
 FROM raw.all_events AS e
 WHERE
     getvariable('clean_bounds') IS NULL
@@ -2186,16 +2207,15 @@ WHERE
 -- of three columns, because these tell nearly all rows apart and the others need not be read.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH repeated_hashes AS (
-    SELECT e.row_hash
+    SELECT unnest(repeated_values(e.row_hash)) AS row_hash
     FROM temp.clean_similar_rows AS e
-    GROUP BY e.row_hash
-    HAVING count(*) > 1
 ),
 
 copies AS (
     SELECT
         e.raw_row,
         e.file_name,
+        e.category_id,
         n.file_name IS NOT NULL AS is_new,
         row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
         min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
@@ -2212,64 +2232,63 @@ copies AS (
 
 SELECT
     c.raw_row,
-    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name,
+    c.category_id
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
 
--- Casts take more than is an event: the numbers that a cast gives are checked against the text in the next view.
-CREATE OR REPLACE TEMP VIEW clean_cast_rows AS
+-- Casts would take more than is an event. A time in one of the common ways of writing it needs no list of formats.
+CREATE OR REPLACE TEMP VIEW clean_exact_rows AS
 SELECT
     e.*,
-    try_strptime(e.event_time, getvariable('clean_time_formats')) AS typed_time,
-    TRY_CAST(e.product_id AS BIGINT) AS cast_product,
-    TRY_CAST(e.price AS DECIMAL(10, 2)) AS cast_price,
-    TRY_CAST(e.user_id AS BIGINT) AS cast_user,
-    TRY_CAST(e.user_session AS UUID) AS cast_session
+    coalesce(
+        exact_timestamp(e.event_time),
+        try_strptime(e.event_time, getvariable('clean_time_formats'))
+    ) AS typed_time,
+    exact_bigint(e.product_id) AS typed_product,
+    if(ltrim(e.category_id, '0123456789') = '', nullif(e.category_id, ''), NULL) AS typed_category,
+    TRY_CAST(exact_decimal(e.price) AS DECIMAL(10, 2)) AS typed_price,
+    exact_bigint(e.user_id) AS typed_user,
+    exact_uuid(e.user_session) AS typed_session
 FROM temp.clean_new_rows AS e;
 
--- Every new row with its typed values and the reason why it is not an event, if there is one. A number that is written
--- as DuckDB writes it is one; the others, few as a rule, need the slower look at each character.
+-- Every new row with its typed values and the reason why it is not an event, if there is one.
 CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
 SELECT
-    e.* EXCLUDE (cast_product, cast_price, cast_user, cast_session),
+    e.*,
     t.normalized AS typed_type,
     t.rule AS type_rule,
     CASE
-        WHEN e.cast_product >= 0 AND e.cast_product::VARCHAR = e.product_id THEN e.cast_product
-        WHEN regexp_full_match(e.product_id, '[0-9]+') THEN e.cast_product
-    END AS typed_product,
-    if(regexp_full_match(e.category_id, '[0-9]+'), e.category_id, NULL) AS typed_category,
-    CASE
-        WHEN e.cast_price::VARCHAR = e.price THEN e.cast_price
-        WHEN regexp_full_match(e.price, '-?[0-9]+(\.[0-9]{1,2}0*)?') THEN e.cast_price
-    END AS typed_price,
-    CASE
-        WHEN e.cast_user >= 0 AND e.cast_user::VARCHAR = e.user_id THEN e.cast_user
-        WHEN regexp_full_match(e.user_id, '[0-9]+') THEN e.cast_user
-    END AS typed_user,
-    CASE
-        WHEN e.cast_session::VARCHAR = e.user_session THEN e.cast_session
-        WHEN e.cast_session::VARCHAR = lower(e.user_session) THEN e.cast_session
-    END AS typed_session,
-    CASE
         WHEN e.typed_time IS NULL THEN 'bad time'
         WHEN typed_type IS NULL THEN 'unknown event_type'
-        WHEN typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
-        WHEN typed_product IS NULL THEN 'bad product'
-        WHEN typed_price IS NULL THEN 'bad price'
-        WHEN typed_price < 0 THEN 'negative price'
-        WHEN typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
-        WHEN typed_user IS NULL THEN 'bad user'
-        WHEN typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
-        WHEN typed_session IS NULL THEN 'bad session'
+        WHEN e.typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
+        WHEN e.typed_product IS NULL THEN 'bad product'
+        WHEN e.typed_price IS NULL THEN 'bad price'
+        WHEN e.typed_price < 0 THEN 'negative price'
+        WHEN e.typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN e.typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
+        WHEN e.typed_session IS NULL THEN 'bad session'
         WHEN d.raw_row IS NOT NULL THEN 'duplicate'
     END AS reason,
     d.file_name AS duplicate_file
-FROM temp.clean_cast_rows AS e
+FROM temp.clean_exact_rows AS e
 LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
 
-SET VARIABLE clean_events_before = (SELECT count(*) FROM clean.events);
+SET VARIABLE clean_before = (
+    SELECT
+        {
+            'events': count(*),
+            'categories': count(e.category_id)
+        }
+    FROM clean.events AS e
+);
+
+-- As in 00_raw: what is written here is as small with a dictionary as with FSST, which is not tried.
+SET VARIABLE clean_no_compression = current_setting('disabled_compression_methods');
+
+SET disabled_compression_methods = concat_ws(',', nullif(getvariable('clean_no_compression'), ''), 'fsst');
 
 -- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
@@ -2279,9 +2298,9 @@ SELECT
     r.typed_product AS product_id,
     r.typed_category AS category_id,
     nullif(r.category_code, '') AS category_code,
-    nullif(split_part(r.category_code, '.', 1), '') AS category_1,
-    nullif(split_part(r.category_code, '.', 2), '') AS category_2,
-    nullif(split_part(r.category_code, '.', 3), '') AS category_3,
+    nullif(string_split(r.category_code, '.')[1], '') AS category_1,
+    nullif(string_split(r.category_code, '.')[2], '') AS category_2,
+    nullif(string_split(r.category_code, '.')[3], '') AS category_3,
     nullif(r.brand, '') AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
@@ -2289,22 +2308,37 @@ SELECT
 FROM temp.clean_typed_rows AS r
 JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
 
+SET disabled_compression_methods = getvariable('clean_no_compression');
+
 -- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
--- others need no second look.
+-- others need no second look: where all rows but duplicates are events, a category that is not among theirs was mangled.
 SET VARIABLE clean_has_defects = (
     SELECT
-        counts.new_rows - counts.duplicates <> counts.events - getvariable('clean_events_before')
-        OR counts.mangled > 0
-        OR counts.misspelt > 0
+        n.rows - d.rows <> e.rows - getvariable('clean_before').events
+        OR n.categories - d.categories <> e.categories - getvariable('clean_before').categories
+        OR t.misspelt > 0
     FROM (
         SELECT
-            count(*) AS new_rows,
-            count(*) FILTER (r.category_id <> '' AND NOT regexp_full_match(r.category_id, '[0-9]+')) AS mangled,
-            (SELECT count(*) FROM temp.clean_duplicates) AS duplicates,
-            (SELECT count(*) FROM temp.clean_event_types AS t WHERE t.raw_value <> t.normalized) AS misspelt,
-            (SELECT count(*) FROM clean.events) AS events
+            count(*) AS rows,
+            count(*) FILTER (r.category_id <> '') AS categories
         FROM temp.clean_new_rows AS r
-    ) AS counts
+    ) AS n
+    CROSS JOIN (
+        SELECT
+            count(*) AS rows,
+            count(*) FILTER (d.category_id <> '') AS categories
+        FROM temp.clean_duplicates AS d
+    ) AS d
+    CROSS JOIN (
+        SELECT
+            count(*) AS rows,
+            count(e.category_id) AS categories
+        FROM clean.events AS e
+    ) AS e
+    CROSS JOIN (
+        SELECT count(*) FILTER (t.raw_value <> t.normalized) AS misspelt
+        FROM temp.clean_event_types AS t
+    ) AS t
 );
 
 CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS
@@ -2412,7 +2446,7 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
-DROP VIEW temp.clean_cast_rows;
+DROP VIEW temp.clean_exact_rows;
 
 DROP VIEW temp.clean_similar_rows;
 
@@ -2500,17 +2534,52 @@ GROUP BY
     e.user_id,
     e.user_session;
 
-CREATE OR REPLACE TEMP TABLE kpi_users AS
+-- Nearly all sessions are one visit, which as it is stands for its session. The others, over midnight or of several users,
+-- would count once for each of their visits. Two sessions with one hash are among them too, and counted as what they are.
+-- (Without the GROUP BY, DuckDB 1.x would build the hash table of the join from all visits: how many there are is not known
+-- to it before the transaction ends.)
+CREATE OR REPLACE TEMP TABLE kpi_repeated_visits AS
+SELECT v.*
+FROM temp.kpi_visits AS v
+WHERE
+    (hash(v.user_session) >> 1)::BIGINT IN (
+        SELECT h.session_hash
+        FROM (
+            SELECT unnest(repeated_values((hash(r.user_session) >> 1)::BIGINT)) AS session_hash
+            FROM temp.kpi_visits AS r
+        ) AS h
+        GROUP BY h.session_hash
+    );
+
+-- One row: a month and a user, with the last step of the funnel that the user reached.
+CREATE OR REPLACE TEMP TABLE kpi_user_months AS
 SELECT
+    date_trunc('month', v.day)::DATE AS month,
     v.user_id,
     min(v.first_event_time) AS first_event_time,
     max(v.last_event_time) AS last_event_time,
     sum(v.events)::BIGINT AS events,
     sum(v.views)::BIGINT AS views,
+    sum(v.carts)::BIGINT AS carts,
     sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue
+    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
 FROM temp.kpi_visits AS v
-GROUP BY v.user_id;
+GROUP BY
+    date_trunc('month', v.day),
+    v.user_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_users AS
+SELECT
+    u.user_id,
+    min(u.first_event_time) AS first_event_time,
+    max(u.last_event_time) AS last_event_time,
+    sum(u.events)::BIGINT AS events,
+    sum(u.views)::BIGINT AS views,
+    sum(u.purchases)::BIGINT AS purchases,
+    sum(u.revenue)::DECIMAL(18, 2) AS revenue
+FROM temp.kpi_user_months AS u
+GROUP BY u.user_id;
 
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH buyers AS (
@@ -2558,14 +2627,24 @@ days AS (
         v.day,
         sum(v.events)::BIGINT AS events,
         count(DISTINCT v.user_id) AS users,
-        count(DISTINCT v.user_session) AS sessions,
+        count(*) AS visits,
         sum(v.views)::BIGINT AS views,
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
         sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+        count(*) FILTER (v.purchases > 0) AS purchase_visits
     FROM temp.kpi_visits AS v
     GROUP BY v.day
+),
+
+-- Visits of a day that are of a session with another one in it: several users.
+repeats AS (
+    SELECT
+        r.day,
+        count(*) - count(DISTINCT r.user_session) AS visits,
+        count(*) FILTER (r.purchases > 0) - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
+    FROM temp.kpi_repeated_visits AS r
+    GROUP BY r.day
 )
 
 SELECT
@@ -2573,41 +2652,42 @@ SELECT
     d.events,
     d.users,
     coalesce(n.new_users, 0) AS new_users,
-    d.sessions,
+    d.visits - coalesce(r.visits, 0) AS sessions,
     d.views,
     d.carts,
     d.purchases,
     d.revenue,
     coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_sessions, 0), 0)::DOUBLE AS avg_basket
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
+LEFT JOIN repeats AS r ON r.day = d.day
 ORDER BY d.day;
 
--- One row: a month and a user, or a month and a session, with the last step of the funnel that it reached.
-CREATE OR REPLACE TEMP TABLE kpi_user_months AS
-SELECT
-    date_trunc('month', v.day)::DATE AS month,
-    v.user_id,
-    sum(v.events)::BIGINT AS events,
-    sum(v.views)::BIGINT AS views,
-    sum(v.carts)::BIGINT AS carts,
-    sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
-FROM temp.kpi_visits AS v
-GROUP BY
-    date_trunc('month', v.day),
-    v.user_id;
-
+-- One row: a month and a last step of the funnel, with the number of sessions that reached it and no later one.
 CREATE OR REPLACE TEMP TABLE kpi_session_months AS
 SELECT
-    date_trunc('month', v.day)::DATE AS month,
-    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
-FROM temp.kpi_visits AS v
+    s.month,
+    s.last_step,
+    count(*) AS sessions
+FROM (
+    SELECT
+        date_trunc('month', v.day)::DATE AS month,
+        CASE WHEN v.purchases > 0 THEN 3 WHEN v.carts > 0 THEN 2 WHEN v.views > 0 THEN 1 ELSE 0 END AS last_step
+    FROM temp.kpi_visits AS v
+    WHERE v.user_session NOT IN (SELECT r.user_session FROM temp.kpi_repeated_visits AS r)
+    UNION ALL
+    SELECT
+        date_trunc('month', r.day)::DATE AS month,
+        CASE WHEN sum(r.purchases) > 0 THEN 3 WHEN sum(r.carts) > 0 THEN 2 WHEN sum(r.views) > 0 THEN 1 ELSE 0 END AS last_step
+    FROM temp.kpi_repeated_visits AS r
+    GROUP BY
+        date_trunc('month', r.day),
+        r.user_session
+) AS s
 GROUP BY
-    date_trunc('month', v.day),
-    v.user_session;
+    s.month,
+    s.last_step;
 
 -- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
@@ -2622,8 +2702,8 @@ WITH new_users AS (
 sessions AS (
     SELECT
         s.month,
-        count(*) AS sessions,
-        count(*) FILTER (s.last_step = 3) AS purchase_sessions
+        sum(s.sessions)::BIGINT AS sessions,
+        coalesce(sum(s.sessions) FILTER (s.last_step = 3), 0)::BIGINT AS purchase_sessions
     FROM temp.kpi_session_months AS s
     GROUP BY s.month
 ),
@@ -2672,20 +2752,50 @@ FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
--- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL.
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL. Nearly all events are
+-- views, which are counted by what else there is: so the aggregates that cost most see few rows.
 CREATE OR REPLACE TEMP TABLE kpi_product_groups AS
-WITH product_groups AS (
+WITH totals AS (
     SELECT
         grouping(e.category_code) = 0 AS is_category,
         e.category_code,
         e.brand,
-        count(*) FILTER (e.event_type = 'view') AS views,
-        count(*) FILTER (e.event_type = 'cart') AS carts,
-        count(*) FILTER (e.event_type = 'purchase') AS purchases,
-        coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+        count(*) AS events
     FROM clean.events AS e
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+),
+
+others AS (
+    SELECT
+        grouping(e.category_code) = 0 AS is_category,
+        e.category_code,
+        e.brand,
+        count(*) AS events,
+        count(*) FILTER (e.event_type = 'cart') AS carts,
+        count(*) FILTER (e.event_type = 'purchase') AS purchases,
+        sum(e.price) FILTER (e.event_type = 'purchase') AS revenue,
+        count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
+    FROM clean.events AS e
+    WHERE e.event_type <> 'view'
+    GROUP BY GROUPING SETS ((e.category_code), (e.brand))
+),
+
+product_groups AS (
+    SELECT
+        t.is_category,
+        t.category_code,
+        t.brand,
+        t.events - coalesce(o.events, 0) AS views,
+        coalesce(o.carts, 0) AS carts,
+        coalesce(o.purchases, 0) AS purchases,
+        coalesce(o.revenue, 0)::DECIMAL(18, 2) AS revenue,
+        coalesce(o.buyers, 0) AS buyers
+    FROM totals AS t
+    LEFT JOIN others AS o
+        ON
+            o.is_category = t.is_category
+            AND o.category_code IS NOT DISTINCT FROM t.category_code
+            AND o.brand IS NOT DISTINCT FROM t.brand
 )
 
 SELECT
@@ -2723,26 +2833,21 @@ ORDER BY
 CREATE OR REPLACE TABLE kpi.funnel AS
 WITH months AS (
     SELECT
-        m.month,
-        m.last_step,
-        count(*) FILTER (m.is_user) AS users,
-        count(*) FILTER (NOT m.is_user) AS sessions
-    FROM (
-        SELECT
-            u.month,
-            u.last_step,
-            true AS is_user
-        FROM temp.kpi_user_months AS u
-        UNION ALL
-        SELECT
-            s.month,
-            s.last_step,
-            false AS is_user
-        FROM temp.kpi_session_months AS s
-    ) AS m
+        u.month,
+        u.last_step,
+        count(*) AS users,
+        0 AS sessions
+    FROM temp.kpi_user_months AS u
     GROUP BY
-        m.month,
-        m.last_step
+        u.month,
+        u.last_step
+    UNION ALL
+    SELECT
+        s.month,
+        s.last_step,
+        0 AS users,
+        s.sessions
+    FROM temp.kpi_session_months AS s
 ),
 
 month_steps AS (
@@ -2825,6 +2930,8 @@ SELECT
     (SELECT count(*) FROM kpi.user_features);
 
 DROP TABLE temp.kpi_visits;
+
+DROP TABLE temp.kpi_repeated_visits;
 
 DROP TABLE temp.kpi_users;
 

@@ -99,6 +99,11 @@ impl<'a> Strings<'a> {
 
     /// The text of a row that is not NULL; bytes that are no UTF-8 are replaced.
     pub fn get(&self, row: usize) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.bytes(row))
+    }
+
+    /// The bytes of a row that is not NULL, without the look at each of them that a text needs.
+    pub fn bytes(&self, row: usize) -> &'a [u8] {
         const INLINE: usize = 12;
         let raw: &'a RawString = &self.raw[row];
         let length = raw.length as usize;
@@ -110,7 +115,7 @@ impl<'a> Strings<'a> {
                 as *const u8
         };
         // SAFETY: `new` was promised that the bytes are there for 'a; inlined ones are part of `raw`.
-        String::from_utf8_lossy(unsafe { std::slice::from_raw_parts(start, length) })
+        unsafe { std::slice::from_raw_parts(start, length) }
     }
 }
 
@@ -336,6 +341,11 @@ impl<'a> Column<'a> {
         &self.data
     }
 
+    /// Which rows are not NULL.
+    pub fn validity(&self) -> Validity<'a> {
+        self.validity
+    }
+
     /// Whether the row is not NULL.
     pub fn is_valid(&self, row: usize) -> bool {
         !matches!(self.data, Data::Untyped) && self.validity.is_valid(row)
@@ -522,6 +532,7 @@ mod tests {
         let strings = unsafe { Strings::new(&raw) };
         assert_eq!(strings.get(0), "seven");
         assert_eq!(strings.get(1), long);
+        assert_eq!([strings.bytes(0), strings.bytes(1)], [b"seven", long.as_bytes()]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) enum Buffer {
     Int32(Vec<i32>),
     /// BIGINT, TIMESTAMP, and DECIMAL of 10 to 18 digits
     Int64(Vec<i64>),
+    /// UHUGEINT, and UUID as DuckDB stores it: with the first bit turned, so that signed integers sort as texts do
     UInt128(Vec<u128>),
     Float64(Vec<f64>),
     Text {
@@ -38,7 +39,7 @@ impl Output {
             SqlType::Boolean => Buffer::Boolean(Vec::new()),
             SqlType::Integer => Buffer::Int32(Vec::new()),
             SqlType::BigInt | SqlType::Timestamp | SqlType::Decimal(10..=18, _) => Buffer::Int64(Vec::new()),
-            SqlType::UHugeInt => Buffer::UInt128(Vec::new()),
+            SqlType::UHugeInt | SqlType::Uuid => Buffer::UInt128(Vec::new()),
             SqlType::Double => Buffer::Float64(Vec::new()),
             SqlType::Varchar => Buffer::Text { bytes: String::new(), ends: Vec::new() },
             SqlType::List(child) => Buffer::List { ends: Vec::new(), child: Box::new(Output::new(child)) },
@@ -123,6 +124,15 @@ impl Output {
         self.valid.push(true);
     }
 
+    /// Appends to a UUID column its 128 bits.
+    pub fn push_uuid(&mut self, bits: u128) {
+        match &mut self.buffer {
+            Buffer::UInt128(v) => v.push(bits ^ 1 << 127),
+            other => panic!("a UUID for {other:?}"),
+        }
+        self.valid.push(true);
+    }
+
     /// Appends to a DOUBLE column.
     pub fn push_f64(&mut self, value: f64) {
         match &mut self.buffer {
@@ -157,6 +167,18 @@ impl Output {
         match &mut self.buffer {
             Buffer::List { ends, child } => {
                 values.iter().for_each(|x| child.push_f64(*x));
+                ends.push(child.len());
+            }
+            other => panic!("a LIST for {other:?}"),
+        }
+        self.valid.push(true);
+    }
+
+    /// Appends a LIST of BIGINT.
+    pub fn push_i64s(&mut self, values: &[i64]) {
+        match &mut self.buffer {
+            Buffer::List { ends, child } => {
+                values.iter().for_each(|x| child.push_i64(*x));
                 ends.push(child.len());
             }
             other => panic!("a LIST for {other:?}"),

@@ -21,6 +21,8 @@ pub enum SqlType {
     Decimal(u8, u8),
     /// TIMESTAMP, microseconds since 1970-01-01 UTC
     Timestamp,
+    /// UUID
+    Uuid,
     /// VARCHAR
     Varchar,
     /// LIST of one type
@@ -40,6 +42,7 @@ impl fmt::Display for SqlType {
             SqlType::Double => f.write_str("DOUBLE"),
             SqlType::Decimal(width, scale) => write!(f, "DECIMAL({width},{scale})"),
             SqlType::Timestamp => f.write_str("TIMESTAMP"),
+            SqlType::Uuid => f.write_str("UUID"),
             SqlType::Varchar => f.write_str("VARCHAR"),
             SqlType::List(child) => write!(f, "{child}[]"),
             SqlType::Struct(fields) => {

@@ -66,7 +66,7 @@ impl Aggregate for ContentHash {
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Vec<u128>> {
         let text = rows.column(0);
         let hash = |strings: &Strings<'_>, row| {
-            if text.is_valid(row) { xxh3_128(strings.get(row).as_bytes()) } else { NULL_HASH }
+            if text.is_valid(row) { xxh3_128(strings.bytes(row)) } else { NULL_HASH }
         };
         Ok(match text.data() {
             Data::Text(strings) => (0..rows.len()).map(|row| hash(strings, row)).collect(),

@@ -4,6 +4,7 @@
 
 pub mod activity;
 pub mod category;
+pub mod exact;
 pub mod features;
 pub mod files;
 pub mod games;
@@ -14,6 +15,7 @@ pub mod model;
 pub mod options;
 pub mod pca;
 pub mod plot;
+pub mod repeats;
 pub mod summary;
 
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! The mathematics of segmentation, free of SQL: rows in column blocks, scaling, k-means, PCA and summaries.
+//! The mathematics of segmentation, free of SQL: rows in column blocks, scaling, k-means, PCA and summaries;
+//! and numbers that are repeated.
 //!
 //! Every result is a function of the multiset of rows: sums over rows are exact (see [`ExactSum`]), draws are
 //! made over rows in the order of a hash of their content, so neither the order of the rows, nor the threads,
@@ -12,6 +13,7 @@ mod moments;
 mod observations;
 mod pages;
 pub mod pca;
+mod repeats;
 pub mod scaling;
 mod simd;
 pub mod summary;
@@ -23,6 +25,7 @@ pub use exact_sum::ExactSum;
 pub use kmeans::{Figures, KMeans, KMeansOptions};
 pub use observations::{Observations, TILE_ROWS};
 pub use pca::{Components, Pca, PcaOptions, PcaRows};
+pub use repeats::Repeats;
 pub use scaling::{Nulls, Scale, Scaled, Transform};
 pub use simd::registers;
 pub use summary::{FeatureSummary, Summary};

@@ -1,7 +1,8 @@
 //! Texts that name categories: their canonical form, their similarity, and the entry of a vocabulary that a
-//! dirty spelling stands for. Knows no SQL.
+//! dirty spelling stands for; and texts that are exactly a value. Knows no SQL.
 
 mod canonical;
+pub mod exact;
 mod levels;
 mod map;
 mod memo;

@@ -76,9 +76,14 @@ FUNCTIONS = {
     "category_match": "text any any?",
     "category_similarity": "text text",
     "category_fingerprint": "text",
+    "exact_bigint": "text",
+    "exact_decimal": "text",
+    "exact_timestamp": "text",
+    "exact_uuid": "text",
     "scatter_svg": "column column any options?",
     "line_svg": "column column any options?",
     "content_hash": "text",
+    "repeated_values": "integer",
 }
 RELATIONS = {
     "kmeans_segments": "k features id model scale log nulls weight init n_init max_iter tol seed memory",
@@ -122,6 +127,7 @@ def argument(kind, choose):
             if "centroids" in constant or "components" in constant or "fit(" in constant
         ],
         "text": ["label", "label || 'x'", "'Actionn'", "NULL", "i::VARCHAR"],
+        "integer": ["i", "i // 3", "7", "NULL", "(hash(label) >> 1)::BIGINT"],
         "column": ["a", "b", "i", "c", "1e300", "NULL"],
         "any": ["['action', 'puzzle']", "MAP {'action': ['act'], 'web': NULL}", "0.5", "label", "[label]"],
     }

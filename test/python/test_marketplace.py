@@ -343,6 +343,20 @@ con.execute("SET VARIABLE max_files = 2")
     )
 
 
+def test_settings_that_the_load_changes_are_put_back(shop):
+    shop.file("a.csv", HEADER, *lines(20))
+    assert shop.run("""
+SETTINGS = "SELECT current_setting('preserve_insertion_order'), current_setting('disabled_compression_methods')"
+before = rows(con, SETTINGS)
+run(con, *STEPS)
+after = rows(con, SETTINGS)
+con.execute("SET preserve_insertion_order = false"); con.execute("SET disabled_compression_methods = 'rle,dictionary'")
+own = rows(con, SETTINGS)
+run(con, *STEPS)
+(before == after, before[0], own == rows(con, SETTINGS), 'RLE' in own[0][1])
+""") == [True, [True, ""], True, True]
+
+
 def test_of_two_loaders_at_once_one_fails_and_changes_nothing(shop):
     shop.file("a.csv", HEADER, *lines(50))
     shop.file("b.csv", HEADER, *lines(60))
@@ -677,6 +691,21 @@ bursts = rows(con, '''
     assert sum(copies for _, copies, _ in bursts) == 400 and 10 < max(copies for _, copies, _ in bursts) < 78
 
 
+@pytest.mark.parametrize("category", ["2053013555631882655", "2.10381E+18", ""], ids=["whole", "mangled", "none"])
+def test_a_mangled_category_is_found_where_all_else_is_well(shop, category):
+    shop.file("a.csv", HEADER, *lines(9), event(category="2.1E+18", user="9"), *[event(category=category)] * 3)
+    shop.file("b.csv", HEADER, *lines(9, 9), event(category=category))
+    outcome, corrections = shop.run("""
+con.execute("SET VARIABLE data = 'data/b.csv'")
+run(con, '00_raw', '10_clean')
+con.execute("SET VARIABLE data = 'data/*.csv'")
+outcome = run(con, '00_raw', '10_clean')
+(outcome, rows(con, 'SELECT raw_value, row_count FROM clean.corrections'))
+""")
+    assert outcome == [["events", 20], ["duplicate", 3]]
+    assert corrections == [[value, 1] for value in sorted({"2.1E+18", category}) if "E" in value]
+
+
 def test_duplicates_in_two_files_keep_one_row_and_depend_on_no_order(shop):
     both = lines(10)
     shop.file("a.csv", HEADER, *both, *lines(5, 100))
@@ -877,6 +906,46 @@ run(con, '00_raw', '10_clean', '20_kpi')
         ["2019-10-01", 7, 2, 2, 2, 3, 1, 2, "150.50", 2 / 3, 150.5, None, None, None, None],
         ["2019-11-01", 5, 3, 2, 4, 2, 1, 2, "20.01", 1.0, 10.005, -2 / 7, 0.5, 0.0, (20.01 - 150.5) / 150.5],
     ]
+
+
+def test_a_session_of_two_users_or_of_several_days_is_one_session(shop):
+    shared = [
+        (1, "2019-10-30 10:00:00", "view", "10.00", 1),
+        (1, "2019-10-30 10:01:00", "purchase", "10.00", 1),
+        (2, "2019-10-30 11:00:00", "purchase", "30.00", 1),
+        (3, "2019-10-30 12:00:00", "remove_from_cart", "5.00", 1),
+        (4, "2019-10-31 23:59:00", "view", "7.00", 2),
+        (4, "2019-11-01 00:01:00", "cart", "7.00", 2),
+        (4, "2019-11-01 00:02:00", "view", "7.00", 2),
+        (5, "2019-11-01 00:03:00", "purchase", "8.00", 2),
+        (5, "2019-11-01 09:00:00", "view", "8.00", 3),
+    ]
+    lines = [
+        event(time=t + " UTC", kind=kind, price=price, user=str(user), visit=visit)
+        for user, t, kind, price, visit in shared
+    ]
+    shop.file("a.csv", HEADER, *lines)
+    daily, monthly, funnel, baskets = shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+daily = rows(con, 'SELECT day, users, sessions, purchases, revenue, avg_basket FROM kpi.daily')
+monthly = rows(con, 'SELECT month, users, sessions, purchases, revenue, avg_basket FROM kpi.monthly')
+(daily, monthly, rows(con, 'SELECT month, step, users, sessions FROM kpi.funnel'), rows(con, 'SELECT user_id, avg_basket FROM kpi.user_features ORDER BY user_id'))
+""")
+    assert daily == [
+        ["2019-10-30", 3, 1, 2, "40.00", 40.0],
+        ["2019-10-31", 1, 1, 0, "0.00", 0.0],
+        ["2019-11-01", 2, 2, 1, "8.00", 8.0],
+    ]
+    assert monthly == [["2019-10-01", 4, 2, 2, "40.00", 40.0], ["2019-11-01", 2, 2, 1, "8.00", 8.0]]
+    assert funnel == [
+        ["2019-10-01", "view", 3, 2],
+        ["2019-10-01", "cart", 2, 1],
+        ["2019-10-01", "purchase", 2, 1],
+        ["2019-11-01", "view", 2, 2],
+        ["2019-11-01", "cart", 2, 1],
+        ["2019-11-01", "purchase", 1, 1],
+    ]
+    assert baskets == [[1, 10.0], [2, 30.0], [3, 0.0], [4, 0.0], [5, 8.0]]
 
 
 def test_a_month_after_a_gap_has_no_change(shop):

@@ -41,6 +41,7 @@ const LEFT_TO_DBT: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS",
     "DELETE FROM",
     "DROP",
+    "SET disabled_compression_methods",
     "SELECT",
     "FROM",
 ];

@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("scripts", &[], &[]),
     ("ffi", &[], &["libduckdb_sys"]),
     ("ml", &[], &["bytemuck", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
-    ("text", &[], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
+    ("text", &["calendar"], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
     ("calendar", &[], &[]),
     ("synth", &["calendar"], &["rand_distr", "rand_xoshiro"]),
     ("plot", &["calendar"], &["xxhash_rust"]),

@@ -18,6 +18,7 @@ impl LogicalType {
             SqlType::UHugeInt => DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT,
             SqlType::Double => DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
             SqlType::Timestamp => DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
+            SqlType::Uuid => DUCKDB_TYPE_DUCKDB_TYPE_UUID,
             SqlType::Varchar => DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
             SqlType::Decimal(width, scale) => {
                 // SAFETY: no pointers are passed.

@@ -1,10 +1,12 @@
 -- int_marketplace__user_months: generated from sql/marketplace/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- One row: a month and a user, or a month and a session, with the last step of the funnel that it reached.
+-- One row: a month and a user, with the last step of the funnel that the user reached.
 SELECT
     date_trunc('month', v.day)::DATE AS month,
     v.user_id,
+    min(v.first_event_time) AS first_event_time,
+    max(v.last_event_time) AS last_event_time,
     sum(v.events)::BIGINT AS events,
     sum(v.views)::BIGINT AS views,
     sum(v.carts)::BIGINT AS carts,

@@ -2,12 +2,12 @@
 {{ config(materialized='table', schema='intermediate') }}
 
 SELECT
-    v.user_id,
-    min(v.first_event_time) AS first_event_time,
-    max(v.last_event_time) AS last_event_time,
-    sum(v.events)::BIGINT AS events,
-    sum(v.views)::BIGINT AS views,
-    sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue
-FROM {{ ref('int_marketplace__visits') }} AS v
-GROUP BY v.user_id
+    u.user_id,
+    min(u.first_event_time) AS first_event_time,
+    max(u.last_event_time) AS last_event_time,
+    sum(u.events)::BIGINT AS events,
+    sum(u.views)::BIGINT AS views,
+    sum(u.purchases)::BIGINT AS purchases,
+    sum(u.revenue)::DECIMAL(18, 2) AS revenue
+FROM {{ ref('int_marketplace__user_months') }} AS u
+GROUP BY u.user_id

@@ -14,14 +14,24 @@ days AS (
         v.day,
         sum(v.events)::BIGINT AS events,
         count(DISTINCT v.user_id) AS users,
-        count(DISTINCT v.user_session) AS sessions,
+        count(*) AS visits,
         sum(v.views)::BIGINT AS views,
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
         sum(v.revenue)::DECIMAL(18, 2) AS revenue,
-        count(DISTINCT v.user_session) FILTER (v.purchases > 0) AS purchase_sessions
+        count(*) FILTER (v.purchases > 0) AS purchase_visits
     FROM {{ ref('int_marketplace__visits') }} AS v
     GROUP BY v.day
+),
+
+-- Visits of a day that are of a session with another one in it: several users.
+repeats AS (
+    SELECT
+        r.day,
+        count(*) - count(DISTINCT r.user_session) AS visits,
+        count(*) FILTER (r.purchases > 0) - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
+    FROM {{ ref('int_marketplace__repeated_visits') }} AS r
+    GROUP BY r.day
 )
 
 SELECT
@@ -29,13 +39,14 @@ SELECT
     d.events,
     d.users,
     coalesce(n.new_users, 0) AS new_users,
-    d.sessions,
+    d.visits - coalesce(r.visits, 0) AS sessions,
     d.views,
     d.carts,
     d.purchases,
     d.revenue,
     coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_sessions, 0), 0)::DOUBLE AS avg_basket
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
+LEFT JOIN repeats AS r ON r.day = d.day
 ORDER BY d.day

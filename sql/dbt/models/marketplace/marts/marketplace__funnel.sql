@@ -3,26 +3,21 @@
 
 WITH months AS (
     SELECT
-        m.month,
-        m.last_step,
-        count(*) FILTER (m.is_user) AS users,
-        count(*) FILTER (NOT m.is_user) AS sessions
-    FROM (
-        SELECT
-            u.month,
-            u.last_step,
-            true AS is_user
-        FROM {{ ref('int_marketplace__user_months') }} AS u
-        UNION ALL
-        SELECT
-            s.month,
-            s.last_step,
-            false AS is_user
-        FROM {{ ref('int_marketplace__session_months') }} AS s
-    ) AS m
+        u.month,
+        u.last_step,
+        count(*) AS users,
+        0 AS sessions
+    FROM {{ ref('int_marketplace__user_months') }} AS u
     GROUP BY
-        m.month,
-        m.last_step
+        u.month,
+        u.last_step
+    UNION ALL
+    SELECT
+        s.month,
+        s.last_step,
+        0 AS users,
+        s.sessions
+    FROM {{ ref('int_marketplace__session_months') }} AS s
 ),
 
 month_steps AS (

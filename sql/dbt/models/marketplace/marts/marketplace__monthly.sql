@@ -13,8 +13,8 @@ WITH new_users AS (
 sessions AS (
     SELECT
         s.month,
-        count(*) AS sessions,
-        count(*) FILTER (s.last_step = 3) AS purchase_sessions
+        sum(s.sessions)::BIGINT AS sessions,
+        coalesce(sum(s.sessions) FILTER (s.last_step = 3), 0)::BIGINT AS purchase_sessions
     FROM {{ ref('int_marketplace__session_months') }} AS s
     GROUP BY s.month
 ),

@@ -5,16 +5,15 @@
 -- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full;
 -- of three columns, because these tell nearly all rows apart and the others need not be read.
 WITH repeated_hashes AS (
-    SELECT e.row_hash
+    SELECT unnest(repeated_values(e.row_hash)) AS row_hash
     FROM {{ ref('base_marketplace__similar_rows') }} AS e
-    GROUP BY e.row_hash
-    HAVING count(*) > 1
 ),
 
 copies AS (
     SELECT
         e.raw_row,
         e.file_name,
+        e.category_id,
         n.file_name IS NOT NULL AS is_new,
         row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
         min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
@@ -31,6 +30,7 @@ copies AS (
 
 SELECT
     c.raw_row,
-    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name
+    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name,
+    c.category_id
 FROM copies AS c
 WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL)

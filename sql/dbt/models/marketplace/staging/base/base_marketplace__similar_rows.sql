@@ -4,5 +4,5 @@
 SELECT
     e.rowid AS raw_row,
     e.*,
-    hash(e.event_time, e.product_id, e.user_id) AS row_hash
+    (hash(e.event_time, e.product_id, e.user_id) >> 1)::BIGINT AS row_hash
 FROM {{ source('marketplace', 'all_events') }} AS e
