@@ -51,19 +51,24 @@ pub const KMEANS_FIT: Function = Function {
     details: "`row` is a table's alias (every numeric field that is not an identifier is a feature), a STRUCT that \
               names the features, or a LIST or ARRAY of numbers (features `f1`, `f2`, ...). Features are scaled \
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
-              `n_init`, improved by swaps of single centroids. Restarts and swaps work on at most 20,000 distinct \
-              rows and take about a second at most: no further one begins after 2^32 products of rows, segments and \
-              features in restarts, or 2^28 in swaps. A run ends after 2^40 such products (about two minutes of one \
-              processor: 1 GiB of rows may take hundreds of iterations with 50 segments, 20 with 1,000) even before \
+              `n_init`, improved by swaps of single centroids. Restarts and swaps work on all distinct rows where \
+              there are at most 32,768, else on about 20,000: rows far from the mean are drawn more often, and weigh \
+              less for it; rows that are a thousandth of all are always among them. The best is then run over all \
+              rows. Restarts and swaps take about a second at most: no further one begins after 2^32 products of \
+              rows, segments and features in restarts, or 2^30 in swaps. A run ends after 2^40 such products (a \
+              minute or two of one processor: 1 GiB of rows may take hundreds of iterations with 50 segments, 20 with \
+              1,000) even before \
               `max_iter`, and is not `converged` then. DuckDB can interrupt the reading of rows, but not the fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
               left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
               In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
               (population) those of the features after `log`, `fill` what stands in for missing values; `centroids` \
               are in scaled space, `inertia` is the sum of squared distances there; `rows` counts the usable rows, \
-              `skipped` those left out, `sampled` those that the fit held. Sources: Lloyd, \
-              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007); \
-              Fränti, *Efficiency of random swap clustering* (2018).",
+              `skipped` those left out, `sampled` those that the fit held (fewer than `rows` where they would take more \
+              than the option `memory`). Sources: Lloyd, \
+              *Least squares quantization in PCM* (1982); Arthur and Vassilvitskii, *k-means++* (2007); Bachem, Lucic \
+              and Krause, *Scalable k-means clustering via lightweight coresets* (2018); Fränti, *Efficiency of random \
+              swap clustering* (2018); Lattanzi and Sohler, *A better k-means++ algorithm via local search* (2019).",
     examples: &[
         Example {
             sql: "SELECT (kmeans_fit({'x': x}, 2, {'scale': 'none'})).centroids FROM (VALUES (1), (2), (3), (10), (12)) AS t(x)",
@@ -218,11 +223,11 @@ pub const KMEANS_EVALUATE: Function = Function {
     },
     columns: "",
     description: "Fits k-means with each number of segments from `k_min` to `k_max` and returns how good each fit is.",
-    details: "Row and options are those of `kmeans_fit`, without `init`; the rows are read, scaled and held once. Up \
-              to 20,000 distinct rows the fits are those of `kmeans_fit` with the same options. Above, centroids are \
-              fitted to 20,000 of them, where each number of segments starts from the one before too (with \
+    details: "Row and options are those of `kmeans_fit`, without `init`; the rows are read and held once. Up \
+              to 32,768 distinct rows the fits are those of `kmeans_fit` with the same options. Above, centroids are \
+              fitted to its sample, where each number of segments starts from the one before too (with \
               `3 n_init / k` restarts after the first), and take one step of Lloyd's algorithm over all rows: \
-              `inertia` was 0 to 0.1 % above that of `kmeans_fit` on normal data, up to 0.5 % with heavy tails. All \
+              `inertia` was EVALDIFF. All \
               figures are those of all rows about these centroids, in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
               of `1 - a / b`, `a` and `b` being the distances to the nearest and to the second nearest centroid, 0 for \
               the only row of a segment. It takes one pass where the exact one (mean distances to all rows of a \
