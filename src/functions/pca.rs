@@ -43,8 +43,10 @@ pub const PCA_FIT: Function = Function {
               components of the correlation matrix; `'none'`: those of the covariance matrix, as scikit-learn's \
               `PCA`). `n` is a count of components (default 2) or, below 1, the share of variance to reach. \
               `explained_variance` divides by `rows - 1`; the ratio is over the total variance. Signs are fixed: in \
-              each component the loading of largest magnitude is positive (ties: the first). No usable row gives \
-              NULL. Source: Jolliffe, *Principal Component Analysis* (2002).",
+              each component the loading of largest magnitude is positive (ties: the first). Rows are summed exactly as \
+              they arrive and not held, whatever their number; where scaling has to know all of them first (`scale` \
+              `'robust'`, `nulls` `'mean'`), they are, up to the option `memory`, above it a sample. The same set of \
+              rows gives the same bits in any order. No usable row gives NULL. Source: Jolliffe, *Principal Component Analysis* (2002).",
     examples: &[Example {
         sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
         rows: &["[9.0] | [1.0, 0.0]"],

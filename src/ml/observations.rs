@@ -374,6 +374,23 @@ impl Entry {
         });
     }
 
+    /// Copies of the rows of `entries`, which become entries of these.
+    pub(super) fn extract<B: AsRef<Block>>(
+        entries: &mut [Self],
+        blocks: &[B],
+        n_features: usize,
+    ) -> Vec<Block> {
+        let has_weights =
+            entries.iter().any(|entry| !blocks[entry.block as usize].as_ref().weights.is_empty());
+        let weights = entries.iter().filter(|_| has_weights).map(|entry| entry.weight(blocks));
+        let weights: Vec<f64> = weights.collect();
+        let copies = Self::gather(entries, blocks, &weights, n_features);
+        for (i, entry) in entries.iter_mut().enumerate() {
+            (entry.block, entry.row) = ((i / TILE_ROWS) as u32, (i % TILE_ROWS) as u32);
+        }
+        copies
+    }
+
     /// The rows of `entries`, in their order, as blocks with counts; `weights` as given, one for each entry.
     pub(super) fn gather<B: AsRef<Block>>(
         entries: &[Self],
@@ -407,7 +424,7 @@ impl AsRef<Self> for Block {
 /// Rows as they arrive, in column blocks. Missing = NaN (an infinity counts as missing too); -0.0 is held as 0.0.
 ///
 /// Where the rows need more than `memory`, a fit works on a sample: equal rows become one with a count, and if
-/// the distinct rows still exceed the capacity, those remain whose hash (of content and seed) lies below 2^-l,
+/// the distinct rows exceed the capacity, those remain whose hash (of content and seed) lies below 2^-l,
 /// with the least l that fits. That depends on the set of rows only and can be merged.
 #[derive(Clone, Debug)]
 pub struct Observations {
@@ -419,7 +436,7 @@ pub struct Observations {
     log: Vec<bool>,
     /// The least value of each feature under the logarithm, before it is taken; empty where there is none.
     least: Vec<f64>,
-    /// Rows that a fit may hold.
+    /// Rows of a sample at most.
     capacity: usize,
     blocks: Vec<Arc<Block>>,
     /// Entries of all blocks.
@@ -598,9 +615,9 @@ impl Observations {
         self.blocks
     }
 
-    /// The rows that a fit works on: all, or the sample where they exceed the capacity.
+    /// The rows that a fit works on: all as long as they may be held, else those of the sample.
     pub(super) fn settled(mut self) -> Self {
-        if self.rows > self.capacity as u64 {
+        if self.rows > self.most_held() as u64 {
             self.compact();
         }
         self
@@ -704,7 +721,8 @@ impl Observations {
         self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own")
     }
 
-    /// Rows that are held before those are given up that cannot be in the sample.
+    /// Rows that are held before those are given up that cannot be in the sample: more than its capacity, so that this
+    /// happens rarely.
     fn most_held(&self) -> usize {
         self.capacity.saturating_add(self.capacity / 4)
     }

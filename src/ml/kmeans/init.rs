@@ -60,6 +60,7 @@ impl Sample {
         let share = wanted as f64 / survey.n_distinct;
         let chance = Chance { origins: points.origins(), base: share / 2.0, factor: share / 2.0 / variance };
         let atoms = survey.atoms(points, n_threads);
+        let most = 4 * wanted + 1000;
         let mut tiles = survey.tiles.clone();
         let n_threads = worth(2 * points.len() * points.n_features, n_threads);
         let parts = map_parts(&mut tiles, n_threads, |tiles| {
@@ -85,17 +86,27 @@ impl Sample {
                 }
             }
             entries.extend(of_atoms.into_values());
-            entries
+            // Rows are copied while they are in a cache, as long as they are few.
+            let mut drawn = Vec::new();
+            if entries.len() <= most {
+                drawn = Entry::extract(&mut entries, &points.blocks, points.n_features);
+            }
+            (entries, drawn)
         });
-        let entries: Vec<Entry> = parts.into_iter().flatten().collect();
-        if entries.len() > 4 * wanted + 1000 {
+        let (mut entries, mut drawn) = (Vec::new(), Vec::new());
+        for (mut part, blocks) in parts {
+            part.iter_mut().for_each(|entry| entry.block += drawn.len() as u32);
+            entries.extend(part);
+            drawn.extend(blocks);
+        }
+        if entries.len() > most {
             return None;
         }
-        let sample = Self::of_entries(points, entries, |entry| {
+        let sample = Self::of_entries(points, entries, &drawn, |entry| {
             if atoms.contains((entry.hash >> 32) as u32) {
                 1.0
             } else {
-                1.0 / chance.of(entry.row_of(&points.blocks))
+                1.0 / chance.of(entry.row_of(&drawn))
             }
         });
         (sample.points.len() >= n_clusters).then_some(sample)
@@ -123,12 +134,16 @@ impl Sample {
         let end = end_of_distinct(&entries, blocks, wanted);
         entries.truncate(end.unwrap_or(entries.len()));
         let is_whole = end.is_none() && highest == u64::MAX;
-        Self { is_whole, ..Self::of_entries(points, entries, |_| 1.0) }
+        Self { is_whole, ..Self::of_entries(points, entries, blocks, |_| 1.0) }
     }
 
-    /// The distinct rows of some entries, their weights multiplied by `factor`.
-    fn of_entries(points: &Points, mut entries: Vec<Entry>, factor: impl Fn(Entry) -> f64) -> Self {
-        let blocks = points.blocks.as_slice();
+    /// The distinct rows of some entries of `blocks`, their weights multiplied by `factor`.
+    fn of_entries<B: AsRef<Block>>(
+        points: &Points,
+        mut entries: Vec<Entry>,
+        blocks: &[B],
+        factor: impl Fn(Entry) -> f64,
+    ) -> Self {
         Entry::merge_equal(&mut entries, blocks);
         // Rows that differ in weight alone become one; they lie in the order of their weights.
         let mut distinct: Vec<Entry> = Vec::new();
@@ -185,7 +200,7 @@ impl<'a> Survey<'a> {
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
         let unit = WEIGHT_UNITS / weights.copied().fold(1.0, f64::max).log2().ceil().exp2();
         let mut survey = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
-        let n_threads = worth(points.len(), n_threads);
+        let n_threads = worth(8 * points.len(), n_threads);
         survey.n_distinct = survey.estimate(points.len(), n_threads);
         survey.buckets = survey.buckets(n_threads);
         survey

@@ -70,8 +70,8 @@ pub struct KMeans {
 impl KMeans {
     /// Fits `n_clusters` centroids by Lloyd's algorithm, from the best of `n_init` starts by greedy k-means++
     /// (D. Arthur, S. Vassilvitskii, 2007), improved by swaps of single centroids (P. Fränti, "Efficiency of random
-    /// swap clustering", 2018). Both work on the distinct rows, at most 20,000 of them, drawn by hash; above that a
-    /// run over all rows follows. Clusters are numbered by descending size, ties by centroid.
+    /// swap clustering", 2018). Both work on the distinct rows, or where there are more than 32,768 on a sample of them; then
+    /// a run over all rows follows. Clusters are numbered by descending size, ties by centroid.
     /// `None` without a usable row.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl KMeans {
     /// Figures of the fits with each number of clusters in `n_clusters`, which take the place of that in `options`;
     /// `None` for a number above that of distinct rows. `None` without a usable row.
     ///
-    /// Above 20,000 distinct rows the centroids are those of the sample after one step of Lloyd's algorithm over all
+    /// Above 32,768 distinct rows the centroids are those of the sample after one step of Lloyd's algorithm over all
     /// rows, about which the figures of all rows are taken; each number of clusters starts from the one before.
     ///
     /// # Errors

@@ -13,8 +13,8 @@ const MAX_RESTART_PRODUCTS: u64 = 1 << 32;
 const MAX_SWAP_PRODUCTS: u64 = 1 << 30;
 /// Products of the passes of trials that are made in any case.
 const CHEAP_TRIALS: u64 = 1 << 20;
-/// Iterations after which half of the restarts are given up, and again half of the rest.
-const HEATS: [usize; 2] = [5, 10];
+/// Iterations after which half of the restarts are given up; further ones after which half of the rest are, and so on.
+const HEATS: [usize; 3] = [5, 10, 20];
 /// Rows that a round of swaps looks at: the same for any number of threads.
 const DRAWS: usize = 8;
 
