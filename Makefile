@@ -8,7 +8,7 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
-PYTHON_CODE := extension-ci orchestration test packaging report sql/dbt/plugins
+PYTHON_CODE := benches extension-ci orchestration test packaging report sql/dbt/plugins
 DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
 # The newest one reads the databases of all others.
 REPORT_VERSION := 2.0.0
@@ -24,7 +24,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans bench-marketplace lint format docs site venvs clean
+.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans bench-kernels bench-marketplace lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -93,15 +93,18 @@ test_release: venvs ## Runs the SQL tests with the extension that is there
 	@$(PYTHON) extension-ci/run_tests.py $(foreach version,$(TESTED),sql-$(version))
 endif
 
-bench: bench-categories bench-kmeans bench-marketplace ## Prints the tables of the documentation that benchmarks make
+bench: bench-categories bench-kmeans bench-kernels bench-marketplace ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
 	@$(VENV)/bench/$(BIN)/python benches/categories/speed.py
 
-bench-kmeans: release $(VENV)/bench/.ready ## Prints the tables of docs/benchmarks.md: segments, metrics, components, beside scikit-learn
-	@$(VENV)/bench/$(BIN)/python benches/whole_query.py --extension build/release/amazing.duckdb_extension
-	@$(VENV)/bench/$(BIN)/python benches/metrics_pca.py --extension build/release/amazing.duckdb_extension
+bench-kmeans: release $(VENV)/bench/.ready ## Prints the tables of docs/benchmarks.md: segments, metrics, components, beside scikit-learn and faiss
+	@for benchmark in whole_query iterations metrics_pca scaling; do \
+		$(VENV)/bench/$(BIN)/python benches/$$benchmark.py --extension build/release/amazing.duckdb_extension || exit 1; done
+
+bench-kernels: ## Times kernels of k-means and PCA with criterion, linfa's beside them, and what the machine can do at most
+	cd benches/kernels && CARGO_TARGET_DIR=$(abspath $(TARGET))/kernels $(CARGO) bench
 
 bench-marketplace: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from files to segments, beside pandas
 	@$(VENV)/bench/$(BIN)/python benches/marketplace.py --extension build/release/amazing.duckdb_extension

@@ -13,7 +13,7 @@
 -- rows: the rules below are about a row, or about all rows of raw.all_events in whatever order they came.
 --
 -- Raw rows = events + rejected rows; the script checks it. Rules:
---   event_time   `2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T`; UTC in any case
+--   event_time   `2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T`; always read as UTC
 --   event_type   repaired by normalize_category
 --   identifiers  digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
 --   category_id  may be absent; a mangled one becomes NULL and a correction
