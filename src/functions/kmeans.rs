@@ -52,7 +52,7 @@ pub const KMEANS_FIT: Function = Function {
               names the features, or a LIST or ARRAY of numbers (features `f1`, `f2`, ...). Features are scaled \
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
               `n_init`, improved by swaps of single centroids. Restarts and swaps work on all distinct rows where \
-              there are at most 32,768, else on about 20,000: rows far from the mean are drawn more often, and weigh \
+              there are at most 32,768, else on about 25,000: rows far from the mean are drawn more often, and weigh \
               less for it; rows that are a thousandth of all are always among them. The best is then run over all \
               rows. Restarts and swaps take about a second at most: no further one begins after 2^32 products of \
               rows, segments and features in restarts, or 2^30 in swaps. A run ends after 2^40 such products (a \
@@ -227,7 +227,7 @@ pub const KMEANS_EVALUATE: Function = Function {
               to 32,768 distinct rows the fits are those of `kmeans_fit` with the same options. Above, centroids are \
               fitted to its sample, where each number of segments starts from the one before too (with \
               `3 n_init / k` restarts after the first), and take one step of Lloyd's algorithm over all rows: \
-              `inertia` was between 0.15 % below and 0.05 % above that of `kmeans_fit` on a million rows, with heavy tails \
+              `inertia` was between 0.1 % below and 0.1 % above that of `kmeans_fit` on a million rows, with heavy tails \
               or without structure. All \
               figures are those of all rows about these centroids, in scaled space. `silhouette` is the simplified one (Hruschka and others, 2006): the mean over the rows \
               of `1 - a / b`, `a` and `b` being the distances to the nearest and to the second nearest centroid, 0 for \

@@ -142,8 +142,8 @@ impl<const N: usize> WithSimd for Slices<'_, N> {
                 slices[i] = simd.sub_f64s(simd.add_f64s(x, cuts[i]), cuts[i]);
                 x = simd.sub_f64s(x, slices[i]);
                 sums[i] = simd.add_f64s(sums[i], slices[i]);
-                for j in 0..=i {
-                    products[i][j] = simd.mul_add_e_f64s(slices[i], slices[j], products[i][j]);
+                for (product, slice) in products[i].iter_mut().zip(&slices[..=i]) {
+                    *product = simd.mul_add_e_f64s(slices[i], *slice, *product);
                 }
             }
             left = simd.max_f64s(left, simd.abs_f64s(x));
@@ -159,9 +159,9 @@ impl<const N: usize> WithSimd for Slices<'_, N> {
             let bits = SLICE_BITS * (i as i32 + 1);
             let sum = in_quanta(simd.reduce_sum_f64s(sums[i]), self.exponent - bits);
             result.sum += i128::from(sum) << (SLICE_BITS * MAX_SLICES as i32 - bits);
-            for j in 0..=i {
+            for (j, product) in products[i].into_iter().enumerate().take(i + 1) {
                 let bits = bits + SLICE_BITS * (j as i32 + 1);
-                let product = in_quanta(simd.reduce_sum_f64s(products[i][j]), 2 * self.exponent - bits);
+                let product = in_quanta(simd.reduce_sum_f64s(product), 2 * self.exponent - bits);
                 let product = i128::from(product) * (1 + i128::from(i != j));
                 // The products of four slices and more below the first go to the lower part.
                 let part = usize::from(bits > SLICE_BITS * MAX_SLICES as i32);

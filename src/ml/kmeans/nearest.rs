@@ -473,12 +473,12 @@ impl<V: Copy> Ranked<V> {
         }
         for (n, scores) in scores.into_iter().enumerate() {
             let this = simd.splat_f32s(first + n as f32);
-            for lane in 0..2 {
-                let is_better = simd.greater_than_f32s(scores[lane], self.best[lane]);
-                let other = simd.min_f32s(self.best[lane], scores[lane]);
+            for (lane, score) in scores.into_iter().enumerate() {
+                let is_better = simd.greater_than_f32s(score, self.best[lane]);
+                let other = simd.min_f32s(self.best[lane], score);
                 self.second[lane] = simd.max_f32s(self.second[lane], other);
                 self.label[lane] = simd.select_f32s(is_better, this, self.label[lane]);
-                self.best[lane] = simd.max_f32s(self.best[lane], scores[lane]);
+                self.best[lane] = simd.max_f32s(self.best[lane], score);
             }
         }
     }

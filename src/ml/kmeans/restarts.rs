@@ -11,8 +11,9 @@ use super::nearest::TwoNearest;
 const MAX_RESTART_PRODUCTS: u64 = 1 << 32;
 /// Products after which no further swap is tried: about a tenth of a second.
 const MAX_SWAP_PRODUCTS: u64 = 1 << 30;
-/// Products of the passes of trials that are made in any case.
+/// Products of the passes of trials that are made in any case, on all rows and on a sample.
 const CHEAP_TRIALS: u64 = 1 << 20;
+const CHEAP_SAMPLE_TRIALS: u64 = 1 << 23;
 /// Iterations after which half of the restarts are given up; further ones after which half of the rest are, and so on.
 const HEATS: [usize; 3] = [5, 10, 20];
 /// Rows that a round of swaps looks at: the same for any number of threads.
@@ -121,7 +122,7 @@ impl<'a> Search<'a> {
             // Few rows have many bad ends, and trials cost next to nothing.
             20 + 2 * self.n_clusters + (CHEAP_TRIALS / self.products()).min(200) as usize
         } else {
-            4 + self.n_clusters / 2
+            4 + self.n_clusters / 2 + (CHEAP_SAMPLE_TRIALS / self.products()) as usize
         };
         // Of few rows there are few pairs.
         let n = self.points.len();
