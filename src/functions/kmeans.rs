@@ -52,7 +52,7 @@ pub const KMEANS_FIT: Function = Function {
               names the features, or a LIST or ARRAY of numbers (features `f1`, `f2`, ...). Features are scaled \
               (`scale`, default `'standard'`), then Lloyd's algorithm runs from greedy k-means++ seeds, best of \
               `n_init`, improved by swaps of single centroids. Restarts and swaps work on all distinct rows where \
-              there are at most 32,768, else on about 25,000: rows far from the mean are drawn more often, and weigh \
+              there are at most 32,768, else on about 20,000: rows far from the mean are drawn more often, and weigh \
               less for it; rows that are a thousandth of all are always among them. The best is then run over all \
               rows. Restarts and swaps take about a second at most: no further one begins after 2^32 products of \
               rows, segments and features in restarts, or 2^30 in swaps. A run ends after 2^40 such products (a \

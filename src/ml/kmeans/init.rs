@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Distinct rows that restarts work on where there are more of them than [`MAX_WHOLE`], about.
-const SAMPLE_ROWS: usize = 24_576;
+const SAMPLE_ROWS: usize = 20_000;
 const MAX_WHOLE: usize = 32_768;
 
 /// Distinct rows in the order of a hash of their content, with the weights and counts of their duplicates, scaled.
@@ -22,7 +22,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// All distinct rows, if they are at most 32,768 (or `n_clusters`); else a sample of about 24,576.
+    /// All distinct rows, if they are at most 32,768 (or `n_clusters`); else a sample of about 20,000.
     pub(super) fn draw(
         points: &Points,
         variance: f64,
@@ -42,7 +42,7 @@ impl Sample {
         sample.unwrap_or_else(|| Self::draw_lowest(points, most, seed))
     }
 
-    /// About 24,576 rows, the farther from the mean the more probable, with the reciprocals of the probabilities as
+    /// About 20,000 rows, the farther from the mean the more probable, with the reciprocals of the probabilities as
     /// weights: a lightweight coreset (O. Bachem, M. Lucic, A. Krause, "Scalable k-means clustering via lightweight
     /// coresets", 2018). A row that makes up a thousandth of all is always drawn. `variance` is the sum of those of the
     /// scaled features. `None` where that gives fewer rows than clusters, or far too many.

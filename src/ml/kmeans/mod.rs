@@ -340,6 +340,12 @@ impl<'o> Fitting<'o> {
     /// The centroids of the best run over the sample, and whether single precision was fine enough to lead it; then they
     /// are not quite those of exact sums.
     fn search(&self, rows: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> (Vec<f64>, bool) {
+        /// Of the tolerance, on a sample: iterations cost little there, and the run over all rows that follows may stop
+        /// where it moves slowly.
+        const FINER: f64 = 0.1;
+        let limits = self.limits(rows.len(), n_clusters);
+        let finer = if self.sample.is_whole { 1.0 } else { FINER };
+        let limits = Limits { tolerance: finer * limits.tolerance, ..limits };
         let search = |is_rough| {
             let search = restarts::Search {
                 points: &self.sample.points,
@@ -348,7 +354,7 @@ impl<'o> Fitting<'o> {
                 n_clusters,
                 seed: self.options.seed,
                 n_threads: self.options.n_threads,
-                limits: self.limits(rows.len(), n_clusters),
+                limits,
                 is_rough,
             };
             let n_init = self.options.n_init;

@@ -13,7 +13,7 @@ const MAX_RESTART_PRODUCTS: u64 = 1 << 32;
 const MAX_SWAP_PRODUCTS: u64 = 1 << 30;
 /// Products of the passes of trials that are made in any case, on all rows and on a sample.
 const CHEAP_TRIALS: u64 = 1 << 20;
-const CHEAP_SAMPLE_TRIALS: u64 = 1 << 23;
+const CHEAP_SAMPLE_TRIALS: u64 = 1 << 22;
 /// Iterations after which half of the restarts are given up; further ones after which half of the rest are, and so on.
 const HEATS: [usize; 3] = [5, 10, 20];
 /// Rows that a round of swaps looks at: the same for any number of threads.
