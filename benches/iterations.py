@@ -29,7 +29,7 @@ def per_iteration(run):
     return (seconds(run, LONG) - seconds(run, 1)) / (LONG - 1)
 
 
-def ours(connection, k, precision):
+def ours(connection, k):
     """Single precision leads the iterations where its rounding is nothing beside the inertia."""
 
     def run(max_iter):
@@ -60,6 +60,14 @@ def faiss(values, centroids):
     return run
 
 
+def label_ways(connection, predict, read, fitted, values):
+    return {
+        "ours": lambda: connection.execute(predict).fetchall(),
+        "read": lambda: connection.execute(read).fetchall(),
+        "theirs": lambda: fitted.predict(values),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extension", required=True)
@@ -70,12 +78,11 @@ def main():
     os.environ.update(sets.environment(arguments.threads))
     for forced in [name for name in os.environ if name.startswith("OPENBLAS_CORETYPE")]:
         del os.environ[forced]
+    import faiss as faiss_library
     import numpy as np
     from sklearn.cluster import KMeans
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
-
-    import faiss as faiss_library
 
     faiss_library.omp_set_num_threads(arguments.threads)
     print(sets.machine(arguments.extension), f"\n{arguments.threads} threads, medians of {arguments.repeat} runs\n")
@@ -94,7 +101,7 @@ def main():
             model = {"features": [f"x{i}" for i in range(features)], "centroids": start.tolist()}
             connection.execute("CREATE OR REPLACE TABLE start AS SELECT $1 AS m", [model])
             ways = {
-                "ours": ours(connection, k, None),
+                "ours": ours(connection, k),
                 "double": scikit_learn(values, start),
                 "single": scikit_learn(single, start.astype(np.float32)),
                 "faiss": faiss(single, start.astype(np.float32)),
@@ -117,11 +124,7 @@ def main():
             )
             predict = f"SELECT count(kmeans_predict((SELECT m FROM start), t)) FROM t"  # noqa: F541
             read = f"SELECT {', '.join(f'sum(x{i})' for i in range(features))} FROM t"
-            labels_of = {
-                "ours": lambda: connection.execute(predict).fetchall(),
-                "read": lambda: connection.execute(read).fetchall(),
-                "theirs": lambda: fitted.predict(values),
-            }
+            labels_of = label_ways(connection, predict, read, fitted, values)
             times = {way: [] for way in labels_of}
             with threadpool_limits(arguments.threads):
                 for _ in range(arguments.repeat):
@@ -134,7 +137,9 @@ def main():
                 f"{median['theirs'] / max(median['ours'] - median['read'], 0.1):.1f} |"
             )
         connection.close()
-    print("\n| set | k | `count(kmeans_predict(m, t))`, ms | `sum` of each column, ms | scikit-learn `predict`, ms | ratio | ratio without reading |")
+    print(
+        "\n| set | k | `count(kmeans_predict(m, t))`, ms | `sum` of each column, ms | scikit-learn `predict`, ms | ratio | ratio without reading |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|")
     print("\n".join(labels))
 

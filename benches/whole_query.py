@@ -97,7 +97,8 @@ def inertia(connection):
     names = features(connection)
     usable = " AND ".join(f"isfinite({name}::DOUBLE)" for name in names)
     scaled = ", ".join(
-        f"({name}::DOUBLE - avg({name}::DOUBLE) OVER ()) / stddev_pop({name}::DOUBLE) OVER () AS {name}" for name in names
+        f"({name}::DOUBLE - avg({name}::DOUBLE) OVER ()) / stddev_pop({name}::DOUBLE) OVER () AS {name}"
+        for name in names
     )
     squares = " + ".join(f"var_pop({name})" for name in names)
     return connection.execute(
@@ -188,7 +189,10 @@ def main():
             )
             if way == "sklearn-1":
                 alone = figures["fit"]
-                print(f"| {name} | {TITLES['sklearn-1 fit']} | {alone:.3f} | {alone / ours['wall']:.1f} | | | | |", flush=True)
+                print(
+                    f"| {name} | {TITLES['sklearn-1 fit']} | {alone:.3f} | {alone / ours['wall']:.1f} | | | | |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -166,9 +166,7 @@ def contenders(con, entries, limits):
             "1 - levenshtein(v.text, e.text) / greatest(length(v.text), length(e.text))",
             limits["levenshtein"],
         ),
-        "jaro_winkler": lambda: cross_join(
-            con, "jaro_winkler_similarity(v.text, e.text)", limits["jaro_winkler"]
-        ),
+        "jaro_winkler": lambda: cross_join(con, "jaro_winkler_similarity(v.text, e.text)", limits["jaro_winkler"]),
         "rapidfuzz": lambda: rapidfuzz(con, entries, limits["rapidfuzz"]),
     }
 
@@ -197,8 +195,12 @@ def cell(con, size, dirty, distinct):
 
 def print_tables(results):
     for distinct in (False, True):
-        print(f"\n### {'Every row spelled otherwise' if distinct else 'Values that repeat'}, 10 million rows, seconds\n")
-        print("| entries | dirty | distinct | `lower(trim(value))` | `normalize_category` | `levenshtein` | `jaro_winkler_similarity` | rapidfuzz |")
+        print(
+            f"\n### {'Every row spelled otherwise' if distinct else 'Values that repeat'}, 10 million rows, seconds\n"
+        )
+        print(
+            "| entries | dirty | distinct | `lower(trim(value))` | `normalize_category` | `levenshtein` | `jaro_winkler_similarity` | rapidfuzz |"
+        )
         print("|---|---|---|---|---|---|---|---|")
         for size in SIZES:
             for dirty in DIRTY:
