@@ -455,9 +455,9 @@ impl Observations {
     /// read (at least 4,096 rows are held whatever it says). `seed` draws the sample above it.
     /// `keep_missing`: a row with a missing value is kept, for a fit that fills it or refuses it.
     pub fn new(n_features: usize, weighted: bool, keep_missing: bool, memory: u64, seed: i64) -> Self {
-        // Two threads may hold 5/4 of the capacity each before they meet, with hashes; a fit holds less then: the
-        // rows, in single precision too, with labels.
-        let bytes_per_row = 20 * (n_features + usize::from(weighted)) as u64 + 24;
+        // Two threads may hold 5/4 of the capacity each before they meet, with notes, and whole hashes while they look
+        // for what to give up; a fit holds less then: the rows, in single precision too, with labels.
+        let bytes_per_row = 20 * (n_features + usize::from(weighted)) as u64 + 56;
         Self {
             n_features,
             weighted,
