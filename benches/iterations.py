@@ -8,7 +8,6 @@ Markdown. linfa's iterations are in benches/kernels.
 """
 
 import argparse
-import os
 import statistics
 import time
 
@@ -75,9 +74,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--sets", default="A,B,C,E")
     arguments = parser.parse_args()
-    os.environ.update(sets.environment(arguments.threads))
-    for forced in [name for name in os.environ if name.startswith("OPENBLAS_CORETYPE")]:
-        del os.environ[forced]
+    sets.limit_threads(arguments.threads)
     import faiss as faiss_library
     import numpy as np
     from sklearn.cluster import KMeans

@@ -31,6 +31,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import sets
+
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ["00_raw", "10_clean", "20_kpi", "30_user_segments"]
 COLUMNS = {
@@ -41,18 +43,10 @@ TABLES = [
     "kpi.user_features", "kpi.daily", "kpi.monthly", "kpi.category", "kpi.brand", "kpi.funnel", "kpi.cohorts",
     "main.user_segments", "kpi.segment_profile", "kpi.segment_map", "kpi.segment_components",
 ]  # fmt: skip
-# A kernel that somebody forced on this machine would slow down numpy.
-FORCED = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]
 
 
 def connect(arguments, database=":memory:"):
-    import duckdb
-
-    config = {"allow_unsigned_extensions": "true", "threads": arguments.threads, "memory_limit": arguments.memory}
-    connection = duckdb.connect(str(database), config=config)
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute(f"LOAD '{arguments.extension}'")
-    return connection
+    return sets.connect(arguments.extension, arguments.threads, database, memory_limit=arguments.memory)
 
 
 def generate(arguments, path):
@@ -85,9 +79,7 @@ def pipeline(arguments, path, folder, clock):
     connection = connect(arguments, folder / "shop.duckdb")
     connection.execute(f"SET VARIABLE data = '{path}'; SET VARIABLE svg = '{folder / 'segments.svg'}'")
     for step in STEPS:
-        script = (ROOT / "sql" / "marketplace" / f"{step}.sql").read_text(encoding="utf-8")
-        for statement in connection.extract_statements(script):
-            connection.execute(statement).fetchall()
+        sets.run_step(connection, step)
         clock(step)
 
     def found():
@@ -163,9 +155,7 @@ def run(arguments, way, path, folder):
 def start(arguments, *command):
     """Calls this script again and returns the JSON that it prints last, if any."""
     command = [sys.executable, __file__, *sys.argv[1:], "--run", *map(str, command)]
-    threads = str(arguments.threads)
-    environment = {name: value for name, value in os.environ.items() if name not in FORCED}
-    environment |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    environment = sets.environment(arguments.threads)
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         sys.exit(f"{command[-3:]}: exit code {done.returncode}\n{done.stderr}")

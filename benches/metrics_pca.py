@@ -8,7 +8,6 @@ map, PCA and back into DuckDB as a table.
 """
 
 import argparse
-import os
 import statistics
 import time
 
@@ -70,9 +69,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--sets", default="blobs,log-normal,normal")
     arguments = parser.parse_args()
-    for forced in [name for name in os.environ if name.startswith("OPENBLAS_")]:
-        del os.environ[forced]
-    os.environ.update(sets.environment(arguments.threads))
+    sets.limit_threads(arguments.threads)
     print(sets.machine(arguments.extension))
     print(f"{arguments.threads} threads, medians of {arguments.repeat} interleaved runs\n")
     print("| set | way | seconds | CPU seconds |")

@@ -4,6 +4,8 @@ import os
 import platform
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 def blobs(rows, features):
     """Eight centres, normal rows about them."""
@@ -47,11 +49,12 @@ def columns(name, rows=None):
     return {f"x{i}": values[:, i].copy() for i in range(features)}
 
 
-def connect(extension, threads):
-    """A database in memory with the extension."""
+def connect(extension, threads, database=":memory:", **settings):
+    """A database with the extension."""
     import duckdb
 
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true", "threads": threads})
+    config = {"allow_unsigned_extensions": "true", "threads": threads, **settings}
+    connection = duckdb.connect(str(database), config=config)
     connection.execute("SET enable_progress_bar = false")
     connection.execute(f"LOAD '{extension}'")
     return connection
@@ -61,6 +64,20 @@ def environment(threads):
     """The environment of a measured process: as many threads for every library, and no kernel that is forced on one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     return {**kept, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+
+
+def limit_threads(threads):
+    """The same for this process, before it imports a library."""
+    wanted = environment(threads)
+    os.environ.clear()
+    os.environ.update(wanted)
+
+
+def run_step(connection, step):
+    """Runs a step of the shop's pipeline."""
+    script = (ROOT / "sql" / "marketplace" / f"{step}.sql").read_text(encoding="utf-8")
+    for statement in connection.extract_statements(script):
+        connection.execute(statement).fetchall()
 
 
 class Peak:

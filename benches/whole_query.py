@@ -19,7 +19,6 @@ from pathlib import Path
 
 import sets
 
-ROOT = Path(__file__).resolve().parent.parent
 WAYS = ["plain", "amazing", "sklearn-1", "sklearn-10", "faiss"]
 TITLES = {
     "plain": "`CREATE TABLE s AS FROM t`, no segments",
@@ -48,9 +47,7 @@ def make(arguments, database, name):
         )
         connection.execute(f"SET VARIABLE data = '{data}'; SET VARIABLE svg = '{Path(folder) / 'segments.svg'}'")
         for step in ["00_raw", "10_clean", "20_kpi"]:
-            script = (ROOT / "sql" / "marketplace" / f"{step}.sql").read_text(encoding="utf-8")
-            for statement in connection.extract_statements(script):
-                connection.execute(statement).fetchall()
+            sets.run_step(connection, step)
         connection.execute("CREATE TABLE made.t AS FROM kpi.user_features")
 
 
