@@ -164,21 +164,18 @@ impl Output {
 
     /// Appends a LIST of DOUBLE.
     pub fn push_f64s(&mut self, values: &[f64]) {
-        match &mut self.buffer {
-            Buffer::List { ends, child } => {
-                values.iter().for_each(|x| child.push_f64(*x));
-                ends.push(child.len());
-            }
-            other => panic!("a LIST for {other:?}"),
-        }
-        self.valid.push(true);
+        self.push_list(values, Self::push_f64);
     }
 
     /// Appends a LIST of BIGINT.
     pub fn push_i64s(&mut self, values: &[i64]) {
+        self.push_list(values, Self::push_i64);
+    }
+
+    fn push_list<T: Copy>(&mut self, values: &[T], push: impl Fn(&mut Self, T)) {
         match &mut self.buffer {
             Buffer::List { ends, child } => {
-                values.iter().for_each(|x| child.push_i64(*x));
+                values.iter().for_each(|&x| push(child, x));
                 ends.push(child.len());
             }
             other => panic!("a LIST for {other:?}"),

@@ -130,7 +130,7 @@ pub const KMEANS_PREDICT: Function = Function {
         ),
     ],
     since: "0.1.0",
-    register: Some(|registry, function| registry.scalar(&function.signature, Apply::Predict)),
+    register: Some(|registry, function| registry.scalar(&function.signature, Predict)),
 };
 
 /// `kmeans_distance(model, row)`
@@ -701,10 +701,35 @@ impl NamedModel {
     }
 }
 
-/// The scalars that apply a model to rows.
+/// The scalar that tells the segments of rows.
+#[derive(Clone, Copy)]
+struct Predict;
+
+impl Scalar for Predict {
+    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        let mut labels = Vec::new();
+        model::apply_raw(arguments, out, |model: &NamedModel, features, rows, out| {
+            let found = model.kmeans.labels(&features.slices(rows.clone()), &mut labels);
+            found.map_err(|error| features::explain(error, &model.names))?;
+            if features.null_rows.is_none() && !labels.contains(&u32::MAX) {
+                out.extend_i32(labels.iter().map(|&label| label as i32));
+                return Ok(());
+            }
+            for (row, &label) in rows.zip(&labels) {
+                match label {
+                    u32::MAX => out.push_null(),
+                    _ if features.is_null_row(row) => out.push_null(),
+                    label => out.push_i32(label as i32),
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The scalars that tell how far rows are from centroids.
 #[derive(Clone, Copy)]
 enum Apply {
-    Predict,
     Distance,
     Distances,
 }
@@ -712,24 +737,6 @@ enum Apply {
 impl Scalar for Apply {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (mut labels, mut distances) = (Vec::new(), Vec::new());
-        if matches!(self, Apply::Predict) {
-            return model::apply_raw(arguments, out, |model: &NamedModel, features, rows, out| {
-                let found = model.kmeans.labels(&features.slices(rows.clone()), &mut labels);
-                found.map_err(|error| features::explain(error, &model.names))?;
-                if features.null_rows.is_none() && !labels.contains(&u32::MAX) {
-                    out.extend_i32(labels.iter().map(|&label| label as i32));
-                    return Ok(());
-                }
-                for (row, &label) in rows.zip(&labels) {
-                    match label {
-                        u32::MAX => out.push_null(),
-                        _ if features.is_null_row(row) => out.push_null(),
-                        label => out.push_i32(label as i32),
-                    }
-                }
-                Ok(())
-            });
-        }
         model::apply(arguments, out, |model: &NamedModel, scaled, _, out| {
             let kmeans = &model.kmeans;
             let assigned = kmeans.assign(scaled, &mut labels, &mut distances);
@@ -738,7 +745,7 @@ impl Scalar for Apply {
                 match self {
                     _ if !usable => out.push_null(),
                     Apply::Distance => out.push_f64(distances[i].sqrt()),
-                    _ => out.push_f64s(&kmeans.distances(scaled, i)),
+                    Apply::Distances => out.push_f64s(&kmeans.distances(scaled, i)),
                 }
             }
             Ok(())

@@ -15,6 +15,7 @@ use super::{Error, MAX_MAGNITUDE};
 use init::Sample;
 use lloyd::{Limits, Prepared, Run};
 pub use metrics::Figures;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 /// How to fit a [`KMeans`].
@@ -202,17 +203,15 @@ impl KMeans {
         let n_rows = columns.first().map_or(0, |column| column.len());
         labels.clear();
         let mut found = Vec::new();
-        let mut logarithms: Vec<Vec<f64>> = Vec::new();
-        for (column, _) in columns.iter().zip(&self.transform.log).filter(|(_, log)| **log) {
-            logarithms.push(column.to_vec());
-            ln_1p_all(logarithms.last_mut().expect("it was pushed"));
-        }
-        let mut logarithms = logarithms.iter();
-        let prepared: Vec<&[f64]> = columns
-            .iter()
-            .zip(&self.transform.log)
-            .map(|(column, log)| if *log { logarithms.next().map_or(*column, Vec::as_slice) } else { column })
-            .collect();
+        let prepare = |(&column, &log): (_, &bool)| {
+            let mut prepared: Cow<[f64]> = Cow::Borrowed(column);
+            if log {
+                ln_1p_all(prepared.to_mut());
+            }
+            prepared
+        };
+        let prepared: Vec<Cow<[f64]>> = columns.iter().zip(&self.transform.log).map(prepare).collect();
+        let prepared: Vec<&[f64]> = prepared.iter().map(AsRef::as_ref).collect();
         let centroids = self.centroids.concat();
         if centroids.iter().all(|c| c.abs() <= MAX_MAGNITUDE) {
             nearest::proven_labels(&prepared, &self.transform, &centroids, &mut found);

@@ -446,6 +446,12 @@ impl Quanta {
     }
 }
 
+/// The weight of a row of a tile, where there may be none because all weigh 1.
+#[inline(always)]
+fn weight_of(weights: &[i64], row: usize) -> i64 {
+    weights.get(row).copied().unwrap_or(1)
+}
+
 /// Sums of the shadows of the rows of each cluster: whole numbers too, so they are free of the order of rows, but of
 /// values that single precision has rounded. A tile's shadow is in the cache after a search, its doubles are not.
 #[derive(Clone, Debug)]
@@ -485,7 +491,7 @@ impl ShadowSums {
             sums.zip(&*of_tile).for_each(|(sum, x)| *sum += x);
         }
         for (row, &label) in labels.iter().enumerate() {
-            self.weights[label as usize] += weights.get(row).copied().unwrap_or(1);
+            self.weights[label as usize] += weight_of(weights, row);
         }
     }
 
@@ -498,7 +504,7 @@ impl ShadowSums {
             || {
                 for Move { row, from, to } in moves {
                     let row = *row as usize;
-                    let weight = weights.get(row).copied().unwrap_or(1);
+                    let weight = weight_of(weights, row);
                     let values = scratch.iter_mut().zip(shadow.row(row));
                     values.for_each(|(value, x)| *value = quanta.value(x) * weight);
                     let to = &mut sums[*to as usize * *n_features..][..*n_features];
@@ -509,7 +515,7 @@ impl ShadowSums {
             },
         );
         for Move { row, from, to } in moves {
-            let weight = weights.get(*row as usize).copied().unwrap_or(1);
+            let weight = weight_of(weights, *row as usize);
             self.weights[*to as usize] += weight;
             self.weights[*from as usize] -= weight;
         }
