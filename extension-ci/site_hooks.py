@@ -15,13 +15,14 @@ def on_config(config):
 
 
 def expanded(item, docs):
-    """The item of the navigation; a path that ends in `/` as the list of the pages in that folder, in their order."""
+    """The item of the navigation; a path that ends in `/` as the list of the pages in that folder, the index first."""
     if isinstance(item, dict):
         return {title: expanded(value, docs) for title, value in item.items()}
     if isinstance(item, list):
         return [expanded(value, docs) for value in item]
     if item.endswith("/"):
-        return [page.relative_to(docs).as_posix() for page in sorted((docs / item).glob("*.md"))]
+        pages = sorted((docs / item).glob("*.md"), key=lambda page: (page.name != "README.md", page.name))
+        return [page.relative_to(docs).as_posix() for page in pages]
     return item
 
 

@@ -1,6 +1,7 @@
-//! What is generated from the catalog is current; with `AMAZING_BLESS=1` it is written instead.
+//! What is generated from the catalog, the scripts and the decisions is current; with `AMAZING_BLESS=1` it is written instead.
 
 mod dbt_models;
+mod decisions;
 
 use std::fs;
 use std::path::Path;
@@ -32,6 +33,24 @@ fn the_example_tests_are_current() {
 #[test]
 fn the_install_script_is_current() {
     check("sql/install.sql", &catalog::install_script());
+}
+
+#[test]
+fn the_index_of_decisions_is_current() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/decisions");
+    let mut files: Vec<(String, String)> = fs::read_dir(folder)
+        .expect("the folder of decisions")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "md") && !path.ends_with("README.md")
+        })
+        .map(|path| {
+            let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).expect("a decision can be read"))
+        })
+        .collect();
+    files.sort();
+    check("docs/decisions/README.md", &decisions::index(&files));
 }
 
 #[test]
