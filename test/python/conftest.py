@@ -48,13 +48,18 @@ def interpreter(version):
     return Interpreter(path, version.endswith(V2))
 
 
-@pytest.fixture(scope="session")
-def extension():
+def extension_path():
     """The path of the extension that is tested."""
     path = Path(os.environ.get("AMAZING_EXTENSION", ROOT / "build" / "release" / package.FILE_NAME))
     if not path.exists():
         pytest.fail(f"{path} does not exist: run `make release`")
     return path
+
+
+@pytest.fixture(scope="session")
+def extension():
+    """See `extension_path`."""
+    return extension_path()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,16 @@
 """Wrong calls by the hundred: seeded random arguments and options for every function; the process must survive them all.
 
-Each batch runs in a process of its own on each tested version of DuckDB. What a call gives is not judged here, only that
-it ends: with rows or with an error for the user, never with an abort or the text of a panic.
+The functions and their parameters are those that `amazing_functions()` lists. Each batch runs in a process of its own on
+each tested version of DuckDB. What a call gives is not judged here, only that it ends: with rows or with an error for the
+user, never with an abort or the text of a panic.
 """
 
+import functools
 import random
 
-import pytest
+import duckdb
+
+from conftest import ROOT, extension_path
 
 CALLS = 150
 
@@ -62,39 +66,72 @@ GOOD_OPTIONS = {
     "segment": "'label' | 'a' | 'e' | 'd' | 's' | 'l' | 'c'",
     "min_similarity": "0 | 1 | 0.5",
 }
-FUNCTIONS = {
-    "kmeans_fit": "row k options?",
-    "pca_fit": "row options?",
-    "feature_summary": "row options?",
-    "kmeans_predict": "model row",
-    "kmeans_distance": "model row",
-    "kmeans_distances": "model row",
-    "kmeans_centroids": "model",
-    "pca_transform": "model row k?",
-    "pca_components": "model",
-    "normalize_category": "text any? any?",
-    "category_match": "text any any?",
-    "category_similarity": "text text",
-    "category_fingerprint": "text",
-    "exact_bigint": "text",
-    "exact_decimal": "text",
-    "exact_timestamp": "text",
-    "exact_uuid": "text",
-    "scatter_svg": "column column any options?",
-    "line_svg": "column column any options?",
-    "content_hash": "text",
-    "repeated_values": "integer",
+# What mostly stands for a parameter of that name in a call of a function, which takes it in its place.
+ARGUMENTS = {
+    "k": "1 | 2 | 3 | 2::HUGEINT | 1024",
+    "k_min": "1 | 2 | 3",
+    "k_max": "2 | 3 | 4::UTINYINT | 70",
+    "n": "1 | 2 | 0.5",
+    "text": "label | label || 'x' | 'Actionn' | NULL | i::VARCHAR",
+    "value": "label | label || 'x' | i | i // 3 | NULL | (hash(label) >> 1)::BIGINT",
+    "a": "label | 'Actionn' | NULL | i::VARCHAR",
+    "b": "label | label || 'x' | 'action' | NULL",
+    "x": "a | b | i | c | d | 1e300 | NULL",
+    "y": "a | b | i | c | 1e300 | NULL",
+    "label": "label | i | NULL | [label]",
+    "series": "label | NULL | 'one'",
+    "scores": "[1.0, 2.0] | [1.0] | [] | [a, b] | NULL | [NULL, 1]",
+    "vocabulary": "['action', 'puzzle'] | MAP {'action': ['act'], 'web': NULL} | [label] | []",
+    "min_similarity": "0.5 | 0.75 | 1 | label",
+    "rows": "0 | 1 | 2049 | 5000",
+    "users": "1 | 7 | 100 | 1000000000",
+    "products": "1 | 7 | 100",
+    "games": "1 | 7 | 100",
+    "seed": "-1 | 9223372036854775807",
+    "start": "TIMESTAMP '2024-01-01' | 'infinity'::TIMESTAMP",
+    "days": "1 | 7 | 3660",
+    "dirt": "0 | 0.5 | 1 | 1e300 | 'nan'::DOUBLE",
+    "truth": "true | false | NULL",
+    "pipeline": "'marketplace' | 'games' | 'nothing'",
+    "schema_prefix": "'x_' | '' | 'a b' | '\"'",
 }
-RELATIONS = {
-    "kmeans_segments": "k features id model scale log nulls weight init n_init max_iter tol seed memory",
-    "kmeans_centroids": "k features id model scale log nulls weight init n_init max_iter tol seed memory",
-    "segment_profile": "segment features id",
-    "segment_migration": "key segment",
-    "pca_2d": "features id scale log nulls memory",
-    "pca_components": "n features id scale log nulls memory",
-    "normalize_category": "min_similarity",
+# The same for relations. They are given their sources by name, and columns by a name in quotes.
+RELATION_ARGUMENTS = {
+    **GOOD_OPTIONS,
+    "source": "rows | t | 'rows' | nobody | one | gaps | texts | events",
+    "before": "rows | t | 'rows' | nobody | one",
+    "after": "rows | t | 'rows' | nobody | one",
+    "col": "'label' | 'label' | 'label' | 'a' | 'none' | label | 7 | NULL",
+    "vocabulary": ARGUMENTS["vocabulary"],
+    "k": "2 | 2 | 3",
+    "k_min": "1 | 2",
+    "k_max": "2 | 4",
+    "max_gap": "'30 minutes' | INTERVAL 1 DAY | '1 wrong' | INTERVAL (-1) DAY",
+    "min_ratio": "0 | 1 | 5",
+    "path": f"'{ROOT / 'LICENSE'}' | '{ROOT / '*.md'}' | 'no such file' | '' | ['{ROOT / 'LICENSE'}']",
 }
-SOURCES = "rows | t | 'rows' | nobody | one | gaps | texts".split(" | ")
+# What a relation needs as a rule, because no table here has a column of the name that is the default.
+MOSTLY_GIVEN = ("segment", "key")
+
+
+@functools.cache
+def catalog():
+    """Name -> (kind, parameters in their places, those that may be left out) of all functions and relations."""
+    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    connection.execute(f"LOAD '{extension_path()}'")
+    rows = connection.execute("SELECT name, kind, signature FROM amazing_functions()").fetchall()
+    connection.close()
+    functions = {}
+    for name, kind, signature in rows:
+        needed, optional, is_optional = [], [], False
+        # `f(a [, b [, c]])`, of relations and table functions `f(a, b := default, c := )`.
+        for part in filter(None, signature.partition("(")[2].removesuffix(")").split(",")):
+            parameter, is_named, _ = part.partition(":=")
+            (optional if is_optional or is_named else needed).append(parameter.strip(" []"))
+            is_optional |= "[" in part
+        assert all(parameter.isidentifier() for parameter in needed + optional), signature
+        functions["amz." + name if kind == "relation" else name] = (kind, needed, optional)
+    return functions
 
 
 def alternatives(text):
@@ -117,29 +154,23 @@ def options(choose):
     return "{" + ", ".join(f"'{name}': {value_of(name, choose)}" for name in names) + "}"
 
 
-def argument(kind, choose):
-    sensible = {
-        "row": columns[:19],
-        "k": ["1", "2", "3", "2::HUGEINT", "1024"],
-        "model": [
-            constant
-            for constant in constants
-            if "centroids" in constant or "components" in constant or "fit(" in constant
-        ],
-        "text": ["label", "label || 'x'", "'Actionn'", "NULL", "i::VARCHAR"],
-        "integer": ["i", "i // 3", "7", "NULL", "(hash(label) >> 1)::BIGINT"],
-        "column": ["a", "b", "i", "c", "1e300", "NULL"],
-        "any": ["['action', 'puzzle']", "MAP {'action': ['act'], 'web': NULL}", "0.5", "label", "[label]"],
-    }
-    if kind == "options":
+def argument(parameter, choose):
+    """An argument of a function."""
+    if parameter == "options":
         return options(choose)
-    return choose.choice(sensible[kind]) if choose.random() < 0.7 else choose.choice(constants + columns)
+    if parameter == "row":
+        good = columns[:19]
+    elif parameter == "model":
+        good = [c for c in constants if "centroids" in c or "components" in c or "fit(" in c]
+    else:
+        good = alternatives(ARGUMENTS.get(parameter, "label | a | NULL"))
+    return choose.choice(good) if choose.random() < 0.7 else choose.choice(constants + columns)
 
 
 def function_call(choose, name):
-    kinds = FUNCTIONS[name].split()
-    given = [kind.rstrip("?") for kind in kinds if not kind.endswith("?") or choose.random() < 0.8]
-    call = f"{name}({', '.join(argument(kind, choose) for kind in given)})"
+    _, needed, optional = catalog()[name]
+    given = needed + optional[: choose.choice([0, *[len(optional)] * 3])]
+    call = f"{name}({', '.join(argument(parameter, choose) for parameter in given)})"
     # Aggregates fold the rows, scalars have one result a row; LIMIT leaves groups behind that nobody finishes.
     shape = choose.choice(
         [
@@ -156,58 +187,42 @@ def function_call(choose, name):
 
 
 def relation_call(choose, name):
-    parameters = RELATIONS[name].split()
-    given = choose.sample(parameters, choose.randint(0, min(3, len(parameters))))
-    arguments = [choose.choice(SOURCES)]
-    if name == "normalize_category":
-        column = choose.choice(["'label'", "'label'", "'label'", "'a'", "'none'", "label", "7", "NULL"])
-        arguments += [
-            column,
-            choose.choice(["['action', 'puzzle']", "MAP {'action': ['act']}", argument("any", choose)]),
-        ]
-    if name == "segment_profile" and "segment" not in given:
-        given.append("segment")
-    if name == "segment_migration":
-        arguments.append(choose.choice(SOURCES))
-        given = parameters
-    for parameter in given:
-        arguments.append(
-            f"{parameter} := {'2' if parameter == 'k' and choose.random() < 0.6 else value_of(parameter, choose)}"
-        )
-    return f"FROM amz.{name}({', '.join(arguments)})"
+    _, needed, optional = catalog()[name]
+    given = choose.sample(optional, choose.randint(0, min(3, len(optional))))
+    given += [parameter for parameter in optional if parameter in MOSTLY_GIVEN and parameter not in given]
+
+    def value(parameter):
+        good = RELATION_ARGUMENTS.get(parameter)
+        is_good = parameter in ("source", "before", "after") or choose.random() < 0.8
+        return choose.choice(alternatives(good)) if good and is_good else choose.choice(constants)
+
+    arguments = [value(parameter) for parameter in needed]
+    arguments += [f"{parameter} := {value(parameter)}" for parameter in given]
+    return f"FROM {name}({', '.join(arguments)})"
 
 
-def generator_call(choose):
-    names = ["users", "products", "seed", "start", "days", "dirt"]
-    good = [
-        "1",
-        "7",
-        "100",
-        "0.5",
-        "TIMESTAMP '2024-01-01'",
-        "-1",
-        "9223372036854775807",
-        "'infinity'::TIMESTAMP",
-        "1e300",
-    ]
+def table_call(choose, name):
+    _, needed, optional = catalog()[name]
+    # Parameters of a table function are no subqueries.
+    bad = [constant for constant in constants if "SELECT" not in constant]
 
-    def any_value():
-        return (
-            choose.choice(good) if choose.random() < 0.7 else choose.choice([c for c in constants if "SELECT" not in c])
-        )
+    def value(parameter):
+        return choose.choice(alternatives(ARGUMENTS[parameter]) if choose.random() < 0.7 else bad)
 
-    rows = choose.choice(["0", "1", "2049", "5000", any_value()])
-    named = [f"{name} := {any_value()}" for name in choose.sample(names, choose.randint(0, 3))]
-    return f"FROM synthetic_marketplace_events({', '.join([rows, *named])}) LIMIT 5000"
+    arguments = [value(parameter) for parameter in needed]
+    named = choose.sample(optional, choose.randint(0, min(3, len(optional))))
+    arguments += [f"{parameter} := {value(parameter)}" for parameter in named]
+    return f"FROM {name}({', '.join(arguments)}) LIMIT 5000"
 
 
 def calls(name, seed):
     choose = random.Random(f"{name} {seed}")
-    if name in FUNCTIONS:
-        return [function_call(choose, name) for _ in range(CALLS)]
-    if name == "synthetic_marketplace_events":
-        return [generator_call(choose) for _ in range(CALLS // 2)]
-    return [relation_call(choose, name.removeprefix("amz.")) for _ in range(CALLS // 2)]
+    kind = catalog()[name][0]
+    make, n = {"relation": (relation_call, CALLS // 2), "table function": (table_call, CALLS // 2)}.get(
+        kind, (function_call, CALLS)
+    )
+    # A function without parameters has one call.
+    return list(dict.fromkeys(make(choose, name) for _ in range(n)))
 
 
 SETUP = """
@@ -223,6 +238,7 @@ CREATE VIEW nobody AS FROM rows WHERE false;
 CREATE VIEW one AS FROM rows LIMIT 1;
 CREATE VIEW gaps AS SELECT i, NULL::DOUBLE AS a, NULL::DOUBLE AS b FROM rows;
 CREATE VIEW texts AS SELECT label, d FROM rows;
+CREATE VIEW events AS SELECT a AS user_id, d::TIMESTAMP + i * INTERVAL 7 MINUTE AS event_time, label FROM rows;
 """
 
 RUN = """
@@ -244,10 +260,25 @@ print(json.dumps([told, succeeded]))
 """
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, *(f"amz.{name}" for name in RELATIONS), "synthetic_marketplace_events"])
+def pytest_generate_tests(metafunc):
+    if "name" in metafunc.fixturenames:
+        metafunc.parametrize("name", catalog())
+
+
 def test_wrong_calls_are_survived(run_python, python, name):
     code = f"SETUP = {SETUP!r}\nCALLS = {calls(name, 0)!r}\n{RUN}"
     told, succeeded = run_python(python, code, timeout=300)
     assert told == []
     # A batch in which nothing succeeds would test the binder of DuckDB only.
     assert succeeded > 0
+
+
+def test_the_list_of_functions_is_that_of_the_catalog():
+    functions = catalog()
+    kinds = {kind for kind, _, _ in functions.values()}
+    assert kinds == {"aggregate", "scalar", "table function", "relation"}
+    assert functions["kmeans_fit"] == ("aggregate", ["row", "k"], ["options"])
+    assert functions["normalize_category"] == ("scalar", ["value"], ["vocabulary", "min_similarity"])
+    assert functions["amz.sessionize"] == ("relation", ["source"], ["max_gap"])
+    assert functions["synthetic_users"] == ("table function", ["rows"], ["seed", "dirt", "truth"])
+    assert functions["amz.amazing_info"] == ("relation", [], [])
