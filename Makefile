@@ -8,6 +8,7 @@ VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
+QUICK_VERSION := 2.0.0
 PYTHON_CODE := benches extension-ci orchestration test packaging report sql/dbt/plugins
 DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
 # The newest one reads the databases of all others.
@@ -24,7 +25,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo report dbt test wheel dist checksums bench bench-categories bench-kmeans bench-kernels bench-marketplace lint format docs site venvs clean
+.PHONY: help release debug demo report dbt quick test wheel dist checksums bench bench-categories bench-kmeans bench-kernels bench-marketplace lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -55,6 +56,9 @@ dbt: release $(DBT:%=$(VENV)/%/.ready) ## Runs all tests of the dbt project on e
 
 report: release $(VENV)/$(REPORT_VERSION)/.ready ## Writes the demonstration as HTML pages, build/report/*.html; `make report DATABASE=shop.duckdb` another one
 	@$(VENV)/$(REPORT_VERSION)/$(BIN)/python report/report.py $(if $(DATABASE),"$(DATABASE)")
+
+quick: debug $(VENV)/$(QUICK_VERSION)/.ready ## Runs the Rust tests but the slowest, and the SQL tests on one DuckDB, with the debug build
+	@$(PYTHON) extension-ci/run_tests.py --extension build/debug/amazing.duckdb_extension cargo-quick sql-$(QUICK_VERSION)
 
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)

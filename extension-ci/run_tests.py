@@ -25,6 +25,17 @@ NODE_FOLDER = ROOT / "build" / "node"
 SQL_TESTS = ["test/sql", "docs", "README.md"]
 NODE_TESTS = ROOT / "test" / "node"
 PYTEST_VERSION = "2.0.0"
+# Rust tests over very many generated cases, which `make quick` leaves to `make test`.
+SLOW_TESTS = [
+    "all_forms_are_idempotent_on_every_character",
+    "as_many_events_as_the_users_can_have_keep_their_distance",
+    "labels_are_those_of_scaling_and_assigning",
+    "labels_of_single_precision_are_those_of_doubles",
+    "most_bursts_are_pairs_and_the_longest_has_78_rows",
+    "no_shortcut_changes_the_match_of_a_path",
+    "parts_in_any_order_are_the_whole",
+    "the_event_mix_is_that_of_the_real_shop",
+]
 
 
 @dataclasses.dataclass
@@ -71,6 +82,8 @@ class Suite:
     count: object
     missing: str = ""
     environment: dict = dataclasses.field(default_factory=dict)
+    # Whether it runs only when it is named.
+    on_demand: bool = False
 
 
 def python(version):
@@ -79,6 +92,8 @@ def python(version):
 
 def suites(extension):
     yield Suite("cargo", ["cargo", "test", "--no-fail-fast"], count_cargo)
+    skip = [word for name in SLOW_TESTS for word in ("--skip", name)]
+    yield Suite("cargo-quick", ["cargo", "test", "--no-fail-fast", "--", *skip], count_cargo, on_demand=True)
     for version in package.duckdb_versions("tested"):
         version = version.lstrip("v")
         runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, *SQL_TESTS]
@@ -163,7 +178,9 @@ def main():
 
     LOGS.mkdir(parents=True, exist_ok=True)
     chosen = list(suites(arguments.extension))
-    if arguments.names:
+    if not arguments.names:
+        chosen = [suite for suite in chosen if not suite.on_demand]
+    else:
         known = [suite.name for suite in chosen]
         for name in set(arguments.names) - set(known):
             raise SystemExit(f"run_tests.py: no suite {name}, there are {', '.join(known)}")
