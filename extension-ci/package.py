@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS_FILE = Path(__file__).resolve().parent / "duckdb_versions.txt"
+# The functions of the C API v2 in each release that the library knows (c_api_v2.py makes these files).
+C_API_V2_RELEASES = ROOT / "src" / "ffi" / "v2" / "releases"
 
 # Where a virtual environment has its programs.
 BIN, PYTHON = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
@@ -28,7 +30,8 @@ BIN, PYTHON = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python"
 FILE_NAME = "amazing.duckdb_extension"
 ABI_TYPE = "C_STRUCT"
 C_API_VERSION = "v1.2.0"
-# The C API v2 is not stable: a copy of it names the one release of DuckDB that loads it.
+# The C API v2 is not stable: a copy of it names the one release of DuckDB that loads it, and finds that name again when
+# it is loaded.
 V2_ABI_TYPE = "C_STRUCT_UNSTABLE"
 
 FIELD_BYTES = 32
@@ -81,7 +84,7 @@ def crate_version():
     return re.search(r'^version\s*=\s*"([^"]+)"', package, re.MULTILINE).group(1)
 
 
-MARKS = ("tested", "c-api-v2")
+MARKS = ("tested", "quick", "c-api-v2")
 
 
 def duckdb_versions(*marks):
@@ -93,6 +96,11 @@ def duckdb_versions(*marks):
             continue
         if not re.fullmatch(r"v\d+\.\d+\.\d+", words[0]) or set(words[1:]) - set(MARKS):
             raise SystemExit(f"{VERSIONS_FILE.name}: expected `v<major>.<minor>.<patch> {MARKS}`, found `{line}`")
+        if "c-api-v2" in words and not (C_API_V2_RELEASES / f"{words[0]}.txt").is_file():
+            raise SystemExit(
+                f"{VERSIONS_FILE.name}: the functions of the C API v2 in {words[0]} are not known; write them down with "
+                "extension-ci/c_api_v2.py, as docs/releasing.md tells"
+            )
         if set(marks) <= set(words):
             versions.append(words[0])
     return versions

@@ -6,6 +6,7 @@
 //! process.
 
 mod chunk;
+mod footer;
 mod output;
 mod registered;
 mod registry;
@@ -17,9 +18,11 @@ mod v2;
 mod value;
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 pub use chunk::{Chunk, Column, Data, ListEntry, Strings, Validity};
 pub use output::Output;
@@ -199,14 +202,33 @@ pub trait Library {
     fn documentation(&self, name: &str, is_relation: bool) -> Documentation;
 }
 
+thread_local! {
+    /// Where the thread's last panic began.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
 /// Runs `body`; a panic in it becomes an error.
 fn contain<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let text = panic_text(&*payload);
         // Dropping a payload runs foreign code that may panic again.
         std::mem::forget(payload);
-        Err(Error::new(format!("internal error: {text}")))
+        let place = PLACE.with(RefCell::take).map(|place| format!(" at {place}")).unwrap_or_default();
+        Err(Error::new(format!("internal error: {text}{place}")))
     })
+}
+
+/// [`contain`] for an entry point, from which on a panic is told by its error alone and not on the user's terminal too.
+/// The hook is that of our copy of the standard library: the host and other extensions have their own.
+fn contain_load<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    static SILENCED: Once = Once::new();
+    SILENCED.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| {
+            // Out of reach where the thread ends; then nobody asks either.
+            let _ = PLACE.try_with(|place| place.replace(panic.location().map(ToString::to_string)));
+        }));
+    });
+    contain(body)
 }
 
 fn panic_text(payload: &(dyn Any + Send)) -> String {
@@ -225,6 +247,27 @@ mod tests {
     fn a_panic_becomes_an_error() {
         let error = contain::<()>(|| panic!("row {} lost", 7)).expect_err("the panic was contained");
         assert_eq!(error.text("f"), "f: internal error: row 7 lost");
+    }
+
+    #[test]
+    fn after_a_load_a_panic_is_told_by_its_error_alone() {
+        const CHILD: &str = "AMAZING_TEST_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            // In a process of its own, because the hook is that of the process.
+            let error = contain_load::<()>(|| panic!("row {} lost", 7)).expect_err("the panic was contained");
+            let text = error.text("f");
+            assert!(text.starts_with("f: internal error: row 7 lost at src/ffi/mod.rs:"), "{text}");
+            return;
+        }
+        let own = std::env::current_exe().expect("this test");
+        let output = std::process::Command::new(own)
+            .args(["--exact", "--nocapture", "ffi::tests::after_a_load_a_panic_is_told_by_its_error_alone"])
+            .env(CHILD, "1")
+            .output()
+            .expect("the test runs");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{printed}");
+        assert!(!printed.contains("panicked") && !printed.contains("row 7 lost"), "{printed}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ import package  # noqa: E402  (found through the lines above)
 from sqllogictest import bare_names  # noqa: E402
 
 TESTED_VERSIONS = [version.lstrip("v") for version in package.duckdb_versions("tested")]
+# The versions that most people have: what a test takes that runs on one of each line.
+OLD, NEW = TESTED_VERSIONS[-2], TESTED_VERSIONS[-1]
+QUICK_VERSIONS = [version.lstrip("v") for version in package.duckdb_versions("quick")]
 # A version that ends in this has the copy of the C API v2, and relations are called by their bare names there.
 V2 = "-v2"
 V2_VERSIONS = [version.lstrip("v") + V2 for version in package.duckdb_versions("tested", "c-api-v2")]

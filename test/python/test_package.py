@@ -6,10 +6,11 @@ import re
 import subprocess
 import sys
 
+import c_api_v2
 import pytest
 
 import package
-from conftest import ROOT, TESTED_VERSIONS
+from conftest import QUICK_VERSIONS, ROOT, TESTED_VERSIONS
 
 
 def test_the_footer_has_eight_fields_and_room_for_a_signature():
@@ -46,8 +47,8 @@ def test_duckdb_reads_the_version_from_the_footer(con):
 
 
 def test_every_tested_version_is_pinned_in_its_requirements():
-    assert TESTED_VERSIONS
-    for version in TESTED_VERSIONS:
+    assert TESTED_VERSIONS and QUICK_VERSIONS
+    for version in TESTED_VERSIONS + QUICK_VERSIONS:
         pins = (ROOT / "extension-ci" / f"requirements-{version}.txt").read_text(encoding="utf-8")
         assert re.search(rf"^duckdb=={re.escape(version)}$", pins, re.MULTILINE)
 
@@ -62,6 +63,59 @@ def packaged(tmp_path, content, **environment):
     return {path.relative_to(build): path for path in sorted(build.rglob("*")) if path.is_file()}
 
 
+def test_a_release_whose_functions_are_not_known_gets_no_copy_of_the_c_api_v2(tmp_path, monkeypatch):
+    listed = tmp_path / "versions.txt"
+    listed.write_text("v2.0.1 c-api-v2\nv9.9.9 tested c-api-v2\n")
+    monkeypatch.setattr(package, "VERSIONS_FILE", listed)
+    with pytest.raises(SystemExit, match=r"the functions of the C API v2 in v9\.9\.9 are not known; .*c_api_v2\.py"):
+        package.duckdb_versions()
+
+
+TYPES = """
+typedef struct _duckdb_v2_type {{ void *internal_ptr; }} * duckdb_v2_type_handle;
+typedef enum DUCKDB_V2_ERROR {{ DUCKDB_V2_ERROR_NONE = 0, DUCKDB_V2_ERROR_INPUT, /* counted on */ }} DUCKDB_V2_ERROR;
+typedef struct duckdb_v2_str duckdb_v2_str;
+struct duckdb_v2_str {{ const char *{pointer}; {length} len; }};
+typedef void (*duckdb_v2_callback_fn)(duckdb_v2_type_handle {name}, {data} *data);
+"""
+TABLE = """
+typedef struct {{
+    // capigen:begin
+    DUCKDB_V2_ERROR (*duckdb_v2_type_name)(duckdb_v2_type_handle type, const duckdb_v2_str *out);
+    {new}
+    DUCKDB_V2_ERROR(*duckdb_v2_set_callback)
+    (duckdb_v2_type_handle {name}, duckdb_v2_callback_fn callback);
+}} duckdb_ext_api_v2;
+"""
+
+
+@pytest.mark.parametrize(
+    ("difference", "changed"),
+    [
+        ({}, set()),
+        ({"name": "other"}, set()),
+        ({"length": "uint32_t"}, {"duckdb_v2_type_name"}),
+        ({"data": "char"}, {"duckdb_v2_set_callback"}),
+        ({"new": "bool (*duckdb_v2_new)(void);"}, set()),
+    ],
+)
+def test_a_fingerprint_is_that_of_what_a_function_takes(tmp_path, difference, changed):
+    def described(**parts):
+        parts = {"pointer": "ptr", "length": "uint64_t", "name": "type", "data": "void", "new": "", **parts}
+        folder = tmp_path / "include"
+        folder.mkdir(exist_ok=True)
+        (folder / "duckdb_v2.h").write_text(TYPES.format(**parts))
+        (folder / "duckdb_extension_v2.h").write_text(TABLE.format(**parts))
+        functions, constants = c_api_v2.describe(tmp_path).split("\n\n")
+        assert constants == "DUCKDB_V2_ERROR_NONE 0\nDUCKDB_V2_ERROR_INPUT 1\n"
+        return dict(line.split() for line in functions.splitlines())
+
+    before, after = described(), described(**difference)
+    assert list(before) == ["duckdb_v2_type_name", "duckdb_v2_set_callback"]
+    assert after.keys() - before.keys() == ({"duckdb_v2_new"} if "new" in difference else set())
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
 def test_the_repository_serves_every_listed_release(tmp_path):
     files = packaged(tmp_path, b"library")
     platform = package.platform_of(package.host_triple())
@@ -69,6 +123,7 @@ def test_the_repository_serves_every_listed_release(tmp_path):
     copies = {
         "release/amazing.duckdb_extension",
         "release/v2/amazing.duckdb_extension",
+        "release/v2-v2.0.0/amazing.duckdb_extension",
         "release/extension/amazing/amazing.duckdb_extension",
     }
     assert {path.as_posix() for path in files} == names | copies
@@ -81,10 +136,13 @@ def test_the_repository_serves_every_listed_release(tmp_path):
             stamp = {"abi_type": "C_STRUCT_UNSTABLE", "c_api_version": release} if has_v2 else {}
             footer = package.footer("v" + package.crate_version(), platform, **stamp)
             assert gzip.decompress(path.read_bytes()) == b"library" + footer, path
-    assert package.duckdb_versions("c-api-v2") == ["v2.0.0"]
+    assert package.duckdb_versions("c-api-v2") == ["v2.0.0", "v2.0.1"]
 
 
-@pytest.mark.parametrize("version, copy", [("v1.5.6", "release"), ("v2.0.0", "release/v2"), ("main", "release")])
+@pytest.mark.parametrize(
+    "version, copy",
+    [("v1.5.6", "release"), ("v2.0.0", "release/v2-v2.0.0"), ("v2.0.1", "release/v2"), ("main", "release")],
+)
 def test_the_community_build_gets_the_copy_of_its_release(tmp_path, version, copy):
     files = packaged(tmp_path, b"library", DUCKDB_GIT_VERSION=version, DUCKDB_PLATFORM="linux_arm64")
     made = {path.as_posix(): file.read_bytes() for path, file in files.items()}

@@ -5,14 +5,15 @@ use std::ffi::CStr;
 use libduckdb_sys::*;
 
 use super::query::Connection;
-use super::{Functions, c_text};
+use super::{Functions, c_text, stable};
 use crate::ffi::registry::{Backend, Registry};
-use crate::ffi::{CATALOG, Error, Library, Result, Session, Value, contain};
+use crate::ffi::{CATALOG, Error, Library, Result, Session, Value, contain_load};
 
 /// Version of the C API that the binary asks for: the oldest that has all it calls.
-const C_API_VERSION: &str = "v1.2.0";
+const C_API_VERSION: &CStr = c"v1.2.0";
 /// Oldest DuckDB that is supported: before it, functions with parameters of any type end the process.
 const OLDEST_DUCKDB: (u32, u32) = (1, 4);
+
 /// DuckDB's entry point for extensions of the C API v1.
 ///
 /// # Safety
@@ -23,7 +24,7 @@ pub unsafe extern "C" fn amazing_init_c_api(
     access: *const duckdb_extension_access,
 ) -> bool {
     // SAFETY: promised by the caller.
-    match contain(|| unsafe { load(info, access, &crate::catalog::Catalog) }) {
+    match contain_load(|| unsafe { load(info, access, &crate::catalog::Catalog) }) {
         Ok(loaded) => loaded,
         Err(error) => {
             // SAFETY: promised by the caller; DuckDB copies the text.
@@ -46,7 +47,7 @@ unsafe fn load(
 ) -> Result<bool> {
     // SAFETY: promised by the caller; the database handle is used during this call only.
     unsafe {
-        if !duckdb_rs_extension_api_init(info, access, C_API_VERSION).map_err(Error::new)? {
+        if !stable::connect(info, &*access, C_API_VERSION)? {
             return Ok(false); // DuckDB has set its own error
         }
         let duckdb_version = CStr::from_ptr(duckdb_library_version()).to_string_lossy().into_owned();
@@ -61,7 +62,7 @@ unsafe fn load(
         let macros = attach(&connection)?;
         let session = Session {
             duckdb_version,
-            c_api_version: C_API_VERSION,
+            c_api_version: C_API_VERSION.to_str().expect("plain letters"),
             threads: usize::try_from(threads).unwrap_or(1).max(1),
             relations: macros.then_some("amz.main"),
         };

@@ -7,6 +7,7 @@ mod query;
 mod read;
 mod registry;
 mod scalar;
+mod stable;
 mod table;
 mod types;
 mod write;

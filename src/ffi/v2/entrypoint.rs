@@ -3,22 +3,26 @@
 use libduckdb_sys::v2::*;
 
 use super::handle::OwnedValue;
+use super::refusal::refuse;
+use super::release::Release;
 use super::{Functions, Result, fail, get, owned};
 use crate::ffi::registry::{Backend, Registry};
-use crate::ffi::{CATALOG, Documentation, Error, Library, SYSTEM, Session, contain};
-
-/// Version of the C API that the binary asks for: that of the one DuckDB release that loads this copy.
-const C_API_VERSION: &str = "v2.0.0";
+use crate::ffi::{CATALOG, Documentation, Library, SYSTEM, Session, contain, contain_load};
 
 /// DuckDB's entry point for extensions of the C API v2.
 ///
 /// # Safety
-/// Called by DuckDB with valid pointers.
+/// Called by DuckDB with valid pointers; a refusal is an exception of C++.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn amazing_init_c_api_v2(input: *mut duckdb_v2_extension_input) {
+pub unsafe extern "C-unwind" fn amazing_init_c_api_v2(input: *mut duckdb_v2_extension_input) {
+    let release = match contain_load(Release::running) {
+        Ok(release) => release,
+        // SAFETY: promised by the caller. What this frame holds is dropped as the exception passes it.
+        Err(error) => return unsafe { refuse(&*input, &error.text("amazing")) },
+    };
     // SAFETY: promised by the caller. The panic is contained before DuckDB could take it for an error of its own,
     // after which the whole database would be unusable.
-    let result = contain(|| unsafe { load(&*input, &crate::catalog::Catalog) });
+    let result = contain(|| unsafe { load(&*input, &release, &crate::catalog::Catalog) });
     if let Err(error) = result {
         // SAFETY: promised by the caller.
         unsafe {
@@ -29,15 +33,15 @@ pub unsafe extern "C" fn amazing_init_c_api_v2(input: *mut duckdb_v2_extension_i
 
 /// # Safety
 /// As [`amazing_init_c_api_v2`].
-unsafe fn load(input: &duckdb_v2_extension_input, library: &dyn Library) -> Result<()> {
+unsafe fn load(input: &duckdb_v2_extension_input, release: &Release, library: &dyn Library) -> Result<()> {
     // SAFETY: promised by the caller; the handles are used during this call only.
     unsafe {
-        if !duckdb_rs_extension_api_v2_init(input, C_API_VERSION).map_err(Error::new)? {
+        if !release.connect(input)? {
             return Ok(()); // DuckDB has set its own error
         }
         let session = Session {
             duckdb_version: owned(get(|out, err| duckdb_v2_library_version(out, err))?),
-            c_api_version: C_API_VERSION,
+            c_api_version: release.name,
             threads: threads(input.context)?,
             relations: Some(SYSTEM),
         };

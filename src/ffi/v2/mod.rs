@@ -1,12 +1,15 @@
-//! Backend on DuckDB's C API v2: bound to one release of DuckDB, with relations in the system catalog.
+//! Backend on DuckDB's C API v2: bound to the releases whose table of functions is known, with relations in the system
+//! catalog.
 #![allow(unsafe_code)]
 
 mod aggregate;
 mod entrypoint;
 mod handle;
 mod read;
+mod refusal;
 mod registry;
 mod relation;
+mod release;
 mod scalar;
 mod table;
 mod write;
