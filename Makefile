@@ -6,13 +6,14 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV := build/venv
 TESTED := $(shell awk '$$2 == "tested" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
+QUICK := $(shell awk '$$2 == "quick" { sub("v", "", $$1); print $$1 }' extension-ci/duckdb_versions.txt)
 TOO_OLD := 1.3.2
 DEMO_VERSION := 1.5.6
-QUICK_VERSION := 2.0.0
+QUICK_VERSION := 2.0.1
 PYTHON_CODE := benches extension-ci orchestration test packaging report sql/dbt/plugins
 DBT := $(patsubst extension-ci/requirements-%.txt,%,$(wildcard extension-ci/requirements-dbt-*.txt))
 # The newest one reads the databases of all others.
-REPORT_VERSION := 2.0.0
+REPORT_VERSION := 2.0.1
 
 BIN := bin
 ifeq ($(OS),Windows_NT)
@@ -60,7 +61,7 @@ report: release $(VENV)/$(REPORT_VERSION)/.ready ## Writes the demonstration as 
 quick: debug $(VENV)/$(QUICK_VERSION)/.ready ## Runs the Rust tests but the slowest, and the SQL tests on one DuckDB, with the debug build
 	@$(PYTHON) extension-ci/run_tests.py --extension build/debug/amazing.duckdb_extension cargo-quick sql-$(QUICK_VERSION)
 
-test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.0` runs some
+test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.1` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
 .PHONY: clients notebook airflow
@@ -133,7 +134,7 @@ site: $(VENV)/site/.ready ## Builds the documentation as pages for a browser, wi
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/site/$(BIN)/mkdocs build --quiet
 	@echo build/site/index.html
 
-venvs: $(foreach version,$(TESTED) $(TOO_OLD) $(DBT),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
+venvs: $(foreach version,$(TESTED) $(QUICK) $(TOO_OLD) $(DBT),$(VENV)/$(version)/.ready) ## Makes the Python environments of the tests
 	@# Not every platform has packages of PostgreSQL: its tests are skipped without this environment.
 	@$(MAKE) -s $(VENV)/postgresql/.ready || echo "no PostgreSQL: its tests will be skipped"
 

@@ -1,6 +1,6 @@
 """Runs SQL tests written in DuckDB's sqllogictest dialect over the `duckdb` wheel of the interpreter that runs it.
 
-    build/venv/2.0.0/bin/python extension-ci/sqllogictest.py test/sql docs README.md
+    build/venv/2.0.1/bin/python extension-ci/sqllogictest.py test/sql docs README.md
 
 Pages of documentation (Markdown) are tests too: see pages.py.
 

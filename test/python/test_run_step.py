@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 import demo
-from conftest import ROOT, TESTED_VERSIONS, V2_VERSIONS, interpreter
+from conftest import NEW, OLD, ROOT, TESTED_VERSIONS, V2_VERSIONS, interpreter
 
 sys.path.insert(0, str(ROOT / "orchestration"))
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory, extension):
 def run(folder, extension, v2_extension):
     """Runs the command; what it printed, as JSON, or its complaint."""
 
-    def run(database, *options, pipeline="marketplace", version="2.0.0", prefix=()):
+    def run(database, *options, pipeline="marketplace", version=NEW, prefix=()):
         python = interpreter(version)
         path = v2_extension if python.has_v2 else extension
         command = [*prefix, python, RUNNER, f"--pipeline={pipeline}", f"--database={database}", f"--extension={path}"]
@@ -110,7 +110,7 @@ def test_a_step_that_finds_the_disk_full_leaves_nothing_and_runs_again(run, fold
     assert tables(database) == tables(folder / "plain_shop.duckdb")
 
 
-@pytest.mark.parametrize("version", ["1.5.6", "2.0.0"])
+@pytest.mark.parametrize("version", [OLD, NEW])
 def test_without_a_path_the_installed_extension_is_loaded(folder, extension, tmp_path, version):
     environment = {**os.environ, "HOME": str(tmp_path)}
     repository = extension.parent.parent / "repo"
@@ -159,7 +159,7 @@ def test_the_commands_of_the_page_run(folder, extension, tmp_path):
     blocks = re.findall(r"^```sh\n(python orchestration/.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "data").symlink_to(folder / "data")
     (tmp_path / "orchestration").symlink_to(ROOT / "orchestration")
-    environment = {**os.environ, "PATH": f"{interpreter('2.0.0').parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{interpreter(NEW).parent}{os.pathsep}{os.environ['PATH']}"}
     printed = ""
     for block in blocks:
         script = block.replace("build/release/amazing.duckdb_extension", str(extension))
