@@ -1,6 +1,5 @@
 //! Seeded generators of synthetic data: pure functions from parameters and a block's number to rows.
 
-mod catalogue;
 pub mod games;
 pub mod marketplace;
 mod random;

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::random::normal_quantile;
+use crate::synth::random::normal_quantile;
 
 /// What all products of one category have in common.
 pub(super) struct Category {

@@ -8,6 +8,8 @@
 //! block, the one in whose slice of time it starts; its events reach into the time of the next blocks. The
 //! session that fills a block ends there.
 
+mod catalogue;
+
 use std::fmt::Write;
 
 use rand_distr::Distribution;
@@ -15,10 +17,11 @@ use rand_distr::weighted::WeightedAliasIndex;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 
-use super::catalogue::{self, Category, MISSPELT, RARE_BRANDS, RARE_BRANDS_STEP};
-use super::random::{Permutation, block_rng, hash, normal_quantile, unit};
-use super::{BLOCK_ROWS, ParameterError, require};
+use catalogue::{Category, MISSPELT, RARE_BRANDS, RARE_BRANDS_STEP};
+
 use crate::calendar;
+use crate::synth::random::{Permutation, block_rng, hash, normal_quantile, unit};
+use crate::synth::{BLOCK_ROWS, ParameterError, require};
 
 const MAX_ROWS: u64 = 1_000_000_000_000;
 const MAX_USERS: u64 = 1_000_000_000;
