@@ -1,5 +1,5 @@
-// Random numbers that the generators share: hashes of (seed, stream, index), unit intervals, permutations,
-// quantiles of the normal law.
+//! Random numbers that the generators share: hashes of (seed, stream, index), unit intervals, permutations,
+//! quantiles of the normal law.
 
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};

@@ -4,14 +4,14 @@
 //! three tables agree whatever their sizes. Dirt is drawn apart from what is clean: with and without it the same
 //! seed gives the same rows, and every defect is known with the value that it replaced.
 
-mod dirt;
+mod defects;
 mod events;
 mod people;
 mod time_course;
 mod titles;
 mod words;
 
-pub use dirt::{Defect, Kind};
+pub use defects::{Defect, Kind};
 pub use events::{EventParameters, Events, GameEvents, MAX_EVENTS};
 pub use people::{UserTable, Users};
 pub use titles::{GameTable, Games};

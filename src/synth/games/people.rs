@@ -1,8 +1,8 @@
-// The users: a person from the number of the user, and the table of them.
+//! The users: a person from the number of the user, and the table of them.
 
 use rand_xoshiro::rand_core::Rng;
 
-use super::dirt::{Defect, Dirt, Fate, Kind};
+use super::defects::{Defect, Injector, Kind, RowDefect};
 use super::time_course::{FIRST_DAY, N_DAYS};
 use super::words::{AGE_RANGES, GENDERS, LOCATIONS, SUBSCRIPTIONS, WORKOUT_FREQUENCIES, Word};
 use super::{
@@ -330,7 +330,7 @@ impl UserTable {
         users.clear();
         let range = block_range(self.rows, block);
         let n_rows = (range.end - range.start) as usize;
-        let mut dirt = Dirt::new(self.dirt, self.seed, stream::USER_DIRT, block, &mut users.defects);
+        let mut injector = Injector::new(self.dirt, self.seed, stream::USER_DIRT, block, &mut users.defects);
         for (row, index) in range.enumerate() {
             let person = Person::new(self.seed, index);
             let id = identifier(index);
@@ -345,16 +345,16 @@ impl UserTable {
                 ("subscription_type", &SUBSCRIPTIONS[person.subscription], &mut users.subscription_type),
             ];
             let never_plays = || Person::new(self.seed, index + 1).rate == 0.0;
-            let fate = dirt.fate(row, n_rows, &[Kind::BadTime], NEVER_PLAYING, never_plays);
+            let row_defect = injector.row_defect(row, n_rows, &[Kind::BadTime], NEVER_PLAYING, never_plays);
             for (column, word, texts) in words {
-                texts.push(match fate {
-                    Fate::Usable => dirt.spell(row, column, word),
+                texts.push(match row_defect {
+                    RowDefect::None => injector.spell(row, column, word),
                     _ => Some(word.text),
                 });
             }
-            match fate {
-                Fate::Copy => {
-                    dirt.note(row, "user_id", Kind::DuplicateId, id.to_string());
+            match row_defect {
+                RowDefect::Copy => {
+                    injector.record(row, "user_id", Kind::DuplicateId, id.to_string());
                     repeat(&mut users.user_id, row);
                     repeat(&mut users.age_range, row);
                     repeat(&mut users.registration_date, row);
@@ -364,12 +364,12 @@ impl UserTable {
                     repeat(&mut users.location, row);
                     repeat(&mut users.subscription_type, row);
                 }
-                Fate::Unusable(kind) => {
-                    let bad = dirt.bad_time(BAD_DATES).to_string();
+                RowDefect::Unusable(kind) => {
+                    let bad = injector.bad_time(BAD_DATES).to_string();
                     let clean = std::mem::replace(&mut users.registration_date[row], bad);
-                    dirt.note(row, "registration_date", kind, clean);
+                    injector.record(row, "registration_date", kind, clean);
                 }
-                Fate::Usable | Fate::Copied => {}
+                RowDefect::None | RowDefect::Copied => {}
             }
         }
     }

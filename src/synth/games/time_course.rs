@@ -1,4 +1,4 @@
-// When people play: the platform's growth, seasons and incidents day by day, and the hours of a day.
+//! When people play: the platform's growth, seasons and incidents day by day, and the hours of a day.
 
 use crate::calendar::date;
 

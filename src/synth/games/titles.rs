@@ -1,8 +1,8 @@
-// The games: a game of the platform from its number, and the table of them.
+//! The games: a game of the platform from its number, and the table of them.
 
 use rand_xoshiro::rand_core::Rng;
 
-use super::dirt::{Defect, Dirt, Fate, Kind};
+use super::defects::{Defect, Injector, Kind, RowDefect};
 use super::words::{DIFFICULTIES, GAME_TYPES, PLATFORMS, Word};
 use super::{
     MAX_GAMES, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt, require_rows,
@@ -153,7 +153,7 @@ impl GameTable {
         games.clear();
         let range = block_range(self.rows, block);
         let n_rows = (range.end - range.start) as usize;
-        let mut dirt = Dirt::new(self.dirt, self.seed, stream::GAME_DIRT, block, &mut games.defects);
+        let mut injector = Injector::new(self.dirt, self.seed, stream::GAME_DIRT, block, &mut games.defects);
         for (row, index) in range.enumerate() {
             let Title { kind, platform, difficulty, .. } = title(self.seed, index);
             games.game_id.push(identifier(index));
@@ -164,15 +164,16 @@ impl GameTable {
                 ("difficulty", &DIFFICULTIES[difficulty], &mut games.difficulty),
             ];
             let unplayed = || !self.popularity.is_played(index + 1);
-            let fate = dirt.fate(row, n_rows, &[], self.popularity.unplayed_share(), unplayed);
+            let row_defect =
+                injector.row_defect(row, n_rows, &[], self.popularity.unplayed_share(), unplayed);
             for (column, word, texts) in words {
-                texts.push(match fate {
-                    Fate::Usable => dirt.spell(row, column, word),
+                texts.push(match row_defect {
+                    RowDefect::None => injector.spell(row, column, word),
                     _ => Some(word.text),
                 });
             }
-            if fate == Fate::Copy {
-                dirt.note(row, "game_id", Kind::DuplicateId, games.game_id[row].to_string());
+            if row_defect == RowDefect::Copy {
+                injector.record(row, "game_id", Kind::DuplicateId, games.game_id[row].to_string());
                 repeat(&mut games.game_id, row);
                 repeat(&mut games.game_type, row);
                 repeat(&mut games.game_name, row);

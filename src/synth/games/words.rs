@@ -1,4 +1,4 @@
-// The enumerations of the games platform, each word with the wrong spellings that it gets as dirt.
+//! The enumerations of the games platform, each word with the wrong spellings that it gets as dirt.
 
 /// A word of an enumeration.
 #[derive(Debug, PartialEq)]

@@ -1,5 +1,5 @@
-// The marketplace's catalogue: categories with their weight, prices, appeal to buyers, and the brands sold in
-// them.
+//! The marketplace's catalogue: categories with their weight, prices, appeal to buyers, and the brands sold in
+//! them.
 
 use std::sync::LazyLock;
 

@@ -17,12 +17,12 @@ const DEFECTS: u64 = 7;
 const MAX_COPIES: u64 = 77;
 /// Copies whose bursts are drawn from one seed: without a state over blocks, a block learns what falls to it from
 /// at most so many draws.
-const COPIES_IN_A_HAND: u64 = 1_024;
+const COPIES_PER_BATCH: u64 = 1_024;
 
 impl Marketplace {
     /// Gives a share of the events one defect each, see [`Parameters::dirt`]. Copies first, because a burst needs
     /// many free rows side by side; the other defects each somewhere in its own stretch of what is left.
-    pub(super) fn soil(&self, block: u64, events: &mut Events, rng: &mut Xoshiro256PlusPlus) {
+    pub(super) fn inject_defects(&self, block: u64, events: &mut Events, rng: &mut Xoshiro256PlusPlus) {
         let mut is_free = vec![true; events.len()];
         let carts: Vec<usize> = (0..events.len()).filter(|&row| events.event_type[row] == "cart").collect();
         for copies in self.bursts(block) {
@@ -78,10 +78,10 @@ impl Marketplace {
         let from = copies_before(block * BLOCK_ROWS);
         let to = if block == last { all } else { copies_before((block + 1) * BLOCK_ROWS) };
         let mut bursts = Vec::new();
-        for hand in from / COPIES_IN_A_HAND..to.div_ceil(COPIES_IN_A_HAND) {
-            let mut rng = block_rng(seed, stream::BURSTS, hand);
-            let mut first = hand * COPIES_IN_A_HAND;
-            let end = all.min(first + COPIES_IN_A_HAND);
+        for batch in from / COPIES_PER_BATCH..to.div_ceil(COPIES_PER_BATCH) {
+            let mut rng = block_rng(seed, stream::BURSTS, batch);
+            let mut first = batch * COPIES_PER_BATCH;
+            let end = all.min(first + COPIES_PER_BATCH);
             while first < end.min(to) {
                 let copies = unit(rng.next_u64()).powf(-0.5) as u64;
                 let copies = copies.clamp(1, MAX_COPIES).min(end - first);

@@ -24,8 +24,8 @@ pub struct Events {
     pub(super) user_session: String,
     pub(super) drafts: Vec<Draft>,
     /// Of each session of the block: its identifier, and its user.
-    pub(super) sessions: String,
-    pub(super) visitors: Vec<i64>,
+    pub(super) session_ids: String,
+    pub(super) session_users: Vec<i64>,
     pub(super) items: Vec<Item>,
     /// Of each draft: its second, and its index in the lower 16 bits.
     pub(super) order: Vec<u64>,
@@ -60,9 +60,9 @@ impl Events {
         self.user_id.clear();
         self.user_session.clear();
         self.drafts.clear();
-        self.sessions.clear();
+        self.session_ids.clear();
         self.items.clear();
-        self.visitors.clear();
+        self.session_users.clear();
         self.order.clear();
     }
 
@@ -87,7 +87,7 @@ impl Events {
 pub(super) struct Draft {
     /// Seconds since the session's start, then since the period's, in whole seconds.
     pub seconds: f64,
-    pub visit: u16,
+    pub session: u16,
     pub item: u16,
     pub kind: Kind,
 }

@@ -105,16 +105,16 @@ impl Marketplace {
                 break;
             }
             let share = (user as f64 + unit(rng.next_u64())) / users as f64;
-            self.visit(user, share, &slice, block_rows as usize, &mut rng, events);
+            self.add_session(user, share, &slice, block_rows as usize, &mut rng, events);
         }
         while (events.drafts.len() as u64) < block_rows {
             let share = slice.shares.0 + (slice.shares.1 - slice.shares.0) * unit(rng.next_u64());
             let user = self.users.draw(share, &mut rng);
-            self.visit(user, share, &slice, block_rows as usize, &mut rng, events);
+            self.add_session(user, share, &slice, block_rows as usize, &mut rng, events);
         }
         self.write(events);
         if dirt > 0.0 {
-            self.soil(block, events, &mut rng);
+            self.inject_defects(block, events, &mut rng);
         }
     }
 
@@ -127,8 +127,8 @@ impl Marketplace {
         for key in &events.order {
             let draft = &events.drafts[(key & 0xffff) as usize];
             let item = &events.items[usize::from(draft.item)];
-            let visit = usize::from(draft.visit);
-            let session = visit * Events::SESSION_LENGTH..(visit + 1) * Events::SESSION_LENGTH;
+            let session = usize::from(draft.session);
+            let id = session * Events::SESSION_LENGTH..(session + 1) * Events::SESSION_LENGTH;
             events.event_time.push(Some(self.parameters.start + draft.seconds as i64 * SECOND));
             events.event_type.push(draft.kind.name());
             events.product_id.push(item.product_id);
@@ -137,8 +137,8 @@ impl Marketplace {
             events.category_code.push(category_code);
             events.brand.push(item.brand);
             events.price.push(item.price);
-            events.user_id.push(Some(events.visitors[visit]));
-            events.user_session.push_str(&events.sessions[session]);
+            events.user_id.push(Some(events.session_users[session]));
+            events.user_session.push_str(&events.session_ids[id]);
         }
     }
 }

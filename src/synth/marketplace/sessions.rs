@@ -56,7 +56,7 @@ impl Sessions {
 
 impl Marketplace {
     /// Adds one session; it ends where the block is full.
-    pub(super) fn visit(
+    pub(super) fn add_session(
         &self,
         user: u64,
         share: f64,
@@ -66,15 +66,15 @@ impl Marketplace {
         events: &mut Events,
     ) {
         let seed = self.parameters.seed;
-        let visit = events.visitors.len() as u16;
-        events.visitors.push(self.users.id(user));
-        push_uuid([rng.next_u64(), rng.next_u64()], &mut events.sessions);
+        let session = events.session_users.len() as u16;
+        events.session_users.push(self.users.id(user));
+        push_uuid([rng.next_u64(), rng.next_u64()], &mut events.session_ids);
         let behaviour = self.users.behaviour(user);
         let first = events.drafts.len();
         let mut seconds = 0.0;
         let mut push = |kind: Kind, rng: &mut Xoshiro256PlusPlus, events: &mut Events| {
             if events.drafts.len() < block_rows {
-                events.drafts.push(Draft { seconds, visit, item: (events.items.len() - 1) as u16, kind });
+                events.drafts.push(Draft { seconds, session, item: (events.items.len() - 1) as u16, kind });
                 seconds += f64::from(self.sessions.pauses[quantile_index(rng)]);
             }
         };

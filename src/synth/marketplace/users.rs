@@ -78,8 +78,8 @@ impl Users {
         draw().0
     }
 
-    /// The user's kind: evenly spread over the ranks of activity, so that the mix of events holds for few
-    /// users too.
+    /// How a user behaves: kinds are evenly spread over the ranks of activity, so that the mix of events holds
+    /// for few users too.
     pub fn behaviour(&self, user: u64) -> &'static Behaviour {
         let rank = self.order.unmap(user) as f64;
         let mut u = (rank * 0.618_033_988_749_894_9 + self.behaviour_offset).fract();

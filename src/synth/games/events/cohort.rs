@@ -35,7 +35,7 @@ type CohortKey = (i64, u64, u64, u64, u64);
 
 impl GameEvents {
     /// Divides the events of the block's cohort among its users.
-    pub(super) fn gather(&self, block: u64, cohort: &mut Cohort) {
+    pub(super) fn divide_among_users(&self, block: u64, cohort: &mut Cohort) {
         let n_cohorts = (self.n_blocks() / self.blocks_per_cohort).max(1);
         let number = (block / self.blocks_per_cohort).min(n_cohorts - 1);
         let first_row = number * self.blocks_per_cohort * BLOCK_ROWS;
@@ -65,13 +65,13 @@ impl GameEvents {
             weights.push(person.rate * activity);
             caps.push(person.n_days() as f64 * MAX_EVENTS_PER_DAY);
         }
-        divide(end_row - first_row, weights, caps, ends);
+        apportion(end_row - first_row, weights, caps, ends);
         (cohort.held, cohort.first_row) = (Some(key), first_row);
     }
 }
 
 /// Divides `n` events by weight, none above its cap; `ends` gets the running totals.
-fn divide(n: u64, weights: &mut [f64], caps: &[f64], ends: &mut Vec<u64>) {
+fn apportion(n: u64, weights: &mut [f64], caps: &[f64], ends: &mut Vec<u64>) {
     // Who would get more than the cap gets the cap, and what is left is divided among the others.
     let mut capped = vec![false; weights.len()];
     let mut left = n as f64;
@@ -111,13 +111,13 @@ mod tests {
     fn a_division_is_complete_and_keeps_to_the_caps() {
         let (weights, caps) = ([5.0, 0.0, 1.0, 1.0, 3.0], [40.0, 10.0, 1_000.0, 20.0, 60.0]);
         let mut ends = Vec::new();
-        divide(150, &mut weights.clone(), &caps, &mut ends);
+        apportion(150, &mut weights.clone(), &caps, &mut ends);
         assert_eq!(ends, [40, 40, 70, 90, 150]);
         ends.clear();
-        divide(10, &mut weights.clone(), &caps, &mut ends);
+        apportion(10, &mut weights.clone(), &caps, &mut ends);
         assert_eq!(ends, [5, 5, 6, 7, 10]);
         ends.clear();
-        divide(0, &mut weights.clone(), &caps, &mut ends);
+        apportion(0, &mut weights.clone(), &caps, &mut ends);
         assert_eq!(ends, [0; 5]);
     }
 }

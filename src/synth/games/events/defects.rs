@@ -1,6 +1,6 @@
 //! Dirt of the events: which rows and values get which defect.
 
-use super::super::dirt::{Dirt, Fate, Kind};
+use super::super::defects::{Injector, Kind, RowDefect};
 use super::super::words::{DEVICES, EVENT_TYPES, Word};
 use super::super::{UNKNOWN_ID, repeat, stream};
 use super::{Events, GameEvents};
@@ -18,22 +18,23 @@ const BAD_TIMES: &[&str] = &[
 
 impl GameEvents {
     /// Gives a share of the rows and values a defect each.
-    pub(super) fn soil(&self, block: u64, events: &mut Events) {
+    pub(super) fn inject_defects(&self, block: u64, events: &mut Events) {
         let n_rows = events.len();
-        let mut dirt = Dirt::new(self.dirt, self.seed, stream::EVENT_DIRT, block, &mut events.defects);
+        let mut injector =
+            Injector::new(self.dirt, self.seed, stream::EVENT_DIRT, block, &mut events.defects);
         for row in 0..n_rows {
             let kinds = [Kind::UnknownUser, Kind::UnknownGame, Kind::BadTime];
-            match dirt.fate(row, n_rows, &kinds, 1.0, || true) {
-                Fate::Usable => {
+            match injector.row_defect(row, n_rows, &kinds, 1.0, || true) {
+                RowDefect::None => {
                     let kind = word(&EVENT_TYPES, events.event_type[row]);
-                    events.event_type[row] = dirt.spell(row, "event_type", kind);
-                    dirt.soil_duration(row, "duration_seconds", &mut events.duration_seconds[row]);
+                    events.event_type[row] = injector.spell(row, "event_type", kind);
+                    injector.inject_duration(row, "duration_seconds", &mut events.duration_seconds[row]);
                     let device = word(&DEVICES, events.device_type[row]);
-                    events.device_type[row] = dirt.spell(row, "device_type", device);
+                    events.device_type[row] = injector.spell(row, "device_type", device);
                 }
-                Fate::Copied => {}
-                Fate::Copy => {
-                    dirt.note(row, "event_id", Kind::DuplicateId, events.event_id[row].to_string());
+                RowDefect::Copied => {}
+                RowDefect::Copy => {
+                    injector.record(row, "event_id", Kind::DuplicateId, events.event_id[row].to_string());
                     repeat(&mut events.event_id, row);
                     repeat(&mut events.game_id, row);
                     repeat(&mut events.user_id, row);
@@ -44,19 +45,19 @@ impl GameEvents {
                     let before = events.times[start - Events::TIME_LENGTH..start].to_owned();
                     events.times.replace_range(start..start + Events::TIME_LENGTH, &before);
                 }
-                Fate::Unusable(kind @ Kind::UnknownUser) => {
+                RowDefect::Unusable(kind @ Kind::UnknownUser) => {
                     let clean = std::mem::replace(&mut events.user_id[row], UNKNOWN_ID);
-                    dirt.note(row, "user_id", kind, clean.to_string());
+                    injector.record(row, "user_id", kind, clean.to_string());
                 }
-                Fate::Unusable(kind @ Kind::UnknownGame) => {
+                RowDefect::Unusable(kind @ Kind::UnknownGame) => {
                     let clean = std::mem::replace(&mut events.game_id[row], UNKNOWN_ID);
-                    dirt.note(row, "game_id", kind, clean.to_string());
+                    injector.record(row, "game_id", kind, clean.to_string());
                 }
-                Fate::Unusable(kind) => {
-                    events.bad_times[row] = Some(dirt.bad_time(BAD_TIMES));
+                RowDefect::Unusable(kind) => {
+                    events.bad_times[row] = Some(injector.bad_time(BAD_TIMES));
                     let start = row * Events::TIME_LENGTH;
                     let clean = events.times[start..start + Events::TIME_LENGTH].to_owned();
-                    dirt.note(row, "event_time", kind, clean);
+                    injector.record(row, "event_time", kind, clean);
                 }
             }
         }

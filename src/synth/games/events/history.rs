@@ -41,7 +41,7 @@ const WEB_PLATFORM: usize = 2;
 
 /// All events of one user, in order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Life {
+pub(super) struct History {
     pub drafts: Vec<Draft>,
     /// Of each session: seconds of the period at which it begins, and its length.
     pub starts: Vec<i64>,
@@ -60,9 +60,9 @@ pub(super) struct Draft {
 }
 
 impl GameEvents {
-    /// Makes the life of a user with `n_events` events.
-    pub(super) fn live(&self, user: u64, n_events: usize, life: &mut Life) {
-        let Life { drafts, starts, lengths } = life;
+    /// Makes the history of a user with `n_events` events.
+    pub(super) fn generate_history(&self, user: u64, n_events: usize, history: &mut History) {
+        let History { drafts, starts, lengths } = history;
         drafts.clear();
         starts.clear();
         lengths.clear();
@@ -72,7 +72,7 @@ impl GameEvents {
         favourites.fill_with(|| self.draw_game(&person, &mut rng));
         while drafts.len() < n_events {
             let first = drafts.len();
-            self.play(&person, &favourites, lengths.len() as u32, &mut rng, drafts);
+            self.add_session(&person, &favourites, lengths.len() as u32, &mut rng, drafts);
             drafts.truncate(n_events);
             assert!(drafts.len() > first, "a session has an event");
             lengths.push(i64::from(drafts[drafts.len() - 1].seconds));
@@ -81,7 +81,7 @@ impl GameEvents {
     }
 
     /// Adds a session.
-    fn play(
+    fn add_session(
         &self,
         person: &Person,
         favourites: &[u64; FAVOURITES],

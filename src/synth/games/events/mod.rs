@@ -1,6 +1,6 @@
 //! The events: users who log in, start and finish games and buy something, session after session.
 //!
-//! A run of blocks, the cohort, holds all events of a run of users, so every user has one life however many threads
+//! A run of blocks, the cohort, holds all events of a run of users, so every user has one history however many threads
 //! make it. The events of a cohort are divided among its users by their activity; a block makes those users whole
 //! whose events it holds.
 
@@ -8,7 +8,7 @@ mod cohort;
 mod defects;
 mod history;
 
-use super::dirt::Defect;
+use super::defects::Defect;
 use super::time_course::{DAY, FIRST_DAY, TimeCourse};
 use super::titles::Popularity;
 use super::words::{DEVICES, EVENT_TYPES};
@@ -19,7 +19,7 @@ use super::{
 use crate::calendar::date;
 use crate::synth::BLOCK_ROWS;
 use cohort::{Cohort, MIN_COHORT};
-use history::{Life, ZIPF_SHIFT};
+use history::{History, ZIPF_SHIFT};
 
 /// Most rows of events.
 pub const MAX_EVENTS: i64 = 1_000_000_000_000;
@@ -73,7 +73,7 @@ pub struct Events {
     times: String,
     bad_times: Vec<Option<&'static str>>,
     cohort: Cohort,
-    life: Life,
+    history: History,
 }
 
 impl Events {
@@ -166,8 +166,8 @@ impl GameEvents {
         events.clear();
         let range = block_range(self.rows, block);
         let mut cohort = std::mem::take(&mut events.cohort);
-        let mut life = std::mem::take(&mut events.life);
-        self.gather(block, &mut cohort);
+        let mut history = std::mem::take(&mut events.history);
+        self.divide_among_users(block, &mut cohort);
         let first = cohort.ends.partition_point(|&end| cohort.first_row + end <= range.start);
         for (place, &end) in cohort.ends.iter().enumerate().skip(first) {
             let from = cohort.first_row + if place == 0 { 0 } else { cohort.ends[place - 1] };
@@ -179,13 +179,13 @@ impl GameEvents {
                 continue;
             }
             let user = cohort.users[place];
-            self.live(user, (to - from) as usize, &mut life);
+            self.generate_history(user, (to - from) as usize, &mut history);
             let (begin, stop) = (range.start.max(from) - from, range.end.min(to) - from);
-            for (draft, row) in life.drafts[begin as usize..stop as usize].iter().zip(from + begin..) {
+            for (draft, row) in history.drafts[begin as usize..stop as usize].iter().zip(from + begin..) {
                 events.event_id.push(row.cast_signed() + 1);
                 events.game_id.push(identifier(u64::from(draft.game)));
                 events.user_id.push(identifier(user));
-                let seconds = life.starts[draft.session as usize] + i64::from(draft.seconds);
+                let seconds = history.starts[draft.session as usize] + i64::from(draft.seconds);
                 push_time(seconds, &mut events.times);
                 events.bad_times.push(None);
                 events.event_type.push(Some(EVENT_TYPES[usize::from(draft.kind)].text));
@@ -195,9 +195,9 @@ impl GameEvents {
         }
         assert_eq!(events.len() as u64, range.end - range.start, "a block is full");
         events.cohort = cohort;
-        events.life = life;
+        events.history = history;
         if self.dirt > 0.0 {
-            self.soil(block, events);
+            self.inject_defects(block, events);
         }
     }
 }
@@ -223,7 +223,7 @@ fn push_time(seconds: i64, text: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dirt::Kind;
+    use super::super::defects::Kind;
     use super::super::time_course::N_DAYS;
     use super::*;
     use std::collections::{HashMap, HashSet};

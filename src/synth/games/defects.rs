@@ -1,4 +1,4 @@
-// Dirt with a known truth: which rows and values get which defect, never touching the draws of what is clean.
+//! Defects with a known truth: which rows and values get which, never touching the draws of what is clean.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
@@ -62,11 +62,11 @@ pub struct Defect {
     pub clean_value: String,
 }
 
-/// What becomes of a row.
+/// What is wrong with a row as a whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fate {
-    /// Every value may get a defect.
-    Usable,
+pub(super) enum RowDefect {
+    /// Nothing: each of its values may get a defect.
+    None,
     /// No value gets one: the next row is a copy of this.
     Copied,
     /// The row is a copy of the one before.
@@ -75,22 +75,22 @@ pub(super) enum Fate {
     Unusable(Kind),
 }
 
-/// The dirt of one block.
-pub(super) struct Dirt<'a> {
+/// What puts defects into the rows and values of one block.
+pub(super) struct Injector<'a> {
     share: f64,
     rng: Xoshiro256PlusPlus,
     in_pair: bool,
     defects: &'a mut Vec<Defect>,
 }
 
-impl<'a> Dirt<'a> {
+impl<'a> Injector<'a> {
     /// `share` is that of the values that get a defect; `stream` belongs to the table.
     pub fn new(share: f64, seed: i64, stream: u64, block: u64, defects: &'a mut Vec<Defect>) -> Self {
         defects.clear();
         Self { share, rng: block_rng(seed, stream, block), in_pair: false, defects }
     }
 
-    fn strikes(&mut self, share: f64) -> bool {
+    fn hits(&mut self, share: f64) -> bool {
         unit(self.rng.next_u64()) < share
     }
 
@@ -99,39 +99,39 @@ impl<'a> Dirt<'a> {
     }
 
     /// Whether a value gets a defect.
-    pub fn hits(&mut self) -> bool {
-        self.strikes(self.share)
+    pub fn hits_value(&mut self) -> bool {
+        self.hits(self.share)
     }
 
-    /// The next row's fate; rows are asked for in order. Copies are made in pairs of neighbours, so that a copied
+    /// The defect of the next row; rows are asked for in order. Copies are made in pairs of neighbours, so that a copied
     /// row is clean and its copy has no other defect. A copy replaces a row that nothing refers to: `spare` is the
     /// share of such rows, `next_is_spare` says whether the one behind `row` is.
-    pub fn fate(
+    pub fn row_defect(
         &mut self,
         row: usize,
         n_rows: usize,
         kinds: &[Kind],
         spare: f64,
         next_is_spare: impl FnOnce() -> bool,
-    ) -> Fate {
+    ) -> RowDefect {
         let per_kind = self.share * UNUSABLE;
         if row.is_multiple_of(2) {
             self.in_pair =
-                spare > 0.0 && self.strikes(2.0 * per_kind / spare) && row + 1 < n_rows && next_is_spare();
+                spare > 0.0 && self.hits(2.0 * per_kind / spare) && row + 1 < n_rows && next_is_spare();
         }
         if self.in_pair {
-            return if row.is_multiple_of(2) { Fate::Copied } else { Fate::Copy };
+            return if row.is_multiple_of(2) { RowDefect::Copied } else { RowDefect::Copy };
         }
         // Outside the pairs the other kinds are likelier, so that each has its share of all rows.
         let outside = 1.0 - (2.0 * per_kind).min(spare);
-        if !kinds.is_empty() && self.strikes(per_kind * kinds.len() as f64 / outside) {
-            return Fate::Unusable(self.pick(kinds));
+        if !kinds.is_empty() && self.hits(per_kind * kinds.len() as f64 / outside) {
+            return RowDefect::Unusable(self.pick(kinds));
         }
-        Fate::Usable
+        RowDefect::None
     }
 
     /// Keeps a defect for those who ask for the truth.
-    pub fn note(&mut self, row: usize, column: &'static str, kind: Kind, clean_value: String) {
+    pub fn record(&mut self, row: usize, column: &'static str, kind: Kind, clean_value: String) {
         self.defects.push(Defect { row, column, kind, clean_value });
     }
 
@@ -140,19 +140,19 @@ impl<'a> Dirt<'a> {
         self.pick(texts)
     }
 
-    /// Soils a duration: none, or below zero.
-    pub fn soil_duration(&mut self, row: usize, column: &'static str, seconds: &mut Option<i64>) {
-        if self.hits() {
+    /// Gives a duration a defect: none, or below zero.
+    pub fn inject_duration(&mut self, row: usize, column: &'static str, seconds: &mut Option<i64>) {
+        if self.hits_value() {
             let clean_value = seconds.map_or_else(String::new, |seconds| seconds.to_string());
             let kind = self.pick(&[Kind::Empty, Kind::Negative]);
             *seconds = (kind == Kind::Negative).then_some(NEGATIVE_SECONDS);
-            self.note(row, column, kind, clean_value);
+            self.record(row, column, kind, clean_value);
         }
     }
 
     /// The spelling of a word: the right one, or, at a share of them, one with a defect that the word can have.
     pub fn spell(&mut self, row: usize, column: &'static str, word: &Word) -> Option<&'static str> {
-        if !self.hits() {
+        if !self.hits_value() {
             return Some(word.text);
         }
         let mut kinds = [Kind::Empty; 4];
@@ -166,7 +166,7 @@ impl<'a> Dirt<'a> {
             }
         }
         let kind = self.pick(&kinds[..n_kinds]);
-        self.note(row, column, kind, word.text.to_string());
+        self.record(row, column, kind, word.text.to_string());
         match kind {
             Kind::Case => Some(self.pick(word.cases)),
             Kind::Typo => Some(self.pick(word.typos)),
