@@ -50,6 +50,7 @@ use tests::arch;
 pub(super) mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::{Mutex, PoisonError};
 
     /// A kind of registers, 0 for the best. All threads see it: no result depends on it.
     static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -63,8 +64,12 @@ pub(super) mod tests {
         }
     }
 
+    /// One caller of [`on_each`] at a time: another would put its own kind in the place of the one that is tested.
+    static CHOOSING: Mutex<()> = Mutex::new(());
+
     /// What `work` gives with each kind of registers that there is.
     pub(in super::super) fn on_each<R>(work: impl Fn() -> R) -> Vec<R> {
+        let _chosen_here = CHOOSING.lock().unwrap_or_else(PoisonError::into_inner);
         let results = (0..3).map(|kind| {
             CHOSEN.store(kind, Ordering::Relaxed);
             work()
