@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use super::axis::{Axis, exact, short};
+use super::axis::Axis;
 use super::dates::{self, Unit};
-use super::document::{CHARACTER, OptionError};
-use super::document::{Canvas, Frame, Labels, Legend, Ticks, columns, counted, grouped, number, text};
+use super::document::{Canvas, Ticks};
+use super::figures::{counted, exact, grouped, number, short};
+use super::frame::{Frame, OptionError};
+use super::labels::{Label, Labels};
+use super::legend::Legend;
+use super::text::{CHARACTER, columns, text};
 
 /// A chart is for figures that are added up already.
 const MAX_POINTS: usize = 20_000;
@@ -107,7 +111,7 @@ impl Line {
     /// More than 20000 points.
     pub fn merge(&mut self, other: &Self) -> Result<(), RowsError> {
         assert_eq!(self.options, other.options, "only states of one chart are merged");
-        let label = |label: &super::document::Label| self.series.count(label.text.as_deref(), label.count);
+        let label = |label: &Label| self.series.count(label.text.as_deref(), label.count);
         let series: Vec<u32> = other.series.list().iter().map(label).collect();
         let points = other.points.iter();
         self.points.extend(points.map(|point| Point { series: series[point.series as usize], ..*point }));
@@ -277,7 +281,7 @@ impl Chart<'_> {
             let room = ((to - from) * 0.8).min(WIDEST_BAR * n_entries);
             let width = room / n_entries;
             let x = (from + to - room) / 2.0 + entry as f64 * width;
-            let tip = super::document::escape(&self.tip(point));
+            let tip = super::text::escape(&self.tip(point));
             svg += &format!(
                 "<path class=\"bar {}\" d=\"M{} {}V{}h{}V{}z\"><title>{tip}</title></path>\n",
                 self.canvas.legend.entries[entry].class(),

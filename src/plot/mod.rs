@@ -3,7 +3,12 @@
 mod axis;
 mod dates;
 mod document;
+mod figures;
+mod frame;
+mod labels;
+mod legend;
 pub mod line;
 pub mod scatter;
+mod text;
 
-pub use document::{Frame, OptionError};
+pub use frame::{Frame, OptionError};

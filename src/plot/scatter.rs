@@ -4,8 +4,12 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::axis::{Axis, rounded};
-use super::document::{Canvas, Frame, Labels, Legend, OptionError, counted, grouped, in_range};
+use super::axis::Axis;
+use super::document::Canvas;
+use super::figures::{counted, grouped, rounded};
+use super::frame::{Frame, OptionError, in_range};
+use super::labels::Labels;
+use super::legend::Legend;
 
 /// Overlapping points darken one another up to this many times.
 const LAYERS: usize = 12;
