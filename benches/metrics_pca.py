@@ -52,11 +52,11 @@ def query(sql):
 SUMS = ", ".join(f"sum(x{i})" for i in range(8))
 WAYS = {
     "`SELECT kmeans_fit(t, 8)`": query("SELECT kmeans_fit(t, 8).inertia FROM t"),
-    "`FROM amz.kmeans_metrics(t)`, k from 2 to 10": query("FROM amz.kmeans_metrics(t)"),
+    "`FROM kmeans_metrics(t)`, k from 2 to 10": query("FROM amz.kmeans_metrics(t)"),
     "the same with scikit-learn": sklearn_metrics,
     "`SELECT sum(x0), ...`": query(f"SELECT {SUMS} FROM t"),
     "`SELECT pca_fit(t)`": query("SELECT pca_fit(t).rows FROM t"),
-    "`CREATE TABLE s AS FROM amz.pca_2d(t)`": query("CREATE OR REPLACE TABLE s AS FROM amz.pca_2d(t)"),
+    "`CREATE TABLE s AS FROM pca_2d(t)`": query("CREATE OR REPLACE TABLE s AS FROM amz.pca_2d(t)"),
     "DuckDB → StandardScaler → PCA → DuckDB": sklearn_map,
 }
 

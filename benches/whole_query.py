@@ -22,7 +22,7 @@ import sets
 WAYS = ["plain", "amazing", "sklearn-1", "sklearn-10", "faiss"]
 TITLES = {
     "plain": "`CREATE TABLE s AS FROM t`, no segments",
-    "amazing": "`CREATE TABLE s AS FROM amz.kmeans_segments(t, k := {k})`",
+    "amazing": "`CREATE TABLE s AS FROM kmeans_segments(t, k := {k})`",
     "sklearn-1": "DuckDB → StandardScaler → KMeans(n_init=1) → DuckDB",
     "sklearn-1 fit": "of these StandardScaler and KMeans alone",
     "sklearn-10": "the same with n_init=10",

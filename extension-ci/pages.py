@@ -6,13 +6,20 @@ of its error. Comments in the page say what differs, and why:
     <!-- run first (sql): ... -->    statements that the reader does not see, before the next block
     <!-- not run: why -->            the next block is left out
     <!-- not the output: why -->     the next table or fence is no output
-    <!-- page not run: why -->       so is the whole page
+    <!-- page not run: why -->       no block of the page is run
+    <!-- only 1.x: why -->           the next block is for those whose relations are in the catalog `amz`
+    <!-- only 2.0: why -->           the next block is for those whose relations have bare names
+
+A page is run in both ways, as it stands there: what it says to readers on DuckDB 1.x is all that they get.
 """
 
 import dataclasses
 import re
+import shutil
+from pathlib import Path
 
-COMMENT = re.compile(r"<!-- (run first \(\w+\)|not run|not the output|page not run)(?::\s+(.*?))?\s*-->", re.DOTALL)
+KINDS = r"run first \(\w+\)|not run|not the output|page not run|only 1\.x|only 2\.0"
+COMMENT = re.compile(rf"<!-- ({KINDS})(?::\s+(.*?))?\s*-->", re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"(?:^\|[^\n]*\|\n)+", re.MULTILINE)
 # What a page consists of, as far as it matters here; the rest is text.
@@ -40,8 +47,9 @@ def cells(line):
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
 
 
-def blocks(text):
-    """The blocks of a page that are to be run, in order."""
+def blocks(text, bare=False):
+    """The blocks of a page that are to be run, in order: for relations with bare names, or in the catalog `amz`."""
+    left_out = {"not run", "only 1.x" if bare else "only 2.0"}
     text = text.replace("\r\n", "\n")
     if hidden := re.search(r"^[ \t>]+```", text, re.MULTILINE):
         raise BadPage(f"{text.count(chr(10), 0, hidden.start()) + 1}: a fence must begin at the margin, to be run")
@@ -68,7 +76,7 @@ def blocks(text):
         language, content = FENCE.match(part["fence"]).groups() if part["fence"] else (None, part["table"])
         if language:
             producer = Block(line + 1, language, content)
-            if note != "not run":
+            if note not in left_out:
                 found.append(producer)
         elif note == "not the output":
             producer = None
@@ -82,3 +90,20 @@ def blocks(text):
             producer.header, producer.rows, producer = header, rows, None
         note = ""
     return found
+
+
+def lay_out(folder, stable, installed):
+    """Makes `folder` look like the root of the repository after a build, as far as pages name it.
+
+    `stable` is what a `LOAD` by path finds; `installed` are the copies that `INSTALL` finds by (version, platform).
+    """
+    places = {Path("build/release/amazing.duckdb_extension"): stable}
+    for (version, platform), copy in installed.items():
+        places[Path("build/repo") / version / platform / "amazing.duckdb_extension"] = copy
+    for place, copy in places.items():
+        if copy is not None:
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (folder / place).symlink_to(Path(copy).resolve())
+            except OSError:
+                shutil.copy(copy, folder / place)

@@ -2,7 +2,8 @@
 
     build/venv/2.0.1/bin/python extension-ci/sqllogictest.py test/sql docs README.md
 
-Pages of documentation (Markdown) are tests too: see pages.py.
+Pages of documentation (Markdown) are tests too: see pages.py. Their statements are run as they stand there, by a reader who
+has installed the extension.
 
 What passes here passes in DuckDB's own runner. This one is stricter: floating-point values may differ by 1e-6 of
 their size instead of 1 %, a query must state its result even when it carries a label, and whatever it does not know
@@ -50,6 +51,7 @@ INTEGERS = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)$")
 FLOAT_TOLERANCE = 1e-6
 # A relation that is called by its full name.
 RELATION = re.compile(r"\bamz\.(?=\w+\()")
+INSTALL = "INSTALL amazing FROM 'build/repo'"
 
 
 def bare_names(sql):
@@ -203,10 +205,10 @@ def parse(text):
     return nodes
 
 
-def parse_page(text, extract_statements):
+def parse_page(text, extract_statements, bare=False):
     """The nodes of a page of documentation: one a statement of its blocks of SQL."""
     try:
-        blocks = [block for block in pages.blocks(text) if block.language == "sql"]
+        blocks = [block for block in pages.blocks(text, bare) if block.language == "sql"]
     except pages.BadPage as error:
         line, _, what = str(error).partition(": ")
         raise BadTest(int(line), what) from error
@@ -218,11 +220,7 @@ def parse_page(text, extract_statements):
             sql = re.sub(r"\A(?:\s*--.*\n)+|;\s*(?:--.*)?\Z", "", statement.query.strip()).strip()
             at = block.text.index(sql, at)
             statements.append((block.line + block.text.count("\n", 0, at), sql))
-        for number, sql in statements:
-            if re.match(r"LOAD\s+('[^']*)?amazing\b", sql):
-                nodes.append(Directive(number, "require", ["amazing"]))
-            else:
-                nodes.append(Statement(number, "ok", sql, "", "", []))
+        nodes += [Statement(number, "ok", sql, "", "", []) for number, sql in statements]
         if block.printed is not None:
             nodes[-1] = Statement(*statements[-1][:1], "error", statements[-1][1], block.printed.strip(), "", [])
         elif block.rows is not None:
@@ -280,10 +278,12 @@ def read_query(number, parameters, sql, expected, conditions):
 class Session:
     """One test file at work: its database, connections, loop variables and temporary folder."""
 
-    def __init__(self, duckdb, extension, folder, report, bare):
+    def __init__(self, duckdb, extension, folder, report, bare, is_page=False):
         self.duckdb = duckdb
         self.extension = extension
-        self.bare = bare
+        self.folder = folder
+        # Nothing of a page is rewritten.
+        self.bare = bare and not is_page
         self.report = report
         self.replacements = {"__TEST_DIR__": folder, "{TEST_DIR}": folder, "__WORKING_DIRECTORY__": str(Path.cwd())}
         self.variables = {}
@@ -295,7 +295,11 @@ class Session:
         self.open()
 
     def open(self):
-        config = {"allow_unsigned_extensions": "true", "autoinstall_known_extensions": "false"}
+        config = {
+            "allow_unsigned_extensions": "true",
+            "autoinstall_known_extensions": "false",
+            "extension_directory": str(Path(self.folder, "extensions")),
+        }
         self.database = self.duckdb.connect(self.path, read_only=self.read_only, config=config)
         self.database.execute("SET GLOBAL python_enable_replacements = false")
         self.connections = {}
@@ -314,6 +318,18 @@ class Session:
     def load_extension(self):
         path = str(self.extension).replace("'", "''")
         self.connection("").execute(f"LOAD '{path}'")
+
+    def install(self, nodes, bare):
+        """Makes the session that of a reader who has followed the page about installing, if the page needs it."""
+        statements = [node for node in nodes if "amazing" in node.sql]
+        if not statements:
+            return
+        if not Path(self.extension).is_file():
+            raise BadTest(statements[0].line, f"{self.extension} does not exist: run `make release`")
+        [(version, platform)] = self.judge.execute("SELECT version(), platform FROM pragma_platform()").fetchall()
+        pages.lay_out(Path(self.folder), None if bare else self.extension, {(version, platform): self.extension})
+        if any(re.match(r"LOAD\s+amazing\b", node.sql) for node in statements):
+            self.connection("").execute(INSTALL)
 
     def replace(self, text):
         for name, value in self.replacements.items():
@@ -548,7 +564,7 @@ def work(path, extension, folder, bare):
     text = Path(path).read_text(encoding="utf-8")
     is_page = Path(path).suffix == ".md"
     try:
-        nodes = parse_page(text, duckdb.extract_statements) if is_page else parse(text)
+        nodes = parse_page(text, duckdb.extract_statements, bare) if is_page else parse(text)
     except BadTest as error:
         report("broken", error.line, str(error))
         return
@@ -556,8 +572,10 @@ def work(path, extension, folder, bare):
         # What a page writes by a bare name, and reads again, lies in the folder of the test.
         extension = Path(extension).resolve()
         os.chdir(folder)
-    session = Session(duckdb, extension, folder, report, bare)
+    session = Session(duckdb, extension, folder, report, bare, is_page)
     try:
+        if is_page:
+            session.install(nodes, bare)
         session.run(nodes)
     except Skipped as reason:
         report("skipped", str(reason))
@@ -640,7 +658,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", type=Path, help="test files and folders of them (*.test, *.md)")
     parser.add_argument("--extension", type=Path, default=EXTENSION, help="what `require amazing` loads")
-    parser.add_argument("--bare-names", action="store_true", help="call relations by their bare names, without `amz.`")
+    parser.add_argument(
+        "--bare-names", action="store_true", help="call relations by their bare names; read pages on 2.0"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="files run at once (default: 2)")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one file may take (default: 300)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)

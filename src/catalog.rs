@@ -90,7 +90,7 @@ impl Library for Catalog {
         Documentation {
             description: function.description,
             // The API has room for documentation where relations need no catalog of their own.
-            examples: function.examples.iter().map(|example| example.sql.replace("amz.", "")).collect(),
+            examples: function.examples.iter().map(|example| called_behind("", example.sql)).collect(),
             category: function.subject,
         }
     }
@@ -123,9 +123,19 @@ fn relation(name: &str) -> &'static Function {
         .unwrap_or_else(|| panic!("the macro {name} is in the catalog"))
 }
 
-/// SQL that calls relations by their bare names: those of the current database, once `install` ran.
-fn bare_names(sql: &str) -> String {
-    sql.replace("amz.", "")
+/// SQL of ours, which calls relations in the catalog `amz`, with another `prefix` before their names.
+///
+/// Without a prefix they are called by their bare names: where the system catalog has them, or once `install` ran.
+pub fn called_behind(prefix: &str, sql: &str) -> String {
+    let mut pieces = sql.split("amz.");
+    let mut text = pieces.next().unwrap_or_default().to_string();
+    for piece in pieces {
+        let name = piece.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(piece.len());
+        let is_call = name > 0 && piece[name..].starts_with('(');
+        text.push_str(if is_call { prefix } else { "amz." });
+        text.push_str(piece);
+    }
+    text
 }
 
 /// The statements of a pipeline with the script that each comes from; `install` first. The schemas get `prefix`.
@@ -133,7 +143,7 @@ pub fn pipeline_statements(pipeline: &Pipeline, prefix: &str) -> Vec<(&'static s
     let mut rows: Vec<_> = macro_statements("").into_iter().map(|statement| ("install", statement)).collect();
     for (name, sql) in pipeline.all_steps() {
         rows.extend(
-            scripts::statements(&bare_names(&sql))
+            scripts::statements(&called_behind("", &sql))
                 .into_iter()
                 .map(|sql| (name, scripts::prefix_schemas(sql, prefix))),
         );
@@ -178,9 +188,10 @@ pub fn returns(function: &Function) -> String {
 /// `docs/functions.md`: the reference of all functions.
 pub fn reference() -> String {
     let mut text = String::from(
-        "# Functions\n\n<!-- page not run: test/sql/examples.test has its examples and errors; the calls are no statements -->\n\nGenerated from the catalog (`make docs`). Relations live in the catalog `amz` after `LOAD \
-         amazing`, and under their bare names in DuckDB 2.0 and where `sql/install.sql` ran. Every example and \
-         every error is run by the tests.\n",
+        "# Functions\n\n<!-- page not run: test/sql/examples.test has its examples and errors; the calls are no statements -->\n\nGenerated from the catalog (`make docs`). Relations are called by their bare names after \
+         `INSTALL` on DuckDB 2.0; on 1.4 and 1.5 after `SET search_path = 'main,amz'`, or as \
+         `amz.kmeans_segments(...)` ([names](install.md#names)). Every example and every error is run by the \
+         tests.\n",
     );
     for (kind, title) in [
         (Kind::Relation, "Relations"),
@@ -191,13 +202,13 @@ pub fn reference() -> String {
         let _ = write!(text, "\n## {title}\n");
         for function in FUNCTIONS.iter().filter(|function| function.kind == kind) {
             let _ = write!(text, "\n### `{}`\n\n{}\n", function.signature.name, function.description);
-            let _ = write!(text, "\n```sql\n{}\n```\n", call(function));
+            let _ = write!(text, "\n```sql\n{}\n```\n", called_behind("", &call(function)));
             let _ = write!(text, "\nReturns: `{}`. Since {}.\n", returns(function), function.since);
             if !function.details.is_empty() {
                 let _ = write!(text, "\n{}\n", function.details);
             }
             for Example { sql, rows } in function.examples {
-                let _ = write!(text, "\n```sql\n{};\n", in_lines(sql));
+                let _ = write!(text, "\n```sql\n{};\n", shown(sql));
                 rows.iter().for_each(|row| text.push_str(&format!("-- {row}\n")));
                 text.push_str("```\n");
             }
@@ -205,7 +216,7 @@ pub fn reference() -> String {
                 text.push_str("\nErrors:\n");
                 for (sql, message) in function.errors {
                     let more = if message.ends_with(", ") { "..." } else { "" };
-                    let _ = write!(text, "\n```sql\n{};\n-- {message}{more}\n```\n", in_lines(sql));
+                    let _ = write!(text, "\n```sql\n{};\n-- {message}{more}\n```\n", shown(sql));
                 }
             }
         }
@@ -213,8 +224,9 @@ pub fn reference() -> String {
     text + &options_reference()
 }
 
-/// A query of one line with its CTEs in a line of their own: what is shown stands out from what it needs.
-fn in_lines(sql: &str) -> String {
+/// A query of one line with bare names, and its CTEs in a line of their own: what is shown stands out from what it needs.
+fn shown(sql: &str) -> String {
+    let sql = called_behind("", sql);
     let mut depth = 0;
     for (at, character) in sql.char_indices().filter(|_| sql.starts_with("WITH ")) {
         match character {
@@ -226,7 +238,7 @@ fn in_lines(sql: &str) -> String {
             return format!("{}\n{}", &sql[..=at], sql[at + 1..].trim_start());
         }
     }
-    sql.to_string()
+    sql
 }
 
 /// The options of the fitting functions, for [`reference`].
@@ -290,7 +302,7 @@ pub fn build_script(pipeline: &Pipeline) -> String {
         install_script()
     );
     for (_, sql) in pipeline.all_steps() {
-        let _ = write!(text, "\n{}", bare_names(&sql));
+        let _ = write!(text, "\n{}", called_behind("", &sql));
     }
     text
 }
@@ -317,6 +329,14 @@ mod tests {
             assert_eq!(function.register.is_none(), function.kind == Kind::Relation, "{name}");
             assert!(!function.examples.is_empty(), "{name} has an example");
         }
+    }
+
+    #[test]
+    fn only_calls_of_relations_change_their_prefix() {
+        let sql = "SELECT macros = 'amz.main' FROM amz.pca_2d(amz.points), amz.amazing_info()";
+        let bare = "SELECT macros = 'amz.main' FROM pca_2d(amz.points), amazing_info()";
+        assert_eq!(called_behind("", sql), bare);
+        assert_eq!(called_behind("amz.", sql), sql);
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn info(session: &Session) -> Vec<Value> {
 
 /// One row a function; relations as they are called behind `prefix`.
 fn functions(prefix: &str) -> Vec<Vec<Value>> {
-    let called = |sql: &str| Value::from(sql.replace("amz.", prefix));
+    let called = |sql: &str| Value::from(catalog::called_behind(prefix, sql));
     let row = |function: &&Function| {
         vec![
             Value::from(function.signature.name),

@@ -10,19 +10,20 @@ import shutil
 import subprocess
 import sys
 
+import duckdb
 import pytest
 
 import package
 import pages
-from conftest import interpreter
+from conftest import V2_VERSIONS, interpreter
 
 DOCS = package.ROOT / "docs"
-CLIENT = interpreter("1.5.6").parent / "duckdb"
+CLIENT_VERSION = "1.5.6"
+CLIENT = interpreter(CLIENT_VERSION).parent / "duckdb"
 PAGES = [
     *sorted(DOCS.rglob("*.md")),
     *(package.ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
 ]
-EXTENSION = "build/release/amazing.duckdb_extension"
 
 
 def text_of(page):
@@ -35,23 +36,37 @@ def named(paths):
 
 def commands(page, *languages):
     """The blocks of shell and Python; calls of make are left out, because another test looks whether their targets exist."""
-    for block in pages.blocks(text_of(page)):
+    for block in pages.blocks(text_of(page), bare=False):
         text = "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("make "))
         if block.language in languages and text:
             yield dataclasses.replace(block, text=text)
 
 
 @pytest.fixture
-def run(extension, tmp_path):
-    """Runs a block with the client on the path, in a folder that looks like the root of the repository."""
+def root(extension, v2_extension, tmp_path):
+    """A folder that looks like the root of the repository after a build, and the home of a user who has installed nothing."""
     (tmp_path / "sql").symlink_to(package.ROOT / "sql")
-    environment = {**os.environ, "PATH": f"{CLIENT.parent}{os.pathsep}{os.environ['PATH']}"}
+    [(platform,)] = duckdb.execute("SELECT platform FROM pragma_platform()").fetchall()
+    client = f"v{CLIENT_VERSION}"
+    has_v2 = duckdb.__version__ in [version.removesuffix("-v2") for version in V2_VERSIONS]
+    copies = {
+        (f"v{duckdb.__version__}", platform): v2_extension if has_v2 else extension,
+        (client, platform): extension,
+    }
+    pages.lay_out(tmp_path, extension, copies)
+    return tmp_path
+
+
+@pytest.fixture
+def run(root):
+    """Runs a block there, with the client on the path."""
+    path = f"{CLIENT.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "HOME": str(root)}
 
     def run_block(language, text):
         command = {"sh": ["sh", "-ec"], "python": [sys.executable, "-c"]}[language]
-        text = text.replace(EXTENSION, str(extension))
         return subprocess.run(
-            [*command, text], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+            [*command, text], cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8"
         )
 
     return run_block
@@ -64,6 +79,58 @@ def test_the_commands_of_a_page_run_in_their_order(page, run):
         assert process.returncode == 0, f"line {block.line}\n{process.stdout}\n{process.stderr}"
         if block.printed is not None:
             assert process.stdout.strip() == block.printed.strip(), f"line {block.line}"
+
+
+def in_the_table_of(heading):
+    """The rows of the first table below a heading of the page about installing."""
+    section = text_of(DOCS / "install.md").split(f"\n## {heading}\n")[1]
+    _, _, *rows = pages.TABLE.search(section).group().splitlines()
+    return [pages.cells(row) for row in rows]
+
+
+# What a reader did where DuckDB answers with the messages of the page about installing, in the order of its table.
+MISTAKES = [
+    ("both", "duckdb.connect().execute(f\"LOAD '{EXTENSION}'\")"),
+    ("both", "open_database(load=False, extension_directory='none').execute('LOAD amazing')"),
+    ("stable", "open_database().execute(\"FROM kmeans_segments('t')\")"),
+    ("v2", "open_database().execute(\"SET search_path = 'main,amz'\")"),
+    ("stable", "open_database().execute('PRAGMA amz')"),
+    ("both", "open_database(load=False).execute('SELECT kmeans_fit(t, 2) FROM range(3) AS t')"),
+    ("client", "open_database(load=False).execute(f\"LOAD '{V2_EXTENSION}'\")"),
+    ("client", "duckdb.connect('made_by_2.duckdb')"),
+]
+
+
+def test_duckdb_answers_mistakes_with_the_messages_of_the_page(run_python, v2_extension, tmp_path):
+
+    made = tmp_path / "made_by_2.duckdb"
+    v2 = interpreter(V2_VERSIONS[-1])
+    run_python(v2, f"duckdb.connect({str(made)!r}).execute('CREATE TABLE t AS SELECT 1 AS a').fetchall()\nprint(1)")
+    stable = interpreter(CLIENT_VERSION)
+    readers = {"both": [stable, v2], "stable": [stable], "client": [stable], "v2": [v2]}
+    messages = [message.strip("`") for message, _ in in_the_table_of("If it does not work")]
+    for message, (who, mistake) in zip(messages, MISTAKES, strict=True):
+        code = f"import os\nos.chdir({str(tmp_path)!r})\nV2_EXTENSION = {str(v2_extension)!r}\n"
+        code += (
+            f"try:\n    {mistake}\n    print('null')\nexcept duckdb.Error as error:\n    print(json.dumps(str(error)))"
+        )
+        for reader in readers[who]:
+            answer = run_python(reader, code)
+            assert message in " ".join((answer or "no error").split()), (mistake, reader)
+
+
+def test_a_file_keeps_the_format_that_the_client_can_read(run, tmp_path):
+    made = run("python", "import duckdb\nduckdb.connect('new.duckdb').execute('CREATE TABLE t AS SELECT 1 AS a')")
+    assert made.returncode == 0, made.stderr
+    refused = run("sh", "duckdb new.duckdb -c 'FROM t'")
+    assert refused.returncode != 0
+    [said] = re.findall(r"^Trying to read a database file .*$", text_of(DOCS / "install.md"), re.MULTILINE)
+    assert said in refused.stderr
+    assert run("sh", "duckdb old.duckdb -c 'CREATE TABLE t AS SELECT 1 AS a'").returncode == 0
+    assert (
+        run("python", "import duckdb\nduckdb.connect('old.duckdb').execute('INSERT INTO t VALUES (2)')").returncode == 0
+    )
+    assert run("sh", "duckdb -csv -noheader old.duckdb -c 'FROM t'").stdout.split() == ["1", "2"]
 
 
 def test_a_refused_file_stops_the_command_that_builds_both_worlds(run, tmp_path):
@@ -128,8 +195,8 @@ def test_every_page_begins_with_its_title():
 
 def test_the_picture_of_the_tutorial_is_the_one_that_its_statements_draw(con, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for block in pages.blocks(text_of(DOCS / "tutorial.md")):
-        if block.language == "sql" and not block.text.startswith("LOAD"):
+    for block in pages.blocks(text_of(DOCS / "tutorial.md"), bare=False):
+        if block.language == "sql" and "LOAD" not in block.text:
             con.execute(block.text)
     picture = DOCS / "assets" / "users.svg"
     if "AMAZING_BLESS" in os.environ:

@@ -458,6 +458,9 @@ GOOD_PAGES = {
     "statements_that_the_reader_does_not_see": "<!-- run first (sql):\nCREATE TABLE t (a INTEGER);\n-->\n"
     + SQL.format("FROM t"),
     "other_languages": "```python\nnonsense\n```\n\n" + SQL.format("SELECT 1"),
+    "a_block_for_the_other_readers": "<!-- only 2.0: why -->\n\n"
+    + SQL.format("nonsense")
+    + "<!-- only 2.0: why -->\n\n| a |\n|---|\n| 1 |\n",
     "a_page_that_is_not_run": "<!-- page not run: elsewhere -->\n" + SQL.format("nonsense"),
 }
 
@@ -466,6 +469,26 @@ GOOD_PAGES = {
 def test_a_good_page_passes(run, name):
     result = run(GOOD_PAGES[name], "# Page\n\n" + SQL.format("SELECT 1"), suffix=".md")
     assert result.code == 0 and result.passed >= 1, result.output
+
+
+WAYS = {
+    "<!-- only 1.x: why -->": ((), ("--bare-names",)),
+    "<!-- only 2.0: why -->": (("--bare-names",), ()),
+}
+
+
+@pytest.mark.parametrize("comment", WAYS)
+def test_a_block_is_run_for_the_readers_that_it_is_for(run, comment):
+    its_own, other = WAYS[comment]
+    page = f"{comment}\n\n" + SQL.format("SELECT error('k is 0')") + SQL.format("SELECT 1")
+    assert fails(run(page, suffix=".md", options=its_own), "k is 0")
+    assert run(page, suffix=".md", options=other).code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--bare-names",)])
+def test_nothing_of_a_page_is_rewritten(run, options):
+    page = SQL.format("CREATE SCHEMA amz;\nCREATE MACRO amz.f() AS TABLE SELECT 1 AS a;\nFROM f();")
+    assert fails(run(page, suffix=".md", options=options), "Table Function with name f does not exist")
 
 
 BAD_PAGES = {
