@@ -170,12 +170,12 @@ FROM kpi.demographics
 ORDER BY dimension, users DESC, value;
 
 -- # Where the figures come from
--- Each line of a file is a row or a rejected line, each row an event or a rejected row.
+-- Each line of a file is its header, a row or a rejected line (it could not be read); each row is an event or a rejected row.
 SELECT
     file_name,
     line_count AS lines,
     rows_loaded,
-    rows_rejected,
+    rows_rejected AS lines_rejected,
 FROM raw.loaded_files
 ORDER BY file_name;
 

@@ -88,6 +88,47 @@ def in_the_table_of(heading):
     return [pages.cells(row) for row in rows]
 
 
+def tables_of(page):
+    """The tables of a page: header and rows."""
+    for table in pages.TABLE.finditer(text_of(page)):
+        header, _, *rows = map(pages.cells, table.group().splitlines())
+        yield [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def in_one_line(page):
+    return " ".join(text_of(page).split())
+
+
+def test_the_words_about_a_month_of_the_shop_say_what_the_table_of_benchmarks_says():
+    page = DOCS / "benchmarks.md"
+    [months] = [rows for rows in tables_of(page) if "bare load" in rows[0]]
+    readme, benchmarks = in_one_line(package.ROOT / "README.md"), in_one_line(page)
+    [newest] = [float(row["all, seconds"]) for row in months if row["DuckDB"].startswith("2.")]
+    older = [float(row["all, seconds"]) for row in months if row["DuckDB"].startswith("1.")]
+    assert f"takes the shop's pipeline {newest:.0f} seconds on DuckDB 2.0" in readme
+    words = f"in segments in {newest:.0f} seconds on DuckDB 2.0.0, in {min(older):.0f} to {max(older):.0f} on 1.5.6"
+    assert words in benchmarks
+    peaks = [float(row["peak memory GB"]) for row in months]
+    assert f"holds {min(peaks):.0f} to {max(peaks):.0f} GB at its peak" in readme
+    assert all(3 <= float(row["ratio"]) <= 4 for row in months) and "3 to 4 times as long for it as" in readme
+
+
+def test_the_words_about_rows_and_threads_say_what_their_table_says():
+    page = DOCS / "benchmarks.md"
+    [rows] = [rows for rows in tables_of(page) if "rows held" in rows[0]]
+
+    def column(name, query, memory="1024 MiB"):
+        found = [r for r in rows if r["query"] == query and r["memory"] == memory and r["rows"] != "100,000"]
+        return min(values := [float(r[name]) for r in found]), max(values)
+
+    said = in_one_line(page)
+    one, two = (column(f"{threads} ns per row", "fit") for threads in ("1 thread,", "2 threads,"))
+    assert f"costs {one[0]:.0f} to {one[1]:.0f} ns with one thread and {two[0]:.0f} to {two[1]:.0f} with two" in said
+    for query, memory in (("segments", "1024 MiB"), ("fit", "1024 MiB"), ("fit", "all rows")):
+        least, most = column("ratio", query, memory)
+        assert f"{least:.2f} to {most:.2f}" in said.split("two threads are")[1], (query, memory)
+
+
 # What a reader did where DuckDB answers with the messages of the page about installing, in the order of its table.
 MISTAKES = [
     ("both", "duckdb.connect().execute(f\"LOAD '{EXTENSION}'\")"),

@@ -223,3 +223,27 @@ def test_the_task_of_a_step_is_a_file_that_needs_no_duckdb():
     assert not [
         line for line in Path(RUNNER).read_text(encoding="utf-8").splitlines() if line.startswith("import duckdb")
     ]
+
+
+def test_the_page_about_schedulers_shows_what_the_command_prints(extension, tmp_path):
+    """The figures of docs/airflow.md, in both places: 200,000 events of two months, a file in each pass of the load step."""
+    demo.WORLDS[0].write_files(extension, tmp_path, 200_000)
+    options = ["--pipeline=marketplace", "--database=shop.duckdb", f"--extension={extension}", "--data=data/*.csv"]
+    process = subprocess.run(
+        [sys.executable, str(RUNNER), *options, "--max-files=1", "--k=4"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    printed = [json.loads(line) for line in process.stdout.splitlines()]
+    text = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    shown = [json.loads(line) for line in block.splitlines()]
+    assert [line["report"] for line in shown] == [line["report"] for line in printed if line["step"] == "00_raw"]
+    rehearsal = text.split("## Rehearsal")[1]
+    loaded = [line["rows_loaded"] for line in printed[0]["report"] + printed[1]["report"]]
+    assert list(map(int, re.findall(r'"rows_loaded": (\d+)', rehearsal))) == loaded
+    [cleaned] = re.findall(r'\{"step": "10_clean".*\}', rehearsal)
+    assert [json.loads(cleaned)["report"]] == [line["report"] for line in printed if line["step"] == "10_clean"]
