@@ -1,6 +1,8 @@
 """Runs the notebooks of the documentation and writes what their cells show into them, without what differs from run to run."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import nbclient
@@ -17,7 +19,11 @@ def run(path):
     client = nbclient.NotebookClient(
         notebook, timeout=120, record_timing=False, resources={"metadata": {"path": str(path.parent)}}
     )
-    client.execute()
+    # The home of a user who has installed nothing: the notebook installs what was built last.
+    home = os.environ.get("HOME", "")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as os.environ["HOME"]:
+        client.execute()
+    os.environ["HOME"] = home
     # The kernel writes its own version here.
     notebook.metadata.language_info = {"name": "python"}
     return notebook

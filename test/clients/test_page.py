@@ -7,15 +7,24 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "extension-ci"))
+
+import package  # noqa: E402  (found through the line above)
+import pages  # noqa: E402
+
 PATH = ROOT / "docs" / "clients.md"
 PAGE = PATH.read_text(encoding="utf-8")
-LOADED = "build/release/amazing.duckdb_extension"
-EXTENSION = os.environ.get("AMAZING_EXTENSION", str(ROOT / LOADED))
+EXTENSION = Path(os.environ.get("AMAZING_EXTENSION", ROOT / "build" / "release" / package.FILE_NAME))
+
+# The DuckDB of the command line client and of Node.
+OLDER = "v1.5.6"
 
 # A block that is run, and the fence behind it with what it gives.
 BLOCK = re.compile(r"^```(py|sh|js)\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
@@ -28,12 +37,26 @@ BLOCKS = [
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    """The variables of the page's Python, whose blocks are one session in a folder of its own."""
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("session"))
-    yield {"__name__": "session"}
+def root(tmp_path_factory):
+    """A folder that looks like the root of the repository after a build, and the home of a user who has installed nothing."""
+    folder = tmp_path_factory.mktemp("root")
+    [(version, platform)] = duckdb.execute("SELECT version(), platform FROM pragma_platform()").fetchall()
+    newest = EXTENSION.parent / "v2" / EXTENSION.name
+    copies = {(version, platform): newest if version in package.duckdb_versions("c-api-v2") else EXTENSION}
+    copies[OLDER, platform] = EXTENSION
+    pages.lay_out(folder, EXTENSION, copies)
+    before, home = Path.cwd(), os.environ.get("HOME", "")
+    os.chdir(folder)
+    os.environ["HOME"] = str(folder)
+    yield folder
     os.chdir(before)
+    os.environ["HOME"] = home
+
+
+@pytest.fixture(scope="module")
+def session(root):
+    """The variables of the page's Python, whose blocks are one session in that folder."""
+    return {"__name__": "session"}
 
 
 def run_python(code, variables):
@@ -66,6 +89,8 @@ def run_node(code, _):
     folder = ROOT / "build" / "node"
     if not (folder / "node_modules").exists():
         pytest.skip("DuckDB's Node client is not there: make test SUITES=node installs it")
+    # Node finds its packages from the folder where it runs, and the page's paths are those of the root.
+    code = code.replace("'build/repo'", f"'{Path.cwd() / 'build' / 'repo'}'")
     return run_command(["node", "--input-type=module"], input=code, cwd=folder)
 
 
@@ -74,7 +99,7 @@ RUN = {"py": run_python, "sh": run_shell, "js": run_node}
 
 @pytest.mark.parametrize(("language", "code", "expected"), BLOCKS)
 def test_a_block_gives_what_the_page_says(session, language, code, expected):
-    found = RUN[language](code.replace(LOADED, EXTENSION), session).rstrip()
+    found = RUN[language](code, session).rstrip()
     if "AMAZING_BLESS" in os.environ and expected is not None:
         block = f"```{language}\n{code}```\n\n```\n"
         text = PATH.read_text(encoding="utf-8")
@@ -101,17 +126,17 @@ def requirements(name):
     return (ROOT / "extension-ci" / f"requirements-{name}.txt").read_text(encoding="utf-8")
 
 
-def test_lazy_frames_and_readers_are_sources(session):
-    import duckdb
+def test_lazy_frames_and_readers_are_sources(root):
     import polars
     import pyarrow
 
     con = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    con.execute(f"LOAD '{EXTENSION}'")
+    con.execute("INSTALL amazing FROM 'build/repo'")
+    con.execute("LOAD amazing")
     rows = {"user_id": range(300), "total_spent": [i % 3 * 100.0 + i % 7 for i in range(300)]}
     lazy = polars.LazyFrame(rows)
     reader = pyarrow.table({name: list(values) for name, values in rows.items()}).to_reader()
     assert isinstance(lazy, polars.LazyFrame) and isinstance(reader, pyarrow.RecordBatchReader)
     for source in ("lazy", "reader"):
-        query = f"SELECT count(*) FROM amz.kmeans_segments({source}, k := 3) GROUP BY segment"
+        query = f"SELECT count(*) FROM kmeans_segments({source}, k := 3) GROUP BY segment"
         assert con.sql(query).fetchall() == [(100,)] * 3, source
