@@ -79,7 +79,7 @@ CREATE OR REPLACE MACRO user_activity(source) AS TABLE
     WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
     GROUP BY __e.__user;
 
-COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each user was active, one row a user.';
+COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each user was active, one row per user.';
 
 CREATE OR REPLACE MACRO monthly_activity(
     source,
@@ -193,7 +193,7 @@ CREATE OR REPLACE MACRO monthly_activity(
     FROM __results AS __r
     ORDER BY ALL;
 
-COMMENT ON MACRO TABLE monthly_activity IS 'amazing 0.1.0: Users who are active, new, gone and back, one row a calendar month.';
+COMMENT ON MACRO TABLE monthly_activity IS 'amazing 0.1.0: Users who are active, new, gone and back, one row per calendar month.';
 
 CREATE OR REPLACE MACRO normalize_category(
     source,
@@ -619,7 +619,7 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
     WHERE __f.problem IS NULL
     ORDER BY __f.file_name;
 
-COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of lines that are not blank, and fingerprint of the content of files, one row a file.';
+COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of lines that are not blank, and fingerprint of the content of files, one row per file.';
 
 CREATE OR REPLACE MACRO amazing_info() AS TABLE
     SELECT
@@ -1116,4 +1116,4 @@ CREATE OR REPLACE MACRO segment_migration(
         END
     ORDER BY __c.__before NULLS LAST, __c.__after NULLS LAST;
 
-COMMENT ON MACRO TABLE segment_migration IS 'amazing 0.1.0: Who moves from segment to segment: one row a pair of segments that a key has before and after.';
+COMMENT ON MACRO TABLE segment_migration IS 'amazing 0.1.0: Who moves from segment to segment: one row per pair of segments that a key has before and after.';

@@ -32,7 +32,7 @@ pub const USER_ACTIVITY: Function = Function {
     subject: "activity",
     signature: relation("user_activity"),
     columns: "user_id, events BIGINT, first_event_time TIMESTAMP, last_event_time TIMESTAMP, avg_time_between_events DOUBLE",
-    description: "How often and when each user was active, one row a user.",
+    description: "How often and when each user was active, one row per user.",
     details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP; rows where one of them is \
               NULL, and times that are infinite, are left out. `avg_time_between_events` is in seconds, (last - first) / (events - 1), \
               NULL for one event.",
@@ -58,7 +58,7 @@ pub const MONTHLY_ACTIVITY: Function = Function {
     signature: relation("monthly_activity"),
     columns: "[the column `col`,] month DATE, events BIGINT, active_users BIGINT, new_users BIGINT, churned_users BIGINT, \
               reactivated_users BIGINT",
-    description: "Users who are active, new, gone and back, one row a calendar month.",
+    description: "Users who are active, new, gone and back, one row per calendar month.",
     details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP; rows where one of them is \
               NULL, and times that are infinite, are left out. In a month, users are `active` with an event in it, \
               `new` with their first event, `churned` when they were active in the month before and are not in this \

@@ -36,7 +36,7 @@ pub const FILE_FINGERPRINT: Function = Function {
     subject: "files",
     signature: relation("file_fingerprint"),
     columns: "file_name VARCHAR, size_bytes BIGINT, last_modified TIMESTAMP, line_count BIGINT, fingerprint UHUGEINT",
-    description: "Size, time, number of lines that are not blank, and fingerprint of the content of files, one row a file.",
+    description: "Size, time, number of lines that are not blank, and fingerprint of the content of files, one row per file.",
     details: "`path` is a path, a glob or a list of them. Files are streamed through DuckDB's reader into \
               `content_hash`, so that memory stays bounded. The fingerprint is that of the file's lines whatever their \
               order; a renamed copy has the same one.",

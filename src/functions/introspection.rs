@@ -52,7 +52,7 @@ pub const AMAZING_SCRIPTS: Function = Function {
         ]),
     },
     columns: "",
-    description: "The SQL of a pipeline, one statement a row, so that any client can run it without the files.",
+    description: "The SQL of a pipeline, one statement per row, so that any client can run it without the files.",
     details: "Run the statements in the order of `step` on one connection, and stop with a ROLLBACK at the first \
               error. `name` is the script that a statement comes from: `install` creates the relations in the \
               database itself, `00_raw` and the following build the layers. NULL gives all pipelines.\n\n`schema_prefix` comes \

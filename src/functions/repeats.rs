@@ -19,7 +19,7 @@ pub const REPEATED_VALUES: Function = Function {
     description: "The values that occur more than once, each once, in ascending order.",
     details: "As `GROUP BY value HAVING count(*) > 1`, which takes several times as long where nearly all values differ. \
               To find equal rows, take it of a hash of them, as `(hash(a, b) >> 1)::BIGINT`, and compare the rows whose \
-              hash it gives. It holds 8 bytes a row, beside DuckDB's `memory_limit`. NULL is left out; where no value is \
+              hash it gives. It holds 8 bytes per row, beside DuckDB's `memory_limit`. NULL is left out; where no value is \
               repeated, the list is empty.",
     examples: &[
         Example {

@@ -77,7 +77,7 @@ pub const SEGMENT_MIGRATION: Function = Function {
     subject: "clustering",
     signature: relation("segment_migration"),
     columns: "segment_before, segment_after, size BIGINT, share DOUBLE",
-    description: "Who moves from segment to segment: one row a pair of segments that a key has before and after.",
+    description: "Who moves from segment to segment: one row per pair of segments that a key has before and after.",
     details: "Two sources with the columns that `key` and `segment` name, such as `user_segments` of two months. `size` \
               counts keys, `share` is their part of the segment before; the shares of a segment before add up to 1. A \
               segment is NULL where the key is absent on that side or has no segment there, so that sizes add up to \
