@@ -88,6 +88,19 @@ def in_the_table_of(heading):
     return [pages.cells(row) for row in rows]
 
 
+def test_the_table_of_versions_says_what_the_repository_serves():
+    described = {}
+    for versions, _, copy, call in in_the_table_of("Names"):
+        first, *last = (tuple(map(int, version.split("."))) for version in versions.split(" to "))
+        assert not last or first[:2] == last[0][:2]
+        for patch in range(first[2], (last[0] if last else first)[2] + 1):
+            described[f"v{first[0]}.{first[1]}.{patch}"] = (copy, call)
+    stable = ("the stable copy", "`amz.kmeans_segments(...)`")
+    newest = ("the copy for DuckDB 2.0", "`kmeans_segments(...)`")
+    served = dict.fromkeys(package.duckdb_versions(), stable)
+    assert described == served | dict.fromkeys(package.duckdb_versions("c-api-v2"), newest)
+
+
 def tables_of(page):
     """The tables of a page: header and rows."""
     for table in pages.TABLE.finditer(text_of(page)):
