@@ -1,4 +1,4 @@
--- visitor_segments: one row a visitor, with the segment.
+-- visitor_segments: one row per visitor, with the segment.
 {{ config(materialized='table') }}
 
 SELECT *
