@@ -429,19 +429,26 @@ fn word<'v>(value: &'v Value, what: &str) -> Result<&'v str> {
     value.as_str().ok_or_else(|| Error::new(format!("a vocabulary's {what} must be a text, not {value}")))
 }
 
-/// Identity of a vocabulary; lengths keep `['ab']` and `['a', 'b']` apart.
+/// Identity of a vocabulary. How many texts follow and how long each is stands before them, so that no two vocabularies
+/// are written alike.
 fn key(entries: &Entries<'_>) -> u128 {
     let mut hash = Xxh3::new();
-    let mut add = |text: &str| {
-        hash.update(&text.len().to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    for (entry, synonyms) in entries {
-        add(entry);
-        synonyms.iter().for_each(|synonym| add(synonym));
-        add("");
-    }
+    written(entries, |bytes| hash.update(bytes));
     hash.digest128()
+}
+
+/// Hands the entries and synonyms to `write`, from which they could be read again.
+fn written(entries: &Entries<'_>, mut write: impl FnMut(&[u8])) {
+    write(&entries.len().to_le_bytes());
+    for (entry, synonyms) in entries {
+        write(&entry.len().to_le_bytes());
+        write(entry.as_bytes());
+        write(&synonyms.len().to_le_bytes());
+        for synonym in synonyms {
+            write(&synonym.len().to_le_bytes());
+            write(synonym.as_bytes());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -462,5 +469,38 @@ mod tests {
         let _other = shared(9);
         let held = HELD.lock().expect("no panic");
         assert!(held.iter().all(|(known, _)| *known != key), "what no thread holds is let go");
+    }
+
+    #[test]
+    fn only_equal_vocabularies_have_one_identity() {
+        let mut state = 17_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let texts = ["", "a", "b", "ab", "\0", "\u{1}", "a\0"];
+        let mut vocabularies: Vec<Entries<'_>> = Vec::new();
+        for _ in 0..3000 {
+            let n_entries = next(4);
+            let mut text = || texts[next(texts.len())];
+            let entries: Vec<&str> = (0..n_entries).map(|_| text()).collect();
+            let with_synonyms = entries.into_iter().map(|entry| {
+                let n_synonyms = next(3);
+                (entry, (0..n_synonyms).map(|_| texts[next(texts.len())]).collect())
+            });
+            vocabularies.push(with_synonyms.collect());
+        }
+        let as_bytes = |entries: &Entries<'_>| {
+            let mut bytes = Vec::new();
+            written(entries, |more| bytes.extend_from_slice(more));
+            bytes
+        };
+        let mut by_bytes = std::collections::HashMap::new();
+        let mut by_key = std::collections::HashMap::new();
+        for entries in &vocabularies {
+            assert_eq!(*by_bytes.entry(as_bytes(entries)).or_insert(entries), entries);
+            assert_eq!(*by_key.entry(key(entries)).or_insert(entries), entries);
+        }
+        assert!(by_key.len() > 1000, "{}", by_key.len());
     }
 }
