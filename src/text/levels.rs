@@ -119,7 +119,9 @@ impl Levels {
         let n_levels = self.phrases.len();
         let n = path.len() * n_levels;
         let (mut parts, mut of_words) = (vec![0; n], vec![0.0; n]);
-        let rows = parts.chunks_exact_mut(n_levels).zip(of_words.chunks_exact_mut(n_levels));
+        // A vocabulary without paths has no level, and chunks of none are not to be had.
+        let of_level = n_levels.max(1);
+        let rows = parts.chunks_exact_mut(of_level).zip(of_words.chunks_exact_mut(of_level));
         for (level, (parts, of_words)) in path.iter().zip(rows) {
             self.compare_words(level, parts, of_words);
         }

@@ -7,6 +7,8 @@ mod levels;
 mod map;
 mod memo;
 mod name;
+#[cfg(test)]
+mod properties;
 mod similarity;
 mod vocabulary;
 

@@ -276,7 +276,7 @@ impl Vocabulary {
     /// Entries come before all synonyms, so that an entry owns a form that both have.
     fn add(&mut self, canonical: String, entry: usize, by_synonym: bool) {
         if let Some(folded) = fold(&canonical)
-            && claim(&mut self.folded, folded.clone(), entry, by_synonym)
+            && claim(&mut self.folded, &self.entries, folded.clone(), entry, by_synonym)
         {
             let name = Name::new(&canonical).expect("a folded text");
             if name.len() <= MAX_CHARS {
@@ -291,7 +291,7 @@ impl Vocabulary {
                 group.all.push(Candidate { entry, phrase: name.whole, levels, above, is_repairable });
             }
         }
-        claim(&mut self.canonical, canonical, entry, by_synonym);
+        claim(&mut self.canonical, &self.entries, canonical, entry, by_synonym);
     }
 
     /// The entry at `index`, as written.
@@ -330,13 +330,14 @@ impl Vocabulary {
         }
         let least_agreement = agreement_of_paths(min_similarity) - MIN_LEAD;
         let mut podium = Podium {
+            entries: &self.entries,
             first: None,
             second: None,
             least: min_similarity - MIN_LEAD,
             least_agreement: least_agreement.min(agreement_of_paths(min_similarity - MIN_LEAD)),
         };
         self.rank_phrases(&text, group, min_similarity, &mut podium);
-        if text.is_path() {
+        if text.is_path() && !group.paths.is_empty() {
             self.rank_paths(&text, group, least_last_level(min_similarity), &mut podium);
         }
         let Some(best) = podium.first else { return none };
@@ -469,6 +470,7 @@ fn least_last_level(min_similarity: f64) -> f64 {
 
 /// The two most similar entries so far.
 struct Podium<'v> {
+    entries: &'v [Box<str>],
     first: Option<Ranked<'v>>,
     second: Option<Ranked<'v>>,
     /// What is below neither wins nor forbids.
@@ -480,18 +482,33 @@ impl<'v> Podium<'v> {
     fn add(&mut self, found: Ranked<'v>) {
         match self.first {
             Some(first) if first.candidate.entry == found.candidate.entry => {
-                self.first = Some(better(found, Some(first)));
+                self.first = Some(if self.is_better(&found, &first) { found } else { first });
             }
-            Some(first) if std::ptr::eq(better(found, Some(first)).candidate, found.candidate) => {
+            Some(first) if self.is_better(&found, &first) => {
                 (self.first, self.second) = (Some(found), self.first);
             }
-            Some(_) => self.second = Some(better(found, self.second)),
+            Some(_) if self.second.is_none_or(|second| self.is_better(&found, &second)) => {
+                self.second = Some(found);
+            }
+            Some(_) => {}
             None => self.first = Some(found),
         }
         if let Some(second) = self.second {
             self.least = self.least.max(second.similarity);
             self.least_agreement = self.least_agreement.max(second.agreement.unwrap_or_default());
         }
+    }
+
+    /// Whether `found` is the more similar one; of equals the one that may be an answer, then the first in the order of
+    /// texts, so that neither the order of the vocabulary nor that of comparison matters.
+    fn is_better(&self, found: &Ranked<'v>, known: &Ranked<'v>) -> bool {
+        let text = |ranked: &Ranked<'v>| &self.entries[ranked.candidate.entry];
+        found
+            .similarity
+            .total_cmp(&known.similarity)
+            .then(found.is_repairable.cmp(&known.is_repairable))
+            .then_with(|| text(known).cmp(text(found)))
+            .is_gt()
     }
 }
 
@@ -504,21 +521,15 @@ fn candidates_near(group: &[Candidate], len: usize, min_similarity: f64) -> &[Ca
     &group[start..end]
 }
 
-/// The more similar one; of equals the earlier entry, so that the order of comparison does not matter.
-fn better<'v>(found: Ranked<'v>, known: Option<Ranked<'v>>) -> Ranked<'v> {
-    match known {
-        Some(known) if known.similarity > found.similarity => known,
-        Some(known)
-            if known.similarity == found.similarity && known.candidate.entry <= found.candidate.entry =>
-        {
-            known
-        }
-        _ => found,
-    }
-}
-
-/// Records that `entry` has this form; false where it had it before.
-fn claim(owners: &mut Map<String, Owner>, form: String, entry: usize, by_synonym: bool) -> bool {
+/// Records that `entry` has this form; false where it had it before. Of several entries the first two in the order of
+/// texts are told.
+fn claim(
+    owners: &mut Map<String, Owner>,
+    entries: &[Box<str>],
+    form: String,
+    entry: usize,
+    by_synonym: bool,
+) -> bool {
     match owners.entry(form) {
         Entry::Vacant(free) => {
             free.insert(Owner { entry, rival: None, by_synonym });
@@ -526,10 +537,16 @@ fn claim(owners: &mut Map<String, Owner>, form: String, entry: usize, by_synonym
         }
         Entry::Occupied(taken) => {
             let owner = taken.into_mut();
-            if owner.entry != entry && owner.by_synonym == by_synonym {
-                owner.rival.get_or_insert(entry);
+            if owner.entry == entry || owner.by_synonym != by_synonym {
+                return owner.entry != entry;
             }
-            owner.entry != entry
+            let is_before = |other: usize| entries[entry] < entries[other];
+            if is_before(owner.entry) {
+                (owner.entry, owner.rival) = (entry, Some(owner.entry));
+            } else if owner.rival.is_none_or(is_before) {
+                owner.rival = Some(entry);
+            }
+            true
         }
     }
 }
@@ -679,8 +696,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_short_entry_is_never_the_answer_but_may_forbid_one() {
-        assert_eq!(repair(&["web", "webs"], "webx"), (None, "none"));
-        assert_eq!(repair(&["webs", "web"], "webx"), (None, "ambiguous"));
+        for entries in [["web", "webs"], ["webs", "web"]] {
+            assert_eq!(repair(&entries, "webx"), (None, "ambiguous"));
+        }
+        for entries in [["rake", "rak"], ["rak", "rake"]] {
+            assert_eq!(repair(&entries, "rakx"), (None, "ambiguous"));
+        }
+        assert_eq!(repair(&["web", "webshop"], "webx"), (None, "none"));
     }
 
     #[test]
@@ -689,7 +711,11 @@ pub(super) mod tests {
         assert_eq!(repair(&entries, "WEB"), (Some("WEB"), "exact"));
         assert_eq!(repair(&entries, "Web"), (Some("Web"), "exact"));
         let found = vocabulary(&entries).best_match("web", 0.75);
-        assert_eq!((found.rule, found.runner_up), (Rule::Ambiguous, Some(1)));
+        assert_eq!(
+            (found.rule, found.runner_up),
+            (Rule::Ambiguous, Some(0)),
+            "the second in the order of texts"
+        );
         assert_eq!(repair(&["Café", "Cafe"], "cafe"), (Some("Cafe"), "case"));
         assert_eq!(repair(&["Café", "Cafè"], "cafe"), (None, "ambiguous"));
     }
@@ -771,7 +797,10 @@ pub(super) mod tests {
                 ranked.push((alike, index, other.n_alphabetic()));
             }
         }
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let is_short = |ranked: &(f64, usize, usize)| ranked.2 < MIN_LETTERS;
+        ranked.sort_by(|a, b| {
+            b.0.total_cmp(&a.0).then(is_short(a).cmp(&is_short(b))).then(entries[a.1].cmp(entries[b.1]))
+        });
         match ranked.as_slice() {
             _ if letters.n_alphabetic() < MIN_LETTERS => (None, None),
             [] => (None, None),
