@@ -64,7 +64,7 @@ quick: debug $(VENV)/$(QUICK_VERSION)/.ready ## Runs the Rust tests but the slow
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.1` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
-.PHONY: clients notebook airflow
+.PHONY: clients notebook airflow valgrind
 clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
 	@$(PYTHON) extension-ci/run_tests.py node clients
 
@@ -73,6 +73,11 @@ notebook: release $(VENV)/clients/.ready ## Runs docs/notebooks and writes their
 
 airflow: release $(VENV)/airflow/.ready ## Rehearses the Airflow DAG: a full disk, a retry, the tables of a plain run
 	@$(VENV)/airflow/$(BIN)/python extension-ci/rehearse_airflow.py
+
+# The oldest release has the shortest table of functions.
+VALGRIND := PYTHONMALLOC=malloc valgrind --error-exitcode=1 --leak-check=no
+valgrind: release $(VENV)/$(firstword $(TESTED))/.ready ## Loads and calls the extension under valgrind in the oldest DuckDB: no byte may be read that is not ours
+	@$(VALGRIND) $(VENV)/$(firstword $(TESTED))/$(BIN)/python extension-ci/load_once.py
 
 wheel: release $(VENV)/wheel/.ready ## Builds build/wheel/*.whl, a Python package that carries the extension
 	@rm -rf build/wheel

@@ -3,7 +3,8 @@
 /// Year, month and day of a day counted from 1970-01-01.
 pub fn date(day: i64) -> (i64, u32, u32) {
     // H. Hinnant, "chrono-compatible low-level date algorithms": the date from a count of days.
-    let shifted = day + 719_468;
+    // A day that no calendar has is some day, not the end of the process.
+    let shifted = day.saturating_add(719_468);
     let day_of_era = shifted.rem_euclid(146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -37,8 +38,18 @@ mod tests {
             (19_782, (2024, 2, 29)),
             (20_088, (2024, 12, 31)),
             (-719_162, (1, 1, 1)),
+            (i64::from(i32::MAX), (5_881_580, 7, 11)),
+            (i64::from(i32::MIN), (-5_877_641, 6, 23)),
         ] {
             assert_eq!(date(day), expected);
+        }
+    }
+
+    #[test]
+    fn every_count_of_days_has_a_date() {
+        for day in [i64::MIN, i64::MAX, i64::MAX - 719_468, 0] {
+            let (_, month, day) = date(day);
+            assert!((1..=12).contains(&month) && (1..=31).contains(&day));
         }
     }
 

@@ -10,6 +10,7 @@ mod footer;
 mod output;
 mod registered;
 mod registry;
+mod room;
 mod scan;
 mod sql_type;
 mod state;
@@ -19,6 +20,7 @@ mod value;
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::TryReserveError;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -63,6 +65,12 @@ impl Error {
     /// The whole text: `function: message`.
     pub fn text(&self, called: &str) -> String {
         format!("{}: {}", self.function.as_deref().unwrap_or(called), self.message)
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Self {
+        Error::new("out of memory: the result does not fit; take it of fewer rows or groups")
     }
 }
 

@@ -1,6 +1,6 @@
 //! A result column that adapters append to; the backend copies it into DuckDB's vector.
 
-use super::{SqlType, Value};
+use super::{Result, SqlType, Value};
 
 /// A column of results of one [`SqlType`], one entry per row in the order of the rows.
 #[derive(Debug)]
@@ -59,6 +59,17 @@ impl Output {
     /// Whether there is no row yet.
     pub fn is_empty(&self) -> bool {
         self.valid.is_empty()
+    }
+
+    /// Bytes of the longest vector that stores a row of it.
+    pub(super) fn bytes_a_row(&self) -> usize {
+        match &self.buffer {
+            Buffer::Boolean(_) => 1,
+            Buffer::Int32(_) => 4,
+            Buffer::Int64(_) | Buffer::Float64(_) => 8,
+            Buffer::UInt128(_) | Buffer::Text { .. } | Buffer::List { .. } => 16,
+            Buffer::Struct(fields) => fields.iter().map(|(_, field)| field.bytes_a_row()).sum(),
+        }
     }
 
     /// Removes all rows and keeps the memory.
@@ -168,8 +179,18 @@ impl Output {
     }
 
     /// Appends a LIST of BIGINT.
-    pub fn push_i64s(&mut self, values: &[i64]) {
+    ///
+    /// # Errors
+    /// Memory that is not there: a list may be as long as a table.
+    pub fn push_i64s(&mut self, values: &[i64]) -> Result<()> {
+        if let Buffer::List { child, .. } = &mut self.buffer {
+            child.valid.try_reserve(values.len())?;
+            if let Buffer::Int64(numbers) = &mut child.buffer {
+                numbers.try_reserve(values.len())?;
+            }
+        }
         self.push_list(values, Self::push_i64);
+        Ok(())
     }
 
     fn push_list<T: Copy>(&mut self, values: &[T], push: impl Fn(&mut Self, T)) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::registered::Registered;
-use super::{BATCH_ROWS, Error, Generator, Output, Result, Signature, SqlType};
+use super::{BATCH_ROWS, Error, Generator, Output, Result, Signature, SqlType, room};
 
 /// A table function as its callbacks find it.
 pub(super) struct Table<G> {
@@ -65,6 +65,7 @@ impl<L: Default> Worker<L> {
     where
         G: Generator<Local = L>,
     {
+        room::for_callback()?;
         loop {
             self.block = scan.next_block.fetch_add(1, Ordering::Relaxed);
             if self.block >= generator.n_blocks(bound) {

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::mem;
 use std::slice;
 
-use super::{Aggregate, Chunk, Error, Output, Result, SqlType, contain};
+use super::{Aggregate, Chunk, Error, Output, Result, SqlType, contain, room};
 
 /// A group's state in memory that DuckDB owns, moves and does not understand.
 ///
@@ -67,6 +67,7 @@ pub(super) unsafe fn update<A: Aggregate>(
     if rows.is_empty() {
         return Ok(());
     }
+    room::for_callback()?;
     let batch = aggregate.read(rows)?;
     // SAFETY: promised by the caller.
     let slots = unsafe { slots::<A>(states, rows.len()) };
@@ -91,6 +92,7 @@ pub(super) unsafe fn combine<A: Aggregate>(
     targets: *const *mut c_void,
     count: usize,
 ) -> Result<()> {
+    room::for_callback()?;
     // SAFETY: promised by the caller.
     unsafe {
         for (source, target) in slots::<A>(sources, count).iter().zip(slots::<A>(targets, count)) {
@@ -114,6 +116,7 @@ pub(super) unsafe fn finalize<A: Aggregate>(
     count: usize,
     returns: &SqlType,
 ) -> Result<Output> {
+    room::for_callback()?;
     let mut out = Output::new(returns);
     // SAFETY: promised by the caller.
     for slot in unsafe { slots::<A>(states, count) } {

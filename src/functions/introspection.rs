@@ -108,12 +108,12 @@ pub const AMAZING_INFO: Function = Function {
     description: "Versions, CPU path, threads at LOAD, and where the relations are.",
     details: "`cpu` is the kind of processor and the registers that kernels run on (AVX-512, AVX2, NEON or baseline): \
               they decide about speed and never about a result. `macros` is the schema of the relations: `system.main` where they have bare names (C API v2), `amz.main` \
-              elsewhere. `advice` says what to do where a database of the user's own is attached as `amz`; it is NULL \
-              otherwise. Where the relations have bare names, so does the relation `amazing_info()`, and takes the \
+              elsewhere. `advice` says what to do where something is missing: the bare names, or all relations because \
+              a database of the user's own is attached as `amz`. Where the relations have bare names, so does the relation `amazing_info()`, and takes the \
               place of this function.",
     examples: &[Example {
-        sql: "SELECT macros IN ('amz.main', 'system.main') AS relations_are_there, advice FROM amazing_info()",
-        rows: &["true | NULL"],
+        sql: "SELECT macros IN ('amz.main', 'system.main') AS relations_are_there, (macros = 'system.main') = (advice IS NULL) AS advice_where_needed FROM amazing_info()",
+        rows: &["true | true"],
     }],
     errors: &[],
     since: "0.1.0",
@@ -128,7 +128,7 @@ pub const AMAZING_INFO_RELATION: Function = Function {
     columns: "version VARCHAR, c_api_version VARCHAR, duckdb_version VARCHAR, cpu VARCHAR, threads INTEGER, \
               macros VARCHAR, advice VARCHAR, stale_macros VARCHAR[]",
     description: "What `amazing_info()` tells, and relations in the current database that another version installed.",
-    details: "`stale_macros` names them; run `sql/install.sql` again to renew them. NULL where there are none.",
+    details: "`stale_macros` names them, and `advice` says how to renew them. NULL where there are none.",
     examples: &[Example {
         sql: "SELECT version IS NOT NULL AS is_loaded, stale_macros FROM amz.amazing_info()",
         rows: &["true | NULL"],
@@ -144,13 +144,8 @@ fn register_session(registry: &mut Registry<'_>, function: &Function) -> Result<
 }
 
 fn info(session: &Session) -> Vec<Value> {
-    let (macros, advice) = if let Some(place) = session.relations {
-        (Value::from(place), Value::Null)
-    } else {
-        let advice = "a database attached as amz is not ours: DETACH it or attach it under another name and LOAD \
-                      amazing in a new session, or run sql/install.sql in the current database";
-        (Value::Null, Value::from(advice))
-    };
+    let macros = session.relations.map_or(Value::Null, Value::from);
+    let advice = advice(session).map_or(Value::Null, Value::from);
     vec![
         Value::from(env!("CARGO_PKG_VERSION")),
         Value::from(session.c_api_version),
@@ -160,6 +155,26 @@ fn info(session: &Session) -> Vec<Value> {
         macros,
         advice,
     ]
+}
+
+/// What to do where something is missing.
+fn advice(session: &Session) -> Option<&'static str> {
+    let is_before_2 = session.duckdb_version.starts_with("v1.");
+    match session.relations {
+        None => Some(
+            "a database attached as amz is not ours: DETACH it or attach it under another name and LOAD amazing in a \
+             new session, or run sql/install.sql in the current database",
+        ),
+        Some(_) if session.relation_prefix().is_empty() => None,
+        Some(_) if is_before_2 => Some(
+            "relations are called amz.kmeans_segments(...); SET search_path = 'main,amz' lets a session leave amz. out",
+        ),
+        Some(_) => Some(
+            "this copy serves every release of DuckDB: relations are called amz.kmeans_segments(...), and \
+             duckdb_functions() describes none; INSTALL amazing FROM a repository that has the copy of this release, or \
+             SET search_path = 'main,amz'",
+        ),
+    }
 }
 
 /// One row a function; relations as they are called behind `prefix`.

@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::options;
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Aggregate, Chunk, Column, Data, Error, Output, Result, Signature, SqlType, Value};
-use crate::plot::line::{Line, LineOptions, RowsError, Scale};
+use crate::plot::line::{Line, LineOptions, Scale};
 use crate::plot::scatter::{Scatter, ScatterOptions};
-use crate::plot::{Frame, OptionError};
+use crate::plot::{Frame, OptionError, RowsError};
 
 /// `scatter_svg(x, y, label [, options])`
 pub const SCATTER_SVG: Function = Function {
@@ -30,7 +30,8 @@ pub const SCATTER_SVG: Function = Function {
               (10000). Every point counts in the legend, which is in the order of the numbers that labels are or \
               begin with, then of the texts; it stands below the plot where a label is long. Above `max_points` a \
               sample is drawn that does not depend on the order of rows. Where points are dense they are drawn smaller. \
-              Points with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as `none`. Colours \
+              Points with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as `none`. More than \
+              100000 different labels are an error. Colours \
               are safe for colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark scheme, on \
               paper the light one. No point gives NULL. Write it byte for byte with \
               `COPY (SELECT encode(scatter_svg(x, y, label)) FROM points) TO 'points.svg' (FORMAT blob)`.",
@@ -117,21 +118,23 @@ impl Aggregate for Draw {
         same_options(options, &points.options)?;
         for row in range {
             let label = label(points.label, row)?;
-            scatter.push(points.x[row], points.y[row], label.as_deref());
+            scatter.push(points.x[row], points.y[row], label.as_deref()).map_err(refused)?;
         }
         Ok(())
     }
 
     fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
         match (source, &mut *target) {
-            (None, _) => {}
-            (Some(_), None) => target.clone_from(source),
+            (None, _) => Ok(()),
+            (Some(_), None) => {
+                target.clone_from(source);
+                Ok(())
+            }
             (Some((given, source)), Some((options, target))) => {
                 same_options(options, given)?;
-                target.merge(source);
+                target.merge(source).map_err(refused)
             }
         }
-        Ok(())
     }
 
     fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {

@@ -60,18 +60,18 @@ impl Aggregate for RepeatedValues {
 
     fn update(&self, state: &mut Repeats, batch: &Self::Batch<'_>, rows: Range<usize>) -> Result<()> {
         if let Some((numbers, validity)) = batch {
-            rows.filter(|row| validity.is_valid(*row)).for_each(|row| state.push(numbers[row]));
+            for row in rows.filter(|row| validity.is_valid(*row)) {
+                state.push(numbers[row])?;
+            }
         }
         Ok(())
     }
 
     fn combine(&self, source: &Repeats, target: &mut Repeats) -> Result<()> {
-        target.extend(source);
-        Ok(())
+        Ok(target.extend(source)?)
     }
 
     fn finalize(&self, state: Repeats, out: &mut Output) -> Result<()> {
-        out.push_i64s(&state.repeated());
-        Ok(())
+        out.push_i64s(&state.repeated()?)
     }
 }

@@ -323,10 +323,10 @@ fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
     (left == [0; LANES]).then(|| sums.map(|lanes| lanes.iter().sum()))
 }
 
-/// `x` as an integer mantissa and a power of two, without the sign.
+/// `x` as an integer mantissa and a power of two, without the sign. What is infinite counts as 2^1024, and so makes a sum
+/// that rounds to infinity.
 #[inline]
 fn decompose(x: f64) -> (u64, i32) {
-    debug_assert!(x.is_finite());
     let bits = x.to_bits();
     let biased = (bits >> 52 & 0x7ff) as i32;
     let fraction = bits & ((1 << 52) - 1);
@@ -363,6 +363,16 @@ mod tests {
         let mut sum = ExactSum::new();
         terms.iter().for_each(|&x| sum.add(x));
         sum
+    }
+
+    #[test]
+    fn an_infinite_term_makes_an_infinite_sum() {
+        assert_eq!(sum(&[1.0, f64::INFINITY, -1e308]).round(), f64::INFINITY);
+        assert_eq!(sum(&[1.0, f64::NEG_INFINITY, 1e308]).round(), f64::NEG_INFINITY);
+        let mut all = ExactSum::new();
+        all.add_all(&[f64::INFINITY; 20]);
+        all.add_product(f64::INFINITY, 2.0);
+        assert_eq!(all.round(), f64::INFINITY);
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) fn ln_1p(x: f64) -> f64 {
     let u = 1.0 + x;
     let back = u - x;
     let lost = (x - (u - back)) + (1.0 - back);
-    let bits = u.to_bits() + (ONE - HALF_ROOT);
+    // Wrapping: what is no number has no logarithm, and need not end the process.
+    let bits = u.to_bits().wrapping_add(ONE - HALF_ROOT);
     // A whole number of at most 11 bits as a double: 2^52 + k, minus 2^52.
     let k = f64::from_bits((bits >> 52) + (0x4330_0000 << 32)) - (4_503_599_627_370_496.0 + 1023.0);
     let m = f64::from_bits((bits & ((1 << 52) - 1)) + HALF_ROOT);

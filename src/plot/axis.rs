@@ -89,7 +89,8 @@ impl Axis {
     pub fn short_ticks(&self, n: usize) -> Vec<(f64, String)> {
         self.labelled(n, |value, step, largest| match unit(largest) {
             Some((size, name)) if value.abs() >= step / 2.0 => {
-                let decimals = (-(step / size * 1.000_001).log10().floor()).clamp(0.0, 9.0);
+                // An axis is at least a millionth of a millionth as wide as its numbers are large.
+                let decimals = (-(step / size * 1.000_001).log10().floor()).clamp(0.0, 13.0);
                 plain(value / size, decimals as usize).replace('-', "\u{2212}") + name
             }
             _ => label(value, step, largest),
@@ -118,6 +119,7 @@ impl Axis {
 
 #[cfg(test)]
 mod tests {
+    use super::super::figures::{exact, rounded, short};
     use super::*;
 
     fn labels(min: f64, max: f64) -> Vec<String> {
@@ -169,6 +171,66 @@ mod tests {
                 );
                 assert!(axis.place(min) > 0.0 && axis.place(max) < 1.0, "{min:e} {max:e}");
                 assert!(axis.place(min) <= axis.place(max));
+            }
+        }
+    }
+
+    /// Numbers of all magnitudes, and those beside powers of ten.
+    fn wild(random: &mut u64) -> f64 {
+        let mut bits = || {
+            *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *random >> 33
+        };
+        let sign = if bits() % 2 == 0 { 1.0 } else { -1.0 };
+        let power = 10f64.powi((bits() % 40) as i32 - 12);
+        sign * match bits() % 6 {
+            0 => f64::from_bits(bits() << 32 | bits()),
+            1 => power * (1.0 - (bits() % 1000) as f64 * 1e-9),
+            2 => power * (1.0 + (bits() % 1000) as f64 * 1e-9),
+            3 => (bits() % 100_000) as f64 / 100.0,
+            4 => f64::from_bits(bits()),
+            _ => power * (bits() % 10_000) as f64 / 1000.0,
+        }
+    }
+
+    #[test]
+    fn every_number_has_a_label_and_every_range_some() {
+        let mut random = 14;
+        for _ in 0..50_000 {
+            let (a, b) = (wild(&mut random), wild(&mut random));
+            if !(a.is_finite() && b.is_finite()) {
+                continue;
+            }
+            for text in [short(a), exact(a), rounded(a)] {
+                assert!(!text.is_empty() && text.len() < 30, "{a:e}: {text}");
+                assert!(text.chars().any(|c| c.is_ascii_digit()), "{a:e}: {text}");
+            }
+            // The same three digits, in another unit.
+            let units = [("k", 1e3), ("M", 1e6), ("B", 1e9), ("T", 1e12)];
+            let text = short(a).replace('−', "-").replace(',', "");
+            let (number, size) = units
+                .iter()
+                .find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)))
+                .unwrap_or((&text, 1.0));
+            let told = number.parse::<f64>().expect("a number") * size;
+            assert!((told - a).abs() <= a.abs() * 5.1e-3 + 1e-300, "{a:e}: {text}");
+            let (min, max) = (a.min(b), a.max(b));
+            for axis in
+                [Axis::new(min, max, &[]), Axis::new(min.min(0.0), max.max(0.0), &[]).grounded(min, max)]
+            {
+                for n in [2, 5, 9] {
+                    for ticks in [axis.ticks(n), axis.short_ticks(n)] {
+                        let fewest = usize::from(min > -1e307 && max < 1e307);
+                        assert!(
+                            (fewest..=2 * n + 2).contains(&ticks.len()),
+                            "{min:e} {max:e} {n}: {ticks:?}"
+                        );
+                        assert!(
+                            ticks.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1),
+                            "{min:e} {max:e} {n}: {ticks:?}"
+                        );
+                    }
+                }
             }
         }
     }

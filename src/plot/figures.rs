@@ -8,10 +8,12 @@ pub(super) fn unit(largest: f64) -> Option<(f64, &'static str)> {
 
 /// A figure above a bar: three significant digits in its own unit.
 pub(super) fn short(value: f64) -> String {
-    match unit(value.abs()) {
+    // Rounding may lead into the next unit: 999,999.95 is 1M.
+    let three_digits: f64 = format!("{value:.2e}").parse().expect("a number");
+    match unit(value.abs()).and(unit(three_digits.abs())) {
         Some((size, name)) => {
-            let decimals = 2 - (value.abs() / size * 1.000_000_1).log10().floor() as usize;
-            let text = plain(value / size, decimals);
+            let decimals = (2 - (three_digits.abs() / size).log10().floor() as i32).clamp(0, 2) as usize;
+            let text = plain(three_digits / size, decimals);
             let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
             text.replace('-', "\u{2212}") + name
         }
@@ -28,7 +30,7 @@ pub(super) fn label(value: f64, step: f64, largest: f64) -> String {
     } else if largest < 1e7 && step_exponent >= -4 {
         plain(value, step_exponent.min(0).unsigned_abs() as usize)
     } else {
-        let digits = (exponent(value * 1.000_000_000_000_1) - step_exponent).clamp(0, 15);
+        let digits = exponent(value * 1.000_000_000_000_1).saturating_sub(step_exponent).clamp(0, 15);
         format!("{value:.*e}", digits as usize)
     };
     text.replace('-', "\u{2212}")
@@ -113,6 +115,14 @@ mod tests {
             (1_234_567.0, "1.23M"),
             (1e9, "1B"),
             (1e20, "1e20"),
+            (999_999.95, "1M"),
+            (-999_499.0, "−999k"),
+            (9_999.95, "10,000"),
+            (1e15, "1,000T"),
+            (9.9e15, "9,900T"),
+            (9.9999e15, "1e16"),
+            (1e300, "1e300"),
+            (5e-324, "4.941e−324"),
         ] {
             assert_eq!(short(figure), text);
         }

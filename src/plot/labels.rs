@@ -2,6 +2,19 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt;
+
+/// Rows that make no plot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsError(pub(super) String);
+
+impl fmt::Display for RowsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RowsError {}
 
 /// A label and how many points have it.
 #[derive(Clone, Debug)]
@@ -32,6 +45,10 @@ fn leading_number(text: &str) -> Option<f64> {
     text.parse().ok().or_else(|| text[..digits].parse().ok()).filter(|x: &f64| x.is_finite())
 }
 
+/// A legend has few rows, and labels are held until it is drawn: so many distinct ones, and so many bytes of them.
+const MAX_LABELS: usize = 100_000;
+const MAX_LABEL_BYTES: usize = 64 << 20;
+
 /// The distinct labels of a plot in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Labels {
@@ -39,6 +56,7 @@ pub(super) struct Labels {
     index: HashMap<Box<str>, u32>,
     missing: Option<u32>,
     last: u32,
+    bytes: usize,
 }
 
 impl Labels {
@@ -47,25 +65,45 @@ impl Labels {
     }
 
     /// Counts `n` points of a label, which is new at its first, and returns its place.
-    pub fn count(&mut self, text: Option<&str>, n: u64) -> u32 {
+    ///
+    /// # Errors
+    /// More labels than a plot can tell apart, or too long ones: whatever their order is.
+    pub fn count(&mut self, text: Option<&str>, n: u64) -> Result<u32, RowsError> {
         // Neighbouring rows often share their label.
         if self.list.get(self.last as usize).is_none_or(|label| label.text.as_deref() != text) {
             let known = match text {
                 Some(text) => self.index.get(text).copied(),
                 None => self.missing,
             };
-            self.last = known.unwrap_or_else(|| {
-                let place = u32::try_from(self.list.len()).expect("fewer than 2^32 labels");
-                self.list.push(Label { text: text.map(Box::from), count: 0 });
-                match text {
-                    Some(text) => drop(self.index.insert(Box::from(text), place)),
-                    None => self.missing = Some(place),
-                }
-                place
-            });
+            self.last = match known {
+                Some(place) => place,
+                None => self.add(text)?,
+            };
         }
         self.list[self.last as usize].count += n;
-        self.last
+        Ok(self.last)
+    }
+
+    fn add(&mut self, text: Option<&str>) -> Result<u32, RowsError> {
+        if self.list.len() >= MAX_LABELS {
+            return Err(RowsError(format!(
+                "more than {MAX_LABELS} different labels; join them to fewer groups, or give NULL"
+            )));
+        }
+        self.bytes += text.map_or(0, str::len);
+        if self.bytes > MAX_LABEL_BYTES {
+            return Err(RowsError(format!(
+                "labels of more than {} MiB; shorten them, such as by left(label, 100)",
+                MAX_LABEL_BYTES >> 20
+            )));
+        }
+        let place = self.list.len() as u32;
+        self.list.push(Label { text: text.map(Box::from), count: 0 });
+        match text {
+            Some(text) => drop(self.index.insert(Box::from(text), place)),
+            None => self.missing = Some(place),
+        }
+        Ok(place)
     }
 }
 

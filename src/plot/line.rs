@@ -1,13 +1,11 @@
 //! A chart of series over time or numbers, as lines or bars: one self-contained SVG document.
 
-use std::fmt;
-
 use super::axis::Axis;
 use super::dates::{self, Unit};
 use super::document::{Canvas, Ticks};
 use super::figures::{counted, exact, grouped, number, short};
 use super::frame::{Frame, OptionError};
-use super::labels::{Label, Labels};
+use super::labels::{Label, Labels, RowsError};
 use super::legend::Legend;
 use super::text::{CHARACTER, columns, text};
 
@@ -53,18 +51,6 @@ impl LineOptions {
     }
 }
 
-/// Rows that make no chart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowsError(String);
-
-impl fmt::Display for RowsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for RowsError {}
-
 #[derive(Clone, Copy, Debug)]
 struct Point {
     series: u32,
@@ -100,7 +86,7 @@ impl Line {
             return Ok(());
         }
         let y = if y.is_finite() { y + 0.0 } else { f64::NAN };
-        let series = self.series.count(series, 1);
+        let series = self.series.count(series, 1)?;
         self.points.push(Point { series, x: x + 0.0, y });
         self.bounded()
     }
@@ -112,7 +98,7 @@ impl Line {
     pub fn merge(&mut self, other: &Self) -> Result<(), RowsError> {
         assert_eq!(self.options, other.options, "only states of one chart are merged");
         let label = |label: &Label| self.series.count(label.text.as_deref(), label.count);
-        let series: Vec<u32> = other.series.list().iter().map(label).collect();
+        let series = other.series.list().iter().map(label).collect::<Result<Vec<u32>, _>>()?;
         let points = other.points.iter();
         self.points.extend(points.map(|point| Point { series: series[point.series as usize], ..*point }));
         self.left_out += other.left_out;

@@ -12,3 +12,4 @@ pub mod scatter;
 mod text;
 
 pub use frame::{Frame, OptionError};
+pub use labels::RowsError;

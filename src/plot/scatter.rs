@@ -8,7 +8,7 @@ use super::axis::Axis;
 use super::document::Canvas;
 use super::figures::{counted, grouped, rounded};
 use super::frame::{Frame, OptionError, in_range};
-use super::labels::Labels;
+use super::labels::{Label, Labels, RowsError};
 use super::legend::Legend;
 
 /// Overlapping points darken one another up to this many times.
@@ -95,14 +95,17 @@ impl Scatter {
     }
 
     /// Adds a point; one whose x or y is NaN or infinite is only counted as left out.
-    pub fn push(&mut self, x: f64, y: f64, label: Option<&str>) {
+    ///
+    /// # Errors
+    /// More than 100000 different labels, or very long ones.
+    pub fn push(&mut self, x: f64, y: f64, label: Option<&str>) -> Result<(), RowsError> {
         if !(x.is_finite() && y.is_finite()) {
             self.left_out += 1;
-            return;
+            return Ok(());
         }
         // Both zeros are one number.
         let (x, y) = (x + 0.0, y + 0.0);
-        let label = self.count(label, 1);
+        let label = self.count(label, 1)?;
         let mut key = [0; 24];
         key[..8].copy_from_slice(&self.hashes[label as usize].to_le_bytes());
         key[8..16].copy_from_slice(&x.to_bits().to_le_bytes());
@@ -110,13 +113,17 @@ impl Scatter {
         self.x_range = (self.x_range.0.min(x), self.x_range.1.max(x));
         self.y_range = (self.y_range.0.min(y), self.y_range.1.max(y));
         self.offer(Point { hash: xxh3_64(&key), x, y, label, copies: 1 });
+        Ok(())
     }
 
     /// Adds all points of another state with the same options.
-    pub fn merge(&mut self, other: &Self) {
+    ///
+    /// # Errors
+    /// As [`Scatter::push`].
+    pub fn merge(&mut self, other: &Self) -> Result<(), RowsError> {
         assert_eq!(self.options, other.options, "only states of one plot are merged");
-        let labels: Vec<u32> =
-            other.labels.list().iter().map(|label| self.count(label.text.as_deref(), label.count)).collect();
+        let count = |label: &Label| self.count(label.text.as_deref(), label.count);
+        let labels = other.labels.list().iter().map(count).collect::<Result<Vec<u32>, _>>()?;
         for point in &other.points {
             self.offer(Point { label: labels[point.label as usize], ..*point });
         }
@@ -124,14 +131,15 @@ impl Scatter {
         self.left_out += other.left_out;
         self.x_range = (self.x_range.0.min(other.x_range.0), self.x_range.1.max(other.x_range.1));
         self.y_range = (self.y_range.0.min(other.y_range.0), self.y_range.1.max(other.y_range.1));
+        Ok(())
     }
 
-    fn count(&mut self, text: Option<&str>, n: u64) -> u32 {
-        let label = self.labels.count(text, n);
+    fn count(&mut self, text: Option<&str>, n: u64) -> Result<u32, RowsError> {
+        let label = self.labels.count(text, n)?;
         if label as usize == self.hashes.len() {
             self.hashes.push(text.map_or(0, |text| xxh3_64_with_seed(text.as_bytes(), 1)));
         }
-        label
+        Ok(label)
     }
 
     fn offer(&mut self, point: Point) {
@@ -274,7 +282,7 @@ mod tests {
 
     fn scatter(options: ScatterOptions, points: &[(f64, f64, Option<&str>)]) -> Scatter {
         let mut scatter = Scatter::new(options);
-        points.iter().for_each(|&(x, y, label)| scatter.push(x, y, label));
+        points.iter().for_each(|&(x, y, label)| scatter.push(x, y, label).expect("few labels"));
         scatter
     }
 
@@ -307,9 +315,9 @@ mod tests {
         for parts in [1, 2, 7] {
             let mut merged = Scatter::new(options.clone());
             for part in points.chunks(points.len() / parts) {
-                merged.merge(&scatter(options.clone(), part));
+                merged.merge(&scatter(options.clone(), part)).expect("few labels");
             }
-            merged.merge(&Scatter::new(options.clone()));
+            merged.merge(&Scatter::new(options.clone())).expect("few labels");
             assert!(merged.to_svg() == expected, "{parts}");
         }
     }
@@ -340,7 +348,7 @@ mod tests {
         let options = ScatterOptions { max_points: 2, ..ScatterOptions::default() };
         let copies = vec![(1.0, 1.0, Some("a")); 10_000];
         let mut scatter = scatter(options, &copies);
-        scatter.push(2.0, 2.0, Some("a"));
+        scatter.push(2.0, 2.0, Some("a")).expect("few labels");
         let svg = scatter.to_svg().expect("there are points");
         assert!(texts(&svg).contains(&"10,001 points".to_owned()));
         assert_eq!(marks(&svg), VISIBLE_COPIES as usize + 1);
@@ -366,12 +374,39 @@ mod tests {
         let labels: Vec<String> = (0..100).map(|i| i.to_string()).collect();
         let mut scatter = Scatter::new(ScatterOptions::default());
         for (i, label) in labels.iter().enumerate() {
-            (0..=i).for_each(|j| scatter.push(j as f64, i as f64, Some(label)));
+            (0..=i).for_each(|j| scatter.push(j as f64, i as f64, Some(label)).expect("few labels"));
         }
         let svg = scatter.to_svg().expect("there are points");
         let texts = texts(&svg);
         assert_eq!(texts[texts.len() - 2..], ["+ 80 more".to_owned(), "3,240".to_owned()]);
         assert!(texts.contains(&"99".to_owned()) && !texts.contains(&"79".to_owned()));
+    }
+
+    #[test]
+    fn labels_are_bounded_whatever_their_order_and_parts() {
+        let texts: Vec<String> = (0..=100_000).map(|i| i.to_string()).collect();
+        let part = |range: std::ops::Range<usize>| {
+            let mut scatter = Scatter::new(ScatterOptions::default());
+            let push = |text: &String| scatter.push(1.0, 2.0, Some(text));
+            texts[range].iter().rev().try_for_each(push).map(|()| scatter)
+        };
+        let expected = "more than 100000 different labels; join them to fewer groups, or give NULL";
+        assert_eq!(part(0..100_001).expect_err("one too many").to_string(), expected);
+        let mut whole = part(0..100_000).expect("just as many");
+        assert_eq!(whole.merge(&part(50_000..100_000).expect("known ones")), Ok(()));
+        assert_eq!(
+            whole.merge(&part(99_000..100_001).expect("few")).expect_err("a new one").to_string(),
+            expected
+        );
+
+        let mut scatter = Scatter::new(ScatterOptions::default());
+        let mut push = |i: usize| scatter.push(1.0, 2.0, Some(&format!("{i}{}", "x".repeat(1 << 20))));
+        assert_eq!((0..63).try_for_each(&mut push), Ok(()));
+        let error = (63..65).try_for_each(push).expect_err("more than 64 MiB");
+        assert_eq!(
+            error.to_string(),
+            "labels of more than 64 MiB; shorten them, such as by left(label, 100)"
+        );
     }
 
     #[test]
@@ -428,7 +463,7 @@ mod tests {
         let labels: Vec<String> = (0..50).map(|i| format!("a label of some length {i}")).collect();
         let mut scatter = Scatter::new(ScatterOptions::default());
         for i in 0..20_000usize {
-            scatter.push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50]));
+            scatter.push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50])).expect("few labels");
         }
         assert!(scatter.to_svg().expect("there are points").len() < 300_000);
     }

@@ -405,3 +405,42 @@ def test_a_pipeline_builds_the_same_tables_through_either_api(run_python, tmp_pa
         (tmp_path / version).mkdir()
         found.append(run_python(interpreter(version), PIPELINE.format(folder=str(tmp_path / version))))
     assert found[0] == found[1] and found[0][1]
+
+
+# One set of arguments
+
+ARGUMENTS = """
+    NULL | NULL::BIGINT | 0 | 1 | 3 | -1 | 1.5 | 2.5 | 0.4 | 1.0 | 1e0 | 0.1e0 | 'nan'::DOUBLE | 'inf'::DOUBLE | 1.5::FLOAT | 2::DECIMAL(18, 3)
+    true | false | '1' | '1.5' | 'true' | 'x' | '' | 1::TINYINT | 200::UTINYINT | 1::UBIGINT | 1::HUGEINT | 99999999999999999999 | 1e30
+    DATE '2020-01-01' | TIMESTAMP '2020-01-01 10:00:00' | '2020-01-01' | TIMESTAMPTZ '2020-01-01 00:00:00+00' | TIME '10:00:00' | INTERVAL 1 DAY
+    'infinity'::TIMESTAMP | 'infinity'::DATE | 'a'::BLOB | '1'::BIT | 'one'::ENUM ('one', '1') | [1] | {'a': 1} | MAP {1: 1} | 'games' | 1 + 1 | $$a$$
+"""
+COUNTED = """
+outcomes = {{}}
+listed = "SELECT name, signature FROM amazing_functions() WHERE kind = 'table function' AND name NOT LIKE 'amazing_info'"
+for name, signature in con.execute(listed + " ORDER BY name").fetchall():
+    inside = signature.partition("(")[2].rpartition(")")[0]
+    parts = [part.strip() for part in inside.split(",") if part.strip()]
+    required = ["'games'" if name == "amazing_scripts" else "12" for part in parts if ":=" not in part]
+    named = [part.split(":=")[0].strip() for part in parts if ":=" in part]
+    calls = {{(place, value): [*required[:place], value, *required[place + 1 :]]
+             for place in range(len(required)) for value in {values!r}}}
+    calls |= {{(parameter, value): [*required, f"{{parameter}} := {{value}}"] for parameter in named for value in {values!r}}}
+    for (parameter, value), arguments in calls.items():
+        try:
+            sql = f"SELECT count(*), sum(hash(f)) FROM (SELECT * FROM {{name}}({{', '.join(arguments)}}) LIMIT 40) AS f"
+            outcome = str(con.execute(sql).fetchall())
+        except duckdb.Error as error:
+            outcome = "refused"
+        outcomes[f"{{name}} {{parameter}} {{value}}"] = outcome
+print(json.dumps(outcomes))
+"""
+
+
+def test_table_functions_take_the_same_arguments_in_both_copies(run_python):
+    values = [value.strip() for line in ARGUMENTS.strip().splitlines() for value in line.split(" | ")]
+    code = "con = open_database(threads=1)\n" + COUNTED.format(values=values)
+    stable, bound = (run_python(interpreter(version), code) for version in (NEW, V2_VERSIONS[-1]))
+    assert stable.keys() == bound.keys() and len(stable) > 500
+    assert 100 < sum(outcome == "refused" for outcome in stable.values()) < len(stable) - 100
+    assert {call: (stable[call], bound[call]) for call in stable if stable[call] != bound[call]} == {}

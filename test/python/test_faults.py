@@ -282,3 +282,41 @@ def test_the_list_of_functions_is_that_of_the_catalog():
     assert functions["amz.sessionize"] == ("relation", ["source"], ["max_gap"])
     assert functions["synthetic_users"] == ("table function", ["rows"], ["seed", "dirt", "truth"])
     assert functions["amz.amazing_info"] == ("relation", [], [])
+
+
+# Memory that is not there
+
+# Statements whose results or states are as large as the user says.
+LARGE = {
+    "labels": "SELECT length(scatter_svg(i, i, i)) FROM range(5000000) AS t (i)",
+    "long labels": "SELECT length(scatter_svg(i, i, repeat(i::VARCHAR, 2000))) FROM range(20000) AS t (i)",
+    "series": "SELECT length(line_svg(i, i, repeat(i::VARCHAR, 2000))) FROM range(20000) AS t (i)",
+    "repeated": "SELECT len(repeated_values(i)) FROM range(60000000) AS t (i)",
+    "repeated twice": "SELECT len(repeated_values(i // 2)) FROM range(60000000) AS t (i)",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_memory_that_is_not_there_is_an_error(run_python, python, name):
+    """A limit of the address space, beyond what the process has already."""
+    code = f"""
+import resource
+con = open_database(threads=2, memory_limit="200MB", preserve_insertion_order="false")
+con.execute("SELECT count(*) FROM range(1000000)").fetchall()
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (384 << 20), resource.RLIM_INFINITY))
+try:
+    answer = str(con.execute({LARGE[name]!r}).fetchall())
+except duckdb.Error as error:
+    answer = str(error)
+try:
+    alive = con.execute("SELECT kmeans_fit([i], 2).sizes FROM range(4) AS t (i)").fetchall()
+except duckdb.Error as error:
+    alive = str(error)
+print(json.dumps([answer, alive]))
+"""
+    answer, alive = run_python(python, code)
+    ours = {"labels": "different labels", "long labels": "MiB; shorten", "series": "MiB; shorten"}
+    assert ours.get(name, "repeated_values: out of memory") in answer, answer
+    assert alive == [[[2, 2]]]

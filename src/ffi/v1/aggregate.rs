@@ -92,8 +92,7 @@ unsafe extern "C" fn finalize<A: Aggregate>(
         report::<A>(info, |registered| {
             let out =
                 state::finalize(&registered.function, source.cast(), count as usize, &registered.returns)?;
-            write::write(&out, result, offset as usize);
-            Ok(())
+            write::write(&out, result, offset as usize)
         });
     }
 }

@@ -5,7 +5,7 @@ use libduckdb_sys::*;
 use super::types::LogicalType;
 use super::{c_text, read, write};
 use crate::ffi::registered::{Registered, drop_box, into_raw};
-use crate::ffi::{Error, Output, Scalar, Signature, contain};
+use crate::ffi::{Error, Output, Scalar, Signature, contain, room};
 
 /// One overload: the first `n_parameters` of the signature.
 ///
@@ -46,12 +46,12 @@ unsafe extern "C" fn call<S: Scalar>(
     unsafe {
         let registered = &*duckdb_scalar_function_get_extra_info(info).cast::<Registered<S>>();
         let result = contain(|| {
+            room::for_callback()?;
             let arguments = read::chunk(input);
             let mut out = Output::new(&registered.returns);
             registered.function.call(&arguments, &mut out)?;
             assert_eq!(out.len(), arguments.len(), "one result a row");
-            write::write(&out, output, 0);
-            Ok(())
+            write::write(&out, output, 0)
         });
         if let Err(error) = result {
             fail(info, &error, registered.name);

@@ -144,7 +144,7 @@ unsafe extern "C" fn fill<G: Generator>(info: duckdb_function_info, output: duck
             let n_rows = worker.next_block(&table.registered.function, bound, scan)?;
             if n_rows > 0 {
                 for (vector, column) in worker.projected(scan) {
-                    write::write(column, duckdb_data_chunk_get_vector(output, vector as idx_t), 0);
+                    write::write(column, duckdb_data_chunk_get_vector(output, vector as idx_t), 0)?;
                 }
             }
             duckdb_data_chunk_set_size(output, n_rows as idx_t);

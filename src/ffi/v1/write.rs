@@ -5,14 +5,14 @@ use std::ptr;
 
 use libduckdb_sys::*;
 
-use crate::ffi::Output;
 use crate::ffi::output::Buffer;
+use crate::ffi::{Output, Result, room};
 
 /// Copies all rows of `out` to `vector`, the first one to row `offset`.
 ///
 /// # Safety
 /// `vector` is a flat vector of the column's type with room for `offset + out.len()` rows.
-pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) {
+pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) -> Result<()> {
     // SAFETY: promised by the caller; a list's child is reserved before its rows are written, and
     // data pointers are fetched anew after each reserve.
     unsafe {
@@ -45,6 +45,7 @@ pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) {
             Buffer::List { ends, child } => {
                 // An earlier call may have filled rows of this vector already.
                 let before = duckdb_list_vector_get_size(vector) as usize;
+                room::for_vector(before + child.len(), child.bytes_a_row())?;
                 let size = (before + child.len()) as idx_t;
                 assert!(
                     duckdb_list_vector_reserve(vector, size) == duckdb_state_DuckDBSuccess,
@@ -64,15 +65,16 @@ pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) {
                     })
                     .collect();
                 copy(&entries, vector, offset);
-                write(child, duckdb_list_vector_get_child(vector), before);
+                write(child, duckdb_list_vector_get_child(vector), before)?;
             }
             Buffer::Struct(fields) => {
                 for (i, (_, field)) in fields.iter().enumerate() {
-                    write(field, duckdb_struct_vector_get_child(vector, i as idx_t), offset);
+                    write(field, duckdb_struct_vector_get_child(vector, i as idx_t), offset)?;
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// # Safety

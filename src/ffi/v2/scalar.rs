@@ -7,7 +7,7 @@ use libduckdb_sys::v2::*;
 use super::handle::{Owned, set_signature};
 use super::{Result, Slot, call, get, hand_over, read, report, write};
 use crate::ffi::registered::Registered;
-use crate::ffi::{Output, Scalar, Signature};
+use crate::ffi::{Output, Scalar, Signature, room};
 
 pub(super) type Function = Owned<duckdb_v2_scalar_function_handle>;
 
@@ -85,6 +85,7 @@ unsafe extern "C" fn exec<S: Scalar>(
                 let arguments = read::chunk(n, registered.n_required, len as usize, names, |i, out, err| {
                     duckdb_v2_scalar_function_exec_get_arg(info, i, out, err)
                 })?;
+                room::for_callback()?;
                 let mut out = Output::new(&registered.returns);
                 registered.function.call(&arguments, &mut out)?;
                 assert_eq!(out.len(), arguments.len(), "one result a row");

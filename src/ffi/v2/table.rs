@@ -5,7 +5,7 @@ use libduckdb_sys::v2::*;
 use super::handle::{Owned, OwnedValue, add_parameter, logical_type, null};
 use super::{Result, Slot, call, get, hand_over, read, report, write};
 use crate::ffi::scan::{Scan, Table, Worker};
-use crate::ffi::{Generator, Signature, SqlType, Value};
+use crate::ffi::{Generator, Parameter, Signature, SqlType, Value};
 
 pub(super) type Function = Owned<duckdb_v2_table_function_handle>;
 
@@ -32,12 +32,13 @@ pub(super) unsafe fn create<G: Generator>(
         call(|err| duckdb_v2_table_function_set_name(handle, &name, err))?;
         let types = get(|out, err| duckdb_v2_table_function_get_signature(handle, out, err))?;
         for parameter in signature.parameters {
-            let logical = logical_type(factory, &parameter.sql_type)?;
             if parameter.optional {
+                // The binder of this API casts as for an operator, that of the C API v1 as `::` does: so do we, in `bind`.
                 let kind = Kind::DUCKDB_V2_FUNCTION_PARAMETER_KIND_NAMED_ONLY;
-                let default = null(factory, &parameter.sql_type.to_string())?;
-                add_parameter(types, parameter.name, &logical, Some(&default), kind)?;
+                let (any, default) = (logical_type(factory, &SqlType::Any)?, null(factory, "\"NULL\"")?);
+                add_parameter(types, parameter.name, &any, Some(&default), kind)?;
             } else {
+                let logical = logical_type(factory, &parameter.sql_type)?;
                 let kind = Kind::DUCKDB_V2_FUNCTION_PARAMETER_KIND_POSITIONAL_ONLY;
                 add_parameter(types, parameter.name, &logical, None, kind)?;
             }
@@ -69,16 +70,16 @@ unsafe extern "C" fn bind<G: Generator>(
             DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_QUERY_BINDER,
             |out, err| duckdb_v2_function_bind_get_user_data(info, out, err),
             |table| {
+                let factory = get(|out, err| duckdb_v2_context_get_factory(context, out, err))?;
                 let mut arguments = Vec::new();
                 for (i, parameter) in table.signature.parameters.iter().enumerate() {
                     let value = OwnedValue::new(duckdb_v2_value_destroy, |out, err| {
                         duckdb_v2_function_bind_get_arg_value(info, i as u64, out, err)
                     })?;
-                    arguments.push(argument(&value, parameter.sql_type)?);
+                    arguments.push(argument(factory, value, parameter)?);
                 }
                 let generator = &table.registered.function;
                 let bound = generator.bind(&arguments)?;
-                let factory = get(|out, err| duckdb_v2_context_get_factory(context, out, err))?;
                 for (name, sql_type) in table.bound_columns(&bound) {
                     let (name, logical) = (duckdb_v2_str::from(*name), logical_type(factory, sql_type)?);
                     call(|err| {
@@ -93,15 +94,31 @@ unsafe extern "C" fn bind<G: Generator>(
     }
 }
 
-/// The value of a parameter, which the binder has cast to `sql_type`.
-fn argument(value: &OwnedValue, sql_type: SqlType) -> Result<Value> {
-    if read::is_null(value)? {
+/// The value of a parameter as one of its type.
+///
+/// # Safety
+/// The factory is alive.
+unsafe fn argument(
+    factory: duckdb_v2_factory_handle,
+    mut value: OwnedValue,
+    parameter: &Parameter,
+) -> Result<Value> {
+    if read::is_null(&value)? {
         return Ok(Value::Null);
+    }
+    if parameter.optional {
+        // SAFETY: promised by the caller; value and type live during the call.
+        value = unsafe {
+            let logical = logical_type(factory, &parameter.sql_type)?;
+            Owned::new(duckdb_v2_value_destroy, |out, err| {
+                duckdb_v2_value_cast(factory, value.get(), logical.get(), out, err)
+            })?
+        };
     }
     let value_handle = value.get();
     // SAFETY: the value is alive.
     Ok(unsafe {
-        match sql_type {
+        match parameter.sql_type {
             SqlType::Boolean => {
                 Value::Boolean(get(|out, err| duckdb_v2_value_get_bool(value_handle, out, err))?)
             }
@@ -115,7 +132,7 @@ fn argument(value: &OwnedValue, sql_type: SqlType) -> Result<Value> {
             SqlType::Timestamp => {
                 Value::Timestamp(get(|out, err| duckdb_v2_value_get_timestamp(value_handle, out, err))?)
             }
-            SqlType::Varchar => Value::Text(read::text(value)?),
+            SqlType::Varchar => Value::Text(read::text(&value)?),
             other => panic!("no table function has a parameter of type {other}"),
         }
     })

@@ -5,8 +5,8 @@ use std::ptr;
 use libduckdb_sys::v2::*;
 
 use super::{Result, call, get};
-use crate::ffi::Output;
 use crate::ffi::output::Buffer;
+use crate::ffi::{Output, room};
 
 /// Copies all rows of `out` to `vector`, the first one to row `offset`.
 ///
@@ -36,6 +36,7 @@ pub(super) unsafe fn write(out: &Output, vector: duckdb_v2_vector_handle, offset
                 let elements = child_of(vector, 0)?;
                 // An earlier call may have filled rows of this vector already.
                 let before = get(|out, err| duckdb_v2_vector_get_size(elements, out, err))?;
+                room::for_vector(before as usize + child.len(), child.bytes_a_row())?;
                 call(|err| duckdb_v2_vector_set_size(elements, before + child.len() as u64, err))?;
                 let mut start = 0;
                 let entries: Vec<duckdb_v2_list_entry> = ends
