@@ -9,6 +9,7 @@ import functools
 import random
 
 import duckdb
+import pytest
 
 from conftest import ROOT, extension_path
 
