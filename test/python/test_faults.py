@@ -297,8 +297,8 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("name", LARGE)
-def test_memory_that_is_not_there_is_an_error(run_python, python, name):
+@pytest.mark.parametrize("large", LARGE)
+def test_memory_that_is_not_there_is_an_error(run_python, python, large):
     """A limit of the address space, beyond what the process has already."""
     code = f"""
 import resource
@@ -308,7 +308,7 @@ with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (384 << 20), resource.RLIM_INFINITY))
 try:
-    answer = str(con.execute({LARGE[name]!r}).fetchall())
+    answer = str(con.execute({LARGE[large]!r}).fetchall())
 except duckdb.Error as error:
     answer = str(error)
 try:
@@ -319,5 +319,5 @@ print(json.dumps([answer, alive]))
 """
     answer, alive = run_python(python, code)
     ours = {"labels": "different labels", "long labels": "MiB; shorten", "series": "MiB; shorten"}
-    assert ours.get(name, "repeated_values: out of memory") in answer, answer
+    assert ours.get(large, "repeated_values: out of memory") in answer, answer
     assert alive == [[[2, 2]]]

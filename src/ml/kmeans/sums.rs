@@ -415,7 +415,7 @@ impl Quanta {
         } else {
             // Wide ranges of weights leave few bits to the values, of which a run then finds that they are too few.
             let lightest = weights().fold(heaviest, f64::min);
-            let bits = (bits_of(heaviest / lightest) + SPARE_BITS).clamp(WEIGHT_BITS, 40);
+            let bits = bits_of(heaviest / lightest).saturating_add(SPARE_BITS).clamp(WEIGHT_BITS, 40);
             (bits, scale_by_power(1.0, bits - bits_of(heaviest)))
         };
         let row_bits = bits_of(points.len().max(1) as f64);
