@@ -74,4 +74,11 @@ mod tests {
         }
         assert_eq!(ln_1p(0.0).to_bits(), 0.0_f64.to_bits());
     }
+
+    #[test]
+    fn what_is_no_number_has_no_logarithm() {
+        for x in [f64::NAN, -f64::NAN] {
+            assert!(ln_1p(x).is_nan());
+        }
+    }
 }

@@ -285,6 +285,63 @@ def test_the_list_of_functions_is_that_of_the_catalog():
     assert functions["amz.amazing_info"] == ("relation", [], [])
 
 
+# Numbers at the ends of their range
+
+EXTREMES = """
+    0.0 | -0.0 | 5e-324 | -5e-324 | 1e-310 | 2.2250738585072014e-308 | 1e-200 | 1e-16 | 1.0 | -1.0 | 3.7 | 1e15 | 9.9e15 | 999999.95
+    1e16 | 1e99 | 1e100 | 1e154 | 1e200 | 1e300 | 1.7976931348623157e308 | -1.7976931348623157e308 | 'nan' | '-nan' | 'inf' | '-inf' | NULL
+    9223372036854775807 | -9223372036854775808 | 170141183460469231731687303715884105727
+"""
+# {x} is such a number; the others are what the table is called and one of a few words.
+STATEMENTS = """
+SELECT kmeans_fit({{'a': a, 'b': b, 'w': w}}, {k}, {{'scale': '{scale}', 'nulls': 'mean', 'log': ['a'], 'weight': 'w'}}) FROM {table}
+SELECT kmeans_fit({{'a': a, 'b': b}}, {k}, {{'scale': '{scale}', 'nulls': 'zero'}}) FROM {table}
+SELECT kmeans_fit({{'a': a}}, 2, {{'scale': 'none', 'init': [[{x}::DOUBLE], [{x}::DOUBLE]]}}) FROM {table}
+SELECT pca_fit({{'a': a, 'b': b}}, {{'scale': '{scale}'}}) FROM {table}
+SELECT feature_summary({{'a': a, 'b': b}}) FROM {table}
+FROM amz.kmeans_metrics({table}, nulls := 'mean')
+FROM amz.kmeans_segments({table}, k := {k}, scale := '{scale}', nulls := 'mean')
+SELECT kmeans_distances({{'centroids': [[{x}::DOUBLE], [{x}::DOUBLE]], 'features': ['a']}}, {{'a': a}}) FROM {table}
+SELECT pca_transform({{'components': [[{x}::DOUBLE, {x}::DOUBLE]], 'features': ['a', 'b'], 'mean': [{x}::DOUBLE, 0]}}, {{'a': a, 'b': b}}) FROM {table}
+SELECT scatter_svg(a, b, w) FROM {table}
+SELECT line_svg(i, a, NULL, {{'mark': '{mark}'}}) FROM {table}
+SELECT line_svg(a, b, i, {{'mark': '{mark}'}}) FROM {table}
+SELECT line_svg(DATE '1970-01-01' + (i * {step})::INTEGER, a, NULL, {{'mark': '{mark}'}}) FROM {table}
+SELECT line_svg(make_timestamp(i * {step} * {step}::BIGINT), b, NULL, {{'mark': '{mark}'}}) FROM {table}
+FROM synthetic_marketplace_events(100, start := TIMESTAMP '1970-01-01' + to_days({step}), days := 3650, seed := {x}) LIMIT 10
+"""
+
+
+def extreme_calls(seed):
+    choose = random.Random(seed)
+    extremes = alternatives(EXTREMES)
+    setup, calls = [], []
+    for table in range(25):
+        few = choose.sample(extremes, choose.choice([1, 2, 3, 6, len(extremes)]))
+        values = [
+            f"({i}, {choose.choice(few)}::DOUBLE, {choose.choice(few)}::DOUBLE, abs({choose.choice(extremes[:21])}::DOUBLE))"
+            for i in range(choose.choice([1, 2, 5, 8, 30]))
+        ]
+        setup.append(f"CREATE TABLE extreme{table} AS FROM (VALUES {', '.join(values)}) AS v (i, a, b, w);")
+        for statement in STATEMENTS.strip().splitlines():
+            words = {
+                "k": choose.choice([1, 2, 3]),
+                "scale": choose.choice(["standard", "robust", "minmax", "none"]),
+                "mark": choose.choice(["bar", "line"]),
+                "step": choose.choice([1, 1000, 70000000, -70000000, -1]),
+            }
+            parts = statement.split("{x}")
+            statement = parts[0] + "".join(choose.choice(extremes) + part for part in parts[1:])
+            calls.append(statement.format(table=f"extreme{table}", **words))
+    return "\n".join(setup), calls
+
+
+def test_numbers_at_the_ends_of_their_range_are_survived(run_python, python):
+    setup, calls = extreme_calls(0)
+    told, succeeded = run_python(python, f"SETUP = {setup!r}\nCALLS = {calls!r}\n{RUN}", timeout=300)
+    assert told == [] and succeeded > len(calls) / 4
+
+
 # Memory that is not there
 
 # Statements whose results or states are as large as the user says.
