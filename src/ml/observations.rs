@@ -200,11 +200,15 @@ impl<'b> Tile<'b> {
         self.block.values.chunks_exact(self.block.stride).map(move |column| column[row])
     }
 
-    /// A 64-bit hash of each row's features (and weights, `with_weights`).
+    /// A 64-bit hash of each row's features, and `with_weights` of the fractions of their weights: of what is left of a
+    /// weight whatever power of two all are multiplied by.
     pub(super) fn hashes(&self, seed: i64, with_weights: bool) -> Vec<u64> {
         let mut hashes = vec![0; self.rows];
+        const FRACTION: u64 = (1 << 52) - 1;
         let weights = if with_weights { self.weights() } else { &[] };
-        let columns = self.columns().into_iter().chain([weights]);
+        let fractions: Vec<f64> =
+            weights.iter().map(|weight| f64::from_bits(weight.to_bits() & FRACTION)).collect();
+        let columns = self.columns().into_iter().chain([fractions.as_slice()]);
         let mut keys = Keys::new(seed);
         vectorize(
             #[inline(always)]
@@ -579,6 +583,11 @@ impl Observations {
     /// Entries of all blocks.
     pub(super) fn held(&self) -> usize {
         self.held
+    }
+
+    /// Whether rows have weights.
+    pub(super) fn weighted(&self) -> bool {
+        self.weighted
     }
 
     /// What draws the sample.

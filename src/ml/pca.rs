@@ -6,7 +6,7 @@ use super::gram::{self, Gram};
 use super::logarithm::ln_1p_all;
 use super::moments::TotalMoments;
 use super::observations::{Observations, Tile, all_finite};
-use super::scaling::{Nulls, Points, Scale, Scaled, Transform, WeightedMoments, fit_transform, transform_of};
+use super::scaling::{HeldRows, Nulls, Points, Scale, Scaled, Transform, WeightedMoments, fit_transform, transform_of};
 use super::simd::vectorize;
 use super::threads::{map_parts, worth};
 use nalgebra::{DMatrix, SymmetricEigen};
@@ -271,7 +271,7 @@ impl Fitted {
         let log = if sums.log.is_empty() { vec![false; n_features] } else { sums.log };
         let fill = if sums.nulls == Nulls::Zero { vec![0.0; n_features] } else { Vec::new() };
         let (transform, _) =
-            transform_of(&moments, &[], &sums.least, (options.scale, sums.nulls, log, fill), 1)?;
+            transform_of(&moments, &HeldRows::default(), &sums.least, (options.scale, sums.nulls, log, fill), 1)?;
         Ok(Some(Self { transform, sums: gram, summed: sums.rows, rows: sums.rows, skipped: sums.skipped }))
     }
 

@@ -161,7 +161,7 @@ impl Sample {
                 }
             }
         }
-        if weights.iter().all(|&weight| weight == 1.0) {
+        if weights.iter().all(|&weight| weight == 1.0) && distinct.iter().all(|entry| entry.count == 1) {
             weights.clear();
         }
         let rows = Entry::gather(&distinct, blocks, &weights, points.n_features);
@@ -198,7 +198,8 @@ impl<'a> Survey<'a> {
         let tiles: Vec<(usize, Tile)> =
             blocks.flat_map(|(index, block)| block.tiles().map(move |tile| (index, tile))).collect();
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
-        let unit = WEIGHT_UNITS / weights.copied().fold(1.0, f64::max).log2().ceil().exp2();
+        let heaviest = weights.copied().fold(0.0, f64::max);
+        let unit = if heaviest > 0.0 { WEIGHT_UNITS / heaviest.log2().ceil().exp2() } else { WEIGHT_UNITS };
         let mut survey = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
         let n_threads = worth(8 * points.len(), n_threads);
         survey.n_distinct = survey.estimate(points.len(), n_threads);

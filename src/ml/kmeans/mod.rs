@@ -100,6 +100,7 @@ impl KMeans {
                 return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
             }
         }
+        let run = Run { inertia: run.inertia * fitting.points.weight_unit, ..run };
         let counts = [fitting.rows, fitting.skipped, fitting.points.n_samples()];
         Ok(Some(Self::from_run(run, fitting.transform, counts, options)))
     }
@@ -130,7 +131,7 @@ impl KMeans {
         let means: Vec<f64> = fitting.points.extents.iter().map(|extent| extent.mean).collect();
         let points = if fitting.sample.is_whole { &fitting.sample.points } else { &fitting.points };
         let mut figures = metrics::figures(points, &clusterings, &means, options.n_threads).into_iter();
-        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64;
+        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64 * fitting.points.weight_unit;
         let figures = n_clusters.map(|_| {
             figures.next().map(|figures| Figures { inertia: figures.inertia * scale_up, ..figures })
         });
@@ -291,8 +292,7 @@ impl<'o> Fitting<'o> {
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
-        let n_features = transform.n_features();
-        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
+        let variance = points.extents.iter().map(|extent| extent.variance).sum::<f64>();
         let sample = Sample::draw(&points, variance, options.n_clusters, options.seed, options.n_threads);
         Ok(Some(Self { options, transform, points, sample, rows, skipped, variance }))
     }
