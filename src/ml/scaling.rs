@@ -155,6 +155,11 @@ impl Transform {
         if self.log[feature] { x.exp_m1() } else { x }
     }
 
+    /// A value after fill and logarithm, scaled.
+    pub(super) fn scaled(&self, feature: usize, x: f64) -> f64 {
+        scaled(x, self.center[feature], self.spread[feature])
+    }
+
     /// The mean of the rows that were fitted, in scaled space.
     pub(super) fn scaled_mean(&self, feature: usize) -> f64 {
         scaled(self.mean[feature], self.center[feature], self.spread[feature])
@@ -312,6 +317,7 @@ pub(super) fn fit_transform(
     let mut least = observations.least().to_vec();
     let seed = observations.seed();
     let weighted = observations.weighted();
+    let unscaled = observations.unscaled().to_vec();
     let n_threads = worth(observations.held() * n_features, n_threads);
     let mut blocks = observations.into_blocks();
 
@@ -344,12 +350,23 @@ pub(super) fn fit_transform(
     let filled = matches!(nulls, Nulls::Mean | Nulls::Zero);
     let fill = if filled { fill } else { Vec::new() };
     let rows = HeldRows { blocks: &blocks, copies };
-    let (transform, extents) = transform_of(&moments, &rows, &least, (scale, nulls, log, fill), n_threads)?;
+    let plan = Plan { scale, nulls, log, fill, unscaled: &unscaled };
+    let (transform, extents) = transform_of(&moments, &rows, &least, plan, n_threads)?;
     let scaling = match scale {
         Scale::None => Vec::new(),
         _ => transform.center.iter().copied().zip(transform.spread.iter().copied()).collect(),
     };
     Ok((transform, Points { n_features, blocks, extents, scaling, weight_unit }))
+}
+
+/// What of a transform is known before its figures.
+pub(super) struct Plan<'a> {
+    pub(super) scale: Scale,
+    pub(super) nulls: Nulls,
+    pub(super) log: Vec<bool>,
+    pub(super) fill: Vec<f64>,
+    /// Features that are taken as they are; empty where none is.
+    pub(super) unscaled: &'a [bool],
 }
 
 /// The transform that fits features with these moments, and where their scaled values lie. `least`: the least value of
@@ -361,7 +378,7 @@ pub(super) fn transform_of(
     moments: &[WeightedMoments],
     rows: &HeldRows,
     least: &[f64],
-    (scale, nulls, log, fill): (Scale, Nulls, Vec<bool>, Vec<f64>),
+    Plan { scale, nulls, log, fill, unscaled }: Plan,
     n_threads: usize,
 ) -> Result<(Transform, Vec<Extent>), Error> {
     let mut features: Vec<usize> = (0..moments.len()).collect();
@@ -372,7 +389,8 @@ pub(super) fn transform_of(
             if let Some(value) = negative {
                 return Err(Error::NegativeLog { feature, value });
             }
-            moments[feature].fit(feature, log[feature], scale, rows)
+            let own_scale = if unscaled.get(feature) == Some(&true) { Scale::None } else { scale };
+            moments[feature].fit(feature, log[feature], own_scale, rows)
         };
         features.iter_mut().map(fit).collect::<Vec<_>>()
     });
@@ -550,7 +568,11 @@ impl WeightedMoments {
             if worst.abs() > MAX_MAGNITUDE { Err(Error::TooLarge { feature, value }) } else { Ok(()) }
         };
         check(min, max)?;
-        let (mean, stddev) = self.mean_and_stddev();
+        let (mean, mut stddev) = self.mean_and_stddev();
+        if stddev == 0.0 && max > min {
+            // Below the least double: the range is not.
+            stddev = max - min;
+        }
         let is_constant = is_rounding(min, max);
         let (center, spread) = match scale {
             Scale::Standard if is_constant => (mean, spread_of_constant(min, max)),
@@ -660,7 +682,8 @@ fn reduce_weights(blocks: &mut [Arc<Block>]) -> f64 {
     let lowest = weights().map(lowest_bit).min().unwrap_or(0);
     let are_whole = top.saturating_sub(lowest) <= 31 && {
         let of_block = |block: &Arc<Block>| {
-            let of_row = |(row, weight): (usize, &f64)| scale_by_power(*weight, -lowest) * block.count(row) as f64;
+            let of_row =
+                |(row, weight): (usize, &f64)| scale_by_power(*weight, -lowest) * block.count(row) as f64;
             block.weights.iter().enumerate().map(of_row).sum::<f64>()
         };
         blocks.iter().map(of_block).sum::<f64>() < MOST_WHOLE
@@ -674,7 +697,8 @@ fn reduce_weights(blocks: &mut [Arc<Block>]) -> f64 {
         for block in blocks {
             let block = Arc::make_mut(block);
             // A weight that is nothing beside the heaviest stays one.
-            let reduce = |weight: &mut f64| *weight = scale_by_power(*weight, -exponent).max(f64::MIN_POSITIVE);
+            let reduce =
+                |weight: &mut f64| *weight = scale_by_power(*weight, -exponent).max(f64::MIN_POSITIVE);
             block.weights.iter_mut().for_each(reduce);
         }
     }
@@ -867,6 +891,14 @@ mod tests {
     }
 
     #[test]
+    fn the_least_doubles_have_a_spread() {
+        for scale in [Scale::Standard, Scale::MinMax] {
+            let (center, spread) = fit_scale(&[0.0, 5e-324], scale);
+            assert_eq!(scaled(5e-324, center, spread) - scaled(0.0, center, spread), 1.0);
+        }
+    }
+
+    #[test]
     fn units_do_not_matter_however_small_or_large() {
         for unit in [1e-300, 1e-160, 1.0, 1e90] {
             let (center, spread) = fit_scale(&[unit, -unit], Scale::Standard);
@@ -989,7 +1021,8 @@ mod tests {
         for case in 0..200 {
             let n = 1 + random.below(30);
             let values: Vec<f64> = (0..n).map(|_| random.normal()).collect();
-            let weight = |_| if case % 2 == 0 { (1 + random.below(6)) as f64 } else { random.uniform() + 0.01 };
+            let weight =
+                |_| if case % 2 == 0 { (1 + random.below(6)) as f64 } else { random.uniform() + 0.01 };
             let weights: Vec<f64> = (0..n).map(weight).collect();
             let fit = |factor: f64, scale| {
                 let scaled: Vec<f64> = weights.iter().map(|weight| weight * factor).collect();

@@ -7,7 +7,7 @@ use super::super::threads::{map_parts, worth};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Distinct rows that restarts work on where there are more of them than [`MAX_WHOLE`], about.
@@ -354,17 +354,6 @@ impl Chance {
                 chances.iter_mut().for_each(|chance| *chance = (self.base + self.factor * *chance).min(1.0));
             },
         );
-    }
-}
-
-impl Sample {
-    /// Rows that differ after scaling.
-    pub(super) fn n_distinct(&self) -> usize {
-        let row = |tile: &Tile<'_>, row| tile.row(row).map(f64::to_bits).collect::<Vec<u64>>();
-        let tiles = self.points.tiles().into_iter();
-        let rows: BTreeSet<Vec<u64>> =
-            tiles.flat_map(|tile| (0..tile.rows()).map(move |i| row(&tile, i))).collect();
-        rows.len()
     }
 }
 
