@@ -534,7 +534,9 @@ impl Observations {
     /// The same, for a fit that takes some features as they are, whatever its scale.
     pub fn with_unscaled(mut self, unscaled: &[bool]) -> Self {
         assert_eq!((unscaled.len(), self.rows), (self.n_features, 0), "one flag for each feature");
-        self.unscaled = unscaled.to_vec();
+        if unscaled.contains(&true) {
+            self.unscaled = unscaled.to_vec();
+        }
         self
     }
 

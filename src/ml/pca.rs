@@ -130,7 +130,7 @@ impl PcaRows {
             Store::Sums(Box::new(Sums {
                 nulls,
                 log: if has_log { log.to_vec() } else { Vec::new() },
-                unscaled: unscaled.to_vec(),
+                unscaled: if unscaled.contains(&true) { unscaled.to_vec() } else { Vec::new() },
                 absent: Absent::default(),
                 least: if has_log { vec![f64::INFINITY; n_features] } else { Vec::new() },
                 waiting: Vec::new(),
