@@ -290,6 +290,47 @@ fn all_same<T: Copy>(rows: &[T]) -> bool {
     rows.is_empty() || bytes[size_of::<T>()..] == bytes[..bytes.len() - size_of::<T>()]
 }
 
+/// 10^`scale`; exact up to 22.
+fn power_of_ten(scale: u8) -> f64 {
+    10_f64.powi(i32::from(scale))
+}
+
+/// The double nearest to `digits` / 10^`scale`, ties to even: what the text of the number is, as DuckDB casts it.
+#[inline]
+fn nearest_decimal(digits: i128, scale: u8) -> f64 {
+    /// Whole numbers up to this are doubles.
+    const EXACT: u128 = 1 << 53;
+    const EXACT_POWER: u8 = 22;
+    if digits.unsigned_abs() <= EXACT && scale <= EXACT_POWER {
+        return digits as f64 / power_of_ten(scale);
+    }
+    nearest_long_decimal(digits, scale)
+}
+
+/// The same for many digits: the quotient to 64 bits behind the point, with a last bit that says whether anything is left.
+fn nearest_long_decimal(digits: i128, scale: u8) -> f64 {
+    /// Powers of ten below 2^60: of 2^53 and more, the quotient has bits enough for a rounding.
+    const SHORT_POWER: u8 = 18;
+    const FRACTION: u32 = 64;
+    if scale == 0 {
+        return digits as f64;
+    }
+    if scale > SHORT_POWER {
+        return format!("{digits}e-{scale}").parse().expect("digits and an exponent are a number");
+    }
+    let divisor = 10_u128.pow(u32::from(scale));
+    let magnitude = digits.unsigned_abs();
+    let (whole, rest) = (magnitude / divisor, magnitude % divisor);
+    let nearest = if whole >> FRACTION != 0 {
+        (whole | u128::from(rest != 0)) as f64
+    } else {
+        let rest = rest << FRACTION;
+        let quotient = whole << FRACTION | rest / divisor;
+        (quotient | u128::from(!rest.is_multiple_of(divisor))) as f64 / (1_u128 << FRACTION) as f64
+    };
+    if digits < 0 { -nearest } else { nearest }
+}
+
 /// One argument column.
 pub struct Column<'a> {
     pub(super) validity: Validity<'a>,
@@ -362,10 +403,19 @@ impl<'a> Column<'a> {
             Data::Float64(slice) if matches!(self.validity, Validity::All) => {
                 return Some(Cow::Borrowed(slice));
             }
-            Data::Decimal { scale, digits } => {
-                let divisor = 10f64.powi(i32::from(*scale));
-                with_numbers!(&**digits, s => s.iter().map(|x| x.as_f64() / divisor).collect(), return None)
-            }
+            Data::Decimal { scale, digits } => match &**digits {
+                Data::Int128(slice) => {
+                    slice.iter().map(|digits| nearest_decimal(digits.get(), *scale)).collect()
+                }
+                Data::Int64(slice) => {
+                    slice.iter().map(|&digits| nearest_decimal(i128::from(digits), *scale)).collect()
+                }
+                // Fewer than 16 digits, and a power of ten that a double holds: one rounding.
+                digits => {
+                    let divisor = power_of_ten(*scale);
+                    with_numbers!(digits, s => s.iter().map(|x| x.as_f64() / divisor).collect(), return None)
+                }
+            },
             data => with_numbers!(data, s => s.iter().map(|x| x.as_f64()).collect(), return None),
         };
         if let Validity::Mask(_) = self.validity {
@@ -422,6 +472,33 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Whether a row has this value, to the bit; without a copy of it.
+    pub fn holds(&self, row: usize, value: &Value) -> bool {
+        if matches!(self.data, Data::Untyped) || !self.validity.is_valid(row) {
+            return self.value(row).is_same(value);
+        }
+        let holds = |child: &Column<'_>, mut rows: std::ops::Range<usize>, values: &[Value]| {
+            rows.len() == values.len()
+                && values.iter().all(|value| rows.next().is_some_and(|i| child.holds(i, value)))
+        };
+        match (&self.data, value) {
+            (Data::List { entries, child }, Value::List(values)) => {
+                let entry = entries[row];
+                holds(child, entry.offset as usize..(entry.offset + entry.length) as usize, values)
+            }
+            (Data::Array { size, child }, Value::List(values)) => {
+                holds(child, row * size..(row + 1) * size, values)
+            }
+            (Data::Struct(fields), Value::Struct(values)) => {
+                let same = |((name, field), (known, value)): (&(String, Column<'_>), &(String, Value))| {
+                    name == known && field.holds(row, value)
+                };
+                fields.len() == values.len() && fields.iter().zip(values).all(same)
+            }
+            _ => self.value(row).is_same(value),
+        }
+    }
+
     /// The value of a row.
     pub fn value(&self, row: usize) -> Value {
         if matches!(self.data, Data::Untyped) {
@@ -433,10 +510,14 @@ impl<'a> Column<'a> {
         match &self.data {
             Data::Untyped => Value::Null,
             Data::Boolean(s) => Value::Boolean(s[row] != 0),
-            Data::Decimal { scale, digits } => {
-                let unscaled = with_numbers!(&**digits, s => s[row].as_f64(), f64::NAN);
-                Value::Double(unscaled / 10f64.powi(i32::from(*scale)))
-            }
+            Data::Decimal { scale, digits } => Value::Double(match &**digits {
+                Data::Int128(s) => nearest_decimal(s[row].get(), *scale),
+                digits => {
+                    let digits = with_numbers!(digits, s => s[row].value(), Value::Null);
+                    let Value::Integer(digits) = digits else { unreachable!("digits are integers") };
+                    nearest_decimal(digits, *scale)
+                }
+            }),
             Data::Text(strings) => Value::Text(strings.get(row).into_owned()),
             Data::Enum { codes, name } => {
                 let code = with_numbers!(&**codes, s => s[row].as_f64(), f64::NAN);
@@ -517,6 +598,33 @@ mod tests {
         let column = Column::of(Data::Decimal { scale: 1, digits }, 2);
         assert_eq!(column.value(0), Value::Double(5.7));
         assert_eq!(column.numbers().expect("numbers")[1], -0.5);
+    }
+
+    #[test]
+    fn a_decimal_becomes_the_double_nearest_to_its_text() {
+        let mut state = 7_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state ^ state >> 29
+        };
+        for case in 0..60_000_u32 {
+            let digits = (u128::from(next()) << 64 | u128::from(next())) >> (case % 127 + 1);
+            let digits = i128::try_from(digits).expect("127 bits") * if case % 2 == 0 { 1 } else { -1 };
+            // Halves between two doubles, too.
+            let digits = if case % 5 == 0 { digits & !0xff | 0x80 } else { digits };
+            let scale = (case / 127 % 39) as u8;
+            let expected: f64 = format!("{digits}e-{scale}").parse().expect("a number");
+            assert_eq!(
+                nearest_decimal(digits, scale).to_bits(),
+                (expected + 0.0).to_bits(),
+                "{digits}e-{scale}"
+            );
+        }
+        let digits = [9_648_055_014_934_041, -9_648_055_014_934_041, 250_000_000_000_000_001];
+        let column = Column::of(Data::Decimal { scale: 12, digits: Box::new(Data::Int64(&digits)) }, 3);
+        let expected = [9648.055014934041, -9648.055014934041, 250000.000000000001];
+        assert_eq!(*column.numbers().expect("numbers"), expected);
+        assert_eq!(column.value(0), Value::Double(expected[0]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::call::{Call, Calls};
 use super::options::Options;
 use super::{did_you_mean, quoted};
 use crate::ffi::{Chunk, Column, Data, Error, Result};
@@ -22,6 +23,8 @@ pub struct Features<'a> {
     pub weights: Option<Cow<'a, [f64]>>,
     /// Rows that are NULL as a whole.
     pub null_rows: Option<Vec<bool>>,
+    /// Which columns are BOOLEAN; empty where that is not asked.
+    pub flags: Vec<bool>,
     /// Number of rows.
     pub len: usize,
 }
@@ -29,7 +32,7 @@ pub struct Features<'a> {
 impl<'a> Features<'a> {
     /// The features that `options` select from the argument `row`; none where a model stands in for the fit.
     pub fn select(row: &Column<'a>, options: &Options) -> Result<Self> {
-        let fields = fields(row)?;
+        let fields = fields(row, options.memory)?;
         let null_rows = null_rows(row);
         let len = row.len();
         if let Some(taken) = options.adds.iter().find(|name| position(&fields, name).is_some()) {
@@ -43,6 +46,7 @@ impl<'a> Features<'a> {
                 columns: Vec::new(),
                 weights: None,
                 null_rows,
+                flags: Vec::new(),
                 len,
             });
         }
@@ -58,22 +62,30 @@ impl<'a> Features<'a> {
             }
         }
         let names = chosen.iter().map(|i| fields[*i].name.to_string()).collect();
+        let flags = chosen.iter().map(|i| fields[*i].is_flag()).collect();
         let columns = chosen
             .iter()
             .map(|i| numbers(&fields[*i], null_rows.as_deref()).ok_or_else(|| not_numeric(&fields[*i])))
             .collect::<Result<_>>()?;
-        Ok(Features { names, columns, weights, null_rows, len })
+        Ok(Features { names, columns, weights, null_rows, flags, len })
     }
 
     /// The features that a model needs: STRUCT fields by name, elements of a LIST by position.
     pub fn matching(row: &Column<'a>, names: &[String]) -> Result<Self> {
-        let fields = fields(row)?;
+        let fields = fields(row, Options::default().memory)?;
         let null_rows = null_rows(row);
         let len = row.len();
         let by_name = matches!(row.data(), Data::Struct(_));
         if !by_name && fields.is_empty() {
             let columns = names.iter().map(|_| Cow::Owned(vec![f64::NAN; len])).collect();
-            return Ok(Features { names: names.into(), columns, weights: None, null_rows, len });
+            return Ok(Features {
+                names: names.into(),
+                columns,
+                weights: None,
+                null_rows,
+                flags: Vec::new(),
+                len,
+            });
         }
         if !by_name && fields.len() != names.len() {
             return Err(Error::new(format!(
@@ -94,7 +106,7 @@ impl<'a> Features<'a> {
                 numbers(field, null_rows.as_deref()).ok_or_else(|| not_numeric(field))
             })
             .collect::<Result<_>>()?;
-        Ok(Features { names: names.into(), columns, weights: None, null_rows, len })
+        Ok(Features { names: names.into(), columns, weights: None, null_rows, flags: Vec::new(), len })
     }
 
     /// Slices of some rows, one a feature.
@@ -116,13 +128,23 @@ struct Field<'c, 'a> {
 
 enum Numbers<'c, 'a> {
     Column(&'c Column<'a>),
-    Element(Vec<f64>),
+    /// With whether they are BOOLEAN.
+    Element(Vec<f64>, bool),
+}
+
+impl Field<'_, '_> {
+    fn is_flag(&self) -> bool {
+        match &self.numbers {
+            Numbers::Column(column) => matches!(column.data(), Data::Boolean(_)),
+            Numbers::Element(_, is_flag) => *is_flag,
+        }
+    }
 }
 
 fn is_numeric(field: &Field<'_, '_>) -> bool {
     match &field.numbers {
         Numbers::Column(column) => column.is_numeric(),
-        Numbers::Element(_) => true,
+        Numbers::Element(..) => true,
     }
 }
 
@@ -133,7 +155,7 @@ fn numbers<'a>(field: &Field<'_, 'a>, null_rows: Option<&[bool]>) -> Option<Cow<
             Cow::Owned(vec![f64::NAN; column.len()])
         }
         Numbers::Column(column) => column.numbers()?,
-        Numbers::Element(numbers) => Cow::Owned(numbers.clone()),
+        Numbers::Element(numbers, _) => Cow::Owned(numbers.clone()),
     };
     if let Some(null_rows) = null_rows {
         for (x, null) in numbers.to_mut().iter_mut().zip(null_rows) {
@@ -148,13 +170,15 @@ fn numbers<'a>(field: &Field<'_, 'a>, null_rows: Option<&[bool]>) -> Option<Cow<
 fn not_numeric(field: &Field<'_, '_>) -> Error {
     let type_name = match &field.numbers {
         Numbers::Column(column) => column.type_name(),
-        Numbers::Element(_) => "DOUBLE",
+        Numbers::Element(..) => "DOUBLE",
     };
     Error::new(format!("feature \"{}\" is of type {type_name}, features are numbers", field.name))
 }
 
 /// The fields of the argument `row`; none for an untyped NULL or where every LIST is NULL.
-fn fields<'c, 'a>(row: &'c Column<'a>) -> Result<Vec<Field<'c, 'a>>> {
+///
+/// Elements of a LIST take `memory` bytes at most: one list may be shared by all rows.
+fn fields<'c, 'a>(row: &'c Column<'a>, memory: u64) -> Result<Vec<Field<'c, 'a>>> {
     match row.data() {
         Data::Untyped => Ok(Vec::new()),
         Data::Struct(fields) => {
@@ -169,9 +193,9 @@ fn fields<'c, 'a>(row: &'c Column<'a>) -> Result<Vec<Field<'c, 'a>>> {
                 .collect())
         }
         Data::List { entries, child } => {
-            elements(row, child, |i| (entries[i].offset as usize, entries[i].length as usize))
+            elements(row, child, memory, |i| (entries[i].offset as usize, entries[i].length as usize))
         }
-        Data::Array { size, child } => elements(row, child, |i| (i * size, *size)),
+        Data::Array { size, child } => elements(row, child, memory, |i| (i * size, *size)),
         _ => Err(Error::new(format!(
             "the row must be a STRUCT, a table's alias, or a LIST or ARRAY of numbers, not {}",
             row.type_name()
@@ -183,6 +207,7 @@ fn fields<'c, 'a>(row: &'c Column<'a>) -> Result<Vec<Field<'c, 'a>>> {
 fn elements<'c, 'a>(
     row: &Column<'a>,
     child: &Column<'a>,
+    memory: u64,
     entry: impl Fn(usize) -> (usize, usize),
 ) -> Result<Vec<Field<'c, 'a>>> {
     let numbers = match child.numbers() {
@@ -201,6 +226,14 @@ fn elements<'c, 'a>(
     if n_features == 0 {
         return Err(Error::new("the row is an empty LIST, at least one feature is needed"));
     }
+    let bytes = 8 * row.len() as u128 * n_features as u128;
+    if bytes > u128::from(memory) {
+        return Err(Error::new(format!(
+            "{} rows of {n_features} numbers take {bytes} bytes, at most {memory} can be held at once",
+            row.len()
+        )));
+    }
+    let is_flag = matches!(child.data(), Data::Boolean(_));
     let mut columns = vec![vec![f64::NAN; row.len()]; n_features];
     for i in valid {
         let (offset, length) = entry(i);
@@ -216,7 +249,7 @@ fn elements<'c, 'a>(
     Ok(columns
         .into_iter()
         .enumerate()
-        .map(|(i, column)| Field { name: element_name(i).into(), numbers: Numbers::Element(column) })
+        .map(|(i, column)| Field { name: element_name(i).into(), numbers: Numbers::Element(column, is_flag) })
         .collect())
 }
 
@@ -245,8 +278,12 @@ fn weights<'a>(fields: &[Field<'_, 'a>], name: &str, null_rows: Option<&[bool]>)
         numbers(field, None).ok_or_else(|| Error::new(format!("weight \"{name}\" must be a number")))?;
     let is_null_row = |i: usize| null_rows.is_some_and(|rows| rows[i]);
     match weights.iter().enumerate().find(|(i, w)| !(is_null_row(*i) || (w.is_finite() && **w >= 0.0))) {
-        Some((_, w)) => {
-            let given = if w.is_nan() { "NULL".to_string() } else { format!("{w:?}") };
+        Some((row, w)) => {
+            let is_null = match &field.numbers {
+                Numbers::Column(column) => !column.is_valid(row),
+                Numbers::Element(..) => w.is_nan(),
+            };
+            let given = if is_null { "NULL".to_string() } else { format!("{w:?}") };
             Err(Error::new(format!("weight \"{name}\" must be a number of at least 0, not {given}")))
         }
         None => Ok(weights),
@@ -311,31 +348,35 @@ fn is_result_column(name: &str) -> bool {
 
 /// The options of a chunk and the features that they select: what every fitting function reads first.
 pub fn read<'a>(
+    calls: &Calls<Options>,
     rows: &'a Chunk<'a>,
     options: Option<&Column<'_>>,
     accepted: &[&str],
-) -> Result<(Options, Features<'a>)> {
-    let options = Options::read(options, accepted)?;
-    let features = Features::select(rows.column(0), &options).map_err(|error| options.speak(error))?;
-    Ok((options, features))
+) -> Result<(Arc<Call<Options>>, Features<'a>)> {
+    let call = calls.read(options, |column| Options::read(column, accepted))?;
+    let features = Features::select(rows.column(0), &call.read).map_err(|error| call.read.speak(error))?;
+    Ok((call, features))
 }
 
 /// What a fit keeps of the rows of a group.
 pub trait Store: Clone {
     /// Nothing yet, for a fit with these features and options.
-    fn new(features: &Features<'_>, options: &Options) -> Self;
+    fn new(features: &Features<'_>, options: &Options) -> ml::Result<Self>;
     /// Adds rows of some columns, with their weights where there are weights.
     fn append(&mut self, columns: &[Cow<'_, [f64]>], weights: Option<&[f64]>, rows: Range<usize>);
     /// Adds what another has kept.
     fn merge(&mut self, other: &Self);
+    /// Whether a fit can take what was kept.
+    fn check(&self) -> ml::Result<()>;
 }
 
 impl Store for ml::Observations {
-    fn new(features: &Features<'_>, options: &Options) -> Self {
+    fn new(features: &Features<'_>, options: &Options) -> ml::Result<Self> {
         let (n_features, weighted) = (features.names.len(), features.weights.is_some());
         let keep_missing = options.nulls != ml::Nulls::Skip;
-        Self::new(n_features, weighted, keep_missing, options.memory, options.seed)
+        Ok(Self::new(n_features, weighted, keep_missing, options.memory, options.seed)
             .with_log(&flags(&features.names, &options.log))
+            .with_unscaled(&features.flags))
     }
 
     fn append(&mut self, columns: &[Cow<'_, [f64]>], weights: Option<&[f64]>, rows: Range<usize>) {
@@ -345,12 +386,20 @@ impl Store for ml::Observations {
     fn merge(&mut self, other: &Self) {
         Self::merge(self, other);
     }
+
+    fn check(&self) -> ml::Result<()> {
+        Ok(())
+    }
 }
 
 impl Store for ml::PcaRows {
-    fn new(features: &Features<'_>, options: &Options) -> Self {
+    fn new(features: &Features<'_>, options: &Options) -> ml::Result<Self> {
         let log = flags(&features.names, &options.log);
-        Self::new(features.names.len(), options.scale, options.nulls, &log, options.memory, options.seed)
+        Self::new(options.scale, options.nulls, &log, &features.flags, options.memory, options.seed)
+    }
+
+    fn check(&self) -> ml::Result<()> {
+        Self::check(self)
     }
 
     fn append(&mut self, columns: &[Cow<'_, [f64]>], _weights: Option<&[f64]>, rows: Range<usize>) {
@@ -369,6 +418,18 @@ pub struct Rows<S> {
     pub names: Arc<[String]>,
     /// The rows.
     pub store: S,
+    /// Of those that it skipped, how many are NULL as a whole.
+    n_nulls: u64,
+}
+
+impl<S> Rows<S> {
+    /// What a fit of the rows gave; rows that are all NULL as a whole are as good as no row.
+    pub fn fit<T>(self, fit: impl FnOnce(S) -> ml::Result<Option<T>>) -> Result<Option<T>> {
+        match fit(self.store) {
+            Err(ml::Error::NoUsableRow { rows, .. }) if rows == self.n_nulls => Ok(None),
+            fit => fit.map_err(|error| explain(error, &self.names)),
+        }
+    }
 }
 
 /// What a group has seen of its rows.
@@ -395,9 +456,13 @@ impl<S: Store> Group<S> {
             self.n_null_rows += range.len() as u64;
             return Ok(());
         }
-        let rows = self
-            .rows
-            .get_or_insert_with(|| Rows { names: features.names.clone(), store: S::new(features, options) });
+        let rows = match &mut self.rows {
+            Some(rows) => rows,
+            None => {
+                let store = S::new(features, options).map_err(|error| explain(error, &features.names))?;
+                self.rows.insert(Rows { names: features.names.clone(), store, n_nulls: 0 })
+            }
+        };
         same_features(&rows.names, &features.names)?;
         let columns = features.columns.as_slice();
         let weights = features.weights.as_deref();
@@ -412,9 +477,15 @@ impl<S: Store> Group<S> {
                     }
                 }
             }
-            _ => rows.store.append(columns, weights, range),
+            null_rows => {
+                if let Some(null_rows) = null_rows {
+                    rows.n_nulls +=
+                        null_rows[range.clone()].iter().filter(|is_null| **is_null).count() as u64;
+                }
+                rows.store.append(columns, weights, range);
+            }
         }
-        Ok(())
+        rows.store.check().map_err(|error| explain(error, &rows.names))
     }
 
     /// Adds the rows of another group.
@@ -425,6 +496,7 @@ impl<S: Store> Group<S> {
             (Some(rows), Some(other)) => {
                 same_features(&rows.names, &other.names)?;
                 rows.store.merge(&other.store);
+                rows.n_nulls += other.n_nulls;
             }
             (rows, Some(other)) => *rows = Some(other.clone()),
         }
@@ -440,6 +512,11 @@ fn same_features(known: &Arc<[String]>, given: &Arc<[String]>) -> Result<()> {
     Err(Error::new(format!("a row has {} numbers, the rows before it have {}", given.len(), known.len())))
 }
 
+/// Features of which an error shows values.
+const SHOWN_VALUES: usize = 3;
+/// Up to here, a DOUBLE holds every whole number.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Which features are in `names`, by position.
 pub fn flags(features: &[String], names: &[String]) -> Vec<bool> {
     features.iter().map(|feature| names.iter().any(|name| name.eq_ignore_ascii_case(feature))).collect()
@@ -448,9 +525,39 @@ pub fn flags(features: &[String], names: &[String]) -> Vec<bool> {
 /// An error of the pure layer with the name of its feature.
 pub fn explain(error: ml::Error, names: &[String]) -> Error {
     Error::new(match error {
-        ml::Error::TooFewDistinctRows { n_distinct, n_clusters } => {
-            format!("{n_distinct} distinct rows cannot form {n_clusters} segments")
+        ml::Error::TooFewDistinctRows { n_distinct, n_clusters, rows, least } => {
+            let values = names.iter().zip(&least).take(SHOWN_VALUES);
+            let values: Vec<String> = values.map(|(name, x)| format!("\"{name}\" {x:?}")).collect();
+            let more = if names.len() > SHOWN_VALUES { ", ..." } else { "" };
+            let inexact = names.iter().zip(&least).find(|(_, x)| x.abs() >= EXACT);
+            let hint = inexact.map_or_else(String::new, |(name, _)| {
+                format!("; a DOUBLE does not tell whole numbers beyond 2^53 apart, subtract the least \"{name}\" first")
+            });
+            format!(
+                "{n_distinct} distinct rows cannot form {n_clusters} segments (of {rows} rows, among them {}{more}){hint}",
+                values.join(", ")
+            )
         }
+        ml::Error::NoUsableRow { feature, missing, rows } => {
+            let name = &names[feature];
+            let remedy = "leave it out (features), or use nulls 'mean' or 'zero'";
+            if missing == rows {
+                format!("feature \"{name}\" is NULL, NaN or infinite in all {rows} rows, {remedy}")
+            } else {
+                format!(
+                    "none of the {rows} rows has a value in every feature, \"{name}\" is NULL, NaN or infinite in \
+                     {missing} of them, {remedy}"
+                )
+            }
+        }
+        ml::Error::OverMemory { features, most, memory } => format!(
+            "{features} features have covariances of {} bytes, memory is {memory}, which is enough for {most} features",
+            8 * (features as u128).pow(2)
+        ),
+        ml::Error::TooWide { rows, features, most } => format!(
+            "{rows} rows of {features} features are too many for a fit that nothing can interrupt, use fewer than \
+             {most} of one of them: other features, or a sample of the rows"
+        ),
         ml::Error::NegativeLog { feature, value } => {
             format!("feature \"{}\" has the value {value:?}, log takes values of at least 0", names[feature])
         }

@@ -1,9 +1,9 @@
 //! k-means in SQL: `kmeans_fit`, what applies its model, and the relations over both.
 
-use std::cell::OnceCell;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use super::call::{self, Call, Calls, Numbers};
 use super::features::{self, Features, Group, Rows};
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
 use super::options::{self, Options};
@@ -59,7 +59,9 @@ pub const KMEANS_FIT: Function = Function {
               minute or two of one processor: 1 GiB of rows may take hundreds of iterations with 50 segments, 20 with \
               1,000) even before \
               `max_iter`, and is not `converged` then. DuckDB can interrupt the reading of rows, but not the fit that follows: Ctrl-C takes effect when it ends. Segments are numbered by descending size. Rows with a NULL, NaN or infinite feature are \
-              left out and counted in `skipped` (see the option `nulls`). No usable row gives NULL. The same set of \
+              left out and counted in `skipped` (see the option `nulls`). No row gives NULL; rows of which none is usable are \
+              an error that names the feature they lack. `k` and options are the same in all rows of a group; `k` may \
+              differ between groups. The same set of \
               rows and the same `seed` give the same bits, whatever the order of rows and the number of threads. \
               In the model, `center` and `spread` are what scaling subtracts and divides by, `mean` and `stddev` \
               (population) those of the features after `log`, `fill` what stands in for missing values; `centroids` \
@@ -81,6 +83,18 @@ pub const KMEANS_FIT: Function = Function {
     ],
     errors: &[
         (
+            "SELECT kmeans_fit({'x': x}, 2, {'features': [x]}) FROM range(5) AS t(x)",
+            "kmeans_fit: options must be the same in all rows, features has names of columns, which stand in quotes: features := ['a', 'b']",
+        ),
+        (
+            "SELECT kmeans_fit({'x': x, 'y': NULL::DOUBLE}, 2) FROM range(5) AS t(x)",
+            "kmeans_fit: feature \"y\" is NULL, NaN or infinite in all 5 rows, leave it out (features), or use nulls 'mean' or 'zero'",
+        ),
+        (
+            "SELECT x // 3 AS g, kmeans_fit({'x': x}, 2) FROM range(4) AS t(x) GROUP BY g",
+            "kmeans_fit: 1 distinct rows cannot form 2 segments (of 1 rows, among them \"x\" 3.0)",
+        ),
+        (
             "SELECT kmeans_fit({'x': x}, 0) FROM range(5) AS t(x)",
             "kmeans_fit: k must be between 1 and 1024, not 0",
         ),
@@ -96,7 +110,7 @@ pub const KMEANS_FIT: Function = Function {
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
-        registry.aggregate(&function.signature, Fit { n_threads })
+        registry.aggregate(&function.signature, Fit { n_threads, calls: Arc::default() })
     }),
 };
 
@@ -236,7 +250,7 @@ pub const KMEANS_EVALUATE: Function = Function {
               breast cancer and digits with k from 2 to 10 it lies 0.07 to 0.17 above the exact one and picks the same k. \
               `davies_bouldin` (1979, less is better) and `calinski_harabasz` (1974, more is better) are those of \
               scikit-learn. Figures are NULL for a k above the number of distinct rows; all but `inertia` are NULL for \
-              k = 1. At most 64 numbers of segments in one call. No usable row gives NULL.",
+              k = 1. At most 64 numbers of segments in one call. No row gives NULL.",
     examples: &[Example {
         sql: "SELECT e.k, e.inertia, round(e.silhouette, 3) AS silhouette FROM (SELECT unnest(kmeans_evaluate({'x': x}, 1, 3, {'scale': 'none'})) AS e FROM (VALUES (1), (3), (11), (13)) AS t(x))",
         rows: &["1 | 104.0 | NULL", "2 | 4.0 | 0.899", "3 | 2.0 | 0.444"],
@@ -248,7 +262,7 @@ pub const KMEANS_EVALUATE: Function = Function {
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
-        registry.aggregate(&function.signature, Evaluate { n_threads })
+        registry.aggregate(&function.signature, Evaluate { n_threads, calls: Arc::default() })
     }),
 };
 
@@ -348,19 +362,47 @@ const MAX_EVALUATIONS: usize = 64;
 #[derive(Clone)]
 struct Evaluate {
     n_threads: usize,
+    calls: Arc<Calls<Options>>,
 }
 
 /// What one group has seen.
 #[derive(Default)]
 struct EvaluateState {
-    call: Option<Arc<(RangeInclusive<usize>, Options)>>,
+    call: Option<Arc<Call<Options>>>,
+    k_min: Option<usize>,
+    k_max: Option<usize>,
     group: Group<Observations>,
 }
 
 /// One chunk of arguments.
 struct EvaluateBatch<'a> {
-    call: Arc<(RangeInclusive<usize>, Options)>,
+    call: Arc<Call<Options>>,
+    k_min: Numbers,
+    k_max: Numbers,
     features: Features<'a>,
+}
+
+impl EvaluateState {
+    /// The numbers of segments of a group that has rows, and its options.
+    fn keep(&mut self, call: &Arc<Call<Options>>, k_min: Option<usize>, k_max: Option<usize>) -> Result<()> {
+        Call::keep(&mut self.call, call)?;
+        call::keep_number("k_min", &mut self.k_min, k_min)?;
+        call::keep_number("k_max", &mut self.k_max, k_max)
+    }
+}
+
+/// The numbers of segments that a call asks for.
+fn evaluations(k_min: usize, k_max: usize) -> Result<RangeInclusive<usize>> {
+    if k_min > k_max {
+        return Err(Error::new(format!("k_max must be at least k_min, which is {k_min}, not {k_max}")));
+    }
+    if k_max - k_min >= MAX_EVALUATIONS {
+        return Err(Error::new(format!(
+            "k_min to k_max must be at most {MAX_EVALUATIONS} numbers, not {}",
+            k_max - k_min + 1
+        )));
+    }
+    Ok(k_min..=k_max)
 }
 
 impl Aggregate for Evaluate {
@@ -368,24 +410,13 @@ impl Aggregate for Evaluate {
     type Batch<'a> = EvaluateBatch<'a>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<EvaluateBatch<'a>> {
-        let (options, features) = features::read(rows, rows.get(3), options::EVALUATE)?;
-        let range = || -> Result<RangeInclusive<usize>> {
-            let (k_min, k_max) = (n_clusters("k_min", rows, 1)?, n_clusters("k_max", rows, 2)?);
-            if k_min > k_max {
-                return Err(Error::new(format!(
-                    "k_max must be at least k_min, which is {k_min}, not {k_max}"
-                )));
-            }
-            if k_max - k_min >= MAX_EVALUATIONS {
-                return Err(Error::new(format!(
-                    "k_min to k_max must be at most {MAX_EVALUATIONS} numbers, not {}",
-                    k_max - k_min + 1
-                )));
-            }
-            Ok(k_min..=k_max)
+        let (call, features) = features::read(&self.calls, rows, rows.get(3), options::EVALUATE)?;
+        let numbers = |name: &str, index: usize| {
+            Numbers::read(rows.column(index), |k| options::n_clusters(name, k))
+                .map_err(|e| call.read.speak(e))
         };
-        let range = range().map_err(|error| options.speak(error))?;
-        Ok(EvaluateBatch { call: Arc::new((range, options)), features })
+        let (k_min, k_max) = (numbers("k_min", 1)?, numbers("k_max", 2)?);
+        Ok(EvaluateBatch { call, k_min, k_max, features })
     }
 
     fn update(
@@ -394,32 +425,39 @@ impl Aggregate for Evaluate {
         batch: &EvaluateBatch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let (_, options) = &*batch.call;
-        if *state.call.get_or_insert_with(|| batch.call.clone()) != batch.call {
-            return Err(options.speak(Error::new(DIFFERENT_CALLS)));
-        }
-        state.group.add(&batch.features, options, range).map_err(|error| options.speak(error))
+        let options = &batch.call.read;
+        let mut update = || {
+            let k_min = batch.k_min.of("k_min", range.clone(), state.k_min)?;
+            let k_max = batch.k_max.of("k_max", range.clone(), state.k_max)?;
+            let evaluations = evaluations(k_min, k_max)?;
+            state.keep(&batch.call, Some(k_min), Some(k_max))?;
+            enough_memory(evaluations.sum(), &batch.features, options)?;
+            state.group.add(&batch.features, options, range.clone())
+        };
+        update().map_err(|error| options.speak(error))
     }
 
     fn combine(&self, source: &EvaluateState, target: &mut EvaluateState) -> Result<()> {
         let Some(call) = &source.call else {
             return Ok(());
         };
-        if target.call.get_or_insert_with(|| call.clone()) != call {
-            return Err(call.1.speak(Error::new(DIFFERENT_CALLS)));
-        }
+        let kept = target.keep(call, source.k_min, source.k_max);
+        kept.map_err(|error| call.read.speak(error))?;
         target.group.merge(&source.group)
     }
 
     fn finalize(&self, state: EvaluateState, out: &mut Output) -> Result<()> {
-        let (Some(call), Some(rows)) = (state.call, state.group.rows) else {
+        let (Some(call), Some(k_min), Some(k_max), Some(rows)) =
+            (state.call, state.k_min, state.k_max, state.group.rows)
+        else {
             out.push_null();
             return Ok(());
         };
-        let (range, options) = &*call;
+        let (range, options) = (k_min..=k_max, &call.read);
         let kmeans_options = kmeans_options(options, *range.end(), self.n_threads);
-        let figures = KMeans::evaluate(rows.store, range.clone(), &kmeans_options)
-            .map_err(|error| options.speak(features::explain(error, &rows.names)))?;
+        let figures = rows
+            .fit(|rows| KMeans::evaluate(rows, range.clone(), &kmeans_options))
+            .map_err(|error| options.speak(error))?;
         match figures {
             None => out.push_null(),
             Some(figures) => out.push(&Value::List(range.clone().zip(figures).map(evaluation).collect())),
@@ -428,7 +466,20 @@ impl Aggregate for Evaluate {
     }
 }
 
-const DIFFERENT_CALLS: &str = "k_min, k_max and options must be the same in all rows of a group";
+/// Refuses so many segments of so many features that their sums alone would take more than the memory.
+fn enough_memory(n_clusters: usize, features: &Features<'_>, options: &Options) -> Result<()> {
+    /// Bytes of a segment's feature: exact sums, sums of the restarts and the centroid itself.
+    const BYTES: u128 = 128;
+    let n_features = features.names.len();
+    let bytes = BYTES * n_clusters as u128 * n_features as u128;
+    if bytes > u128::from(options.memory) {
+        return Err(Error::new(format!(
+            "{n_clusters} segments of {n_features} features take {bytes} bytes, memory is {}",
+            options.memory
+        )));
+    }
+    Ok(())
+}
 
 fn evaluation((k, figures): (usize, Option<Figures>)) -> Value {
     let figure = |figure: fn(&Figures) -> f64| match figures.as_ref().map(figure) {
@@ -448,52 +499,44 @@ fn evaluation((k, figures): (usize, Option<Figures>)) -> Value {
 #[derive(Clone)]
 struct Fit {
     n_threads: usize,
+    calls: Arc<Calls<FitOptions>>,
 }
 
 /// What one group has seen.
 #[derive(Default)]
 struct FitState {
-    call: Option<Arc<Call>>,
+    call: Option<Arc<Call<FitOptions>>>,
+    n_clusters: Option<usize>,
     group: Group<Observations>,
 }
 
-/// The constant arguments of a call.
-#[derive(PartialEq)]
-struct Call {
-    n_clusters: usize,
+/// The options of a fit, with the models among them.
+struct FitOptions {
     options: Options,
     init: Option<NamedModel>,
     /// A model to return instead of a fit.
     given: Option<NamedModel>,
 }
 
-/// One chunk of arguments.
-struct FitBatch<'a> {
-    n_clusters: usize,
-    options: Options,
-    options_column: Option<&'a Column<'a>>,
-    features: Features<'a>,
-    /// Read when the first group of the chunk needs it.
-    call: OnceCell<Arc<Call>>,
-}
-
-impl FitBatch<'_> {
-    fn call(&self) -> Result<Arc<Call>> {
-        if let Some(call) = self.call.get() {
-            return Ok(call.clone());
-        }
+impl FitOptions {
+    fn read(column: Option<&Column<'_>>) -> Result<Self> {
+        let options = Options::read(column, options::KMEANS)?;
         let model = |name: &str| -> Result<Option<NamedModel>> {
-            let value = Options::model(self.options_column, name)?;
+            let value = Options::model(column, name)?;
             value.map(|value| NamedModel::read(&value)).transpose()
         };
-        let call = Arc::new(Call {
-            n_clusters: self.n_clusters,
-            options: self.options.clone(),
-            init: model("init")?,
-            given: model("model")?,
-        });
-        Ok(self.call.get_or_init(|| call).clone())
+        match (model("init"), model("model")) {
+            (Ok(init), Ok(given)) => Ok(FitOptions { options, init, given }),
+            (Err(error), _) | (_, Err(error)) => Err(options.speak(error)),
+        }
     }
+}
+
+/// One chunk of arguments.
+struct FitBatch<'a> {
+    call: Arc<Call<FitOptions>>,
+    n_clusters: Numbers,
+    features: Features<'a>,
 }
 
 impl Aggregate for Fit {
@@ -501,74 +544,59 @@ impl Aggregate for Fit {
     type Batch<'a> = FitBatch<'a>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<FitBatch<'a>> {
-        let options_column = rows.get(2);
-        let (options, features) = features::read(rows, options_column, options::KMEANS)?;
-        let n_clusters = n_clusters("k", rows, 1).map_err(|error| options.speak(error))?;
-        Ok(FitBatch { n_clusters, options, options_column, features, call: OnceCell::new() })
+        let call = self.calls.read(rows.get(2), FitOptions::read)?;
+        let options = &call.read.options;
+        let speak = |error| options.speak(error);
+        let features = Features::select(rows.column(0), options).map_err(speak)?;
+        let n_clusters = Numbers::read(rows.column(1), |k| options::n_clusters("k", k)).map_err(speak)?;
+        Ok(FitBatch { call, n_clusters, features })
     }
 
     fn update(&self, state: &mut FitState, batch: &FitBatch<'_>, range: Range<usize>) -> Result<()> {
-        let call = match &state.call {
-            Some(call) => call,
-            None => {
-                let call = batch.call().map_err(|error| batch.options.speak(error))?;
-                state.call.insert(call)
+        let options = &batch.call.read.options;
+        let mut update = || {
+            let call = Call::keep(&mut state.call, &batch.call)?;
+            let n_clusters = batch.n_clusters.of("k", range.clone(), state.n_clusters)?;
+            state.n_clusters = Some(n_clusters);
+            if call.read.given.is_some() {
+                return Ok(());
             }
+            enough_memory(n_clusters, &batch.features, options)?;
+            state.group.add(&batch.features, options, range.clone())
         };
-        if call.n_clusters != batch.n_clusters || call.options != batch.options {
-            return Err(batch
-                .options
-                .speak(Error::new("k and options must be the same in all rows of a group")));
-        }
-        if call.given.is_some() {
-            return Ok(());
-        }
-        state.group.add(&batch.features, &batch.options, range).map_err(|error| batch.options.speak(error))
+        update().map_err(|error| options.speak(error))
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
-        match (&source.call, &target.call) {
-            (None, _) => return Ok(()),
-            (Some(call), None) => target.call = Some(call.clone()),
-            (Some(a), Some(b))
-                if Arc::ptr_eq(a, b) || (a.n_clusters == b.n_clusters && a.options == b.options) => {}
-            (Some(_), Some(_)) => {
-                return Err(Error::new("k and options must be the same in all rows of a group"));
-            }
-        }
+        let Some(call) = &source.call else {
+            return Ok(());
+        };
+        let mut keep = || {
+            Call::keep(&mut target.call, call)?;
+            call::keep_number("k", &mut target.n_clusters, source.n_clusters)
+        };
+        keep().map_err(|error| call.read.options.speak(error))?;
         target.group.merge(&source.group)
     }
 
     fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
-        let Some(call) = state.call else {
+        let (Some(call), Some(n_clusters)) = (state.call, state.n_clusters) else {
             out.push_null();
             return Ok(());
         };
-        let fitted = match (&call.given, state.group.rows) {
+        let FitOptions { options, given, .. } = &call.read;
+        let fitted = match (given, state.group.rows) {
             (Some(given), _) => Some(given.clone()),
             (None, None) => None,
-            (None, Some(rows)) => {
-                self.fit(&call, rows, state.group.n_null_rows).map_err(|e| call.options.speak(e))?
-            }
+            (None, Some(rows)) => self
+                .fit(&call.read, n_clusters, rows, state.group.n_null_rows)
+                .map_err(|error| options.speak(error))?,
         };
         match fitted {
             Some(model) => out.push(&model.value()),
             None => out.push_null(),
         }
         Ok(())
-    }
-}
-
-/// The number of clusters in the argument at `index`, the same in all rows.
-fn n_clusters(name: &str, rows: &Chunk<'_>, index: usize) -> Result<usize> {
-    let k = rows.column(index);
-    let n_clusters = options::n_clusters(name, &k.value(0))?;
-    match super::runs(&[k], rows.len()).get(1) {
-        None => Ok(n_clusters),
-        Some(change) => {
-            let (first, other) = (k.value(0), k.value(change.start));
-            Err(Error::new(format!("{name} must be the same in all rows, not {first} and {other}")))
-        }
     }
 }
 
@@ -588,16 +616,23 @@ fn kmeans_options(options: &Options, n_clusters: usize, n_threads: usize) -> KMe
 }
 
 impl Fit {
-    fn fit(&self, call: &Call, rows: Rows<Observations>, n_null_rows: u64) -> Result<Option<NamedModel>> {
-        let mut options = kmeans_options(&call.options, call.n_clusters, self.n_threads);
+    fn fit(
+        &self,
+        call: &FitOptions,
+        n_clusters: usize,
+        rows: Rows<Observations>,
+        n_null_rows: u64,
+    ) -> Result<Option<NamedModel>> {
+        let mut options = kmeans_options(&call.options, n_clusters, self.n_threads);
         if let Some(init) = &call.init {
             let log = features::flags(&rows.names, &call.options.log);
-            options.init = Some(init.as_init(&rows.names, &log, call.n_clusters)?);
+            options.init = Some(init.as_init(&rows.names, &log, n_clusters)?);
         }
-        let fit = KMeans::fit(rows.store, &options).map_err(|error| features::explain(error, &rows.names))?;
+        let names = rows.names.clone();
+        let fit = rows.fit(|rows| KMeans::fit(rows, &options))?;
         Ok(fit.map(|mut kmeans| {
             kmeans.skipped += n_null_rows;
-            NamedModel { names: rows.names, kmeans }
+            NamedModel { names, kmeans }
         }))
     }
 }
@@ -734,6 +769,9 @@ enum Apply {
     Distances,
 }
 
+/// A squared distance below this may have lost digits.
+const SMALL_SQUARE: f64 = 1e-290;
+
 impl Scalar for Apply {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (mut labels, mut distances) = (Vec::new(), Vec::new());
@@ -744,8 +782,17 @@ impl Scalar for Apply {
             for (i, usable) in scaled.usable.iter().enumerate() {
                 match self {
                     _ if !usable => out.push_null(),
+                    // Of a square that leaves the range of doubles at its lower end, the distance does not.
+                    Apply::Distance if distances[i] < SMALL_SQUARE => {
+                        let distances = kmeans.distances(scaled, i);
+                        let distances = distances.map_err(|error| features::explain(error, &model.names))?;
+                        out.push_f64(distances[labels[i] as usize]);
+                    }
                     Apply::Distance => out.push_f64(distances[i].sqrt()),
-                    Apply::Distances => out.push_f64s(&kmeans.distances(scaled, i)),
+                    Apply::Distances => {
+                        let distances = kmeans.distances(scaled, i);
+                        out.push_f64s(&distances.map_err(|error| features::explain(error, &model.names))?);
+                    }
                 }
             }
             Ok(())

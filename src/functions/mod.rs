@@ -3,6 +3,7 @@
 //! Each file holds the entries of its functions next to their code; [`crate::catalog`] lists them.
 
 pub mod activity;
+pub mod call;
 pub mod category;
 pub mod exact;
 pub mod features;

@@ -43,7 +43,8 @@ pub const REFERENCE: &[OptionText] = &[
         name: "scale",
         default: "'standard'",
         meaning: "`'standard'` (mean 0, standard deviation 1), `'minmax'` (0 to 1), `'robust'` (median and \
-                  interquartile range), `'none'`; a constant feature gets spread 1",
+                  interquartile range), `'none'`; a constant feature gets spread 1; a BOOLEAN is 0 and 1 and never scaled (cast \
+                  it to INTEGER where it is to be)",
     },
     OptionText {
         name: "log",
@@ -61,8 +62,11 @@ pub const REFERENCE: &[OptionText] = &[
     OptionText {
         name: "weight",
         default: "NULL",
-        meaning: "name of a field of weights of at least 0; NULL or a negative one is an error, 0 leaves the row out; \
-                  `sizes` count rows, `inertia` is weighted",
+        meaning: "name of a field of weights of at least 0; NULL or a negative one is an error, 0 leaves the row out. A \
+                  weight counts as so many rows in centroids, scales and figures, but `sizes` count rows, and so do the \
+                  degrees of freedom of `calinski_harabasz`. A common factor of all weights changes `inertia` only: \
+                  under `'robust'`, weights count in their greatest common divisor, or in the lightest one where that is \
+                  more than a thousand of it",
     },
     OptionText {
         name: "init",
@@ -196,9 +200,7 @@ impl Options {
     pub fn read(column: Option<&Column<'_>>, accepted: &[&str]) -> Result<Options> {
         let mut options = Options::default();
         let given = fields(column)?;
-        if let Some((_, relation)) = given.iter().find(|(name, _)| name == "relation") {
-            options.relation = relation.value(0).as_str().map(str::to_string);
-        }
+        options.relation = relation(given);
         let speaker = options.clone();
         check_names(given, accepted).map_err(|error| speaker.speak(error))?;
         for (name, column) in given {
@@ -285,13 +287,58 @@ impl Options {
 pub fn fields<'c, 'a>(column: Option<&'c Column<'a>>) -> Result<&'c [(String, Column<'a>)]> {
     match column.map(|column| (column, column.data())) {
         None | Some((_, Data::Untyped)) => Ok(&[]),
-        Some((column, Data::Struct(fields))) if column.is_constant() => Ok(fields),
-        Some((_, Data::Struct(_))) => Err(Error::new("options must be the same in all rows")),
+        Some((column, Data::Struct(fields))) => {
+            let is_constant = column.is_constant();
+            let in_quotes = |(name, field): &&(String, Column<'_>)| {
+                NAMES.contains(&name.to_ascii_lowercase().as_str()) && !is_constant && !field.is_constant()
+            };
+            let error = match fields.iter().find(in_quotes) {
+                // The column that stands there in place of its name differs from row to row, as a rule.
+                Some((name, _)) => Error::new(format!(
+                    "options must be the same in all rows, {name} has names of columns, which stand in quotes: \
+                     {name} := {}",
+                    if name.eq_ignore_ascii_case("weight") { "'a'" } else { "['a', 'b']" }
+                )),
+                None if is_constant => return Ok(fields),
+                None => {
+                    let differs = fields.iter().find(|(_, field)| !field.is_constant());
+                    differ(differs.map(|(name, _)| name.as_str()))
+                }
+            };
+            Err(match relation(fields) {
+                Some(relation) => error.of(&relation),
+                None => error,
+            })
+        }
         Some((column, _)) => {
             let given = column.type_name();
             Err(Error::new(format!("options must be a STRUCT such as {{'seed': 7}}, not {given}")))
         }
     }
+}
+
+/// The relation that a call comes from.
+fn relation(fields: &[(String, Column<'_>)]) -> Option<String> {
+    let relation = fields.iter().find(|(name, column)| name == "relation" && !column.is_empty());
+    relation.and_then(|(_, column)| column.value(0).as_str().map(str::to_string))
+}
+
+/// Options that name columns.
+const NAMES: &[&str] = &["features", "id", "log", "weight"];
+
+/// The error of options that differ between rows, and which of them does.
+pub fn differ(name: Option<&str>) -> Error {
+    let which = name.map_or_else(String::new, |name| format!(", \"{name}\" is not"));
+    Error::new(format!("options must be the same in all rows of a group{which}"))
+}
+
+/// The first field in which two values of options differ.
+pub fn first_difference<'v>(a: &'v Value, b: &Value) -> Option<&'v str> {
+    let Value::Struct(fields) = a else { return None };
+    fields
+        .iter()
+        .find(|(name, value)| b.field(name).is_none_or(|other| !value.is_same(other)))
+        .map(|(name, _)| &**name)
 }
 
 /// Refuses options that the function does not have.
@@ -349,7 +396,8 @@ pub fn text(name: &str, value: &Value) -> Result<String> {
 /// A list of names; a single name is a list of one.
 fn names(option: &str, value: &Value) -> Result<Vec<String>> {
     let wrong = |value: &Value| {
-        Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}"))
+        let hint = if value.as_f64().is_some() { ", names stand in quotes" } else { "" };
+        Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}{hint}"))
     };
     match value {
         Value::Text(name) => Ok(vec![name.clone()]),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::call::{Call, Calls};
 use super::features::{self, Features, Group, Rows};
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
 use super::options::{self, Options};
@@ -46,7 +47,12 @@ pub const PCA_FIT: Function = Function {
               each component the loading of largest magnitude is positive (ties: the first). Rows are summed exactly as \
               they arrive and not held, whatever their number; where scaling has to know all of them first (`scale` \
               `'robust'`, `nulls` `'mean'`), they are, up to the option `memory`, above it a sample. The same set of \
-              rows gives the same bits in any order. No usable row gives NULL. Source: Jolliffe, *Principal Component Analysis* (2002).",
+              rows gives the same bits in any order. No row gives NULL; rows of which none is usable are an error that \
+              names the feature they lack. A BOOLEAN is 0 and 1 whatever the scale, as in `kmeans_fit`: beside standardised \
+              features it has a variance of at most 1/4. Features times features times 8 bytes count towards the option \
+              `memory` (1 GiB: 11,585 features), and of rows and features, one is at most 1,024, so that the end of the \
+              fit, which nothing can interrupt, takes a second or two; of more than 128 features and fewer rows than \
+              features, the products of rows take the place of those of features. Source: Jolliffe, *Principal Component Analysis* (2002).",
     examples: &[Example {
         sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
         rows: &["[9.0] | [1.0, 0.0]"],
@@ -58,7 +64,7 @@ pub const PCA_FIT: Function = Function {
     since: "0.1.0",
     register: Some(|registry, function| {
         let n_threads = registry.session().threads;
-        registry.aggregate(&function.signature, Fit { n_threads })
+        registry.aggregate(&function.signature, Fit { n_threads, calls: Arc::default() })
     }),
 };
 
@@ -191,62 +197,55 @@ pub const PCA_COMPONENTS_RELATION: Function = Function {
 #[derive(Clone)]
 struct Fit {
     n_threads: usize,
+    calls: Arc<Calls<Options>>,
 }
 
 /// What one group has seen.
 #[derive(Default)]
 struct FitState {
-    options: Option<Arc<Options>>,
+    call: Option<Arc<Call<Options>>>,
     group: Group<PcaRows>,
 }
 
 impl Aggregate for Fit {
     type State = FitState;
-    type Batch<'a> = (Arc<Options>, Features<'a>);
+    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        let (options, features) = features::read(rows, rows.get(1), options::PCA)?;
-        Ok((Arc::new(options), features))
+        features::read(&self.calls, rows, rows.get(1), options::PCA)
     }
 
     fn update(
         &self,
         state: &mut FitState,
-        (options, features): &Self::Batch<'_>,
+        (call, features): &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        same_options(&mut state.options, options)?;
-        state.group.add(features, options, range).map_err(|error| options.speak(error))
+        let options = &call.read;
+        let kept = Call::keep(&mut state.call, call).map(|_| ());
+        kept.and_then(|()| state.group.add(features, options, range)).map_err(|error| options.speak(error))
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
-        if let Some(options) = &source.options {
-            same_options(&mut target.options, options)?;
-        }
+        let Some(call) = &source.call else {
+            return Ok(());
+        };
+        Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
         target.group.merge(&source.group)
     }
 
     fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
-        let (Some(options), Group { rows: Some(rows), n_null_rows }) = (state.options, state.group) else {
+        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group) else {
             out.push_null();
             return Ok(());
         };
-        match self.fit(&options, rows, n_null_rows).map_err(|error| options.speak(error))? {
+        let options = &call.read;
+        match self.fit(options, rows, n_null_rows).map_err(|error| options.speak(error))? {
             Some(model) => out.push(&model.value()),
             None => out.push_null(),
         }
         Ok(())
     }
-}
-
-/// Keeps the options of a group's first rows and compares those of the others.
-fn same_options(known: &mut Option<Arc<Options>>, given: &Arc<Options>) -> Result<()> {
-    match known {
-        None => *known = Some(given.clone()),
-        Some(known) if Arc::ptr_eq(known, given) || known == given => {}
-        Some(_) => return Err(given.speak(Error::new("options must be the same in all rows of a group"))),
-    }
-    Ok(())
 }
 
 impl Fit {
@@ -265,11 +264,11 @@ impl Fit {
         };
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, n, n_threads };
-        let fit =
-            Pca::fit(rows.store, &pca_options).map_err(|error| features::explain(error, &rows.names))?;
+        let names = rows.names.clone();
+        let fit = rows.fit(|rows| Pca::fit(rows, &pca_options))?;
         Ok(fit.map(|mut pca| {
             pca.skipped += n_null_rows;
-            NamedModel { names: rows.names, pca }
+            NamedModel { names, pca }
         }))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::call::{Call, Calls};
 use super::options;
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Aggregate, Chunk, Column, Data, Error, Output, Result, Signature, SqlType, Value};
@@ -44,7 +46,7 @@ pub const SCATTER_SVG: Function = Function {
         "scatter_svg: no option \"titel\", did you mean \"title\"; the options are \"title\", ",
     )],
     since: "0.1.0",
-    register: Some(|registry, function| registry.aggregate(&function.signature, Draw)),
+    register: Some(|registry, function| registry.aggregate(&function.signature, Draw::default())),
 };
 
 /// `line_svg(x, y, series [, options])`
@@ -79,25 +81,39 @@ pub const LINE_SVG: Function = Function {
         "line_svg: mark must be one of 'line', 'bar', not 'bars', did you mean 'bar'",
     )],
     since: "0.1.0",
-    register: Some(|registry, function| registry.aggregate(&function.signature, DrawLine)),
+    register: Some(|registry, function| registry.aggregate(&function.signature, DrawLine::default())),
 };
 
 const FRAME_OPTIONS: [&str; 6] = ["title", "x_label", "y_label", "legend_title", "width", "height"];
 
 /// The aggregate of `scatter_svg`.
-#[derive(Clone, Copy)]
-struct Draw;
+#[derive(Clone, Default)]
+struct Draw {
+    calls: Arc<Calls<ScatterOptions>>,
+}
 
 /// One chunk of points.
 struct Points<'a> {
     x: Cow<'a, [f64]>,
     y: Cow<'a, [f64]>,
     label: &'a Column<'a>,
-    options: ScatterOptions,
+    call: Arc<Call<ScatterOptions>>,
+}
+
+/// What a group has seen: its options, and what is drawn of its rows.
+struct Drawn<O, D> {
+    call: Option<Arc<Call<O>>>,
+    drawing: Option<D>,
+}
+
+impl<O, D> Default for Drawn<O, D> {
+    fn default() -> Self {
+        Drawn { call: None, drawing: None }
+    }
 }
 
 impl Aggregate for Draw {
-    type State = Option<(ScatterOptions, Scatter)>;
+    type State = Drawn<ScatterOptions, Scatter>;
     type Batch<'a> = Points<'a>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Points<'a>> {
@@ -108,14 +124,13 @@ impl Aggregate for Draw {
             x: numbers(rows.column(0)),
             y: numbers(rows.column(1)),
             label: rows.column(2),
-            options: read_scatter_options(rows.get(3))?,
+            call: self.calls.read(rows.get(3), read_scatter_options)?,
         })
     }
 
     fn update(&self, state: &mut Self::State, points: &Points<'_>, range: Range<usize>) -> Result<()> {
-        let fresh = || (points.options.clone(), Scatter::new(points.options.clone()));
-        let (options, scatter) = state.get_or_insert_with(fresh);
-        same_options(options, &points.options)?;
+        Call::keep(&mut state.call, &points.call)?;
+        let scatter = state.drawing.get_or_insert_with(|| Scatter::new(points.call.read.clone()));
         for row in range {
             let label = label(points.label, row)?;
             scatter.push(points.x[row], points.y[row], label.as_deref()).map_err(refused)?;
@@ -124,28 +139,30 @@ impl Aggregate for Draw {
     }
 
     fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
-        match (source, &mut *target) {
+        if let Some(call) = &source.call {
+            Call::keep(&mut target.call, call)?;
+        }
+        match (&source.drawing, &mut target.drawing) {
             (None, _) => Ok(()),
             (Some(_), None) => {
-                target.clone_from(source);
+                target.drawing.clone_from(&source.drawing);
                 Ok(())
             }
-            (Some((given, source)), Some((options, target))) => {
-                same_options(options, given)?;
-                target.merge(source).map_err(refused)
-            }
+            (Some(source), Some(target)) => target.merge(source).map_err(refused),
         }
     }
 
     fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
-        out.push_text(state.and_then(|(_, scatter)| scatter.to_svg()).as_deref());
+        out.push_text(state.drawing.and_then(|scatter| scatter.to_svg()).as_deref());
         Ok(())
     }
 }
 
 /// The aggregate of `line_svg`.
-#[derive(Clone, Copy)]
-struct DrawLine;
+#[derive(Clone, Default)]
+struct DrawLine {
+    calls: Arc<Calls<LineOptions>>,
+}
 
 /// One chunk of figures.
 struct Figures<'a> {
@@ -153,11 +170,11 @@ struct Figures<'a> {
     scale: Scale,
     y: Cow<'a, [f64]>,
     series: &'a Column<'a>,
-    options: LineOptions,
+    call: Arc<Call<LineOptions>>,
 }
 
 impl Aggregate for DrawLine {
-    type State = Option<(LineOptions, Line)>;
+    type State = Drawn<LineOptions, Line>;
     type Batch<'a> = Figures<'a>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Figures<'a>> {
@@ -167,14 +184,14 @@ impl Aggregate for DrawLine {
             scale,
             y: rows.column(1).numbers().unwrap_or_else(|| Cow::Owned(vec![f64::NAN; rows.len()])),
             series: rows.column(2),
-            options: read_line_options(rows.get(3))?,
+            call: self.calls.read(rows.get(3), read_line_options)?,
         })
     }
 
     fn update(&self, state: &mut Self::State, figures: &Figures<'_>, range: Range<usize>) -> Result<()> {
-        let fresh = || (figures.options.clone(), Line::new(figures.options.clone(), figures.scale));
-        let (options, line) = state.get_or_insert_with(fresh);
-        same_options(options, &figures.options)?;
+        Call::keep(&mut state.call, &figures.call)?;
+        let fresh = || Line::new(figures.call.read.clone(), figures.scale);
+        let line = state.drawing.get_or_insert_with(fresh);
         for row in range {
             let series = label(figures.series, row)?;
             line.push(figures.x[row], figures.y[row], series.as_deref()).map_err(refused)?;
@@ -183,21 +200,21 @@ impl Aggregate for DrawLine {
     }
 
     fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
-        match (source, &mut *target) {
+        if let Some(call) = &source.call {
+            Call::keep(&mut target.call, call)?;
+        }
+        match (&source.drawing, &mut target.drawing) {
             (None, _) => Ok(()),
             (Some(_), None) => {
-                target.clone_from(source);
+                target.drawing.clone_from(&source.drawing);
                 Ok(())
             }
-            (Some((given, source)), Some((options, target))) => {
-                same_options(options, given)?;
-                target.merge(source).map_err(refused)
-            }
+            (Some(source), Some(target)) => target.merge(source).map_err(refused),
         }
     }
 
     fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
-        let svg = state.map_or(Ok(None), |(_, line)| line.to_svg()).map_err(refused)?;
+        let svg = state.drawing.map_or(Ok(None), |line| line.to_svg()).map_err(refused)?;
         out.push_text(svg.as_deref());
         Ok(())
     }
@@ -236,10 +253,6 @@ fn abscissae(column: &Column<'_>) -> Result<(Vec<f64>, Scale)> {
             }
         },
     })
-}
-
-fn same_options<T: PartialEq>(known: &T, given: &T) -> Result<()> {
-    if known == given { Ok(()) } else { Err(Error::new("options must be the same in all rows of a group")) }
 }
 
 fn read_scatter_options(column: Option<&Column<'_>>) -> Result<ScatterOptions> {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::call::{Call, Calls};
 use super::features::{self, Features};
 use super::model::{count, field};
 use super::options::{self, Options};
@@ -32,7 +33,8 @@ pub const FEATURE_SUMMARY: Function = Function {
     description: "Count, mean, standard deviation, minimum and maximum of every feature, in one pass.",
     details: "`row` and its features as in `kmeans_fit`; options `features` and `id`. `count` counts the values that \
               are not NULL, NaN or infinite; the other figures are over these, NULL where there are none. `stddev` \
-              is that of the population (it divides by `count`, DuckDB's `stddev_pop`), as in the models. Sums are \
+              is that of the population (it divides by `count`, DuckDB's `stddev_pop`), as in the models, and 0 where \
+              the values differ by rounding alone (at most 2^-40 of their magnitude). Sums are \
               exact, so that the result does not depend on the order of rows. No row gives NULL.",
     examples: &[Example {
         sql: "SELECT s.feature, s.count, s.mean, s.stddev FROM (SELECT unnest(feature_summary(t)) AS s FROM (VALUES (1, 2), (2, 4), (3, NULL)) AS t(user_id, spend))",
@@ -43,7 +45,7 @@ pub const FEATURE_SUMMARY: Function = Function {
         "feature_summary: no numeric feature in the row, which has \"name\"",
     )],
     since: "0.1.0",
-    register: Some(|registry, function| registry.aggregate(&function.signature, Fold)),
+    register: Some(|registry, function| registry.aggregate(&function.signature, Fold::default())),
 };
 
 /// `amz.segment_profile(source, ...)`
@@ -102,33 +104,40 @@ pub const SEGMENT_MIGRATION: Function = Function {
 };
 
 /// The aggregate.
-#[derive(Clone, Copy)]
-struct Fold;
+#[derive(Clone, Default)]
+struct Fold {
+    calls: Arc<Calls<Options>>,
+}
 
 /// What one group has seen.
-type FoldState = Option<(Arc<[String]>, Summary)>;
+#[derive(Default)]
+struct FoldState {
+    call: Option<Arc<Call<Options>>>,
+    summary: Option<(Arc<[String]>, Summary)>,
+}
 
 impl Aggregate for Fold {
     type State = FoldState;
-    type Batch<'a> = (Options, Features<'a>);
+    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        features::read(rows, rows.get(1), options::SUMMARY)
+        features::read(&self.calls, rows, rows.get(1), options::SUMMARY)
     }
 
     fn update(
         &self,
         state: &mut FoldState,
-        (options, features): &Self::Batch<'_>,
+        (call, features): &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
+        Call::keep(&mut state.call, call).map_err(|error| call.read.speak(error))?;
         if features.names.is_empty() {
             return Ok(());
         }
-        let (names, summary) =
-            state.get_or_insert_with(|| (features.names.clone(), Summary::new(features.names.len())));
+        let fresh = || (features.names.clone(), Summary::new(features.names.len()));
+        let (names, summary) = state.summary.get_or_insert_with(fresh);
         if *names != features.names {
-            return Err(options.speak(Error::new("the rows of a group must have the same features")));
+            return Err(call.read.speak(Error::new("the rows of a group must have the same features")));
         }
         let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
         summary.append(&columns, range);
@@ -136,9 +145,12 @@ impl Aggregate for Fold {
     }
 
     fn combine(&self, source: &FoldState, target: &mut FoldState) -> Result<()> {
-        match (source, &mut *target) {
+        if let Some(call) = &source.call {
+            Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
+        }
+        match (&source.summary, &mut target.summary) {
             (None, _) => {}
-            (Some(_), None) => *target = source.clone(),
+            (Some(_), None) => target.summary.clone_from(&source.summary),
             (Some((from, summary)), Some((names, into))) if from == names => into.merge(summary),
             _ => return Err(Error::new("the rows of a group must have the same features")),
         }
@@ -146,7 +158,7 @@ impl Aggregate for Fold {
     }
 
     fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
-        let Some((names, summary)) = state else {
+        let Some((names, summary)) = state.summary else {
             out.push_null();
             return Ok(());
         };

@@ -34,6 +34,9 @@ pub use summary::{FeatureSummary, Summary};
 /// square and sums of squares over any number of rows and features stay far below the largest double.
 pub const MAX_MAGNITUDE: f64 = 1e100;
 
+/// What the functions of this module return where data or options can be wrong.
+pub type Result<T> = std::result::Result<T, Error>;
+
 /// What the data or the options cannot satisfy. `feature` is an index in the order of the columns given.
 /// Where several rows are at fault, the one reported does not depend on their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,10 @@ pub enum Error {
         n_distinct: usize,
         /// Clusters asked for.
         n_clusters: usize,
+        /// Usable rows.
+        rows: u64,
+        /// Of them the one of least values, in original units: it tells which group they are.
+        least: Vec<f64>,
     },
     /// The logarithm of a value below 0.
     NegativeLog {
@@ -68,6 +75,33 @@ pub enum Error {
     Missing {
         /// Index of the feature.
         feature: usize,
+    },
+    /// No row has a value in every feature, where rows with a missing one are left out.
+    NoUsableRow {
+        /// The feature that most rows lack; the first of equals.
+        feature: usize,
+        /// Rows that lack it.
+        missing: u64,
+        /// All rows.
+        rows: u64,
+    },
+    /// The covariances of so many features, 8 bytes each, take more than the memory.
+    OverMemory {
+        /// Features.
+        features: usize,
+        /// Features whose covariances fit.
+        most: usize,
+        /// Bytes.
+        memory: u64,
+    },
+    /// So many rows of so many features that the components would take long, which nothing can interrupt.
+    TooWide {
+        /// Usable rows.
+        rows: u64,
+        /// Features.
+        features: usize,
+        /// Rows or features, whichever are fewer, that a fit takes.
+        most: usize,
     },
     /// The distances of a row to all centroids of a model are infinite or undefined.
     DistanceOverflow,

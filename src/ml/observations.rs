@@ -1,10 +1,11 @@
 //! Rows as they arrive, in column blocks; above a bound a sample of them that is a function of their set.
 
+use super::Error;
 use super::logarithm::ln_1p_all;
 use super::moments::Moments;
 use super::pages::Pages;
 use super::simd::vectorize;
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -200,11 +201,15 @@ impl<'b> Tile<'b> {
         self.block.values.chunks_exact(self.block.stride).map(move |column| column[row])
     }
 
-    /// A 64-bit hash of each row's features (and weights, `with_weights`).
+    /// A 64-bit hash of each row's features, and `with_weights` of the fractions of their weights: of what is left of a
+    /// weight whatever power of two all are multiplied by.
     pub(super) fn hashes(&self, seed: i64, with_weights: bool) -> Vec<u64> {
         let mut hashes = vec![0; self.rows];
+        const FRACTION: u64 = (1 << 52) - 1;
         let weights = if with_weights { self.weights() } else { &[] };
-        let columns = self.columns().into_iter().chain([weights]);
+        let fractions: Vec<f64> =
+            weights.iter().map(|weight| f64::from_bits(weight.to_bits() & FRACTION)).collect();
+        let columns = self.columns().into_iter().chain([fractions.as_slice()]);
         let mut keys = Keys::new(seed);
         vectorize(
             #[inline(always)]
@@ -434,6 +439,8 @@ pub struct Observations {
     seed: i64,
     /// Which features are held as ln(1 + x); empty where none is.
     log: Vec<bool>,
+    /// Which features are not to be scaled; empty where all are.
+    unscaled: Vec<bool>,
     /// The least value of each feature under the logarithm, before it is taken; empty where there is none.
     least: Vec<f64>,
     /// Rows of a sample at most.
@@ -448,6 +455,35 @@ pub struct Observations {
     /// Which features had a missing value in a row that was kept; empty where none had.
     missing: Vec<bool>,
     max_weight: f64,
+    absent: Absent,
+}
+
+/// The missing values of each feature in rows that were left out, as long as there is no other row: what to say then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Absent {
+    /// Empty where no row was left out.
+    values: Vec<u64>,
+}
+
+impl Absent {
+    pub(super) fn count(&mut self, row: impl ExactSizeIterator<Item = f64>) {
+        self.values.resize(row.len(), 0);
+        self.values.iter_mut().zip(row).for_each(|(count, x)| *count += u64::from(!x.is_finite()));
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.values.resize(self.values.len().max(other.values.len()), 0);
+        self.values.iter_mut().zip(&other.values).for_each(|(count, other)| *count += other);
+    }
+
+    /// An error where `rows` rows were left out and there is no other.
+    pub(super) fn check(&self, rows: u64) -> Result<(), Error> {
+        let most = self.values.iter().copied().enumerate().max_by_key(|&(i, count)| (count, Reverse(i)));
+        match most {
+            Some((feature, missing)) if rows > 0 => Err(Error::NoUsableRow { feature, missing, rows }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Observations {
@@ -464,6 +500,8 @@ impl Observations {
             keep_missing,
             seed,
             log: Vec::new(),
+            unscaled: Vec::new(),
+            absent: Absent::default(),
             least: Vec::new(),
             capacity: usize::try_from(memory / bytes_per_row).unwrap_or(usize::MAX).max(MIN_CAPACITY),
             blocks: Vec::new(),
@@ -493,6 +531,15 @@ impl Observations {
         self
     }
 
+    /// The same, for a fit that takes some features as they are, whatever its scale.
+    pub fn with_unscaled(mut self, unscaled: &[bool]) -> Self {
+        assert_eq!((unscaled.len(), self.rows), (self.n_features, 0), "one flag for each feature");
+        if unscaled.contains(&true) {
+            self.unscaled = unscaled.to_vec();
+        }
+        self
+    }
+
     /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length). A row with a missing
     /// value is counted as skipped, or kept where missing values are. `weights`, finite and not negative, are
     /// there if and only if the observations are weighted; a weight of 0 leaves the row out without counting it.
@@ -516,6 +563,9 @@ impl Observations {
             if left_out || skipped {
                 self.append_run(columns, weights, start..row);
                 self.skipped += u64::from(skipped);
+                if skipped && self.rows == 0 {
+                    self.absent.count(columns.iter().map(|column| column.as_ref()[row]));
+                }
                 start = row + 1;
             }
         }
@@ -552,6 +602,7 @@ impl Observations {
         }
         self.rows = rows;
         self.skipped += other.skipped;
+        self.absent.merge(&other.absent);
         self.level = self.level.max(other.level);
         self.max_weight = self.max_weight.max(other.max_weight);
         self.least.iter_mut().zip(&other.least).for_each(|(least, &other)| *least = least.min(other));
@@ -579,6 +630,21 @@ impl Observations {
     /// Entries of all blocks.
     pub(super) fn held(&self) -> usize {
         self.held
+    }
+
+    /// An error where rows were left out for missing values and there is no other.
+    pub(super) fn check_usable(&self) -> Result<(), Error> {
+        if self.rows == 0 { self.absent.check(self.skipped) } else { Ok(()) }
+    }
+
+    /// Which features are not scaled; empty where all are.
+    pub(super) fn unscaled(&self) -> &[bool] {
+        &self.unscaled
+    }
+
+    /// Whether rows have weights.
+    pub(super) fn weighted(&self) -> bool {
+        self.weighted
     }
 
     /// What draws the sample.

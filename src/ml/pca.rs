@@ -4,12 +4,15 @@ use super::Error;
 use super::exact_sum::{exponent_above, scale_by_power};
 use super::gram::{self, Gram};
 use super::logarithm::ln_1p_all;
-use super::moments::TotalMoments;
-use super::observations::{Observations, Tile, all_finite};
-use super::scaling::{Nulls, Points, Scale, Scaled, Transform, WeightedMoments, fit_transform, transform_of};
+use super::moments::{Moments, TotalMoments};
+use super::observations::{Absent, Observations, TILE_ROWS, Tile, all_finite};
+use super::scaling::{
+    HeldRows, Nulls, Plan, Points, Scale, Scaled, Transform, WeightedMoments, fit_transform, transform_of,
+};
 use super::simd::vectorize;
 use super::threads::{map_parts, worth};
 use nalgebra::{DMatrix, SymmetricEigen};
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Loadings whose magnitudes differ by no more than this share count as equally large.
@@ -72,13 +75,24 @@ enum Store {
 /// Rows below which a run of rows waits for others.
 const MIN_RUN: usize = 256;
 
+/// Features up to which sums of all pairs are made of every row. Of more, the rows themselves are held as long as there
+/// are fewer than features: their products say the same, and are fewer.
+const WIDE: usize = 128;
+/// Rows or features, whichever are fewer, that a fit takes: of so many, the eigenvectors take a second or two, and
+/// nothing can interrupt that.
+pub const MAX_SIDE: usize = 1024;
+/// Products of held rows, and of components, that take about a second.
+const MAX_PRODUCTS: u64 = 1 << 33;
+
 #[derive(Clone, Debug)]
 struct Sums {
     nulls: Nulls,
     log: Vec<bool>,
+    unscaled: Vec<bool>,
+    absent: Absent,
     /// The least value of each feature before its logarithm; empty where none is taken.
     least: Vec<f64>,
-    /// Columns of rows that are not in the sums yet, fewer than [`gram::ROWS`].
+    /// Columns of rows that are not in the sums yet, fewer than [`gram::ROWS`]; or all rows, where they are held.
     waiting: Vec<Vec<f64>>,
     sums: Option<Gram>,
     rows: u64,
@@ -89,17 +103,35 @@ struct Sums {
 
 impl PcaRows {
     /// No rows yet of `n_features` columns, for a fit with `scale` and `nulls`, of which some are taken as ln(1 + x).
-    /// `memory`: bytes that rows may take where they are held.
-    pub fn new(n_features: usize, scale: Scale, nulls: Nulls, log: &[bool], memory: u64, seed: i64) -> Self {
-        assert_eq!(log.len(), n_features, "one log flag for each feature");
+    /// `memory`: bytes that rows may take where they are held, and covariances in any case.
+    ///
+    /// # Errors
+    /// [`Error::OverMemory`] where the covariances take more.
+    pub fn new(
+        scale: Scale,
+        nulls: Nulls,
+        log: &[bool],
+        unscaled: &[bool],
+        memory: u64,
+        seed: i64,
+    ) -> Result<Self, Error> {
+        let n_features = log.len();
+        let bytes = 8 * (n_features as u128).pow(2);
+        if bytes > u128::from(memory) {
+            let most = (memory / 8).isqrt() as usize;
+            return Err(Error::OverMemory { features: n_features, most, memory });
+        }
         let store = if scale == Scale::Robust || nulls == Nulls::Mean {
             let keep_missing = nulls != Nulls::Skip;
-            Store::Rows(Observations::new(n_features, false, keep_missing, memory, seed).with_log(log))
+            let rows = Observations::new(n_features, false, keep_missing, memory, seed);
+            Store::Rows(rows.with_log(log).with_unscaled(unscaled))
         } else {
             let has_log = log.contains(&true);
             Store::Sums(Box::new(Sums {
                 nulls,
                 log: if has_log { log.to_vec() } else { Vec::new() },
+                unscaled: if unscaled.contains(&true) { unscaled.to_vec() } else { Vec::new() },
+                absent: Absent::default(),
                 least: if has_log { vec![f64::INFINITY; n_features] } else { Vec::new() },
                 waiting: Vec::new(),
                 sums: None,
@@ -108,7 +140,23 @@ impl PcaRows {
                 missing: Vec::new(),
             }))
         };
-        Self { n_features, store }
+        Ok(Self { n_features, store })
+    }
+
+    /// Whether a fit can take the rows so far.
+    ///
+    /// # Errors
+    /// [`Error::TooWide`] where there are too many rows and too many features.
+    pub fn check(&self) -> Result<(), Error> {
+        let rows = match &self.store {
+            Store::Rows(observations) => observations.rows(),
+            Store::Sums(sums) => sums.rows,
+        };
+        let (features, most) = (self.n_features, MAX_SIDE);
+        let side = rows.min(features as u64);
+        let products = side * side * features as u64;
+        let is_too_wide = features > WIDE && (side > MAX_SIDE as u64 || products > MAX_PRODUCTS);
+        if is_too_wide { Err(Error::TooWide { rows, features, most }) } else { Ok(()) }
     }
 
     /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length).
@@ -141,6 +189,9 @@ impl Sums {
         for row in rows.clone() {
             if !columns.iter().all(|column| column.as_ref()[row].is_finite()) {
                 self.append_run(columns, start..row);
+                if self.rows == 0 {
+                    self.absent.count(columns.iter().map(|column| column.as_ref()[row]));
+                }
                 self.skipped += 1;
                 start = row + 1;
             }
@@ -150,7 +201,11 @@ impl Sums {
 
     fn append_run(&mut self, columns: &[impl AsRef<[f64]>], mut rows: Range<usize>) {
         self.rows += rows.len() as u64;
-        if self.nulls == Nulls::Skip && self.log.is_empty() {
+        let is_held = self.is_held(columns.len());
+        if !is_held {
+            self.release();
+        }
+        if self.nulls == Nulls::Skip && self.log.is_empty() && !is_held {
             while rows.len() >= MIN_RUN {
                 let run = rows.start..rows.end.min(rows.start + gram::ROWS);
                 rows.start = run.end;
@@ -161,7 +216,7 @@ impl Sums {
         }
         while !rows.is_empty() {
             self.waiting.resize_with(columns.len(), Vec::new);
-            let room = gram::ROWS - self.waiting[0].len();
+            let room = if is_held { rows.len() } else { gram::ROWS - self.waiting[0].len() };
             let run = rows.start..rows.end.min(rows.start + room);
             rows.start = run.end;
             for (feature, (waiting, column)) in self.waiting.iter_mut().zip(columns).enumerate() {
@@ -180,7 +235,23 @@ impl Sums {
                     ln_1p_all(own);
                 }
             }
-            self.sum_full();
+            if !is_held {
+                self.sum_full();
+            }
+        }
+    }
+
+    /// Whether all rows are held: as long as there are fewer of them than of many features.
+    fn is_held(&self, n_features: usize) -> bool {
+        n_features > WIDE && self.rows < n_features as u64
+    }
+
+    /// Adds rows that were held to the sums, but for those that have to wait.
+    fn release(&mut self) {
+        while self.waiting.first().is_some_and(|column| column.len() >= gram::ROWS) {
+            let rest = self.waiting.iter_mut().map(|column| column.split_off(gram::ROWS)).collect();
+            self.sum_waiting();
+            self.waiting = rest;
         }
     }
 
@@ -207,6 +278,7 @@ impl Sums {
         );
         self.rows += other.rows;
         self.skipped += other.skipped;
+        self.absent.merge(&other.absent);
         self.least.iter_mut().zip(&other.least).for_each(|(least, other)| *least = least.min(*other));
         self.missing.resize(self.missing.len().max(other.missing.len()), false);
         self.missing.iter_mut().zip(&other.missing).for_each(|(missing, other)| *missing |= other);
@@ -215,16 +287,22 @@ impl Sums {
             (Some(sums), Some(other)) => sums.merge(other),
             (sums, Some(other)) => *sums = Some(other.clone()),
         }
+        let is_held = self.is_held(self.waiting.len().max(other.waiting.len()));
+        if !is_held {
+            self.release();
+        }
         let mut rest = 0..other.waiting.first().map_or(0, Vec::len);
         while !rest.is_empty() {
             self.waiting.resize_with(other.waiting.len(), Vec::new);
-            let room = gram::ROWS - self.waiting[0].len();
+            let room = if is_held { rest.len() } else { gram::ROWS - self.waiting[0].len() };
             let run = rest.start..rest.end.min(rest.start + room);
             rest.start = run.end;
             for (waiting, column) in self.waiting.iter_mut().zip(&other.waiting) {
                 waiting.extend_from_slice(&column[run.clone()]);
             }
-            self.sum_full();
+            if !is_held {
+                self.sum_full();
+            }
         }
     }
 }
@@ -232,50 +310,71 @@ impl Sums {
 /// What a fit works on.
 struct Fitted {
     transform: Transform,
-    sums: Gram,
-    /// Rows that the sums are of; a sample where rows were held and too many.
-    summed: u64,
+    products: Products,
     rows: u64,
     skipped: u64,
 }
 
+/// Products that the components come from.
+enum Products {
+    /// Of all pairs of features, and the rows that they are summed over: a sample where rows were held and too many.
+    Features(Gram, u64),
+    /// Of scaled rows about their mean, which are fewer than features; one after the other.
+    Rows(Vec<Vec<f64>>),
+}
+
 impl Fitted {
     fn of(rows: PcaRows, options: &PcaOptions) -> Result<Option<Self>, Error> {
+        rows.check()?;
         match rows.store {
             Store::Rows(observations) => Self::of_rows(observations, options),
-            Store::Sums(sums) => Self::of_sums(*sums, options),
+            Store::Sums(sums) => Self::of_sums(*sums, rows.n_features, options),
         }
     }
 
-    fn of_sums(mut sums: Sums, options: &PcaOptions) -> Result<Option<Self>, Error> {
+    fn of_sums(mut sums: Sums, n_features: usize, options: &PcaOptions) -> Result<Option<Self>, Error> {
         assert_eq!(sums.nulls, options.nulls, "rows for the same fit");
-        sums.sum_waiting();
-        let Some(gram) = sums.sums else {
+        if sums.rows == 0 {
+            sums.absent.check(sums.skipped)?;
             return Ok(None);
-        };
+        }
         if let (Nulls::Error, Some(feature)) = (sums.nulls, sums.missing.iter().position(|&missing| missing))
         {
             return Err(Error::Missing { feature });
         }
-        let n_features = gram.sums.len();
-        let moments = |feature: usize| {
-            let moments = TotalMoments {
-                min: gram.min[feature],
-                max: gram.max[feature],
-                sum: gram.sums[feature].clone(),
-                squares: gram.product(feature, feature).clone(),
-            };
-            WeightedMoments::of(moments, sums.rows)
+        let held = sums.is_held(n_features).then(|| std::mem::take(&mut sums.waiting));
+        sums.sum_waiting();
+        let moments: Vec<WeightedMoments> = match (&held, &sums.sums) {
+            (Some(columns), _) => columns.iter().map(|column| moments_of(column)).collect(),
+            (None, Some(gram)) => {
+                let moments = |feature: usize| TotalMoments {
+                    min: gram.min[feature],
+                    max: gram.max[feature],
+                    sum: gram.sums[feature].clone(),
+                    squares: gram.product(feature, feature).clone(),
+                };
+                (0..n_features).map(|feature| WeightedMoments::of(moments(feature), sums.rows)).collect()
+            }
+            (None, None) => return Ok(None),
         };
-        let moments: Vec<WeightedMoments> = (0..n_features).map(moments).collect();
         let log = if sums.log.is_empty() { vec![false; n_features] } else { sums.log };
         let fill = if sums.nulls == Nulls::Zero { vec![0.0; n_features] } else { Vec::new() };
-        let (transform, _) =
-            transform_of(&moments, &[], &sums.least, (options.scale, sums.nulls, log, fill), 1)?;
-        Ok(Some(Self { transform, sums: gram, summed: sums.rows, rows: sums.rows, skipped: sums.skipped }))
+        let plan = Plan { scale: options.scale, nulls: sums.nulls, log, fill, unscaled: &sums.unscaled };
+        let (transform, _) = transform_of(&moments, &HeldRows::default(), &sums.least, plan, 1)?;
+        let products = match (held, sums.sums) {
+            (Some(columns), _) => {
+                let scale = |(feature, x): (usize, &f64)| transform.scaled(feature, *x);
+                let row =
+                    |row: usize| columns.iter().map(|column| &column[row]).enumerate().map(scale).collect();
+                Products::Rows((0..sums.rows as usize).map(row).collect()).centered(&transform)
+            }
+            (None, gram) => Products::Features(gram.unwrap_or_else(|| Gram::new(n_features)), sums.rows),
+        };
+        Ok(Some(Self { transform, products, rows: sums.rows, skipped: sums.skipped }))
     }
 
     fn of_rows(observations: Observations, options: &PcaOptions) -> Result<Option<Self>, Error> {
+        observations.check_usable()?;
         if observations.rows() == 0 {
             return Ok(None);
         }
@@ -283,17 +382,49 @@ impl Fitted {
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
-        let sums = sums_of(&points, options.n_threads);
-        Ok(Some(Self { transform, sums, summed: points.n_samples(), rows, skipped }))
+        let n_features = transform.n_features();
+        let products = if n_features > WIDE && rows < n_features as u64 {
+            let of_tile = |tile: Tile<'_>| -> Vec<Vec<f64>> {
+                let row = |row: usize| {
+                    vec![points.scaled_row(&tile, row).collect::<Vec<f64>>(); tile.count(row) as usize]
+                };
+                (0..tile.rows()).flat_map(row).collect()
+            };
+            Products::Rows(points.tiles().into_iter().flat_map(of_tile).collect()).centered(&transform)
+        } else {
+            Products::Features(sums_of(&points, options.n_threads), points.n_samples())
+        };
+        Ok(Some(Self { transform, products, rows, skipped }))
+    }
+
+    /// All variances divided by 2^exponent in descending order, the exponent, and the first `n` axes, with their signs fixed.
+    fn axes(&self, n: &Components) -> Result<Axes, Error> {
+        let n_features = self.transform.n_features();
+        match &self.products {
+            Products::Features(sums, summed) => {
+                let (covariance, exponent) = self.covariance(sums, *summed);
+                let total: f64 = (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
+                let (variances, axes) = if total > 0.0 {
+                    principal_axes(covariance)
+                } else {
+                    let unit = |axis| (0..n_features).map(|i| f64::from(u8::from(i == axis))).collect();
+                    (vec![0.0; n_features], (0..n_features).map(unit).collect())
+                };
+                let ratios = ratios(&variances, total);
+                let n = n.count(&ratios);
+                Ok(Axes { axes: axes.into_iter().take(n).collect(), variances, ratios, exponent })
+            }
+            Products::Rows(rows) => axes_of_rows(rows, n_features, n),
+        }
     }
 
     /// The covariance matrix of the scaled rows divided by 2^exponent, and that exponent.
-    fn covariance(&self) -> (DMatrix<f64>, i32) {
+    fn covariance(&self, sums: &Gram, summed: u64) -> (DMatrix<f64>, i32) {
         let n_features = self.transform.n_features();
         let (spread, stddev) = (&self.transform.spread, &self.transform.stddev);
         let greatest = stddev.iter().zip(spread).map(|(stddev, spread)| stddev / spread).fold(0.0, f64::max);
         let top = if greatest > 0.0 { 2 * exponent_above(greatest) } else { 0 };
-        let n = self.summed as f64;
+        let n = summed as f64;
         let mut covariance = DMatrix::zeros(n_features, n_features);
         for i in 0..n_features {
             for j in 0..=i {
@@ -301,8 +432,8 @@ impl Fitted {
                 if stddev[i] == 0.0 || stddev[j] == 0.0 {
                     continue;
                 }
-                let mut scatter = self.sums.product(i, j).times(self.summed);
-                scatter.subtract(&self.sums.sums[i].product(&self.sums.sums[j]));
+                let mut scatter = sums.product(i, j).times(summed);
+                scatter.subtract(&sums.sums[i].product(&sums.sums[j]));
                 let exponents = exponent_above(spread[i]) + exponent_above(spread[j]);
                 let divisor = scale_by_power(spread[i], -exponent_above(spread[i]))
                     * scale_by_power(spread[j], -exponent_above(spread[j]));
@@ -369,22 +500,10 @@ impl Pca {
         let Some(fitted) = Fitted::of(rows, options)? else {
             return Ok(None);
         };
-        let (covariance, exponent) = fitted.covariance();
-        let total: f64 = (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
-        let (variances, components) = if total > 0.0 {
-            principal_axes(covariance)
-        } else {
-            let unit = |axis| (0..n_features).map(|feature| f64::from(u8::from(feature == axis))).collect();
-            (vec![0.0; n_features], (0..n_features).map(unit).collect::<Vec<Vec<f64>>>())
-        };
-        let ratios: Vec<f64> =
-            variances.iter().map(|variance| if total > 0.0 { variance / total } else { 0.0 }).collect();
-        let n = match options.n {
-            Components::Count(n) => n,
-            Components::Share(share) => n_for_share(&ratios, share),
-        };
+        let Axes { axes, variances, ratios, exponent } = fitted.axes(&options.n)?;
+        let n = axes.len();
         Ok(Some(Self {
-            components: components.into_iter().take(n).collect(),
+            components: axes,
             explained_variance: variances.iter().take(n).map(|&x| scale_by_power(x, exponent)).collect(),
             explained_variance_ratio: ratios.into_iter().take(n).collect(),
             rows: fitted.rows,
@@ -427,6 +546,152 @@ impl Pca {
     }
 }
 
+/// Moments of the values of a feature.
+fn moments_of(column: &[f64]) -> WeightedMoments {
+    let mut moments = TotalMoments::new();
+    column.chunks(TILE_ROWS).for_each(|values| moments.add(&Moments::of(values), values));
+    WeightedMoments::of(moments, column.len() as u64)
+}
+
+/// Principal axes with their variances.
+struct Axes {
+    axes: Vec<Vec<f64>>,
+    /// Of all axes, divided by 2^exponent; and their shares of the total.
+    variances: Vec<f64>,
+    ratios: Vec<f64>,
+    exponent: i32,
+}
+
+impl Components {
+    fn count(&self, ratios: &[f64]) -> usize {
+        match self {
+            Components::Count(n) => *n,
+            Components::Share(share) => n_for_share(ratios, *share),
+        }
+    }
+}
+
+fn ratios(variances: &[f64], total: f64) -> Vec<f64> {
+    variances.iter().map(|variance| if total > 0.0 { variance / total } else { 0.0 }).collect()
+}
+
+impl Products {
+    /// Rows about their mean, in an order that is a function of their set.
+    fn centered(self, transform: &Transform) -> Self {
+        let Products::Rows(mut rows) = self else {
+            return self;
+        };
+        for row in &mut rows {
+            for (feature, x) in row.iter_mut().enumerate() {
+                // A feature that is constant up to rounding has no variance.
+                let is_constant = transform.stddev[feature] == 0.0;
+                *x = if is_constant { 0.0 } else { *x - transform.scaled_mean(feature) };
+            }
+        }
+        rows.sort_unstable_by(|x, y| {
+            x.iter()
+                .zip(y)
+                .map(|(x, y)| x.total_cmp(y))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        });
+        Self::Rows(rows)
+    }
+}
+
+/// The axes of rows about their mean, which are fewer than features: their products X X' have the eigenvalues of X' X,
+/// and eigenvectors u that lead to its own, X' u.
+fn axes_of_rows(rows: &[Vec<f64>], n_features: usize, n: &Components) -> Result<Axes, Error> {
+    /// Below this share of the greatest, an eigenvalue is rounding.
+    const NOTHING: f64 = 1e-13;
+    let n_rows = rows.len();
+    let greatest = rows.iter().flatten().fold(0.0, |greatest: f64, x| greatest.max(x.abs()));
+    let top = if greatest > 0.0 { exponent_above(greatest) } else { 0 };
+    let rows: Vec<Vec<f64>> =
+        rows.iter().map(|row| row.iter().map(|x| scale_by_power(*x, -top)).collect()).collect();
+    let divisor = (n_rows.max(2) - 1) as f64;
+    let mut products = DMatrix::zeros(n_rows, n_rows);
+    for i in 0..n_rows {
+        for j in 0..=i {
+            products[(i, j)] = dot(&rows[i], &rows[j]) / divisor;
+            products[(j, i)] = products[(i, j)];
+        }
+    }
+    let total: f64 = (0..n_rows).map(|row| products[(row, row)]).sum();
+    let (mut variances, vectors) =
+        if total > 0.0 { principal_axes(products) } else { (Vec::new(), Vec::new()) };
+    let most = variances.first().copied().unwrap_or(0.0);
+    let rank = variances.iter().take_while(|variance| **variance > NOTHING * most).count();
+    variances.truncate(rank);
+    variances.resize(n_features, 0.0);
+    let ratios = ratios(&variances, total);
+    let n = n.count(&ratios);
+    if n as u64 * (n + n_rows) as u64 * n_features as u64 > MAX_PRODUCTS {
+        return Err(Error::TooWide { rows: n_rows as u64, features: n_features, most: MAX_SIDE });
+    }
+    let mut axes: Vec<Vec<f64>> = Vec::new();
+    for vector in vectors.iter().take(n.min(rank)) {
+        let mut axis = vec![0.0; n_features];
+        rows.iter().zip(vector).for_each(|(row, &weight)| add_times(&mut axis, row, weight));
+        orthonormalize(&mut axis, &axes);
+        fix_sign(&mut axis);
+        axes.push(axis);
+    }
+    // Where all variance is explained, any further axes will do: unit vectors, made orthogonal to those there are.
+    let mut features = 0..n_features;
+    while axes.len() < n {
+        let feature = features.next().expect("some feature is not spanned by fewer axes");
+        let explained: f64 = axes.iter().map(|axis| axis[feature].powi(2)).sum();
+        if 1.0 - explained > 0.5 * (1.0 - axes.len() as f64 / n_features as f64) {
+            let mut axis = vec![0.0; n_features];
+            axis[feature] = 1.0;
+            orthonormalize(&mut axis, &axes);
+            fix_sign(&mut axis);
+            axes.push(axis);
+        }
+    }
+    Ok(Axes { axes, variances, ratios, exponent: 2 * top })
+}
+
+/// The sum of products, in an order that suits wide registers and is the same on all of them.
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    const LANES: usize = 16;
+    let ((x_lanes, x_rest), (y_lanes, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    vectorize(
+        #[inline(always)]
+        || {
+            for (x, y) in x_lanes.iter().zip(y_lanes) {
+                (0..LANES).for_each(|lane| sums[lane] += x[lane] * y[lane]);
+            }
+        },
+    );
+    sums.iter().sum::<f64>() + x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum::<f64>()
+}
+
+/// Adds `factor` times `x` to `sum`.
+fn add_times(sum: &mut [f64], x: &[f64], factor: f64) {
+    vectorize(
+        #[inline(always)]
+        || sum.iter_mut().zip(x).for_each(|(sum, x)| *sum += x * factor),
+    );
+}
+
+/// Takes from a vector what it has of orthonormal axes, twice for the rounding of the first time, and makes it one of
+/// length 1.
+fn orthonormalize(vector: &mut [f64], axes: &[Vec<f64>]) {
+    for _ in 0..2 {
+        let length = dot(vector, vector).sqrt();
+        vector.iter_mut().for_each(|x| *x /= length);
+        for axis in axes {
+            let share = dot(vector, axis);
+            add_times(vector, axis, -share);
+        }
+    }
+    let length = dot(vector, vector).sqrt();
+    vector.iter_mut().for_each(|x| *x /= length);
+}
+
 /// Eigenvalues in descending order and their unit vectors, with their signs fixed.
 fn principal_axes(covariance: DMatrix<f64>) -> (Vec<f64>, Vec<Vec<f64>>) {
     let eigen = SymmetricEigen::new(covariance);
@@ -438,13 +703,16 @@ fn principal_axes(covariance: DMatrix<f64>) -> (Vec<f64>, Vec<Vec<f64>>) {
         .map(|(&variance, axis)| (variance.max(0.0), axis.iter().copied().collect()))
         .collect();
     axes.sort_by(|x, y| y.0.total_cmp(&x.0));
-    for (_, axis) in &mut axes {
-        let largest = axis.iter().fold(0.0_f64, |largest, loading| largest.max(loading.abs()));
-        let leading = axis.iter().find(|loading| loading.abs() >= largest * (1.0 - SIGN_TOLERANCE));
-        let sign = leading.map_or(1.0, |loading| loading.signum());
-        axis.iter_mut().for_each(|loading| *loading = *loading * sign + 0.0);
-    }
+    axes.iter_mut().for_each(|(_, axis)| fix_sign(axis));
     axes.into_iter().unzip()
+}
+
+/// Makes the loading of largest magnitude positive, the first of equals.
+fn fix_sign(axis: &mut [f64]) {
+    let largest = axis.iter().fold(0.0_f64, |largest, loading| largest.max(loading.abs()));
+    let leading = axis.iter().find(|loading| loading.abs() >= largest * (1.0 - SIGN_TOLERANCE));
+    let sign = leading.map_or(1.0, |loading| loading.signum());
+    axis.iter_mut().for_each(|loading| *loading = *loading * sign + 0.0);
 }
 
 /// How many components explain at least `share` of the variance; rounding of their sum does not ask for one more.
@@ -467,9 +735,125 @@ mod tests {
         PcaOptions { scale, nulls: Nulls::Skip, n, n_threads: 1 }
     }
 
+    fn new_rows(n_features: usize, scale: Scale, memory: u64) -> PcaRows {
+        let none = vec![false; n_features];
+        PcaRows::new(scale, Nulls::Skip, &none, &none, memory, 42).expect("memory for the features")
+    }
+
+    /// Rows of more features than their number, of which the last are sums of others.
+    fn wide(seed: u64, n_rows: usize, n_features: usize) -> Vec<Vec<f64>> {
+        let mut rows = blobs(seed, n_rows, n_features, 3);
+        for row in &mut rows {
+            row[n_features - 1] = row[0] + row[1];
+            row[n_features - 2] = 7.0;
+        }
+        rows
+    }
+
+    #[test]
+    fn fewer_rows_than_features_have_the_components_of_their_covariances() {
+        for (n_rows, n_features, scale) in [
+            (2, 129, Scale::Standard),
+            (40, 200, Scale::None),
+            (128, 129, Scale::Standard),
+            (130, 150, Scale::Robust),
+        ] {
+            let rows = wide(n_rows as u64, n_rows, n_features);
+            let n = (n_rows - 1).min(9);
+            let pca = Pca::fit(observe(&rows, scale), &options(scale, Components::Count(n)));
+            let pca = pca.expect("rows to fit").expect("usable rows");
+            let scaled = pca.transform.apply(&columns(&rows).iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let scaled = scaled.expect("rows to scale").columns;
+            let centered: Vec<Vec<f64>> = scaled
+                .iter()
+                .map(|column| {
+                    let mean = column.iter().sum::<f64>() / n_rows as f64;
+                    column.iter().map(|x| x - mean).collect()
+                })
+                .collect();
+            let total: f64 = centered.iter().flatten().map(|x| x * x).sum::<f64>() / (n_rows - 1) as f64;
+            for (i, (component, variance)) in pca.components.iter().zip(&pca.explained_variance).enumerate() {
+                // C v = lambda v, with C v = X' (X v) / (n - 1).
+                let scores: Vec<f64> = (0..n_rows)
+                    .map(|row| {
+                        centered.iter().zip(component).map(|(column, loading)| column[row] * loading).sum()
+                    })
+                    .collect();
+                for (column, loading) in centered.iter().zip(component) {
+                    let product = column.iter().zip(&scores).map(|(x, score)| x * score).sum::<f64>();
+                    let difference = product / (n_rows - 1) as f64 - variance * loading;
+                    assert!(difference.abs() < 1e-9 * total, "component {i}: {difference}");
+                }
+                assert!((pca.explained_variance_ratio[i] - variance / total).abs() < 1e-9);
+                for (j, other) in pca.components.iter().enumerate().take(i + 1) {
+                    let product: f64 = component.iter().zip(other).map(|(x, y)| x * y).sum();
+                    assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn few_wide_rows_have_as_many_components_as_are_asked_for() {
+        for n_rows in [1, 3] {
+            let pca = Pca::fit(
+                observe(&wide(1, n_rows, 300), Scale::Standard),
+                &options(Scale::Standard, Components::Count(20)),
+            );
+            let pca = pca.expect("rows to fit").expect("usable rows");
+            assert_eq!(pca.components.len(), 20);
+            assert!(pca.explained_variance[n_rows - 1..].iter().all(|&variance| variance == 0.0));
+            for (i, component) in pca.components.iter().enumerate() {
+                for (j, other) in pca.components.iter().enumerate() {
+                    let product: f64 = component.iter().zip(other).map(|(x, y)| x * y).sum();
+                    assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wide_rows_give_one_model_whatever_their_order_and_however_they_are_merged() {
+        for n_rows in [60, 199, 200, 1500] {
+            let mut rows = wide(3, n_rows, 200);
+            let fit = |rows: PcaRows| {
+                Pca::fit(rows, &options(Scale::Standard, Components::Count(4)))
+                    .expect("rows")
+                    .expect("a model")
+            };
+            let expected = fit(observe(&rows, Scale::Standard));
+            Random::new(n_rows as u64).shuffle(&mut rows);
+            for cuts in [[1, 2], [30, 59], [n_rows / 2, n_rows - 1]] {
+                let mut all = observe(&rows[..cuts[0]], Scale::Standard);
+                all.merge(&observe(&rows[cuts[0]..cuts[1]], Scale::Standard));
+                let mut others = observe(&rows[cuts[1]..], Scale::Standard);
+                others.merge(&all);
+                assert!(fit(others) == expected, "{n_rows} rows, {cuts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_would_take_long_or_much_memory_is_an_error() {
+        let none = vec![false; 20_000];
+        let error = PcaRows::new(Scale::Standard, Nulls::Skip, &none, &none, MEMORY, 42).map(|_| ());
+        assert_eq!(error, Err(Error::OverMemory { features: 20_000, most: 11_585, memory: MEMORY }));
+        for scale in [Scale::Standard, Scale::Robust] {
+            let columns = vec![[1.0, 2.0, 5.0]; MAX_SIDE + 1];
+            let mut rows = new_rows(columns.len(), scale, MEMORY);
+            for _ in 0..400 {
+                rows.append(&columns, 0..3);
+            }
+            let (features, most) = (MAX_SIDE + 1, MAX_SIDE);
+            assert_eq!(rows.check(), Err(Error::TooWide { rows: 1200, features, most }));
+            let fit = Pca::fit(rows, &options(scale, Components::Count(1)));
+            assert_eq!(fit, Err(Error::TooWide { rows: 1200, features, most }));
+        }
+    }
+
     fn observe(rows: &[Vec<f64>], scale: Scale) -> PcaRows {
         let n_features = rows[0].len();
-        let mut own = PcaRows::new(n_features, scale, Nulls::Skip, &vec![false; n_features], MEMORY, 42);
+        let mut own = new_rows(n_features, scale, MEMORY);
         let columns = columns(rows);
         for start in (0..rows.len()).step_by(700) {
             own.append(&columns, start..rows.len().min(start + 700));
@@ -570,7 +954,7 @@ mod tests {
         rows.extend_from_within(..10_000);
         let columns = columns(&rows);
         let fit = |memory| {
-            let mut own = PcaRows::new(3, Scale::Robust, Nulls::Skip, &[false; 3], memory, 42);
+            let mut own = new_rows(3, Scale::Robust, memory);
             own.append(&columns, 0..rows.len());
             let fit = Pca::fit(own, &options(Scale::Robust, Components::Count(3)));
             fit.expect("rows to fit").expect("a usable row")
@@ -589,7 +973,8 @@ mod tests {
         let mut holes = rows.clone();
         holes.iter_mut().step_by(7).for_each(|row| row[0] = f64::NAN);
         let fit = |rows: &[Vec<f64>], nulls, log: [bool; 2]| {
-            let mut own = PcaRows::new(2, Scale::Standard, nulls, &log, MEMORY, 42);
+            let mut own = PcaRows::new(Scale::Standard, nulls, &log, &[false; 2], MEMORY, 42)
+                .expect("memory for two features");
             own.append(&columns(rows), 0..rows.len());
             Pca::fit(own, &PcaOptions { nulls, ..options(Scale::Standard, Components::Count(2)) })
         };

@@ -1,6 +1,6 @@
 //! How raw values become scaled ones: missing values, logarithm, centre and spread.
 
-use super::exact_sum::ExactSum;
+use super::exact_sum::{ExactSum, exponent_above, scale_by_power};
 use super::logarithm::{ln_1p, ln_1p_all};
 use super::moments::{Moments, TotalMoments};
 use super::observations::{Block, Observations, Tile, all_finite};
@@ -155,14 +155,14 @@ impl Transform {
         if self.log[feature] { x.exp_m1() } else { x }
     }
 
+    /// A value after fill and logarithm, scaled.
+    pub(super) fn scaled(&self, feature: usize, x: f64) -> f64 {
+        scaled(x, self.center[feature], self.spread[feature])
+    }
+
     /// The mean of the rows that were fitted, in scaled space.
     pub(super) fn scaled_mean(&self, feature: usize) -> f64 {
         scaled(self.mean[feature], self.center[feature], self.spread[feature])
-    }
-
-    /// The population variance of the rows that were fitted, in scaled space.
-    pub(super) fn scaled_variance(&self, feature: usize) -> f64 {
-        (self.stddev[feature] / self.spread[feature]).powi(2)
     }
 }
 
@@ -182,6 +182,8 @@ pub(super) struct Points {
     pub(super) extents: Vec<Extent>,
     /// Center and spread of each feature; empty where the rows are scaled.
     scaling: Vec<(f64, f64)>,
+    /// What brings weights back to the unit in which they came: a power of two.
+    pub(super) weight_unit: f64,
 }
 
 /// Where the scaled values of a feature lie.
@@ -190,6 +192,7 @@ pub(super) struct Extent {
     pub(super) min: f64,
     pub(super) max: f64,
     pub(super) mean: f64,
+    pub(super) variance: f64,
 }
 
 impl Points {
@@ -266,6 +269,7 @@ impl Points {
             blocks: blocks.into_iter().map(Arc::new).collect(),
             extents: self.extents.clone(),
             scaling: Vec::new(),
+            weight_unit: self.weight_unit,
         }
     }
 }
@@ -312,6 +316,8 @@ pub(super) fn fit_transform(
     // The least value of each feature before its logarithm, where that can be an error.
     let mut least = observations.least().to_vec();
     let seed = observations.seed();
+    let weighted = observations.weighted();
+    let unscaled = observations.unscaled().to_vec();
     let n_threads = worth(observations.held() * n_features, n_threads);
     let mut blocks = observations.into_blocks();
 
@@ -331,6 +337,8 @@ pub(super) fn fit_transform(
             least.iter_mut().zip(part).for_each(|(least, other)| *least = least.min(other));
         }
     }
+    let weight_unit = if weighted { reduce_weights(&mut blocks) } else { 1.0 };
+    let copies = (weighted && scale == Scale::Robust).then(|| Copies::of(&blocks));
     for block in blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
         let block = Arc::make_mut(block);
         block.forget();
@@ -341,24 +349,36 @@ pub(super) fn fit_transform(
     let moments = moments(&mut blocks, n_features, seed, n_threads);
     let filled = matches!(nulls, Nulls::Mean | Nulls::Zero);
     let fill = if filled { fill } else { Vec::new() };
-    let (transform, extents) = transform_of(&moments, &blocks, &least, (scale, nulls, log, fill), n_threads)?;
+    let rows = HeldRows { blocks: &blocks, copies };
+    let plan = Plan { scale, nulls, log, fill, unscaled: &unscaled };
+    let (transform, extents) = transform_of(&moments, &rows, &least, plan, n_threads)?;
     let scaling = match scale {
         Scale::None => Vec::new(),
         _ => transform.center.iter().copied().zip(transform.spread.iter().copied()).collect(),
     };
-    Ok((transform, Points { n_features, blocks, extents, scaling }))
+    Ok((transform, Points { n_features, blocks, extents, scaling, weight_unit }))
+}
+
+/// What of a transform is known before its figures.
+pub(super) struct Plan<'a> {
+    pub(super) scale: Scale,
+    pub(super) nulls: Nulls,
+    pub(super) log: Vec<bool>,
+    pub(super) fill: Vec<f64>,
+    /// Features that are taken as they are; empty where none is.
+    pub(super) unscaled: &'a [bool],
 }
 
 /// The transform that fits features with these moments, and where their scaled values lie. `least`: the least value of
-/// each feature before its logarithm, where one is taken. `blocks` hold the rows for [`Scale::Robust`].
+/// each feature before its logarithm, where one is taken. `rows` are needed for [`Scale::Robust`].
 ///
 /// # Errors
 /// [`Error::NegativeLog`], [`Error::TooLarge`].
 pub(super) fn transform_of(
     moments: &[WeightedMoments],
-    blocks: &[Arc<Block>],
+    rows: &HeldRows,
     least: &[f64],
-    (scale, nulls, log, fill): (Scale, Nulls, Vec<bool>, Vec<f64>),
+    Plan { scale, nulls, log, fill, unscaled }: Plan,
     n_threads: usize,
 ) -> Result<(Transform, Vec<Extent>), Error> {
     let mut features: Vec<usize> = (0..moments.len()).collect();
@@ -369,7 +389,8 @@ pub(super) fn transform_of(
             if let Some(value) = negative {
                 return Err(Error::NegativeLog { feature, value });
             }
-            moments[feature].fit(feature, log[feature], scale, blocks)
+            let own_scale = if unscaled.get(feature) == Some(&true) { Scale::None } else { scale };
+            moments[feature].fit(feature, log[feature], own_scale, rows)
         };
         features.iter_mut().map(fit).collect::<Vec<_>>()
     });
@@ -514,11 +535,11 @@ impl WeightedMoments {
         self.weight.merge(&other.weight);
     }
 
-    /// Weighted mean and population standard deviation, and whether the feature is constant up to rounding.
-    fn mean_and_stddev(&self) -> (f64, f64, bool) {
+    /// Weighted mean and population standard deviation, of what is rounding too.
+    fn mean_and_stddev(&self) -> (f64, f64) {
         let TotalMoments { min, max, ref sum, ref squares } = self.moments;
         if min == max {
-            return (min, 0.0, true);
+            return (min, 0.0);
         }
         let mut total = self.weight.clone();
         total.add(self.rows as f64);
@@ -527,8 +548,7 @@ impl WeightedMoments {
         // The square of the weight times the variance, without any rounding.
         let mut scatter = squares.product(&total);
         scatter.subtract(&sum.square());
-        let stddev = scatter.root_quotient(weight);
-        (mean, stddev, is_rounding(weight, mean, stddev))
+        (mean, scatter.root_quotient(weight))
     }
 
     /// Center and spread.
@@ -537,7 +557,7 @@ impl WeightedMoments {
         feature: usize,
         log: bool,
         scale: Scale,
-        blocks: &[Arc<Block>],
+        rows: &HeldRows,
     ) -> Result<FeatureTransform, Error> {
         let TotalMoments { min, max, .. } = self.moments;
         // Of the two extremes, the one of larger magnitude is at fault; the upper one where they agree.
@@ -548,77 +568,252 @@ impl WeightedMoments {
             if worst.abs() > MAX_MAGNITUDE { Err(Error::TooLarge { feature, value }) } else { Ok(()) }
         };
         check(min, max)?;
-        let (mean, stddev, is_constant) = self.mean_and_stddev();
+        let (mean, mut stddev) = self.mean_and_stddev();
+        if stddev == 0.0 && max > min {
+            // Below the least double: the range is not.
+            stddev = max - min;
+        }
+        let is_constant = is_rounding(min, max);
         let (center, spread) = match scale {
-            Scale::Standard => (mean, if is_constant { 1.0 } else { stddev }),
+            Scale::Standard if is_constant => (mean, spread_of_constant(min, max)),
+            Scale::Standard => (mean, stddev),
             Scale::MinMax => (min, spread_or_one(min, max)),
             Scale::Robust => {
-                let [lower, median, upper] = quartiles(blocks, feature);
+                let [lower, median, upper] = rows.quartiles(feature);
                 (median, spread_or_one(lower, upper))
             }
             Scale::None => (0.0, 1.0),
         };
         let [min, max, scaled_mean] = [min, max, mean].map(|x| scaled(x, center, spread));
         check(min, max)?;
-        let extent = Extent { min, max, mean: scaled_mean };
+        let extent = Extent { min, max, mean: scaled_mean, variance: (stddev / spread).powi(2) };
+        let stddev = if is_constant { 0.0 } else { stddev };
         Ok(FeatureTransform { center, spread, mean, stddev, extent })
     }
 }
 
-/// The quartiles, linear between order statistics as in numpy's `percentile`; weights do not count, the
-/// counts of equal rows do.
-fn quartiles(blocks: &[Arc<Block>], feature: usize) -> [f64; 3] {
-    let n: u64 = blocks.iter().map(|block| block.n_samples()).sum();
-    let position = |quarter: u64| (n - 1) as f64 * quarter as f64 / 4.0;
-    let between = |quarter: u64, low: f64, high: f64| {
-        let share = position(quarter).fract();
-        if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
-    };
-    let rank = |quarter: u64| position(quarter) as u64;
-    if blocks.iter().all(|block| block.counts.is_empty()) {
-        let mut values: Vec<f64> = blocks.iter().flat_map(|block| block.column(feature)).copied().collect();
-        let mut rest = values.as_mut_slice();
-        let mut start = 0;
-        return [1, 2, 3].map(|quarter| {
-            let at = rank(quarter) as usize - start;
-            let (_, &mut low, above) = rest.select_nth_unstable_by(at, f64::total_cmp);
-            let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
-            rest = &mut std::mem::take(&mut rest)[at..];
-            start += at;
-            between(quarter, low, high)
-        });
+/// The rows of which quartiles are taken; none where no scale needs them.
+#[derive(Default)]
+pub(super) struct HeldRows<'b> {
+    blocks: &'b [Arc<Block>],
+    /// How weights count as copies of rows, where there are weights.
+    copies: Option<Copies>,
+}
+
+impl HeldRows<'_> {
+    /// The quartiles, linear between order statistics as in numpy's `percentile`. The counts of equal rows count, and
+    /// a weight as that many rows (see [`Copies`]).
+    fn quartiles(&self, feature: usize) -> [f64; 3] {
+        match &self.copies {
+            Some(Copies { unit, are_whole: true }) => {
+                let copies = |block: &Block, row: usize| (block.weights[row] / unit).round() as u64;
+                quartiles_of_copies(self.blocks, feature, copies)
+            }
+            Some(Copies { unit, are_whole: false }) => quartiles_of_weights(self.blocks, feature, *unit),
+            None if self.blocks.iter().all(|block| block.counts.is_empty()) => {
+                quartiles_of_rows(self.blocks, feature)
+            }
+            None => quartiles_of_copies(self.blocks, feature, Block::count),
+        }
     }
+}
+
+/// What weights are multiples of, so that a row counts as often as its weight has it: the greatest common divisor of all
+/// weights, or the lightest one where that is not a small multiple of a common divisor. Thus a common factor of all weights
+/// changes nothing, and whole weights without one are copies of rows.
+struct Copies {
+    unit: f64,
+    are_whole: bool,
+}
+
+impl Copies {
+    fn of(blocks: &[Arc<Block>]) -> Self {
+        /// How often the lightest weight may hold the divisor.
+        const MOST_PARTS: f64 = 1000.0;
+        /// A rest that is rounding, as a share of the weight.
+        const ROUNDING: f64 = f64::EPSILON * 256.0;
+        /// Copies of a row whose sums stay exact.
+        const MOST_COPIES: f64 = 4_294_967_296.0;
+        let mut weights: Vec<f64> = blocks.iter().flat_map(|block| &block.weights).copied().collect();
+        weights.sort_unstable_by(f64::total_cmp);
+        weights.dedup();
+        let Some(&lightest) = weights.first() else {
+            return Self { unit: 1.0, are_whole: true };
+        };
+        let fractional = Self { unit: lightest, are_whole: false };
+        let mut divisor = lightest;
+        for &weight in &weights {
+            // Euclid's algorithm, up to the rounding of weights.
+            let (mut of, mut by) = (weight, divisor);
+            loop {
+                let rest = (of - (of / by).round() * by).abs();
+                if rest <= ROUNDING * weight {
+                    break;
+                }
+                (of, by) = (by, rest);
+                if lightest > MOST_PARTS * by {
+                    return fractional;
+                }
+            }
+            divisor = by;
+        }
+        let unit = lightest / (lightest / divisor).round();
+        let is_multiple = |&weight: &f64| {
+            let copies = weight / unit;
+            copies <= MOST_COPIES && (copies - copies.round()).abs() <= copies * ROUNDING * 4.0
+        };
+        if weights.iter().all(is_multiple) { Self { unit, are_whole: true } } else { fractional }
+    }
+}
+
+/// Takes out of the weights what powers of two they have in common, where they are whole numbers then, and brings those
+/// far from 1 near to it. What is left is the same whatever power of two all were multiplied by; returns that power.
+fn reduce_weights(blocks: &mut [Arc<Block>]) -> f64 {
+    /// Total weight up to which sums of whole numbers are exact.
+    const MOST_WHOLE: f64 = (1_u64 << 31) as f64;
+    /// Beyond 2 to this, products of weights and squares might leave the range of doubles.
+    const FAR: i32 = 200;
+    let weights = || blocks.iter().flat_map(|block| &block.weights).copied();
+    let heaviest = weights().fold(0.0, f64::max);
+    if heaviest == 0.0 {
+        return 1.0;
+    }
+    let top = exponent_above(heaviest);
+    let lowest = weights().map(lowest_bit).min().unwrap_or(0);
+    let are_whole = top.saturating_sub(lowest) <= 31 && {
+        let of_block = |block: &Arc<Block>| {
+            let of_row =
+                |(row, weight): (usize, &f64)| scale_by_power(*weight, -lowest) * block.count(row) as f64;
+            block.weights.iter().enumerate().map(of_row).sum::<f64>()
+        };
+        blocks.iter().map(of_block).sum::<f64>() < MOST_WHOLE
+    };
+    let exponent = match (are_whole, top.abs() > FAR) {
+        (true, _) => lowest,
+        (false, true) => top,
+        (false, false) => 0,
+    };
+    if exponent != 0 {
+        for block in blocks {
+            let block = Arc::make_mut(block);
+            // A weight that is nothing beside the heaviest stays one.
+            let reduce =
+                |weight: &mut f64| *weight = scale_by_power(*weight, -exponent).max(f64::MIN_POSITIVE);
+            block.weights.iter_mut().for_each(reduce);
+        }
+    }
+    scale_by_power(1.0, exponent)
+}
+
+/// The exponent of the lowest bit that is set in a positive number.
+fn lowest_bit(x: f64) -> i32 {
+    let bits = x.to_bits();
+    let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i32, bits & ((1 << 52) - 1));
+    let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+    exponent.max(1) - 1075 + mantissa.trailing_zeros() as i32
+}
+
+/// Where the quarters of `n` rows lie among their ranks.
+fn position(n: f64, quarter: u32) -> f64 {
+    (n - 1.0) * f64::from(quarter) / 4.0
+}
+
+/// Between two order statistics.
+fn between(share: f64, low: f64, high: f64) -> f64 {
+    if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
+}
+
+fn quartiles_of_rows(blocks: &[Arc<Block>], feature: usize) -> [f64; 3] {
+    let mut values: Vec<f64> = blocks.iter().flat_map(|block| block.column(feature)).copied().collect();
+    let n = values.len() as f64;
+    let mut rest = values.as_mut_slice();
+    let mut start = 0;
+    [1, 2, 3].map(|quarter| {
+        let position = position(n, quarter);
+        let at = position as usize - start;
+        let (_, &mut low, above) = rest.select_nth_unstable_by(at, f64::total_cmp);
+        let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
+        rest = &mut std::mem::take(&mut rest)[at..];
+        start += at;
+        between(position.fract(), low, high)
+    })
+}
+
+/// The same where an entry stands for several rows.
+fn quartiles_of_copies(
+    blocks: &[Arc<Block>],
+    feature: usize,
+    copies: impl Fn(&Block, usize) -> u64,
+) -> [f64; 3] {
     let entries = |block: &Arc<Block>| -> Vec<(f64, u64)> {
-        block.column(feature).iter().enumerate().map(|(row, &x)| (x, block.count(row))).collect()
+        block.column(feature).iter().enumerate().map(|(row, &x)| (x, copies(block, row))).collect()
     };
     let mut values: Vec<(f64, u64)> = blocks.iter().flat_map(entries).collect();
     values.sort_unstable_by(|x, y| x.0.total_cmp(&y.0));
     let ends: Vec<u64> = values
         .iter()
-        .scan(0, |end, (_, count)| {
-            *end += count;
+        .scan(0, |end: &mut u64, (_, count)| {
+            *end = end.saturating_add(*count);
             Some(*end)
         })
         .collect();
+    let n = ends.last().copied().unwrap_or(0);
     let at = |rank: u64| values[ends.partition_point(|&end| end <= rank)].0;
-    [1, 2, 3].map(|quarter| between(quarter, at(rank(quarter)), at((rank(quarter) + 1).min(n - 1))))
+    [1, 2, 3].map(|quarter| {
+        let position = position(n as f64, quarter);
+        let rank = (position as u64).min(n - 1);
+        between(position.fract(), at(rank), at((rank + 1).min(n - 1)))
+    })
+}
+
+/// The same where an entry is as many rows as its weight has of `unit`, the lightest weight: it takes up its share of the
+/// ranks, and the last unit leads over to the next value.
+fn quartiles_of_weights(blocks: &[Arc<Block>], feature: usize, unit: f64) -> [f64; 3] {
+    let entries = blocks.iter().flat_map(|block| block.column(feature).iter().zip(&block.weights));
+    let mut values: Vec<(f64, f64)> = entries.map(|(&x, &weight)| (x, weight / unit)).collect();
+    values.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.total_cmp(&y.1)));
+    let mut total = 0.0;
+    for (_, end) in &mut values {
+        total += *end;
+        *end = total;
+    }
+    [1, 2, 3].map(|quarter| {
+        let position = position(total, quarter);
+        let at = values.partition_point(|(_, end)| *end <= position).min(values.len() - 1);
+        let (low, end) = values[at];
+        let high = values.get(at + 1).map_or(low, |(high, _)| *high);
+        between((position - (end - 1.0)).clamp(0.0, 1.0), low, high)
+    })
 }
 
 /// The distance of two order statistics, or 1 where it is rounding at most.
 fn spread_or_one(low: f64, high: f64) -> f64 {
-    let is_constant = high - low <= 10.0 * f64::EPSILON * high.abs().max(low.abs());
-    if is_constant { 1.0 } else { high - low }
+    if is_rounding(low, high) { spread_of_constant(low, high) } else { high - low }
 }
 
-/// Whether a deviation is what rounding leaves of a constant: scikit-learn's `_is_constant_feature`, which is
-/// variance <= n eps variance + (n mean eps)^2, in standard deviations, because squares may underflow.
-fn is_rounding(n: f64, mean: f64, stddev: f64) -> bool {
-    stddev * (1.0 - n * f64::EPSILON).max(0.0).sqrt() <= n * mean.abs() * f64::EPSILON
+/// 1, or the magnitude of a constant whose rounding is not small in units of 1.
+fn spread_of_constant(low: f64, high: f64) -> f64 {
+    const SMALL: f64 = 1e-6;
+    if high - low <= SMALL { 1.0 } else { high.abs().max(low.abs()) }
+}
+
+/// Whether the distance of two values is what rounding leaves of a constant: at most 2^-40 of their magnitude. The means
+/// of equal values over groups of a thousand rows differ by 10^-14 of it, over a million rows by 10^-13. Whole numbers
+/// that a double holds exactly, such as times in microseconds, are never rounding.
+///
+/// Every figure that asks whether a feature is constant asks here. Neither the number of rows nor their weights count:
+/// rows that are repeated, or weighed in other units, are as constant as before.
+pub(super) fn is_rounding(low: f64, high: f64) -> bool {
+    const SHARE: f64 = f64::EPSILON * 4096.0;
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let magnitude = high.abs().max(low.abs());
+    let are_whole = magnitude < EXACT && low.fract() == 0.0 && high.fract() == 0.0;
+    high == low || !are_whole && high - low <= SHARE * magnitude
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_data::{MEMORY, append, columns};
+    use super::super::test_data::{MEMORY, Random, append, columns};
     use super::*;
 
     const NAN: f64 = f64::NAN;
@@ -670,6 +865,36 @@ mod tests {
         for scale in [Scale::Standard, Scale::MinMax, Scale::Robust] {
             assert_eq!(fit_scale(&[0.1; 7], scale), (0.1, 1.0));
             assert_eq!(fit_scale(&[0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2], scale).1, 1.0);
+        }
+    }
+
+    #[test]
+    fn what_rounding_leaves_of_a_constant_is_constant_however_many_rows_and_whatever_their_weights() {
+        let price = 14.62_f64;
+        let means: Vec<f64> = (0..200).map(|i| price * (1.0 + f64::from(i % 7) * 1e-14)).collect();
+        for scale in [Scale::Standard, Scale::MinMax, Scale::Robust] {
+            let transform = fit(&means, scale, Nulls::Skip, false).expect("values to scale");
+            assert_eq!((transform.spread[0], transform.stddev[0]), (1.0, 0.0));
+        }
+        let large: Vec<f64> = means.iter().map(|mean| mean * 1e14).collect();
+        let transform = fit(&large, Scale::Standard, Nulls::Skip, false).expect("values to scale");
+        assert!(transform.spread[0] > 1e15 && transform.stddev[0] == 0.0);
+        // Times in microseconds within seconds of each other, and a spread of a millionth, are information.
+        let times: Vec<f64> = (0..200).map(|i| 1.7e15 + f64::from(i % 7)).collect();
+        let shares: Vec<f64> = (0..200).map(|i| 0.7 + f64::from(i % 7) * 1e-6).collect();
+        for values in [times, shares] {
+            for copies in [1, 1000] {
+                let rows: Vec<f64> = values.iter().copied().cycle().take(copies * values.len()).collect();
+                assert!(fit(&rows, Scale::Standard, Nulls::Skip, false).expect("values").stddev[0] > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_least_doubles_have_a_spread() {
+        for scale in [Scale::Standard, Scale::MinMax] {
+            let (center, spread) = fit_scale(&[0.0, 5e-324], scale);
+            assert_eq!(scaled(5e-324, center, spread) - scaled(0.0, center, spread), 1.0);
         }
     }
 
@@ -764,13 +989,56 @@ mod tests {
         assert_eq!(apply(NAN), Ok(vec![true, false]));
     }
 
+    fn fit_weighted(values: &[f64], weights: &[f64], scale: Scale) -> Transform {
+        let mut weighted = Observations::new(1, true, false, MEMORY, 42);
+        append(&mut weighted, &column(values), Some(weights), 2048);
+        fit_transform(weighted, scale, Nulls::Skip, 1).expect("values to scale").0
+    }
+
     #[test]
     fn weights_count_as_rows() {
-        for scale in [Scale::Standard, Scale::MinMax, Scale::None] {
-            let mut weighted = Observations::new(1, true, false, MEMORY, 42);
-            append(&mut weighted, &column(&[0.1, 0.7]), Some(&[3.0, 1.0]), 2);
-            let (weighted, _) = fit_transform(weighted, scale, Nulls::Skip, 1).expect("values");
-            assert_eq!(Ok(weighted), fit(&[0.1, 0.1, 0.7, 0.1], scale, Nulls::Skip, false));
+        let mut random = Random::new(5);
+        for case in 0..200 {
+            let n = 1 + random.below(30);
+            let values: Vec<f64> = (0..n).map(|_| (random.normal() * 10.0).round() / 8.0).collect();
+            // Without a common factor, which would change nothing.
+            let mut weights: Vec<f64> = (0..n).map(|_| (1 + random.below(6)) as f64).collect();
+            weights[0] = 1.0;
+            let copies = |(&x, &weight): (&f64, &f64)| vec![x; weight as usize];
+            let repeated: Vec<f64> = values.iter().zip(&weights).flat_map(copies).collect();
+            for scale in Scale::ALL {
+                let expected = fit(&repeated, scale, Nulls::Skip, false);
+                assert_eq!(Ok(fit_weighted(&values, &weights, scale)), expected, "case {case}");
+            }
+        }
+        let transform = fit_weighted(&[1.0, 2.0, 10.0, 20.0], &[9.0, 1.0, 1.0, 1.0], Scale::Robust);
+        assert_eq!((transform.center[0], transform.spread[0]), (1.0, 0.25));
+    }
+
+    #[test]
+    fn a_common_factor_of_weights_changes_no_scale() {
+        let mut random = Random::new(6);
+        for case in 0..200 {
+            let n = 1 + random.below(30);
+            let values: Vec<f64> = (0..n).map(|_| random.normal()).collect();
+            let weight =
+                |_| if case % 2 == 0 { (1 + random.below(6)) as f64 } else { random.uniform() + 0.01 };
+            let weights: Vec<f64> = (0..n).map(weight).collect();
+            let fit = |factor: f64, scale| {
+                let scaled: Vec<f64> = weights.iter().map(|weight| weight * factor).collect();
+                fit_weighted(&values, &scaled, scale)
+            };
+            for scale in Scale::ALL {
+                let expected = fit(1.0, scale);
+                for factor in [2.0, 0.125, f64::powi(2.0, -300), f64::powi(2.0, 300), f64::powi(2.0, -20)] {
+                    assert_eq!(fit(factor, scale), expected, "case {case}, factor {factor:e}");
+                }
+                for factor in [1e-6, 3.0, 0.1, 1e30, 7e-90] {
+                    let Transform { center, spread, .. } = fit(factor, scale);
+                    let near = |x: f64, y: f64| (x - y).abs() <= 1e-12 * (1.0 + y.abs());
+                    assert!(near(center[0], expected.center[0]) && near(spread[0], expected.spread[0]));
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Count, mean, spread and extremes of each feature, over the values that are there.
 
 use super::exact_sum::ExactSum;
+use super::scaling::is_rounding;
 use std::ops::Range;
 
 /// Figures of one feature over its present (finite) values; all but the count are NaN where there is none.
@@ -10,7 +11,7 @@ pub struct FeatureSummary {
     pub count: u64,
     /// Their mean.
     pub mean: f64,
-    /// Their population standard deviation.
+    /// Their population standard deviation; 0 where they are one value up to rounding, as in a fit.
     pub stddev: f64,
     /// The least.
     pub min: f64,
@@ -54,7 +55,7 @@ impl Moments {
         FeatureSummary {
             count,
             mean: self.sum.quotient(count as f64).clamp(self.min, self.max),
-            stddev: scatter.root_quotient(count as f64),
+            stddev: if is_rounding(self.min, self.max) { 0.0 } else { scatter.root_quotient(count as f64) },
             min: self.min,
             max: self.max,
         }
@@ -161,6 +162,13 @@ mod tests {
         assert_eq!((summary.mean, summary.stddev), (1e15 + 5.0, 2.0));
         assert_eq!(summarize(&[0.1; 7]).stddev, 0.0);
         assert_eq!(summarize(&[0.1; 7]).mean, 0.1);
+    }
+
+    #[test]
+    fn what_rounding_leaves_of_a_constant_has_no_spread() {
+        let summary = summarize(&[14.62, 14.620000000000001, 14.62]);
+        assert_eq!((summary.stddev, summary.min, summary.max), (0.0, 14.62, 14.620000000000001));
+        assert!(summarize(&[14.62, 14.620001]).stddev > 0.0);
     }
 
     #[test]

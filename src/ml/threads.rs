@@ -39,7 +39,9 @@ pub(super) fn map_parts<T: Send, R: Send>(
         }
     };
     thread::scope(|scope| {
-        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(take_parts)).collect();
+        // A thread that the system does not give is one fewer: the parts are done by those there are.
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, take_parts).ok();
+        let others: Vec<_> = (1..n_threads).map_while(spawn).collect();
         let mut results = take_parts();
         for other in others {
             results.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));

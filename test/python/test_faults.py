@@ -7,6 +7,8 @@ user, never with an abort or the text of a panic.
 
 import functools
 import random
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -378,3 +380,27 @@ print(json.dumps([answer, alive]))
     ours = {"labels": "different labels", "long labels": "MiB; shorten", "series": "MiB; shorten"}
     assert ours.get(large, "repeated_values: out of memory") in answer, answer
     assert alive == [[[2, 2]]]
+
+
+FEWER_THREADS = """
+import resource, sys
+import duckdb
+import pytest
+
+connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+connection.execute(f"LOAD '{sys.argv[1]}'")
+connection.execute("CREATE TABLE t AS SELECT hash(i) % 1000 AS a, hash(i, 1) % 1000 AS b FROM range(400_000) AS r(i)")
+fit = "SELECT kmeans_fit({'a': a, 'b': b}, 3, {'threads': %d, 'n_init': 2})::VARCHAR FROM t"
+expected = connection.execute(fit % 1).fetchone()
+in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use + (192 << 20), resource.RLIM_INFINITY))
+assert connection.execute(fit % 100_000).fetchone() == expected
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")
+def test_threads_that_the_system_does_not_give_are_fewer_threads(extension):
+    run = subprocess.run(
+        [sys.executable, "-c", FEWER_THREADS, str(extension)], capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr

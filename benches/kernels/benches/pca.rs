@@ -9,9 +9,9 @@ use linfa::DatasetBase;
 use linfa::traits::Fit;
 
 fn fit(set: &Set) -> Pca {
-    let n_features = set.columns.len();
+    let none = vec![false; set.columns.len()];
     let mut rows =
-        PcaRows::new(n_features, Scale::Standard, Nulls::Skip, &vec![false; n_features], 1 << 30, 42);
+        PcaRows::new(Scale::Standard, Nulls::Skip, &none, &none, 1 << 30, 42).expect("memory for the features");
     for chunk in set.chunks() {
         rows.append(&chunk, 0..chunk[0].len());
     }

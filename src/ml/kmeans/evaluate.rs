@@ -67,7 +67,9 @@ struct Quantum {
 /// Of each feature times the weight, and of the weight.
 fn quanta(points: &Points) -> Vec<Quantum> {
     let weights = points.blocks.iter().flat_map(|block| &block.weights);
-    let heaviest = weights.copied().fold(1.0, f64::max);
+    let heaviest = weights.copied().fold(0.0, f64::max);
+    // Without weights all rows weigh 1.
+    let heaviest = if heaviest > 0.0 { heaviest } else { 1.0 };
     let greatest = points.extents.iter().map(|extent| extent.max.abs().max(extent.min.abs()) * heaviest);
     let quantum = |greatest: f64| {
         let exponent = greatest.max(1e-250).log2().floor() as i32 + 2 - BITS;

@@ -7,7 +7,7 @@ use super::super::threads::{map_parts, worth};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Distinct rows that restarts work on where there are more of them than [`MAX_WHOLE`], about.
@@ -161,7 +161,7 @@ impl Sample {
                 }
             }
         }
-        if weights.iter().all(|&weight| weight == 1.0) {
+        if weights.iter().all(|&weight| weight == 1.0) && distinct.iter().all(|entry| entry.count == 1) {
             weights.clear();
         }
         let rows = Entry::gather(&distinct, blocks, &weights, points.n_features);
@@ -198,7 +198,8 @@ impl<'a> Survey<'a> {
         let tiles: Vec<(usize, Tile)> =
             blocks.flat_map(|(index, block)| block.tiles().map(move |tile| (index, tile))).collect();
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
-        let unit = WEIGHT_UNITS / weights.copied().fold(1.0, f64::max).log2().ceil().exp2();
+        let heaviest = weights.copied().fold(0.0, f64::max);
+        let unit = if heaviest > 0.0 { WEIGHT_UNITS / heaviest.log2().ceil().exp2() } else { WEIGHT_UNITS };
         let mut survey = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
         let n_threads = worth(8 * points.len(), n_threads);
         survey.n_distinct = survey.estimate(points.len(), n_threads);
@@ -353,17 +354,6 @@ impl Chance {
                 chances.iter_mut().for_each(|chance| *chance = (self.base + self.factor * *chance).min(1.0));
             },
         );
-    }
-}
-
-impl Sample {
-    /// Rows that differ after scaling.
-    pub(super) fn n_distinct(&self) -> usize {
-        let row = |tile: &Tile<'_>, row| tile.row(row).map(f64::to_bits).collect::<Vec<u64>>();
-        let tiles = self.points.tiles().into_iter();
-        let rows: BTreeSet<Vec<u64>> =
-            tiles.flat_map(|tile| (0..tile.rows()).map(move |i| row(&tile, i))).collect();
-        rows.len()
     }
 }
 

@@ -490,6 +490,15 @@ impl<'p, 'a> State<'p, 'a> {
         if !is_assigned {
             self.assign();
         }
+        // The last step may have taken a cluster its rows: none is to be empty as long as rows differ.
+        for _ in 0..self.n_clusters() {
+            if (0..self.n_clusters()).all(|cluster| self.size(cluster) > 0) {
+                break;
+            }
+            self.relocate_empty();
+            self.update();
+            self.assign();
+        }
         (iterations, converged)
     }
 

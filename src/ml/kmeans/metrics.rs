@@ -191,7 +191,9 @@ impl Sums {
 
         let between: f64 =
             clusters.iter().map(|(centroid, weight, _)| weight * squared_distance(centroid, mean)).sum();
-        let calinski_harabasz = between / (n_clusters - 1) as f64 / (inertia / (weight - n_clusters as f64));
+        // Degrees of freedom are rows: in weights they would depend on their unit.
+        let rows = self.clusters.iter().map(|cluster| cluster.size).sum::<u64>() as f64;
+        let calinski_harabasz = between / (n_clusters - 1) as f64 / (inertia / (rows - n_clusters as f64));
         Figures {
             inertia,
             silhouette: silhouette.quotient(weight),

@@ -16,6 +16,7 @@ use init::Sample;
 use lloyd::{Limits, Prepared, Run};
 pub use metrics::Figures;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 /// How to fit a [`KMeans`].
@@ -76,7 +77,7 @@ impl KMeans {
     /// `None` without a usable row.
     ///
     /// # Errors
-    /// [`Error::TooFewDistinctRows`] and those of the scaling: [`Error::Missing`], [`Error::NegativeLog`],
+    /// [`Error::TooFewDistinctRows`], [`Error::NoUsableRow`] and those of the scaling: [`Error::Missing`], [`Error::NegativeLog`],
     /// [`Error::TooLarge`], [`Error::WeightTooLarge`].
     pub fn fit(observations: Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
         let n_clusters = options.n_clusters;
@@ -85,7 +86,7 @@ impl KMeans {
         };
         let n_distinct = fitting.sample.points.len();
         if n_distinct < n_clusters {
-            return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
+            return Err(fitting.too_few(n_distinct, n_clusters));
         }
         let run = if let Some(init) = &options.init {
             assert_eq!(init.centroids.len(), n_clusters, "one initial centroid for each cluster");
@@ -94,12 +95,11 @@ impl KMeans {
             fitting.run(n_clusters)
         };
         if run.sizes.contains(&0) {
-            // Rows that differ may be equal once they are scaled.
-            let n_distinct = fitting.sample.n_distinct();
-            if n_distinct < n_clusters {
-                return Err(Error::TooFewDistinctRows { n_distinct, n_clusters });
-            }
+            // Rows that differ may be equal once they are scaled, or so near to each other that no square tells it.
+            let n_distinct = run.sizes.iter().filter(|&&size| size > 0).count();
+            return Err(fitting.too_few(n_distinct, n_clusters));
         }
+        let run = Run { inertia: run.inertia * fitting.points.weight_unit, ..run };
         let counts = [fitting.rows, fitting.skipped, fitting.points.n_samples()];
         Ok(Some(Self::from_run(run, fitting.transform, counts, options)))
     }
@@ -130,7 +130,7 @@ impl KMeans {
         let means: Vec<f64> = fitting.points.extents.iter().map(|extent| extent.mean).collect();
         let points = if fitting.sample.is_whole { &fitting.sample.points } else { &fitting.points };
         let mut figures = metrics::figures(points, &clusterings, &means, options.n_threads).into_iter();
-        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64;
+        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64 * fitting.points.weight_unit;
         let figures = n_clusters.map(|_| {
             figures.next().map(|figures| Figures { inertia: figures.inertia * scale_up, ..figures })
         });
@@ -237,11 +237,23 @@ impl KMeans {
         Ok(())
     }
 
-    /// The Euclidean distances of a row to all centroids, in scaled units; NaN of an unusable row.
-    pub fn distances(&self, scaled: &Scaled, row: usize) -> Vec<f64> {
+    /// The Euclidean distances of a usable row to all centroids, in scaled units.
+    ///
+    /// # Errors
+    /// [`Error::DistanceOverflow`] where one is beyond the doubles.
+    pub fn distances(&self, scaled: &Scaled, row: usize) -> Result<Vec<f64>, Error> {
         let distance = |centroid: &Vec<f64>| {
-            let squares = scaled.columns.iter().zip(centroid).map(|(column, c)| (column[row] - c).powi(2));
-            squares.sum::<f64>().sqrt()
+            let differences = || scaled.columns.iter().zip(centroid).map(|(column, c)| column[row] - c);
+            let distance = differences().map(|x| x.powi(2)).sum::<f64>().sqrt();
+            let distance = if (1e-150..1e150).contains(&distance) {
+                distance
+            } else {
+                // Squares leave the range of doubles where the distance does not.
+                let greatest = differences().map(f64::abs).fold(0.0, f64::max);
+                let unit = if greatest > 0.0 { greatest } else { 1.0 };
+                differences().map(|x| (x / unit).powi(2)).sum::<f64>().sqrt() * unit
+            };
+            if distance.is_finite() { Ok(distance) } else { Err(Error::DistanceOverflow) }
         };
         self.centroids.iter().map(distance).collect()
     }
@@ -284,6 +296,7 @@ impl<'o> Fitting<'o> {
             options.n_clusters > 0 && options.n_init > 0 && options.max_iter > 0,
             "options are checked before"
         );
+        observations.check_usable()?;
         if observations.rows() == 0 {
             return Ok(None);
         }
@@ -291,10 +304,30 @@ impl<'o> Fitting<'o> {
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
-        let n_features = transform.n_features();
-        let variance = (0..n_features).map(|feature| transform.scaled_variance(feature)).sum::<f64>();
+        let variance = points.extents.iter().map(|extent| extent.variance).sum::<f64>();
         let sample = Sample::draw(&points, variance, options.n_clusters, options.seed, options.n_threads);
         Ok(Some(Self { options, transform, points, sample, rows, skipped, variance }))
+    }
+
+    /// The error that says what rows there are.
+    fn too_few(&self, n_distinct: usize, n_clusters: usize) -> Error {
+        let rows =
+            self.points.tiles().into_iter().flat_map(|tile| (0..tile.rows()).map(move |row| tile.row(row)));
+        let compare = |x: &Vec<f64>, y: &Vec<f64>| {
+            x.iter()
+                .zip(y)
+                .map(|(x, y)| x.total_cmp(y))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        };
+        let least = rows.map(Iterator::collect::<Vec<f64>>).min_by(compare).unwrap_or_default();
+        let original = |(&x, &log): (&f64, &bool)| if log { x.exp_m1() } else { x };
+        Error::TooFewDistinctRows {
+            n_distinct,
+            n_clusters,
+            rows: self.rows,
+            least: least.iter().zip(&self.transform.log).map(original).collect(),
+        }
     }
 
     fn limits(&self, n_rows: usize, n_clusters: usize) -> Limits {
@@ -453,19 +486,78 @@ mod tests {
         assert_eq!((&model.centroids, &model.sizes), (&vec![vec![1.0], vec![11.0]], &vec![3, 2]));
         assert_eq!((model.inertia, model.rows, model.sampled, model.skipped), (4.0, 5, 5, 0));
         assert_eq!(predict(&model, &rows), (vec![0, 1, 0, 1, 0], vec![1.0, 1.0, 1.0, 1.0, 0.0]));
-        assert_eq!(model.distances(&scaled(&model, &rows), 1), [9.0, 1.0]);
+        assert_eq!(model.distances(&scaled(&model, &rows), 1), Ok(vec![9.0, 1.0]));
     }
 
     #[test]
-    fn no_usable_row_has_no_model() {
-        let nothing = observe(&column(&[f64::NAN, f64::INFINITY]));
-        assert_eq!(KMeans::fit(nothing, &options(3)), Ok(None));
+    fn no_row_has_no_model_and_rows_without_values_are_an_error() {
+        let nothing = Observations::new(2, false, false, MEMORY, 42);
+        assert_eq!(KMeans::fit(nothing.clone(), &options(3)), Ok(None));
+        let rows = [vec![1.0, f64::NAN], vec![f64::INFINITY, f64::NAN], vec![2.0, f64::NAN]];
+        for split in 0..=3 {
+            let (mut all, mut others) = (nothing.clone(), nothing.clone());
+            append(&mut all, &rows[..split], None, 2);
+            append(&mut others, &rows[split..], None, 2);
+            all.merge(&others);
+            let error = Error::NoUsableRow { feature: 1, missing: 3, rows: 3 };
+            assert_eq!(KMeans::fit(all.clone(), &options(1)), Err(error));
+            append(&mut all, &[vec![1.0, 2.0]], None, 2);
+            assert_eq!(KMeans::fit(all, &options(1)).map(|fit| fit.map(|fit| fit.skipped)), Ok(Some(3)));
+        }
+    }
+
+    #[test]
+    fn values_at_the_ends_of_the_doubles_never_leave_a_cluster_empty() {
+        let values =
+            [0.0, 5e-324, -5e-324, 1e-320, 2e-308, 1e-200, 1e-160, 1e-100, 1.0, -1.0, 1e50, 3e99, -1e100];
+        let mut random = Random::new(8);
+        for case in 0..600 {
+            let n = 2 + random.below(12);
+            let rows: Vec<Vec<f64>> = (0..n)
+                .map(|_| (0..1 + case % 2).map(|_| values[random.below(values.len())]).collect())
+                .collect();
+            let scale = [Scale::None, Scale::Standard, Scale::MinMax, Scale::Robust][random.below(4)];
+            let n_clusters = 1 + random.below(4.min(n));
+            let Ok(model) = KMeans::fit(observe(&rows), &KMeansOptions { scale, ..options(n_clusters) })
+            else {
+                continue;
+            };
+            let model = model.expect("usable rows");
+            assert!(!model.sizes.contains(&0), "{rows:?}, {scale:?}: {:?}", model.sizes);
+            assert_eq!(model.sizes.iter().sum::<u64>(), n as u64);
+            let columns = columns(&rows);
+            let mut labels = Vec::new();
+            let found = model.labels(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut labels);
+            found.expect("rows that were fitted");
+            let of =
+                |cluster: usize| labels.iter().filter(|&&label| label as usize == cluster).count() as u64;
+            let sizes: Vec<u64> = (0..n_clusters).map(of).collect();
+            assert_eq!(sizes, model.sizes, "{rows:?}, {scale:?}, {n_clusters}");
+        }
+    }
+
+    #[test]
+    fn distances_beyond_the_squares_of_doubles_are_right() {
+        let model = |centroid: f64| {
+            let model = fit(&[vec![0.0, 0.0], vec![1.0, 1.0]], &options(1));
+            KMeans { centroids: vec![vec![centroid, centroid * 0.75]], ..model }
+        };
+        for (centroid, distance) in [(4.0, 5.0), (4e200, 5e200), (4e-200, 5e-200)] {
+            let model = model(centroid);
+            let scaled = model.transform.apply(&[&[0.0], &[0.0]]).expect("a row");
+            let found = model.distances(&scaled, 0).expect("a distance")[0];
+            assert!((found - distance).abs() < 1e-12 * distance, "{found}");
+        }
+        let far = model(f64::MAX);
+        let scaled = far.transform.apply(&[&[-1e99], &[0.0]]).expect("a row");
+        assert_eq!(far.distances(&scaled, 0), Err(Error::DistanceOverflow));
     }
 
     #[test]
     fn fewer_distinct_rows_than_clusters_are_an_error() {
         let rows = column(&[1.0, 2.0, 2.0, -0.0, 0.0, 0.0]);
-        let error = Err(Error::TooFewDistinctRows { n_distinct: 3, n_clusters: 5 });
+        let least = vec![0.0];
+        let error = Err(Error::TooFewDistinctRows { n_distinct: 3, n_clusters: 5, rows: 6, least });
         assert_eq!(KMeans::fit(observe(&rows), &options(5)), error);
         assert_eq!(fit(&rows, &options(3)).inertia, 0.0);
     }

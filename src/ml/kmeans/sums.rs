@@ -407,7 +407,8 @@ const SPARE_BITS: i32 = 8;
 impl Quanta {
     pub(super) fn of(points: &Points) -> Self {
         let weights = || points.blocks.iter().flat_map(|block| &block.weights).copied();
-        let heaviest = weights().fold(1.0, f64::max);
+        let heaviest = weights().fold(0.0, f64::max);
+        let heaviest = if heaviest > 0.0 { heaviest } else { 1.0 };
         let bits_of = |x: f64| x.log2().ceil() as i32;
         let is_whole = weights().all(|weight| weight.fract() == 0.0);
         let (weight_bits, weights) = if is_whole && bits_of(heaviest + 1.0) <= WEIGHT_BITS {
