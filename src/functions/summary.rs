@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::features::{self, Features};
+use super::kmeans::log_of_model;
 use super::model::{count, field};
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType, Value};
-use crate::ml::Summary;
+use crate::ml::{self, FeatureSummary, Summary};
 
 const FEATURE: SqlType = SqlType::Struct(&[
     ("feature", SqlType::Varchar),
@@ -17,6 +18,8 @@ const FEATURE: SqlType = SqlType::Struct(&[
     ("stddev", SqlType::Double),
     ("min", SqlType::Double),
     ("max", SqlType::Double),
+    ("log_mean", SqlType::Double),
+    ("log_stddev", SqlType::Double),
 ]);
 
 /// `feature_summary(row [, options])`
@@ -30,9 +33,10 @@ pub const FEATURE_SUMMARY: Function = Function {
     },
     columns: "",
     description: "Count, mean, standard deviation, minimum and maximum of every feature, in one pass.",
-    details: "`row` and its features as in `kmeans_fit`; options `features` and `id`. `count` counts the values that \
+    details: "`row` and its features as in `kmeans_fit`; options `features`, `id` and `log`. `count` counts the values that \
               are not NULL, NaN or infinite; the other figures are over these, NULL where there are none. `stddev` \
-              is that of the population (it divides by `count`, DuckDB's `stddev_pop`), as in the models. Sums are \
+              is that of the population (it divides by `count`, DuckDB's `stddev_pop`), as in the models. `log_mean` and \
+              `log_stddev` are those of `ln(1 + x)` of a feature that `log` names, NULL of the others. Sums are \
               exact, so that the result does not depend on the order of rows. No row gives NULL.",
     examples: &[Example {
         sql: "SELECT s.feature, s.count, s.mean, s.stddev FROM (SELECT unnest(feature_summary(t)) AS s FROM (VALUES (1, 2), (2, 4), (3, NULL)) AS t(user_id, spend))",
@@ -55,10 +59,15 @@ pub const SEGMENT_PROFILE: Function = Function {
     description: "What makes each segment different: its means against those of all rows, and a short name.",
     details: "The source carries its segments in the column that `segment` names, of any type; rows where it is NULL \
               are left out, also of `share`. `z_score` is the segment's mean minus the mean of all rows, in standard \
-              deviations of all rows (0 for a constant feature, NULL for a feature without values in the segment). \
+              deviations of all rows (0 for a feature that a fit takes for constant, NULL for a feature without values in the \
+              segment). Give `log` as the fit had it, or the fit's `model` (which has its `features` too): then `z_score`, \
+              `rank` and `name` are on the scale of the fit, that of `ln(1 + x)`, and only `mean` is in original units; \
+              else a few large values decide for all. \
               `rank` orders the features of a segment by the magnitude of the z-score. `name` joins the highest ranked feature and the \
               one that most tells the segment from the one nearest in the first; both differ by at least a quarter of \
-              a standard deviation, `very` says by two; without such a feature it is `average`.",
+              a standard deviation, `very` says by two; without such a feature it is `average`. Different segments have \
+              different names: those of one name get the feature that tells most of them apart, and a number, such as \
+              `average (2)`, where no word does.",
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (0, 1.0), (0, 3.0), (1, 10.0)) AS t(segment, spend)) SELECT segment, size, name, feature, mean FROM amz.segment_profile(users)",
         rows: &["0 | 2 | low spend | spend | 2.0", "1 | 1 | high spend | spend | 10.0"],
@@ -106,32 +115,82 @@ pub const SEGMENT_MIGRATION: Function = Function {
 struct Fold;
 
 /// What one group has seen.
-type FoldState = Option<(Arc<[String]>, Summary)>;
+type FoldState = Option<GroupSummary>;
+
+#[derive(Clone)]
+struct GroupSummary {
+    names: Arc<[String]>,
+    summary: Summary,
+    /// Positions of the features whose logarithms come behind them in `summary`.
+    log: Vec<usize>,
+    /// Whether deviations tell what differs, as in a profile: what a fit takes for constant has none.
+    is_profile: bool,
+}
+
+/// The features of a chunk, behind them in `columns` the logarithms that `log` or a model asks for, and of which features
+/// they are. `options` get what a model says.
+fn features_of<'a>(rows: &'a Chunk<'a>, options: &mut Options) -> Result<(Features<'a>, Vec<usize>)> {
+    if options.fitted {
+        let model = Options::model(rows.get(1), "model")?;
+        if let Some(model) = model {
+            if !options.log.is_empty() {
+                return Err(Error::new("log and model are given, the model has its own log"));
+            }
+            let (names, log) = log_of_model(&model)?;
+            let features = options.features.get_or_insert(names);
+            let is_feature = |name: &String| features.iter().any(|other| other.eq_ignore_ascii_case(name));
+            options.log = log.into_iter().filter(is_feature).collect();
+        }
+        options.fitted = false;
+    }
+    let mut features = Features::select(rows.column(0), options)?;
+    let flags = features::flags(&features.names, &options.log);
+    let log: Vec<usize> = (0..flags.len()).filter(|feature| flags[*feature]).collect();
+    for &feature in &log {
+        let column = &features.columns[feature];
+        if let Some(&value) = column.iter().find(|x| x.is_finite() && **x < 0.0) {
+            return Err(features::explain(ml::Error::NegativeLog { feature, value }, &features.names));
+        }
+        let logarithm = |&x: &f64| if x.is_finite() { ml::ln_1p(x) } else { x };
+        let column = column.iter().map(logarithm).collect();
+        features.columns.push(column);
+    }
+    Ok((features, log))
+}
 
 impl Aggregate for Fold {
     type State = FoldState;
-    type Batch<'a> = (Options, Features<'a>);
+    type Batch<'a> = (Options, Features<'a>, Vec<usize>);
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        features::read(rows, rows.get(1), options::SUMMARY)
+        let mut options = Options::read(rows.get(1), options::SUMMARY)?;
+        let (features, log) = match features_of(rows, &mut options) {
+            Ok(found) => found,
+            Err(error) => return Err(options.speak(error)),
+        };
+        Ok((options, features, log))
     }
 
     fn update(
         &self,
         state: &mut FoldState,
-        (options, features): &Self::Batch<'_>,
+        (options, features, log): &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
         if features.names.is_empty() {
             return Ok(());
         }
-        let (names, summary) =
-            state.get_or_insert_with(|| (features.names.clone(), Summary::new(features.names.len())));
-        if *names != features.names {
+        let group = state.get_or_insert_with(|| GroupSummary {
+            names: features.names.clone(),
+            summary: Summary::new(features.columns.len()),
+            log: log.clone(),
+            is_profile: options.label.is_some(),
+        });
+        if group.names != features.names || group.log != *log {
             return Err(options.speak(Error::new("the rows of a group must have the same features")));
         }
         let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
-        summary.append(&columns, range);
+        group.summary.append(&columns, range);
         Ok(())
     }
 
@@ -139,26 +198,39 @@ impl Aggregate for Fold {
         match (source, &mut *target) {
             (None, _) => {}
             (Some(_), None) => *target = source.clone(),
-            (Some((from, summary)), Some((names, into))) if from == names => into.merge(summary),
+            (Some(from), Some(into)) if from.names == into.names && from.log == into.log => {
+                into.summary.merge(&from.summary)
+            }
             _ => return Err(Error::new("the rows of a group must have the same features")),
         }
         Ok(())
     }
 
     fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
-        let Some((names, summary)) = state else {
+        let Some(GroupSummary { names, summary, log, is_profile }) = state else {
             out.push_null();
             return Ok(());
         };
-        let entries = names.iter().zip(summary.features()).map(|(name, figures)| {
+        let features = summary.features();
+        let (features, logarithms) = features.split_at(names.len());
+        let stddev = |figures: &FeatureSummary| {
+            if is_profile && figures.is_constant() { 0.0 } else { figures.stddev }
+        };
+        let entries = names.iter().zip(features).enumerate().map(|(feature, (name, figures))| {
             let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
+            let logarithm = log.iter().position(|other| *other == feature).map(|at| &logarithms[at]);
+            let log_figure = |of: &dyn Fn(&FeatureSummary) -> f64| {
+                logarithm.map_or(Value::Null, |figures| figure(of(figures)))
+            };
             Value::Struct(vec![
                 field("feature", name.as_str()),
                 field("count", count(figures.count)),
                 field("mean", figure(figures.mean)),
-                field("stddev", figure(figures.stddev)),
+                field("stddev", figure(stddev(figures))),
                 field("min", figure(figures.min)),
                 field("max", figure(figures.max)),
+                field("log_mean", log_figure(&|figures| figures.mean)),
+                field("log_stddev", log_figure(&stddev)),
             ])
         });
         out.push(&Value::List(entries.collect()));

@@ -549,6 +549,9 @@ impl WeightedMoments {
         };
         check(min, max)?;
         let (mean, stddev, is_constant) = self.mean_and_stddev();
+        let is_constant = if scale == Scale::Standard { is_constant } else { differ_by_rounding(min, max) };
+        // What rounding leaves is no deviation to anybody who reads the model.
+        let stddev = if is_constant { 0.0 } else { stddev };
         let (center, spread) = match scale {
             Scale::Standard => (mean, if is_constant { 1.0 } else { stddev }),
             Scale::MinMax => (min, spread_or_one(min, max)),
@@ -606,13 +609,17 @@ fn quartiles(blocks: &[Arc<Block>], feature: usize) -> [f64; 3] {
 
 /// The distance of two order statistics, or 1 where it is rounding at most.
 fn spread_or_one(low: f64, high: f64) -> f64 {
-    let is_constant = high - low <= 10.0 * f64::EPSILON * high.abs().max(low.abs());
-    if is_constant { 1.0 } else { high - low }
+    if differ_by_rounding(low, high) { 1.0 } else { high - low }
+}
+
+/// Whether the distance of two values is rounding at most.
+fn differ_by_rounding(low: f64, high: f64) -> bool {
+    high - low <= 10.0 * f64::EPSILON * high.abs().max(low.abs())
 }
 
 /// Whether a deviation is what rounding leaves of a constant: scikit-learn's `_is_constant_feature`, which is
 /// variance <= n eps variance + (n mean eps)^2, in standard deviations, because squares may underflow.
-fn is_rounding(n: f64, mean: f64, stddev: f64) -> bool {
+pub(super) fn is_rounding(n: f64, mean: f64, stddev: f64) -> bool {
     stddev * (1.0 - n * f64::EPSILON).max(0.0).sqrt() <= n * mean.abs() * f64::EPSILON
 }
 
@@ -671,6 +678,17 @@ mod tests {
             assert_eq!(fit_scale(&[0.1; 7], scale), (0.1, 1.0));
             assert_eq!(fit_scale(&[0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2], scale).1, 1.0);
         }
+    }
+
+    #[test]
+    fn what_differs_by_rounding_has_no_deviation() {
+        for scale in Scale::ALL {
+            let transform = fit(&[14.62, 14.620000000000001, 14.62], scale, Nulls::Skip, false);
+            assert_eq!(transform.expect("a fit").stddev, [0.0], "{scale:?}");
+        }
+        // Without scaling all digits count, however many rows there are.
+        let offset: Vec<f64> = (0..3000).map(|i| 1e15 + f64::from(i % 10)).collect();
+        assert!(fit(&offset, Scale::None, Nulls::Skip, false).expect("a fit").stddev[0] > 2.0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Count, mean, spread and extremes of each feature, over the values that are there.
 
 use super::exact_sum::ExactSum;
+use super::scaling::is_rounding;
 use std::ops::Range;
 
 /// Figures of one feature over its present (finite) values; all but the count are NaN where there is none.
@@ -16,6 +17,13 @@ pub struct FeatureSummary {
     pub min: f64,
     /// The greatest.
     pub max: f64,
+}
+
+impl FeatureSummary {
+    /// Whether a fit of these values takes them for constant: they are equal, or differ by rounding.
+    pub fn is_constant(&self) -> bool {
+        self.count > 0 && (self.min == self.max || is_rounding(self.count as f64, self.mean, self.stddev))
+    }
 }
 
 /// Summaries of all features, streaming and mergeable. The sums are exact, so neither order nor an offset that
@@ -161,6 +169,16 @@ mod tests {
         assert_eq!((summary.mean, summary.stddev), (1e15 + 5.0, 2.0));
         assert_eq!(summarize(&[0.1; 7]).stddev, 0.0);
         assert_eq!(summarize(&[0.1; 7]).mean, 0.1);
+    }
+
+    #[test]
+    fn what_differs_by_rounding_is_constant() {
+        for constant in [&[0.1; 7][..], &[14.62, 14.620000000000001, 14.62], &[0.0, 0.0], &[-3.0]] {
+            assert!(summarize(constant).is_constant(), "{constant:?}");
+        }
+        for feature in [&[14.62, 14.6200001][..], &[0.0, 1e-300], &[f64::NAN]] {
+            assert!(!summarize(feature).is_constant(), "{feature:?}");
+        }
     }
 
     #[test]
