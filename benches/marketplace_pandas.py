@@ -322,7 +322,7 @@ def segments(features):
     size = users.segment.value_counts().sort_index()
     means = known.groupby(users.segment).mean()
     profile = pd.DataFrame({
-        "mean": means.stack(), "z_score": ((means - known.mean()) / known.std(ddof=0)).stack(),
+        "mean": means.stack(), "z_score": pd.DataFrame(scaled, columns=names).groupby(users.segment).mean().stack(),
     }).rename_axis(["segment", "feature"]).reset_index()  # fmt: skip
     profile.insert(1, "size", profile.segment.map(size))
     profile.insert(2, "share", profile["size"] / len(users))

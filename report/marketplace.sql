@@ -76,7 +76,7 @@ GROUP BY c.feature
 ORDER BY abs(component_1) DESC, c.feature;
 
 -- # Profile: what makes a segment different
--- The mean of a segment minus the mean of all, in standard deviations of all.
+-- The mean of a segment minus the mean of all, in standard deviations of all, on the scale of the fit.
 PIVOT kpi.segment_profile
 ON segment
 USING any_value(z_score) AS z_score_of_segment

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, activity, category, exact, files, games, generators, introspection, kmeans,
-    options, pca, plot, repeats, summary,
+    Example, Function, Kind, activity, category, columns, exact, files, games, generators, introspection,
+    kmeans, options, pca, plot, repeats, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -15,6 +15,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_SEGMENTS,
     &kmeans::KMEANS_CENTROIDS_RELATION,
     &kmeans::KMEANS_METRICS,
+    &columns::KMEANS_FEATURES_RELATION,
     &summary::SEGMENT_PROFILE,
     &summary::SEGMENT_MIGRATION,
     &pca::PCA_2D,
@@ -31,6 +32,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_DISTANCE,
     &kmeans::KMEANS_DISTANCES,
     &kmeans::KMEANS_CENTROIDS,
+    &columns::KMEANS_FEATURES,
     &summary::FEATURE_SUMMARY,
     &pca::PCA_FIT,
     &pca::PCA_TRANSFORM,
@@ -52,6 +54,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &games::SYNTHETIC_USERS,
     &games::SYNTHETIC_GAMES,
     &games::SYNTHETIC_GAME_EVENTS,
+    &columns::CHECK_NEW_COLUMNS,
     &introspection::AMAZING_FUNCTIONS,
     &introspection::AMAZING_SCRIPTS,
     &introspection::AMAZING_SESSION,

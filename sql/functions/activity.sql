@@ -1,5 +1,7 @@
 -- Activity of users from their events: sessions, months, figures of each user. A source has the columns user_id and
--- event_time, which is cast to TIMESTAMP.
+-- event_time, which is cast to TIMESTAMP. A TIMESTAMP WITH TIME ZONE, and a text with an offset, is its moment in UTC: the
+-- cast would be to local time, where an hour may happen twice, and would drop the offset. What is infinite has no
+-- microseconds, and stays what it is.
 
 -- sessionize(source, ...): every column of the source, then the number of the session.
 --
@@ -8,17 +10,40 @@ CREATE OR REPLACE MACRO sessionize(
     source,
     max_gap := '30 minutes'
 ) AS TABLE
-    WITH __events AS (
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT
+            system.main.check_new_columns(
+                first(__n.__row),
+                ['session_number', '__user', '__time', '__max_gap', '__is_start'],
+                'sessionize'
+            ) AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __events AS (
         SELECT
             __s.*,
             COLUMNS(['user_id']) AS __user,
-            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time,
             CASE
-                WHEN regexp_matches(typeof(__s), '[(,] ?"?session_number"? ')
-                    THEN error(
-                        'sessionize: the source has a column session_number already, leave it out: '
-                        || 'SELECT * EXCLUDE (session_number)'
+                WHEN
+                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
+                    OR (
+                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
+                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
                     )
+                    THEN coalesce(
+                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
+                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+                    )
+                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+            END AS __time,
+            CASE
                 WHEN
                     coalesce(
                         regexp_matches(CAST(max_gap AS VARCHAR), '[a-z:]')
@@ -32,6 +57,7 @@ CREATE OR REPLACE MACRO sessionize(
                 )
             END AS __max_gap
         FROM query_table(source) AS __s
+        WHERE (SELECT __c.__is_good FROM __check AS __c)
     ),
 
     __starts AS (
@@ -66,7 +92,19 @@ CREATE OR REPLACE MACRO user_activity(source) AS TABLE
     WITH __events AS (
         SELECT
             COLUMNS(['user_id']) AS __user,
-            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+            CASE
+                WHEN
+                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
+                    OR (
+                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
+                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
+                    )
+                    THEN coalesce(
+                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
+                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+                    )
+                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+            END AS __time
         FROM query_table(source) AS __s
     )
 
@@ -101,7 +139,19 @@ CREATE OR REPLACE MACRO monthly_activity(
                     THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
             END AS __group,
             COLUMNS(['user_id']) AS __user,
-            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+            CASE
+                WHEN
+                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
+                    OR (
+                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
+                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
+                    )
+                    THEN coalesce(
+                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
+                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+                    )
+                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+            END AS __time
         FROM query_table(source) AS __s
     ),
 

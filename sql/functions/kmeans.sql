@@ -2,6 +2,9 @@
 -- Every option is handed on as it is: kmeans_fit checks it and knows its default.
 
 -- kmeans_segments(source, ...): one row a row of the source, with its segment.
+--
+-- The fit is a CTE, because only there a bare name of a table is never taken for one of its columns. The check of the
+-- source is a WHERE, because a column that is not asked for is not computed, and of no row, because types say it all.
 CREATE OR REPLACE MACRO kmeans_segments(
     source,
     k := 5,
@@ -19,37 +22,48 @@ CREATE OR REPLACE MACRO kmeans_segments(
     seed := 42,
     memory := 1073741824
 ) AS TABLE
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT system.main.check_new_columns(first(__n.__row), ['segment'], 'kmeans_segments') AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __fit AS (
+        SELECT
+            system.main.kmeans_fit(
+                __source_row,
+                k,
+                {
+                    'relation': 'kmeans_segments',
+                    'features': features,
+                    'id': id,
+                    'model': model,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'init': init,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            ) AS __model
+        FROM query_table(source) AS __source_row
+    )
+
     SELECT
-        __u.*,
-        system.main.kmeans_predict(
-            (
-                SELECT system.main.kmeans_fit(
-                    __t,
-                    k,
-                    {
-                        'relation': 'kmeans_segments',
-                        'adds': ['segment'],
-                        'features': features,
-                        'id': id,
-                        'model': model,
-                        'scale': scale,
-                        'log': log,
-                        'nulls': nulls,
-                        'weight': weight,
-                        'init': init,
-                        'n_init': n_init,
-                        'max_iter': max_iter,
-                        'tol': tol,
-                        'seed': seed,
-                        'memory': memory,
-                        'threads': current_setting('threads')
-                    }
-                )
-                FROM query_table(source) AS __t
-            ),
-            __u
-        ) AS segment
-    FROM query_table(source) AS __u;
+        __source_row.*,
+        system.main.kmeans_predict((SELECT __f.__model FROM __fit AS __f), __source_row) AS segment
+    FROM query_table(source) AS __source_row
+    WHERE (SELECT __c.__is_good FROM __check AS __c);
 
 -- kmeans_centroids(source, ...): one row a segment and feature, in original units.
 CREATE OR REPLACE MACRO kmeans_centroids(
@@ -80,7 +94,7 @@ CREATE OR REPLACE MACRO kmeans_centroids(
         SELECT unnest(
             system.main.kmeans_centroids(
                 system.main.kmeans_fit(
-                    __t,
+                    __source_row,
                     k,
                     {
                         'relation': 'kmeans_centroids',
@@ -102,7 +116,7 @@ CREATE OR REPLACE MACRO kmeans_centroids(
                 )
             )
         ) AS __centroid
-        FROM query_table(source) AS __t
+        FROM query_table(source) AS __source_row
     ) AS __c;
 
 -- kmeans_metrics(source, ...): one row a number of segments, with the quality of its segments.
@@ -134,7 +148,7 @@ CREATE OR REPLACE MACRO kmeans_metrics(
     FROM (
         SELECT unnest(
             system.main.kmeans_evaluate(
-                __t,
+                __source_row,
                 k_min,
                 k_max,
                 {
@@ -154,6 +168,36 @@ CREATE OR REPLACE MACRO kmeans_metrics(
                 }
             )
         ) AS __evaluation
-        FROM query_table(source) AS __t
+        FROM query_table(source) AS __source_row
     ) AS __e
     ORDER BY __e.__evaluation.k;
+
+-- kmeans_features(source, ...): one row a column of the source, in their order: whether a fit takes it, and why.
+CREATE OR REPLACE MACRO kmeans_features(
+    source,
+    features := NULL,
+    id := NULL,
+    weight := NULL
+) AS TABLE
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __columns AS (
+        SELECT unnest(
+            system.main.kmeans_features(
+                first(__n.__row),
+                {'relation': 'kmeans_features', 'features': features, 'id': id, 'weight': weight}
+            )
+        ) AS __column
+        FROM __no_rows AS __n
+    )
+
+    SELECT
+        __c.__column.column_name AS column_name,
+        __c.__column.column_type AS column_type,
+        __c.__column.taken AS taken,
+        __c.__column.reason AS reason
+    FROM __columns AS __c;

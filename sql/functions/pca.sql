@@ -1,6 +1,8 @@
 -- Principal components: fit over the whole source, then the same rows meet the one model.
 
 -- pca_2d(source, ...): one row a row of the source, with its place on the first two components.
+--
+-- Of the shape of kmeans_segments.
 CREATE OR REPLACE MACRO pca_2d(
     source,
     features := NULL,
@@ -10,36 +12,49 @@ CREATE OR REPLACE MACRO pca_2d(
     nulls := 'skip',
     memory := 1073741824
 ) AS TABLE
-    SELECT
-        __s.* EXCLUDE (__scores),
-        __s.__scores[1] AS pc1,
-        __s.__scores[2] AS pc2
-    FROM (
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'], 'pca_2d') AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __fit AS (
         SELECT
-            __u.*,
-            system.main.pca_transform(
-                (
-                    SELECT system.main.pca_fit(
-                        __t,
-                        {
-                            'relation': 'pca_2d',
-                            'adds': ['pc1', 'pc2'],
-                            'n': 2,
-                            'features': features,
-                            'id': id,
-                            'scale': scale,
-                            'log': log,
-                            'nulls': nulls,
-                            'memory': memory,
-                            'threads': current_setting('threads')
-                        }
-                    )
-                    FROM query_table(source) AS __t
-                ),
-                __u
-            ) AS __scores
-        FROM query_table(source) AS __u
-    ) AS __s;
+            system.main.pca_fit(
+                __source_row,
+                {
+                    'relation': 'pca_2d',
+                    'n': 2,
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            ) AS __model
+        FROM query_table(source) AS __source_row
+    ),
+
+    __scored_rows AS (
+        SELECT
+            __source_row.*,
+            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f), __source_row) AS __pca_scores
+        FROM query_table(source) AS __source_row
+        WHERE (SELECT __c.__is_good FROM __check AS __c)
+    )
+
+    SELECT
+        __s.* EXCLUDE (__pca_scores),
+        __s.__pca_scores[1] AS pc1,
+        __s.__pca_scores[2] AS pc2
+    FROM __scored_rows AS __s;
 
 -- pca_components(source, ...): one row a component and feature.
 CREATE OR REPLACE MACRO pca_components(
@@ -63,7 +78,7 @@ CREATE OR REPLACE MACRO pca_components(
         SELECT unnest(
             system.main.pca_components(
                 system.main.pca_fit(
-                    __t,
+                    __source_row,
                     {
                         'relation': 'pca_components',
                         'n': n,
@@ -78,5 +93,5 @@ CREATE OR REPLACE MACRO pca_components(
                 )
             )
         ) AS __loading
-        FROM query_table(source) AS __t
+        FROM query_table(source) AS __source_row
     ) AS __c;

@@ -1,17 +1,21 @@
 -- Rows that carry segments: what makes each segment different, and who moves from one to another.
 
 -- segment_profile(source, ...): one row a segment and feature, in the order of segment and rank.
+--
+-- Everything but `mean` is on the scale of the fit: of a feature in `log`, that of ln(1 + x).
 CREATE OR REPLACE MACRO segment_profile(
     source,
     segment := 'segment',
     features := NULL,
-    id := NULL
+    id := NULL,
+    log := NULL,
+    model := NULL
 ) AS TABLE
     WITH __labelled_rows AS (
         SELECT
-            __s AS __row,
+            __source_row AS __row,
             COLUMNS([segment]) AS __segment
-        FROM query_table(source) AS __s
+        FROM query_table(source) AS __source_row
     ),
 
     __segments AS (
@@ -20,7 +24,14 @@ CREATE OR REPLACE MACRO segment_profile(
             count(*) AS __size,
             system.main.feature_summary(
                 __r.__row,
-                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+                {
+                    'relation': 'segment_profile',
+                    'features': features,
+                    'id': id,
+                    'log': log,
+                    'model': model,
+                    'label': segment
+                }
             ) AS __summary
         FROM __labelled_rows AS __r
         WHERE __r.__segment IS NOT NULL
@@ -32,7 +43,14 @@ CREATE OR REPLACE MACRO segment_profile(
             count(*) AS __size,
             system.main.feature_summary(
                 __r.__row,
-                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+                {
+                    'relation': 'segment_profile',
+                    'features': features,
+                    'id': id,
+                    'log': log,
+                    'model': model,
+                    'label': segment
+                }
             ) AS __summary
         FROM __labelled_rows AS __r
         WHERE __r.__segment IS NOT NULL
@@ -56,9 +74,12 @@ CREATE OR REPLACE MACRO segment_profile(
             __p.__share AS __share,
             __p.__own.feature AS __feature,
             __p.__own.mean AS __mean,
+            coalesce(__p.__own.log_mean, __p.__own.mean) AS __own_mean,
+            coalesce(__p.__all.log_mean, __p.__all.mean) AS __all_mean,
+            coalesce(__p.__all.log_stddev, __p.__all.stddev) AS __all_stddev,
             CASE
-                WHEN __p.__all.stddev > 0 THEN (__p.__own.mean - __p.__all.mean) / __p.__all.stddev
-                WHEN __p.__own.mean IS NOT NULL THEN 0.0
+                WHEN __all_stddev > 0 THEN (__own_mean - __all_mean) / __all_stddev
+                WHEN __own_mean IS NOT NULL THEN 0.0
             END AS __z_score
         FROM __feature_pairs AS __p
     ),
@@ -66,6 +87,12 @@ CREATE OR REPLACE MACRO segment_profile(
     __ranked_features AS (
         SELECT
             __f.*,
+            CASE
+                WHEN abs(__f.__z_score) < 0.25 THEN 'average '
+                ELSE
+                    CASE WHEN abs(__f.__z_score) >= 2 THEN 'very ' ELSE '' END
+                    || CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END
+            END || __f.__feature AS __words,
             row_number() OVER (
                 PARTITION BY __f.__segment
                 ORDER BY abs(__f.__z_score) DESC NULLS LAST, __f.__feature
@@ -113,31 +140,65 @@ CREATE OR REPLACE MACRO segment_profile(
         SELECT
             __f.__segment AS __segment,
             coalesce(
-                string_agg(
-                    CASE WHEN abs(__f.__z_score) >= 2 THEN 'very ' ELSE '' END
-                    || CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END
-                    || __f.__feature,
-                    ', ' ORDER BY __f.__rank
-                ) FILTER (WHERE abs(__f.__z_score) >= 0.25 AND (__f.__rank = 1 OR __s.__place = 1)),
+                string_agg(__f.__words, ', ' ORDER BY __f.__rank)
+                FILTER (WHERE abs(__f.__z_score) >= 0.25 AND (__f.__rank = 1 OR __s.__place = 1)),
                 'average'
             ) AS __name
         FROM __ranked_features AS __f
         LEFT JOIN __second_features AS __s
             ON __f.__segment = __s.__segment AND __f.__feature = __s.__feature
         GROUP BY __f.__segment
+    ),
+
+    -- Segments of one name: the feature that tells most of them apart is said too.
+    __alike_segments AS (
+        SELECT
+            __n.__segment AS __segment,
+            __n.__name AS __name
+        FROM __named_segments AS __n
+        QUALIFY count(*) OVER (PARTITION BY __n.__name) > 1
+    ),
+
+    __telling_features AS (
+        SELECT
+            __a.__name AS __name,
+            __f.__feature AS __feature
+        FROM __alike_segments AS __a
+        INNER JOIN __ranked_features AS __f
+            ON __a.__segment = __f.__segment
+        GROUP BY __a.__name, __f.__feature
+        HAVING count(DISTINCT __f.__words) > 1
+        QUALIFY row_number() OVER (
+            PARTITION BY __a.__name
+            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC, __f.__feature
+        ) = 1
+    ),
+
+    -- What is alike in every word is numbered.
+    __told_segments AS (
+        SELECT
+            __n.__segment AS __segment,
+            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN '' ELSE 'average' END), __f.__words)
+                AS __long_name,
+            row_number() OVER (PARTITION BY __long_name ORDER BY __n.__segment) AS __number
+        FROM __named_segments AS __n
+        LEFT JOIN __telling_features AS __t
+            ON __n.__name = __t.__name
+        LEFT JOIN __ranked_features AS __f
+            ON __n.__segment = __f.__segment AND __t.__feature = __f.__feature
     )
 
     SELECT
         __f.__segment AS segment,
         __f.__size AS size,
         __f.__share AS share,
-        __n.__name AS name,
+        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')' ELSE '' END AS name,
         __f.__feature AS feature,
         __f.__mean AS mean,
         __f.__z_score AS z_score,
         __f.__rank AS rank
     FROM __ranked_features AS __f
-    INNER JOIN __named_segments AS __n
+    INNER JOIN __told_segments AS __n
         ON __f.__segment = __n.__segment
     ORDER BY __f.__segment, __f.__rank;
 

@@ -69,7 +69,8 @@ SELECT *
 FROM amz.segment_profile(
     'main.user_segments',
     segment := 'segment',
-    features := getvariable('segment_features')
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log')
 );
 
 CREATE OR REPLACE TABLE kpi.segment_map AS

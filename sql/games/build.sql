@@ -9,17 +9,40 @@ CREATE OR REPLACE MACRO sessionize(
     source,
     max_gap := '30 minutes'
 ) AS TABLE
-    WITH __events AS (
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT
+            system.main.check_new_columns(
+                first(__n.__row),
+                ['session_number', '__user', '__time', '__max_gap', '__is_start'],
+                'sessionize'
+            ) AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __events AS (
         SELECT
             __s.*,
             COLUMNS(['user_id']) AS __user,
-            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time,
             CASE
-                WHEN regexp_matches(typeof(__s), '[(,] ?"?session_number"? ')
-                    THEN error(
-                        'sessionize: the source has a column session_number already, leave it out: '
-                        || 'SELECT * EXCLUDE (session_number)'
+                WHEN
+                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
+                    OR (
+                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
+                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
                     )
+                    THEN coalesce(
+                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
+                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+                    )
+                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+            END AS __time,
+            CASE
                 WHEN
                     coalesce(
                         regexp_matches(CAST(max_gap AS VARCHAR), '[a-z:]')
@@ -33,6 +56,7 @@ CREATE OR REPLACE MACRO sessionize(
                 )
             END AS __max_gap
         FROM query_table(source) AS __s
+        WHERE (SELECT __c.__is_good FROM __check AS __c)
     ),
 
     __starts AS (
@@ -68,7 +92,19 @@ CREATE OR REPLACE MACRO user_activity(source) AS TABLE
     WITH __events AS (
         SELECT
             COLUMNS(['user_id']) AS __user,
-            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+            CASE
+                WHEN
+                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
+                    OR (
+                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
+                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
+                    )
+                    THEN coalesce(
+                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
+                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+                    )
+                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+            END AS __time
         FROM query_table(source) AS __s
     )
 
@@ -101,7 +137,19 @@ CREATE OR REPLACE MACRO monthly_activity(
                     THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
             END AS __group,
             COLUMNS(['user_id']) AS __user,
-            CAST(COLUMNS(['event_time']) AS TIMESTAMP) AS __time
+            CASE
+                WHEN
+                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
+                    OR (
+                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
+                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
+                    )
+                    THEN coalesce(
+                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
+                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+                    )
+                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
+            END AS __time
         FROM query_table(source) AS __s
     ),
 
@@ -657,37 +705,48 @@ CREATE OR REPLACE MACRO kmeans_segments(
     seed := 42,
     memory := 1073741824
 ) AS TABLE
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT system.main.check_new_columns(first(__n.__row), ['segment'], 'kmeans_segments') AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __fit AS (
+        SELECT
+            system.main.kmeans_fit(
+                __source_row,
+                k,
+                {
+                    'relation': 'kmeans_segments',
+                    'features': features,
+                    'id': id,
+                    'model': model,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'init': init,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            ) AS __model
+        FROM query_table(source) AS __source_row
+    )
+
     SELECT
-        __u.*,
-        system.main.kmeans_predict(
-            (
-                SELECT system.main.kmeans_fit(
-                    __t,
-                    k,
-                    {
-                        'relation': 'kmeans_segments',
-                        'adds': ['segment'],
-                        'features': features,
-                        'id': id,
-                        'model': model,
-                        'scale': scale,
-                        'log': log,
-                        'nulls': nulls,
-                        'weight': weight,
-                        'init': init,
-                        'n_init': n_init,
-                        'max_iter': max_iter,
-                        'tol': tol,
-                        'seed': seed,
-                        'memory': memory,
-                        'threads': current_setting('threads')
-                    }
-                )
-                FROM query_table(source) AS __t
-            ),
-            __u
-        ) AS segment
-    FROM query_table(source) AS __u;
+        __source_row.*,
+        system.main.kmeans_predict((SELECT __f.__model FROM __fit AS __f), __source_row) AS segment
+    FROM query_table(source) AS __source_row
+    WHERE (SELECT __c.__is_good FROM __check AS __c);
 
 COMMENT ON MACRO TABLE kmeans_segments IS 'amazing 0.1.0: Every row of a source with its segment.';
 
@@ -719,7 +778,7 @@ CREATE OR REPLACE MACRO kmeans_centroids(
         SELECT unnest(
             system.main.kmeans_centroids(
                 system.main.kmeans_fit(
-                    __t,
+                    __source_row,
                     k,
                     {
                         'relation': 'kmeans_centroids',
@@ -741,7 +800,7 @@ CREATE OR REPLACE MACRO kmeans_centroids(
                 )
             )
         ) AS __centroid
-        FROM query_table(source) AS __t
+        FROM query_table(source) AS __source_row
     ) AS __c;
 
 COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';
@@ -774,7 +833,7 @@ CREATE OR REPLACE MACRO kmeans_metrics(
     FROM (
         SELECT unnest(
             system.main.kmeans_evaluate(
-                __t,
+                __source_row,
                 k_min,
                 k_max,
                 {
@@ -794,11 +853,42 @@ CREATE OR REPLACE MACRO kmeans_metrics(
                 }
             )
         ) AS __evaluation
-        FROM query_table(source) AS __t
+        FROM query_table(source) AS __source_row
     ) AS __e
     ORDER BY __e.__evaluation.k;
 
 COMMENT ON MACRO TABLE kmeans_metrics IS 'amazing 0.1.0: How good the segments of a source are for each number of segments, and which number to take.';
+
+CREATE OR REPLACE MACRO kmeans_features(
+    source,
+    features := NULL,
+    id := NULL,
+    weight := NULL
+) AS TABLE
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __columns AS (
+        SELECT unnest(
+            system.main.kmeans_features(
+                first(__n.__row),
+                {'relation': 'kmeans_features', 'features': features, 'id': id, 'weight': weight}
+            )
+        ) AS __column
+        FROM __no_rows AS __n
+    )
+
+    SELECT
+        __c.__column.column_name AS column_name,
+        __c.__column.column_type AS column_type,
+        __c.__column.taken AS taken,
+        __c.__column.reason AS reason
+    FROM __columns AS __c;
+
+COMMENT ON MACRO TABLE kmeans_features IS 'amazing 0.1.0: Which columns of a source a fit takes as features, which it leaves, and why: one row per column, in order.';
 
 CREATE OR REPLACE MACRO pca_2d(
     source,
@@ -809,36 +899,49 @@ CREATE OR REPLACE MACRO pca_2d(
     nulls := 'skip',
     memory := 1073741824
 ) AS TABLE
-    SELECT
-        __s.* EXCLUDE (__scores),
-        __s.__scores[1] AS pc1,
-        __s.__scores[2] AS pc2
-    FROM (
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'], 'pca_2d') AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __fit AS (
         SELECT
-            __u.*,
-            system.main.pca_transform(
-                (
-                    SELECT system.main.pca_fit(
-                        __t,
-                        {
-                            'relation': 'pca_2d',
-                            'adds': ['pc1', 'pc2'],
-                            'n': 2,
-                            'features': features,
-                            'id': id,
-                            'scale': scale,
-                            'log': log,
-                            'nulls': nulls,
-                            'memory': memory,
-                            'threads': current_setting('threads')
-                        }
-                    )
-                    FROM query_table(source) AS __t
-                ),
-                __u
-            ) AS __scores
-        FROM query_table(source) AS __u
-    ) AS __s;
+            system.main.pca_fit(
+                __source_row,
+                {
+                    'relation': 'pca_2d',
+                    'n': 2,
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            ) AS __model
+        FROM query_table(source) AS __source_row
+    ),
+
+    __scored_rows AS (
+        SELECT
+            __source_row.*,
+            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f), __source_row) AS __pca_scores
+        FROM query_table(source) AS __source_row
+        WHERE (SELECT __c.__is_good FROM __check AS __c)
+    )
+
+    SELECT
+        __s.* EXCLUDE (__pca_scores),
+        __s.__pca_scores[1] AS pc1,
+        __s.__pca_scores[2] AS pc2
+    FROM __scored_rows AS __s;
 
 COMMENT ON MACRO TABLE pca_2d IS 'amazing 0.1.0: Every row of a source with its place on the first two principal components: a map.';
 
@@ -863,7 +966,7 @@ CREATE OR REPLACE MACRO pca_components(
         SELECT unnest(
             system.main.pca_components(
                 system.main.pca_fit(
-                    __t,
+                    __source_row,
                     {
                         'relation': 'pca_components',
                         'n': n,
@@ -878,7 +981,7 @@ CREATE OR REPLACE MACRO pca_components(
                 )
             )
         ) AS __loading
-        FROM query_table(source) AS __t
+        FROM query_table(source) AS __source_row
     ) AS __c;
 
 COMMENT ON MACRO TABLE pca_components IS 'amazing 0.1.0: The principal components of a source, one row for each component and feature.';
@@ -887,13 +990,15 @@ CREATE OR REPLACE MACRO segment_profile(
     source,
     segment := 'segment',
     features := NULL,
-    id := NULL
+    id := NULL,
+    log := NULL,
+    model := NULL
 ) AS TABLE
     WITH __labelled_rows AS (
         SELECT
-            __s AS __row,
+            __source_row AS __row,
             COLUMNS([segment]) AS __segment
-        FROM query_table(source) AS __s
+        FROM query_table(source) AS __source_row
     ),
 
     __segments AS (
@@ -902,7 +1007,14 @@ CREATE OR REPLACE MACRO segment_profile(
             count(*) AS __size,
             system.main.feature_summary(
                 __r.__row,
-                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+                {
+                    'relation': 'segment_profile',
+                    'features': features,
+                    'id': id,
+                    'log': log,
+                    'model': model,
+                    'label': segment
+                }
             ) AS __summary
         FROM __labelled_rows AS __r
         WHERE __r.__segment IS NOT NULL
@@ -914,7 +1026,14 @@ CREATE OR REPLACE MACRO segment_profile(
             count(*) AS __size,
             system.main.feature_summary(
                 __r.__row,
-                {'relation': 'segment_profile', 'features': features, 'id': id, 'label': segment}
+                {
+                    'relation': 'segment_profile',
+                    'features': features,
+                    'id': id,
+                    'log': log,
+                    'model': model,
+                    'label': segment
+                }
             ) AS __summary
         FROM __labelled_rows AS __r
         WHERE __r.__segment IS NOT NULL
@@ -938,9 +1057,12 @@ CREATE OR REPLACE MACRO segment_profile(
             __p.__share AS __share,
             __p.__own.feature AS __feature,
             __p.__own.mean AS __mean,
+            coalesce(__p.__own.log_mean, __p.__own.mean) AS __own_mean,
+            coalesce(__p.__all.log_mean, __p.__all.mean) AS __all_mean,
+            coalesce(__p.__all.log_stddev, __p.__all.stddev) AS __all_stddev,
             CASE
-                WHEN __p.__all.stddev > 0 THEN (__p.__own.mean - __p.__all.mean) / __p.__all.stddev
-                WHEN __p.__own.mean IS NOT NULL THEN 0.0
+                WHEN __all_stddev > 0 THEN (__own_mean - __all_mean) / __all_stddev
+                WHEN __own_mean IS NOT NULL THEN 0.0
             END AS __z_score
         FROM __feature_pairs AS __p
     ),
@@ -948,6 +1070,12 @@ CREATE OR REPLACE MACRO segment_profile(
     __ranked_features AS (
         SELECT
             __f.*,
+            CASE
+                WHEN abs(__f.__z_score) < 0.25 THEN 'average '
+                ELSE
+                    CASE WHEN abs(__f.__z_score) >= 2 THEN 'very ' ELSE '' END
+                    || CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END
+            END || __f.__feature AS __words,
             row_number() OVER (
                 PARTITION BY __f.__segment
                 ORDER BY abs(__f.__z_score) DESC NULLS LAST, __f.__feature
@@ -995,31 +1123,65 @@ CREATE OR REPLACE MACRO segment_profile(
         SELECT
             __f.__segment AS __segment,
             coalesce(
-                string_agg(
-                    CASE WHEN abs(__f.__z_score) >= 2 THEN 'very ' ELSE '' END
-                    || CASE WHEN __f.__z_score > 0 THEN 'high ' ELSE 'low ' END
-                    || __f.__feature,
-                    ', ' ORDER BY __f.__rank
-                ) FILTER (WHERE abs(__f.__z_score) >= 0.25 AND (__f.__rank = 1 OR __s.__place = 1)),
+                string_agg(__f.__words, ', ' ORDER BY __f.__rank)
+                FILTER (WHERE abs(__f.__z_score) >= 0.25 AND (__f.__rank = 1 OR __s.__place = 1)),
                 'average'
             ) AS __name
         FROM __ranked_features AS __f
         LEFT JOIN __second_features AS __s
             ON __f.__segment = __s.__segment AND __f.__feature = __s.__feature
         GROUP BY __f.__segment
+    ),
+
+    -- Segments of one name: the feature that tells most of them apart is said too.
+    __alike_segments AS (
+        SELECT
+            __n.__segment AS __segment,
+            __n.__name AS __name
+        FROM __named_segments AS __n
+        QUALIFY count(*) OVER (PARTITION BY __n.__name) > 1
+    ),
+
+    __telling_features AS (
+        SELECT
+            __a.__name AS __name,
+            __f.__feature AS __feature
+        FROM __alike_segments AS __a
+        INNER JOIN __ranked_features AS __f
+            ON __a.__segment = __f.__segment
+        GROUP BY __a.__name, __f.__feature
+        HAVING count(DISTINCT __f.__words) > 1
+        QUALIFY row_number() OVER (
+            PARTITION BY __a.__name
+            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC, __f.__feature
+        ) = 1
+    ),
+
+    -- What is alike in every word is numbered.
+    __told_segments AS (
+        SELECT
+            __n.__segment AS __segment,
+            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN '' ELSE 'average' END), __f.__words)
+                AS __long_name,
+            row_number() OVER (PARTITION BY __long_name ORDER BY __n.__segment) AS __number
+        FROM __named_segments AS __n
+        LEFT JOIN __telling_features AS __t
+            ON __n.__name = __t.__name
+        LEFT JOIN __ranked_features AS __f
+            ON __n.__segment = __f.__segment AND __t.__feature = __f.__feature
     )
 
     SELECT
         __f.__segment AS segment,
         __f.__size AS size,
         __f.__share AS share,
-        __n.__name AS name,
+        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')' ELSE '' END AS name,
         __f.__feature AS feature,
         __f.__mean AS mean,
         __f.__z_score AS z_score,
         __f.__rank AS rank
     FROM __ranked_features AS __f
-    INNER JOIN __named_segments AS __n
+    INNER JOIN __told_segments AS __n
         ON __f.__segment = __n.__segment
     ORDER BY __f.__segment, __f.__rank;
 
@@ -3432,7 +3594,8 @@ SELECT *
 FROM segment_profile(
     'main.user_segments',
     segment := 'segment',
-    features := getvariable('segment_features')
+    features := getvariable('segment_features'),
+    log := getvariable('segment_log')
 );
 
 CREATE OR REPLACE TABLE kpi.segment_map AS

@@ -9,10 +9,12 @@ pub const SESSIONIZE: Function = Function {
     signature: relation("sessionize"),
     columns: "every column of the source, then session_number BIGINT",
     description: "The session of each event: a pause longer than `max_gap` since the user's event before begins a new one.",
-    details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP. Sessions of a user are \
+    details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP; a TIMESTAMP WITH TIME ZONE, \
+              and a text with an offset, is its moment in UTC, so that elapsed time is elapsed time in every `TimeZone` and \
+              across a change of clocks. Sessions of a user are \
               numbered from 1 in the order of time; events at the same time are in the same session, whatever the \
               order of rows. A pause of exactly `max_gap` does not end a session; 0 makes each moment a session of its \
-              own. `session_number` is NULL where `user_id` or `event_time` is. A session is a GROUP BY of `user_id` \
+              own (which an infinite time is too). `session_number` is NULL where `user_id` or `event_time` is. A session is a GROUP BY of `user_id` \
               and `session_number`. A source that has a column `session_number` already is refused.",
     examples: &[Example {
         sql: "WITH events AS (SELECT * FROM (VALUES (1, TIMESTAMP '2024-05-01 23:50:00'), (1, TIMESTAMP '2024-05-02 00:20:00'), (1, TIMESTAMP '2024-05-02 00:50:01')) AS t(user_id, event_time)) SELECT session_number, count(*) AS events, max(event_time) - min(event_time) AS duration FROM amz.sessionize(events) GROUP BY user_id, session_number ORDER BY session_number",
@@ -33,8 +35,9 @@ pub const USER_ACTIVITY: Function = Function {
     signature: relation("user_activity"),
     columns: "user_id, events BIGINT, first_event_time TIMESTAMP, last_event_time TIMESTAMP, avg_time_between_events DOUBLE",
     description: "How often and when each user was active, one row per user.",
-    details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP; rows where one of them is \
-              NULL, and times that are infinite, are left out. `avg_time_between_events` is in seconds, (last - first) / (events - 1), \
+    details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP (in UTC if it has a time zone or \
+              an offset, as are the times in the result); rows where one of them is NULL, and times that are infinite, are \
+              left out. `avg_time_between_events` is in seconds, (last - first) / (events - 1), \
               NULL for one event.",
     examples: &[Example {
         sql: "WITH events AS (SELECT * FROM (VALUES (1, DATE '2024-01-31'), (1, DATE '2024-02-01'), (1, DATE '2024-02-01'), (2, DATE '2024-02-29')) AS t(user_id, event_time)) FROM amz.user_activity(events) ORDER BY user_id",
@@ -59,8 +62,9 @@ pub const MONTHLY_ACTIVITY: Function = Function {
     columns: "[the column `col`,] month DATE, events BIGINT, active_users BIGINT, new_users BIGINT, churned_users BIGINT, \
               reactivated_users BIGINT",
     description: "Users who are active, new, gone and back, one row per calendar month.",
-    details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP; rows where one of them is \
-              NULL, and times that are infinite, are left out. In a month, users are `active` with an event in it, \
+    details: "The source has the columns `user_id` and `event_time`, which is cast to TIMESTAMP (in UTC if it has a time zone or \
+              an offset, so that a month begins at midnight of UTC; for local months give `event_time AT TIME ZONE \
+              'Europe/Berlin'`); rows where one of them is NULL, and times that are infinite, are left out. In a month, users are `active` with an event in it, \
               `new` with their first event, `churned` when they were active in the month before and are not in this \
               one, `reactivated` when they are active and were before, but not in the month before. So active users \
               = those of the month before + new + reactivated - churned. Months run from the first event to the last, \

@@ -299,7 +299,8 @@ pub const KMEANS_SEGMENTS: Function = Function {
     details: "Fits k-means to the source and applies it, so the source is read twice: make a volatile or expensive \
               source a table first. `model := (SELECT model FROM models)` applies a stored model instead; a query \
               that finds none is an error. Rows without a segment (see `nulls`) stay, with segment \
-              NULL. A source that has a column `segment` already is an error.",
+              NULL. A source that has a column `segment` already is an error, whichever columns are asked for. Where the query \
+              around it has a table or column of the source's name, that name has to be in quotes, `'users'`.",
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) SELECT user_id, segment FROM amz.kmeans_segments(users, k := 2) ORDER BY user_id",
         rows: &["1 | 0", "2 | 0", "3 | 1"],
@@ -320,6 +321,10 @@ pub const KMEANS_SEGMENTS: Function = Function {
         (
             "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)), segmented AS (SELECT *, 0 AS segment FROM users) FROM amz.kmeans_segments(segmented)",
             "kmeans_segments: the source has a column \"segment\" already, use SELECT * EXCLUDE (segment)",
+        ),
+        (
+            "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, spend)) SELECT * FROM users JOIN amz.kmeans_segments(users, k := 2) USING (user_id)",
+            "Table function \"query_table\" does not support lateral join column parameters",
         ),
     ],
     since: "0.1.0",
@@ -833,4 +838,11 @@ fn centroids(model: &NamedModel) -> Value {
         }
     }
     Value::List(entries)
+}
+
+/// The features of a model, and those of them that it takes the logarithm of.
+pub fn log_of_model(model: &Value) -> Result<(Vec<String>, Vec<String>)> {
+    let NamedModel { names, kmeans } = NamedModel::read(model)?;
+    let log = names.iter().zip(&kmeans.transform.log).filter(|(_, log)| **log);
+    Ok((names.to_vec(), log.map(|(name, _)| name.clone()).collect()))
 }

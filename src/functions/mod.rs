@@ -5,11 +5,13 @@
 pub mod activity;
 pub mod call;
 pub mod category;
+pub mod columns;
 pub mod exact;
 pub mod features;
 pub mod files;
 pub mod games;
 pub mod generators;
+mod identifier;
 pub mod introspection;
 pub mod kmeans;
 pub mod model;

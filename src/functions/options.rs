@@ -7,7 +7,7 @@ use crate::ml::{Nulls, Scale};
 /// Options of `kmeans_fit`.
 pub const KMEANS: &[&str] = &[
     "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol", "seed",
-    "memory", "threads", "model", "relation", "adds",
+    "memory", "threads", "model", "relation",
 ];
 /// Options of `kmeans_evaluate`.
 pub const EVALUATE: &[&str] = &[
@@ -16,9 +16,11 @@ pub const EVALUATE: &[&str] = &[
 ];
 /// Options of `pca_fit`.
 pub const PCA: &[&str] =
-    &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation", "adds"];
+    &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation"];
 /// Options of `feature_summary`.
-pub const SUMMARY: &[&str] = &["features", "id", "label", "relation"];
+pub const SUMMARY: &[&str] = &["features", "id", "log", "model", "label", "relation"];
+/// Options of `kmeans_features`.
+pub const COLUMNS: &[&str] = &["features", "id", "weight", "relation"];
 /// What documentation says of an option.
 #[derive(Debug)]
 pub struct OptionText {
@@ -35,8 +37,8 @@ pub const REFERENCE: &[OptionText] = &[
     OptionText {
         name: "features",
         default: "NULL",
-        meaning: "VARCHAR[]: names of the features; NULL takes every numeric field but identifiers (`id`, `*_id`), \
-                  `segment`, `pc1`, `pc2`",
+        meaning: "VARCHAR[]: names of the features; NULL takes every numeric field but identifiers, `segment`, `pc1`, \
+                  `pc2`; `kmeans_features` shows them",
     },
     OptionText { name: "id", default: "NULL", meaning: "VARCHAR[]: fields that are never features" },
     OptionText {
@@ -125,7 +127,7 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// Options that only the relation macros set: not for users, so not in messages.
-const INTERNAL: &[&str] = &["model", "relation", "adds", "label"];
+const INTERNAL: &[&str] = &["model", "relation", "label"];
 
 /// What can be set, with the defaults of all functions.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,8 +160,6 @@ pub struct Options {
     pub threads: Option<usize>,
     /// The relation that errors speak for.
     pub relation: Option<String>,
-    /// Result columns that the source must not have already.
-    pub adds: Vec<String>,
     /// The column that carries labels: never a feature.
     pub label: Option<String>,
     /// Whether a model stands in for the fit, so that the row need not have features.
@@ -183,7 +183,6 @@ impl Default for Options {
             memory: 1 << 30,
             threads: None,
             relation: None,
-            adds: Vec::new(),
             label: None,
             fitted: false,
         }
@@ -222,7 +221,6 @@ impl Options {
             "features" => self.features = Some(names(name, value)?),
             "id" => self.id = names(name, value)?,
             "log" => self.log = names(name, value)?,
-            "adds" => self.adds = names(name, value)?,
             "scale" => self.scale = one_of(name, value, Scale::NAMES, Scale::from_name)?,
             "nulls" => self.nulls = one_of(name, value, Nulls::NAMES, Nulls::from_name)?,
             "weight" => self.weight = Some(text(name, value)?),
@@ -394,7 +392,7 @@ pub fn text(name: &str, value: &Value) -> Result<String> {
 }
 
 /// A list of names; a single name is a list of one.
-fn names(option: &str, value: &Value) -> Result<Vec<String>> {
+pub fn names(option: &str, value: &Value) -> Result<Vec<String>> {
     let wrong = |value: &Value| {
         let hint = if value.as_f64().is_some() { ", names stand in quotes" } else { "" };
         Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}{hint}"))

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::call::{Call, Calls};
 use super::features::{self, Features};
+use super::kmeans::log_of_model;
 use super::model::{count, field};
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, relation, required};
-use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType, Value};
-use crate::ml::Summary;
+use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Signature, SqlType, Value};
+use crate::ml::{self, FeatureSummary, Summary};
 
 const FEATURE: SqlType = SqlType::Struct(&[
     ("feature", SqlType::Varchar),
@@ -18,6 +19,8 @@ const FEATURE: SqlType = SqlType::Struct(&[
     ("stddev", SqlType::Double),
     ("min", SqlType::Double),
     ("max", SqlType::Double),
+    ("log_mean", SqlType::Double),
+    ("log_stddev", SqlType::Double),
 ]);
 
 /// `feature_summary(row [, options])`
@@ -31,10 +34,11 @@ pub const FEATURE_SUMMARY: Function = Function {
     },
     columns: "",
     description: "Count, mean, standard deviation, minimum and maximum of every feature, in one pass.",
-    details: "`row` and its features as in `kmeans_fit`; options `features` and `id`. `count` counts the values that \
+    details: "`row` and its features as in `kmeans_fit`; options `features`, `id` and `log`. `count` counts the values that \
               are not NULL, NaN or infinite; the other figures are over these, NULL where there are none. `stddev` \
               is that of the population (it divides by `count`, DuckDB's `stddev_pop`), as in the models, and 0 where \
-              the values differ by rounding alone (at most 2^-40 of their magnitude). Sums are \
+              the values differ by rounding alone (at most 2^-40 of their magnitude). `log_mean` and \
+              `log_stddev` are those of `ln(1 + x)` of a feature that `log` names, NULL of the others. Sums are \
               exact, so that the result does not depend on the order of rows. No row gives NULL.",
     examples: &[Example {
         sql: "SELECT s.feature, s.count, s.mean, s.stddev FROM (SELECT unnest(feature_summary(t)) AS s FROM (VALUES (1, 2), (2, 4), (3, NULL)) AS t(user_id, spend))",
@@ -57,10 +61,15 @@ pub const SEGMENT_PROFILE: Function = Function {
     description: "What makes each segment different: its means against those of all rows, and a short name.",
     details: "The source carries its segments in the column that `segment` names, of any type; rows where it is NULL \
               are left out, also of `share`. `z_score` is the segment's mean minus the mean of all rows, in standard \
-              deviations of all rows (0 for a constant feature, NULL for a feature without values in the segment). \
+              deviations of all rows (0 for a feature that a fit takes for constant, NULL for a feature without values in the \
+              segment). Give `log` as the fit had it, or the fit's `model` (which has its `features` too): then `z_score`, \
+              `rank` and `name` are on the scale of the fit, that of `ln(1 + x)`, and only `mean` is in original units; \
+              else a few large values decide for all. \
               `rank` orders the features of a segment by the magnitude of the z-score. `name` joins the highest ranked feature and the \
               one that most tells the segment from the one nearest in the first; both differ by at least a quarter of \
-              a standard deviation, `very` says by two; without such a feature it is `average`.",
+              a standard deviation, `very` says by two; without such a feature it is `average`. Different segments have \
+              different names: those of one name get the feature that tells most of them apart, and a number, such as \
+              `average (2)`, where no word does.",
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (0, 1.0), (0, 3.0), (1, 10.0)) AS t(segment, spend)) SELECT segment, size, name, feature, mean FROM amz.segment_profile(users)",
         rows: &["0 | 2 | low spend | spend | 2.0", "1 | 1 | high spend | spend | 10.0"],
@@ -113,34 +122,88 @@ struct Fold {
 #[derive(Default)]
 struct FoldState {
     call: Option<Arc<Call<Options>>>,
-    summary: Option<(Arc<[String]>, Summary)>,
+    group: Option<GroupSummary>,
+}
+
+#[derive(Clone)]
+struct GroupSummary {
+    names: Arc<[String]>,
+    summary: Summary,
+    /// Positions of the features whose logarithms come behind them in `summary`.
+    log: Vec<usize>,
+}
+
+/// The options of a call; a model in them says which features there are and of which the logarithm is taken.
+fn read_options(column: Option<&Column<'_>>) -> Result<Options> {
+    let mut options = Options::read(column, options::SUMMARY)?;
+    take_model(column, &mut options).map_err(|error| options.speak(error))?;
+    Ok(options)
+}
+
+fn take_model(column: Option<&Column<'_>>, options: &mut Options) -> Result<()> {
+    if !options.fitted {
+        return Ok(());
+    }
+    options.fitted = false;
+    let Some(model) = Options::model(column, "model")? else { return Ok(()) };
+    if !options.log.is_empty() {
+        return Err(Error::new("log and model are given, the model has its own log"));
+    }
+    let (names, log) = log_of_model(&model)?;
+    let features = options.features.get_or_insert(names);
+    let is_feature = |name: &String| features.iter().any(|other| other.eq_ignore_ascii_case(name));
+    options.log = log.into_iter().filter(is_feature).collect();
+    Ok(())
+}
+
+/// The features of a chunk, behind them in `columns` the logarithms that `log` or a model asks for, and of which features
+/// they are.
+fn features_of<'a>(rows: &'a Chunk<'a>, options: &Options) -> Result<(Features<'a>, Vec<usize>)> {
+    let mut features = Features::select(rows.column(0), options)?;
+    let flags = features::flags(&features.names, &options.log);
+    let log: Vec<usize> = (0..flags.len()).filter(|feature| flags[*feature]).collect();
+    for &feature in &log {
+        let column = &features.columns[feature];
+        if let Some(&value) = column.iter().find(|x| x.is_finite() && **x < 0.0) {
+            return Err(features::explain(ml::Error::NegativeLog { feature, value }, &features.names));
+        }
+        let logarithm = |&x: &f64| if x.is_finite() { ml::ln_1p(x) } else { x };
+        let column = column.iter().map(logarithm).collect();
+        features.columns.push(column);
+    }
+    Ok((features, log))
 }
 
 impl Aggregate for Fold {
     type State = FoldState;
-    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
+    type Batch<'a> = (Arc<Call<Options>>, Features<'a>, Vec<usize>);
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        features::read(&self.calls, rows, rows.get(1), options::SUMMARY)
+        let call = self.calls.read(rows.get(1), read_options)?;
+        let (features, log) = features_of(rows, &call.read).map_err(|error| call.read.speak(error))?;
+        Ok((call, features, log))
     }
 
     fn update(
         &self,
         state: &mut FoldState,
-        (call, features): &Self::Batch<'_>,
+        (call, features, log): &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
         Call::keep(&mut state.call, call).map_err(|error| call.read.speak(error))?;
         if features.names.is_empty() {
             return Ok(());
         }
-        let fresh = || (features.names.clone(), Summary::new(features.names.len()));
-        let (names, summary) = state.summary.get_or_insert_with(fresh);
-        if *names != features.names {
+        let group = state.group.get_or_insert_with(|| GroupSummary {
+            names: features.names.clone(),
+            summary: Summary::new(features.columns.len()),
+            log: log.clone(),
+        });
+        if group.names != features.names || group.log != *log {
             return Err(call.read.speak(Error::new("the rows of a group must have the same features")));
         }
         let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
-        summary.append(&columns, range);
+        group.summary.append(&columns, range);
         Ok(())
     }
 
@@ -148,22 +211,30 @@ impl Aggregate for Fold {
         if let Some(call) = &source.call {
             Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
         }
-        match (&source.summary, &mut target.summary) {
+        match (&source.group, &mut target.group) {
             (None, _) => {}
-            (Some(_), None) => target.summary.clone_from(&source.summary),
-            (Some((from, summary)), Some((names, into))) if from == names => into.merge(summary),
+            (Some(_), None) => target.group.clone_from(&source.group),
+            (Some(from), Some(into)) if from.names == into.names && from.log == into.log => {
+                into.summary.merge(&from.summary)
+            }
             _ => return Err(Error::new("the rows of a group must have the same features")),
         }
         Ok(())
     }
 
     fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
-        let Some((names, summary)) = state.summary else {
+        let Some(GroupSummary { names, summary, log }) = state.group else {
             out.push_null();
             return Ok(());
         };
-        let entries = names.iter().zip(summary.features()).map(|(name, figures)| {
+        let features = summary.features();
+        let (features, logarithms) = features.split_at(names.len());
+        let entries = names.iter().zip(features).enumerate().map(|(feature, (name, figures))| {
             let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
+            let logarithm = log.iter().position(|other| *other == feature).map(|at| &logarithms[at]);
+            let log_figure = |of: &dyn Fn(&FeatureSummary) -> f64| {
+                logarithm.map_or(Value::Null, |figures| figure(of(figures)))
+            };
             Value::Struct(vec![
                 field("feature", name.as_str()),
                 field("count", count(figures.count)),
@@ -171,6 +242,8 @@ impl Aggregate for Fold {
                 field("stddev", figure(figures.stddev)),
                 field("min", figure(figures.min)),
                 field("max", figure(figures.max)),
+                field("log_mean", log_figure(&|figures| figures.mean)),
+                field("log_stddev", log_figure(&|figures| figures.stddev)),
             ])
         });
         out.push(&Value::List(entries.collect()));

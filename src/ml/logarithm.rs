@@ -19,7 +19,7 @@ pub(super) fn ln_1p_all(values: &mut [f64]) {
 /// 1 + x = 2^k m with m from sqrt(1/2) to sqrt(2); ln(m) = 2 atanh(s), s = (m - 1) / (m + 1), by a polynomial in s^2 whose
 /// coefficients are those of Sun's fdlibm (`s_log1p.c`, 1993); what rounding of 1 + x lost is added back.
 #[inline(always)]
-pub(super) fn ln_1p(x: f64) -> f64 {
+pub fn ln_1p(x: f64) -> f64 {
     /// The bits of sqrt(1/2), without its lower half.
     const HALF_ROOT: u64 = 0x3fe6_a09e << 32;
     const ONE: u64 = 0x3ff0_0000 << 32;

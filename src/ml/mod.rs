@@ -23,6 +23,7 @@ mod threads;
 
 pub use exact_sum::ExactSum;
 pub use kmeans::{Figures, KMeans, KMeansOptions};
+pub use logarithm::ln_1p;
 pub use observations::{Observations, TILE_ROWS};
 pub use pca::{Components, Pca, PcaOptions, PcaRows};
 pub use repeats::Repeats;

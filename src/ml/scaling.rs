@@ -869,6 +869,17 @@ mod tests {
     }
 
     #[test]
+    fn what_differs_by_rounding_has_no_deviation() {
+        for scale in Scale::ALL {
+            let transform = fit(&[14.62, 14.620000000000001, 14.62], scale, Nulls::Skip, false);
+            assert_eq!(transform.expect("a fit").stddev, [0.0], "{scale:?}");
+        }
+        // Without scaling all digits count, however many rows there are.
+        let offset: Vec<f64> = (0..3000).map(|i| 1e15 + f64::from(i % 10)).collect();
+        assert!(fit(&offset, Scale::None, Nulls::Skip, false).expect("a fit").stddev[0] > 2.0);
+    }
+
+    #[test]
     fn what_rounding_leaves_of_a_constant_is_constant_however_many_rows_and_whatever_their_weights() {
         let price = 14.62_f64;
         let means: Vec<f64> = (0..200).map(|i| price * (1.0 + f64::from(i % 7) * 1e-14)).collect();

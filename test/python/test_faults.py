@@ -86,6 +86,8 @@ ARGUMENTS = {
     "scores": "[1.0, 2.0] | [1.0] | [] | [a, b] | NULL | [NULL, 1]",
     "vocabulary": "['action', 'puzzle'] | MAP {'action': ['act'], 'web': NULL} | [label] | []",
     "min_similarity": "0.5 | 0.75 | 1 | label",
+    "names": "['segment'] | 'segment' | ['a', 'label'] | []",
+    "relation": "'mine' | NULL | label",
     "rows": "0 | 1 | 2049 | 5000",
     "users": "1 | 7 | 100 | 1000000000",
     "products": "1 | 7 | 100",
