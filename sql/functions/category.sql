@@ -95,11 +95,11 @@ CREATE OR REPLACE MACRO category_variants(
         WHERE __d.__fingerprint IS NOT NULL
     ),
 
-    -- Runs of digits in their order, a leading sign with them: `2 of 3` is not `3 of 2`.
+    -- Runs of digits in their order: `2 of 3` is not `3 of 2`. Signs are told apart by fingerprints and by category_match.
     __numbered_spellings AS (
         SELECT
             __c.*,
-            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '(?:^_)?\p{N}+'), ' '), '') AS __digits
+            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '\p{N}+'), ' '), '') AS __digits
         FROM __canonical_spellings AS __c
     ),
 

@@ -36,11 +36,12 @@ pub const NORMALIZE_CATEGORY: Function = Function {
     columns: "",
     description: "The canonical form of a category, or the entry of a vocabulary that a dirty spelling stands for.",
     details: "Without a vocabulary: Unicode NFKC, trimmed, lower case, white space, `-` and `_` as one `_`; dots of \
-              category paths stay. With a vocabulary (a VARCHAR[], or a MAP from entry to its synonyms): the entry \
+              category paths stay, and so does a dash that is a sign (`-5`, `A-`). With a vocabulary (a VARCHAR[], or a MAP from entry to its synonyms): the entry \
               that is equal, else equal in canonical form, else equal without accents and separators, else the most \
               similar one at or above `min_similarity` (default 0.75), written as in the vocabulary. A runner-up \
-              within 0.05 of the winner gives NULL rather than a guess; digits must agree exactly; entries under four \
-              letters are not repaired by similarity. NULL and texts that are empty in canonical form give NULL, and \
+              within 0.05 of the winner gives NULL rather than a guess; digits and signs (`+`, `#`, `%`, `<`, `>`, `:`) must \
+              agree exactly; entries under four letters are not repaired by similarity; nothing is repaired to its \
+              opposite (`inactive` is not `active`) or to a name with another word (`South Korea` is not `North Korea`). NULL and texts that are empty in canonical form give NULL, and \
               so does the vocabulary NULL; an empty vocabulary is an error. A value that is not text must be cast. \
               Sources: Unicode Standard Annex 15; see `category_similarity` for the measure.",
     examples: &[
@@ -110,7 +111,9 @@ pub const CATEGORY_SIMILARITY: Function = Function {
               substitutions and transpositions of neighbours) over the length of the longer one. Texts that share a \
               word may have their words in another order for half an edit. Paths with `>`, ` / `, ` | ` or `::` between \
               their levels are compared level by level; each level weighs half of the one below it and is as alike as \
-              its letters and its words in the mean; the similarity is the cube root of the mean of the levels. NULL where one is NULL. Source: \
+              its letters and its words in the mean; the similarity is the cube root of the mean of the levels. Words are compared each once, however often they stand in \
+              a text; texts above 4,096 characters have similarity 0 unless they are equal without accents and separators. \
+              NULL where one is NULL. Source: \
               Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
     errors: &[],
@@ -128,9 +131,11 @@ pub const CATEGORY_FINGERPRINT: Function = Function {
         returns: SqlType::Varchar,
     },
     columns: "",
-    description: "A key that is equal for variants of one thing: its words without accents, sorted, each once.",
-    details: "The key collision of OpenRefine's fingerprint. NULL for NULL and for texts that are empty in \
-              canonical form; a text without letters or digits is its own key.",
+    description: "A key that is equal for variants of one thing: its numbers in their order, then its words without accents, sorted, each once.",
+    details: "The key collision of OpenRefine's fingerprint, where numbers keep value, order and signs: `1,000` is not \
+              `1,000,000`, `16:9` not `9:16`, `<18` not `>18`, `A-` not `A`. NULL for NULL and for texts that are empty in \
+              canonical form; a text without letters or digits, or of more than 65,536 bytes in canonical form, is its own \
+              key.",
     examples: &[Example {
         sql: "SELECT category_fingerprint('Pro  Café') = category_fingerprint('cafe-pro')",
         rows: &["true"],

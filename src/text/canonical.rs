@@ -1,53 +1,166 @@
-//! The forms of a text in which spellings of one thing are equal: canonical, folded, fingerprint.
+//! The forms of a text in which spellings of one thing are equal: canonical and folded.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Canonical text: Unicode NFKC (UAX #15), lower case, without control and zero-width characters; each run of
-/// white space, dashes and `_` is one `_`. Such runs vanish at both ends and beside a dot, so
-/// `category.sub.code` paths keep their dots alone; only a dash or `_` directly before the first digit stays,
-/// for it may be a sign.
+/// A dash at the end of a longer word is punctuation, at the end of a shorter one a sign (`A-`, `BBB-`, `18-`).
+const MAX_SIGNED: usize = 3;
+
+/// Canonical text: Unicode NFKC (UAX #15), lower case, without control and zero-width characters and without the marks
+/// of a trade behind a name (`LEGO™`); each run of white space, dashes and `_` is one `_`. Such runs vanish at both ends
+/// and beside a dot, so `category.sub.code` paths keep their dots alone.
+///
+/// A dash that is a sign stays one, written `-`: alone directly before a number, where no other number precedes (`-5`,
+/// `at -5`, but not `18-25`), and alone directly behind a word of at most three letters or digits, where no other word
+/// follows (`A-`, `18-`).
 ///
 /// `None` when nothing remains. Idempotent.
 pub fn canonical(value: &str) -> Option<String> {
-    let text = if value.is_ascii() {
-        Cow::Borrowed(value)
-    } else {
-        // Decomposed first, so that a removed character never stands between a letter and its accent.
-        let visible: String = value.nfkd().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
-        Cow::Owned(visible.to_lowercase().nfkc().collect())
-    };
+    let text = if value.is_ascii() { Cow::Borrowed(value) } else { Cow::Owned(composed(value)) };
     let mut out = String::with_capacity(text.len());
-    let (mut separated, mut signed, mut last) = (false, false, '.');
+    let (mut run, mut last, mut n_in_word) = (Run::default(), '.', 0);
     for c in text.chars() {
         // Letters and digits first: nearly all characters are.
         if !c.is_ascii_alphanumeric() && c != '.' {
-            if c.is_whitespace() {
-                (separated, signed) = (true, false);
+            if c.is_whitespace() || c == '_' {
+                run.add_blank();
                 continue;
-            } else if is_dash(c) || c == '_' {
-                (separated, signed) = (true, true);
+            } else if is_dash(c) {
+                run.add_dash();
                 continue;
             } else if is_invisible(c) {
                 continue;
             }
         }
-        let inside = last != '.' && c != '.';
-        if separated && (inside || (out.is_empty() && signed && c.is_numeric())) {
-            out.push('_');
+        if !run.is_empty() {
+            run.write(last, n_in_word, c, &mut out);
+            run = Run::default();
+            n_in_word = 0;
         }
-        separated = false;
+        n_in_word = if c.is_ascii_alphanumeric() { n_in_word + 1 } else { in_word(n_in_word, c) };
         last = c;
         out.push(c.to_ascii_lowercase());
+    }
+    if run.is_sign_behind(last, n_in_word) {
+        out.push('-');
     }
     (!out.is_empty()).then_some(out)
 }
 
-/// Canonical text without accents and separators: `Café-Bar` and `cafebar` are equal. Dots stay (`a.bc` is
-/// not `ab.c`), and so does a separator between two digits or before the first one (`18-25` is not `1825`).
+/// The letters and digits of a word up to `c`, as many as [`fold`] leaves.
+fn in_word(n_before: usize, c: char) -> usize {
+    match c {
+        'ß' | 'æ' | 'œ' | 'þ' => n_before + 2,
+        _ if c.is_alphanumeric() => n_before + 1,
+        _ if c == '.' || is_apostrophe(c) => n_before,
+        _ => 0,
+    }
+}
+
+/// White space, dashes and `_` between two other characters.
+#[derive(Default)]
+struct Run {
+    n_dashes: usize,
+    has_blank_before: bool,
+    has_blank_behind: bool,
+}
+
+impl Run {
+    fn is_empty(&self) -> bool {
+        self.n_dashes == 0 && !self.has_blank_before
+    }
+
+    fn add_blank(&mut self) {
+        if self.n_dashes == 0 {
+            self.has_blank_before = true;
+        } else {
+            self.has_blank_behind = true;
+        }
+    }
+
+    fn add_dash(&mut self) {
+        self.n_dashes += 1;
+    }
+
+    /// What stays of the run between `last`, at the end of a word of so many letters and digits, and `next`.
+    fn write(&self, last: char, n_in_word: usize, next: char, out: &mut String) {
+        if self.is_sign_behind(last, n_in_word) && !next.is_alphanumeric() && next != '.' {
+            out.push_str(if self.has_blank_behind { "-_" } else { "-" });
+            return;
+        }
+        let is_sign = self.is_sign_before(next, last, out.is_empty());
+        let is_inside = last != '.' && next != '.';
+        if is_inside && (!is_sign || self.has_blank_before) {
+            out.push('_');
+        }
+        if is_sign {
+            out.push('-');
+        }
+    }
+
+    /// Whether the dash belongs to the word before it, if no other word follows.
+    fn is_sign_behind(&self, last: char, n_in_word: usize) -> bool {
+        self.n_dashes == 1
+            && !self.has_blank_before
+            && last.is_alphanumeric()
+            && (1..=MAX_SIGNED).contains(&n_in_word)
+    }
+
+    /// Whether the dash belongs to the number that begins with `next`.
+    fn is_sign_before(&self, next: char, last: char, is_first: bool) -> bool {
+        self.n_dashes == 1
+            && !self.has_blank_behind
+            && next.is_numeric()
+            && (is_first
+                || (last != '.'
+                    && if self.has_blank_before { !last.is_numeric() } else { !last.is_alphanumeric() }))
+    }
+}
+
+/// Compatible characters as one, in lower case, without invisible ones.
+fn composed(value: &str) -> String {
+    let (mut is_named, mut is_number) = (false, false);
+    let mut visible = String::with_capacity(value.len());
+    for c in value.chars().filter(|&c| c.is_whitespace() || !is_invisible(c)) {
+        // Compatible with the letters TM and SM.
+        if is_mark_of_trade(c) && is_named {
+            continue;
+        }
+        // Compatible with the digits of another number: `10²` is not 102, and `1½` not eleven halves.
+        if is_number && is_raised_or_fraction(c) {
+            visible.push(' ');
+        }
+        is_named |= c.is_alphanumeric() || is_mark_of_trade(c);
+        is_number = c.is_numeric();
+        visible.push(c);
+    }
+    // Decomposed first, so that a removed character never stands between a letter and its accent.
+    let visible: String = visible.nfkd().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
+    visible.to_lowercase().nfkc().collect()
+}
+
+/// `©`, `®`, `℗`, `℠` and `™`.
+pub(super) fn is_mark_of_trade(c: char) -> bool {
+    matches!(c, '\u{a9}' | '\u{ae}' | '\u{2117}' | '\u{2120}' | '\u{2122}')
+}
+
+/// Digits above or below the line, and fractions.
+fn is_raised_or_fraction(c: char) -> bool {
+    matches!(c,
+        '\u{b2}' | '\u{b3}' | '\u{b9}' | '\u{bc}'..='\u{be}' | '\u{2070}'..='\u{2089}'
+        | '\u{2150}'..='\u{215f}' | '\u{2189}')
+}
+
+/// The apostrophes that people type.
+pub(super) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}' | '\u{2bc}')
+}
+
+/// Canonical text without accents and separators: `Café-Bar` and `cafebar` are equal. Signs stay, and dots (`a.bc` is
+/// not `ab.c`), except at the end (`Ltd.`) and between the letters of an acronym (`U.S.A.`), and so does a separator
+/// between two digits (`18-25` is not `1825`).
 ///
 /// Marks are dropped from Latin, Greek, Cyrillic, Hebrew and Arabic letters only: elsewhere (the vowel signs
 /// of India, the voicing marks of Japan) they make another word. Letters that Unicode does not decompose
@@ -60,15 +173,22 @@ pub fn folded(value: &str) -> Option<String> {
 
 /// [`folded`] of a text that is canonical already.
 pub(super) fn fold(canonical: &str) -> Option<String> {
-    let plain = without_accents(canonical);
+    let mut plain = plain(canonical);
+    let n_without_end = plain.trim_end_matches('.').len();
+    if (1..plain.len()).contains(&n_without_end) {
+        plain.to_mut().truncate(n_without_end);
+    }
     if !plain.contains('_') {
         return (!plain.is_empty()).then(|| plain.into_owned());
     }
+    let has_signs = plain.contains('-');
     let mut out = String::with_capacity(plain.len());
-    let mut chars = plain.chars().peekable();
-    let mut before_is_digit = true;
-    while let Some(c) = chars.next() {
-        if c != '_' || (before_is_digit && chars.peek().is_some_and(|next| next.is_numeric())) {
+    let mut before_is_digit = false;
+    for (i, c) in plain.char_indices() {
+        let rest = &plain[i + c.len_utf8()..];
+        // What makes a dash a sign stays.
+        let is_of_sign = || has_signs && rest.trim_start_matches(is_in_word).starts_with('-');
+        if c != '_' || (before_is_digit && rest.starts_with(char::is_numeric)) || is_of_sign() {
             out.push(c);
         }
         before_is_digit = c.is_numeric();
@@ -76,46 +196,26 @@ pub(super) fn fold(canonical: &str) -> Option<String> {
     (!out.is_empty()).then_some(out)
 }
 
-/// Key that is equal for variants of one thing: the sorted distinct words of the canonical text without
-/// accents, as in OpenRefine's "fingerprint" key collision. Punctuation separates words, an apostrophe does
-/// not (`Men's` = `mens`); a dotted path (`electronics.audio`) and a range of numbers (`18-25`) are one word.
-///
-/// `None` when the canonical text is empty; that text itself when it has no word.
-pub fn fingerprint(value: &str) -> Option<String> {
-    let canonical = canonical(value)?;
-    let plain = without_accents(&canonical);
-    let chars: Vec<char> = plain.chars().filter(|c| !matches!(c, '\'' | '\u{2019}' | '\u{2bc}')).collect();
-    let is_inside = |i: usize| {
-        let before = i.checked_sub(1).map(|i| chars[i]);
-        match (chars[i], before, chars.get(i + 1)) {
-            ('_', before, Some(after)) => before.is_none_or(char::is_numeric) && after.is_numeric(),
-            ('.', Some(before), Some(after)) => before.is_alphanumeric() && after.is_alphanumeric(),
-            _ => false,
-        }
-    };
-    let words: String = (0..chars.len())
-        .map(|i| if !is_punctuation(chars[i]) || is_inside(i) { chars[i] } else { ' ' })
-        .collect();
-    let distinct: BTreeSet<&str> = words.split_whitespace().collect();
-    if distinct.is_empty() {
-        return Some(canonical);
-    }
-    Some(distinct.into_iter().collect::<Vec<_>>().join(" "))
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '.' || is_apostrophe(c)
 }
 
-/// The runs of digits of a folded text, one space after each, with a leading sign: texts name the same
-/// numbers exactly when these are equal.
-pub(super) fn digits(folded: &str) -> String {
-    let mut out = String::new();
-    for c in folded.chars() {
-        if c.is_numeric() || (c == '_' && out.is_empty() && folded.starts_with('_')) {
-            out.push(c);
-        } else if out.ends_with(char::is_numeric) {
-            out.push(' ');
-        }
+/// A canonical text without accents, and acronyms without their dots.
+pub(super) fn plain(canonical: &str) -> Cow<'_, str> {
+    let text = without_accents(canonical);
+    let is_between_letters =
+        |i: usize| is_lone_letter(text[..i].chars().rev()) && is_lone_letter(text[i + 1..].chars());
+    if !text.match_indices('.').any(|(i, _)| is_between_letters(i)) {
+        return text;
     }
-    out.truncate(out.trim_end().len());
-    out
+    let kept = text.char_indices().filter(|&(i, c)| c != '.' || !is_between_letters(i));
+    Cow::Owned(kept.map(|(_, c)| c).collect())
+}
+
+/// Whether one letter stands before the next dot or the end of the word; only scripts with cases have acronyms.
+fn is_lone_letter(mut chars: impl Iterator<Item = char>) -> bool {
+    chars.next().is_some_and(char::is_lowercase)
+        && chars.next().is_none_or(|c| c == '.' || !(c.is_alphanumeric() || is_combining_mark(c)))
 }
 
 fn without_accents(text: &str) -> Cow<'_, str> {
@@ -168,22 +268,6 @@ fn is_invisible(c: char) -> bool {
             | '\u{e0000}'..='\u{e001f}' | '\u{e0080}'..='\u{e0fff}')
 }
 
-/// Punctuation between words; `+ # $ % @` may be what tells two names apart (`C`, `C++`, `C#`).
-fn is_punctuation(c: char) -> bool {
-    match c {
-        '+' | '#' | '$' | '%' | '@' => false,
-        '«'
-        | '»'
-        | '¡'
-        | '¿'
-        | '·'
-        | '\u{2010}'..='\u{205e}'
-        | '\u{3001}'..='\u{3003}'
-        | '\u{3008}'..='\u{3011}' => true,
-        _ => c.is_ascii_punctuation(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,17 +299,56 @@ mod tests {
         {
             assert_eq!(canonical(value), None, "{value:?}");
             assert_eq!(folded(value), None, "{value:?}");
-            assert_eq!(fingerprint(value), None, "{value:?}");
+            assert_eq!(crate::text::fingerprint(value), None, "{value:?}");
         }
     }
 
     #[test]
-    fn a_sign_before_a_number_is_kept() {
-        assert_eq!(form("-5"), "_5");
-        assert_eq!(form(" −5"), "_5");
-        assert_eq!(form("- 5"), "5");
+    fn a_dash_that_is_a_sign_is_kept() {
+        for (value, expected) in [
+            ("-5", "-5"),
+            (" −5", "-5"),
+            ("- 5", "5"),
+            ("_5", "5"),
+            ("--5", "5"),
+            ("at -5", "at_-5"),
+            ("(-5)", "(-5)"),
+            ("18 -25", "18_25"),
+            ("18-25", "18_25"),
+            ("level-5", "level_5"),
+            ("A-", "a-"),
+            ("A -", "a"),
+            ("A--", "a"),
+            ("A_", "a"),
+            ("BBB- ", "bbb-"),
+            ("rating A-", "rating_a-"),
+            ("start-", "start"),
+            ("18-", "18-"),
+            ("(A-)", "(a-)"),
+            ("A- > B", "a-_>_b"),
+            ("e- mail", "e_mail"),
+            ("tv-.x", "tv.x"),
+        ] {
+            assert_eq!(form(value), expected, "{value:?}");
+        }
         assert_ne!(folded("-5"), folded("5"));
-        assert_eq!(digits("_5a"), "_5");
+        assert_ne!(folded("A-"), folded("A"));
+    }
+
+    #[test]
+    fn what_stands_above_the_line_is_no_digit_of_the_number_before_it() {
+        assert_ne!(form("10²"), form("102"));
+        assert_ne!(form("1½"), form("11⁄2"));
+        assert_eq!(form("m²"), "m2");
+        assert_eq!(form("½"), "1⁄2");
+    }
+
+    #[test]
+    fn marks_of_a_trade_are_no_letters() {
+        assert_eq!(form("LEGO™"), "lego");
+        assert_eq!(form("Lego ® Duplo"), "lego_duplo");
+        assert_eq!(form("©"), "©");
+        assert_eq!(form("™"), "tm");
     }
 
     #[test]
@@ -265,6 +388,16 @@ mod tests {
     }
 
     #[test]
+    fn folding_drops_dots_that_divide_no_path() {
+        assert_eq!(folded("U.S.A."), folded("usa"));
+        assert_eq!(folded("Ltd."), folded("ltd"));
+        assert_eq!(folded("Т.В."), folded("тв"));
+        assert_ne!(folded("a.bc"), folded("abc"));
+        assert_ne!(folded("v1.5"), folded("v15"));
+        assert_ne!(folded("女.男"), folded("女男"));
+    }
+
+    #[test]
     fn folding_keeps_what_makes_another_number_or_word() {
         assert_ne!(folded("18-25"), folded("1825"));
         assert_ne!(folded("1.5"), folded("15"));
@@ -284,32 +417,5 @@ mod tests {
                 assert_eq!(folded(&once).as_deref(), Some(once.as_str()), "folded of {c:?}");
             }
         }
-    }
-
-    #[test]
-    fn digits_are_compared_run_by_run() {
-        assert_eq!(digits("18_25"), digits("18 to 25"));
-        assert_ne!(digits("18_25"), digits("1825"));
-        assert_ne!(digits("v1"), digits("v"));
-        assert_eq!(digits("abc"), "");
-    }
-
-    #[test]
-    fn fingerprint_ignores_order_case_accents_and_punctuation() {
-        assert_eq!(fingerprint("Smith, John"), fingerprint("john SMITH"));
-        assert_eq!(fingerprint("Apple Inc."), fingerprint("apple inc"));
-        assert_eq!(fingerprint("Men's  Café"), fingerprint("cafe mens"));
-        assert_eq!(fingerprint("Start_Game"), Some("game start".into()));
-        assert_eq!(fingerprint("tv/video, TV"), Some("tv video".into()));
-    }
-
-    #[test]
-    fn fingerprint_keeps_different_things_apart() {
-        assert_ne!(fingerprint("18-25"), fingerprint("25-18"));
-        assert_ne!(fingerprint("a.bc"), fingerprint("ab.c"));
-        assert_ne!(fingerprint("electronics.audio"), fingerprint("audio.electronics"));
-        assert_ne!(fingerprint("C"), fingerprint("C++"));
-        assert_ne!(fingerprint("!!!"), fingerprint("???"));
-        assert_ne!(fingerprint("-5"), fingerprint("5"));
     }
 }

@@ -3,16 +3,19 @@
 
 mod canonical;
 pub mod exact;
+mod fingerprint;
 mod levels;
 mod map;
 mod memo;
 mod name;
+mod opposites;
 #[cfg(test)]
 mod properties;
 mod similarity;
 mod vocabulary;
 
-pub use canonical::{canonical, fingerprint, folded};
+pub use canonical::{canonical, folded};
+pub use fingerprint::fingerprint;
 pub use memo::Memo;
 pub use similarity::similarity;
 pub use vocabulary::{Match, Rule, Vocabulary, VocabularyError};

@@ -1,7 +1,7 @@
 //! What holds for every value and every vocabulary, tried with thousands of random ones.
 
 use super::vocabulary::tests::vocabulary;
-use super::{Memo, Rule, Vocabulary, canonical, folded, similarity};
+use super::{Memo, Rule, Vocabulary, canonical, fingerprint, folded, similarity};
 
 /// Draws of a generator with a fixed seed.
 pub(super) struct Random(pub(super) u64);
@@ -257,7 +257,7 @@ fn all_forms_of_random_texts_are_idempotent_and_similarities_in_their_range() {
     let mut random = Random(53);
     for _ in 0..10_000 {
         let (a, b) = (random_text(&mut random), random_text(&mut random));
-        let forms: [fn(&str) -> Option<String>; 2] = [canonical, folded];
+        let forms: [fn(&str) -> Option<String>; 3] = [canonical, folded, fingerprint];
         for (nth, form) in forms.into_iter().enumerate() {
             if let Some(once) = form(&a) {
                 assert_eq!(form(&once).as_deref(), Some(once.as_str()), "form {nth} of {a:?}");
@@ -268,4 +268,51 @@ fn all_forms_of_random_texts_are_idempotent_and_similarities_in_their_range() {
         assert_eq!(alike, similarity(&b, &a), "{a:?} {b:?}");
         assert_eq!(alike == 1.0, canonical(&a) == canonical(&b), "{a:?} {b:?}");
     }
+}
+
+#[test]
+fn no_entry_is_more_similar_than_the_answer() {
+    let mut random = Random(61);
+    let pieces =
+        ["puzzle", "electronics", "phone", "audio", "el", "a", "b", "ra", ".", ".", " > ", " ", "x", "rake"];
+    let text =
+        |random: &mut Random| -> String { (0..=random.below(5)).map(|_| random.of(&pieces)).collect() };
+    let mut answered = 0;
+    for _ in 0..1000 {
+        let mut entries: Vec<String> = (0..20).map(|_| text(&mut random)).collect();
+        entries.retain(|entry| canonical(entry).is_some());
+        if entries.is_empty() {
+            continue;
+        }
+        let prepared = of(&entries);
+        for _ in 0..10 {
+            let chosen = random.below(entries.len());
+            let mut value = entries[chosen].clone();
+            for _ in 0..random.below(4) {
+                let mut chars: Vec<char> = value.chars().collect();
+                let at = random.below(chars.len().max(1));
+                match random.below(3) {
+                    0 if at > 0 => chars.swap(at, at - 1),
+                    1 if chars.len() > 1 => drop(chars.remove(at)),
+                    _ => chars.insert(at, random.of(&["a", "e", "x", "z"]).chars().next().expect("a letter")),
+                }
+                value = chars.into_iter().collect();
+            }
+            for min_similarity in [0.3, 0.6, 0.75] {
+                let found = prepared.best_match(&value, min_similarity);
+                if let (Some(entry), Rule::Typo) = (found.entry, found.rule) {
+                    answered += 1;
+                    let own = similarity(&value, &entries[entry]);
+                    assert_eq!(found.similarity, Some(own), "{value:?} in {entries:?}");
+                    for other in &entries {
+                        assert!(
+                            similarity(&value, other) <= own + 1e-9,
+                            "{value:?}: {other:?} in {entries:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(answered > 3000, "{answered}");
 }

@@ -2,7 +2,7 @@
 
 use rapidfuzz::distance::osa;
 
-use super::canonical::canonical;
+use super::canonical::{canonical, fold};
 use super::name::Name;
 
 /// Longer texts (in characters of the folded form) are documents, not names: they are equal or not alike at
@@ -23,14 +23,24 @@ pub fn similarity(a: &str, b: &str) -> f64 {
     if a == b {
         return 1.0;
     }
-    let name = |text: Option<String>| text.and_then(|text| Name::new(&text));
-    match (name(a), name(b)) {
-        (Some(a), Some(b)) if a.whole.letters.chars == b.whole.letters.chars => {
-            equal_but_for_accents(a.len())
-        }
-        (Some(a), Some(b)) if a.len().max(b.len()) <= MAX_CHARS => a.similarity(&b),
+    let (Some(a), Some(b)) = (a, b) else { return 0.0 };
+    let (Some(own), Some(other)) = (fold(&a), fold(&b)) else { return 0.0 };
+    if own == other {
+        return equal_but_for_accents(own.chars().count());
+    }
+    // Before anything is made of their words: there may be millions.
+    if is_document(&own) || is_document(&other) {
+        return 0.0;
+    }
+    match (Name::new(&a), Name::new(&b)) {
+        (Some(a), Some(b)) => a.similarity(&b),
         _ => 0.0,
     }
+}
+
+/// Whether a folded text is too long to be a name.
+pub(super) fn is_document(folded: &str) -> bool {
+    folded.len() > MAX_CHARS && folded.chars().nth(MAX_CHARS).is_some()
 }
 
 /// Similarity of two texts with the same folded text of `len` characters, but another canonical text.
@@ -111,7 +121,7 @@ impl Letters {
     /// Whether bounds alone forbid [`Letters::may_be_typo_of`].
     pub(super) fn is_no_typo_of(&self, other: &Self, min_similarity: f64) -> bool {
         if self.n_dots != other.n_dots {
-            return self.distance_at_least(other) > self.n_dots.abs_diff(other.n_dots) + 1;
+            return false;
         }
         self.parts.iter().zip(&other.parts).any(|(part, other)| {
             !is_close(part.distance_at_least(other), part.len.max(other.len), min_similarity)
@@ -120,15 +130,50 @@ impl Letters {
 
     /// Whether this can be a mistyped `other`, given the edits between both. In a path each part must reach
     /// `min_similarity` itself or be one edit away: `computers.components.cpu` is no misspelling of
-    /// `computers.components.hdd`, however long what they share. If dots were lost or added, one more edit is
-    /// fine.
+    /// `computers.components.hdd`, however long what they share. If dots were lost or added, the text without them must
+    /// fall into such parts, or have one more edit.
     pub(super) fn may_be_typo_of(&self, other: &Self, distance_to_other: usize, min_similarity: f64) -> bool {
         if self.n_dots != other.n_dots {
-            return distance_to_other <= self.n_dots.abs_diff(other.n_dots) + 1;
+            let (few, many) = if self.n_dots < other.n_dots { (self, other) } else { (other, self) };
+            return distance_to_other <= self.n_dots.abs_diff(other.n_dots) + 1
+                || few.falls_into_parts_of(many, min_similarity);
         }
         self.chars.split(|&c| c == '.').zip(other.chars.split(|&c| c == '.')).all(|(part, other_part)| {
             is_close(distance(part, other_part), part.len().max(other_part.len()), min_similarity)
         })
+    }
+}
+
+/// Longer texts do not fall into parts.
+const MAX_DIVIDED: usize = 256;
+
+impl Letters {
+    /// Whether this text without its dots can be divided so that each piece is close to a part of the other.
+    fn falls_into_parts_of(&self, other: &Self, min_similarity: f64) -> bool {
+        let text: Vec<char> = self.chars.iter().copied().filter(|&c| c != '.').collect();
+        if text.len().max(other.len()) > MAX_DIVIDED {
+            return false;
+        }
+        // Where the pieces so far may end.
+        let mut ends = vec![0];
+        for part in other.chars.split(|&c| c == '.') {
+            let mut next: Vec<usize> = Vec::new();
+            for &start in &ends {
+                let n_left = text.len() - start;
+                for len in 0..=n_left {
+                    let longer = len.max(part.len());
+                    if longer > 0
+                        && is_close(len.abs_diff(part.len()), longer, min_similarity)
+                        && !next.contains(&(start + len))
+                        && is_close(distance(&text[start..start + len], part), longer, min_similarity)
+                    {
+                        next.push(start + len);
+                    }
+                }
+            }
+            ends = next;
+        }
+        ends.contains(&text.len())
     }
 }
 

@@ -7,11 +7,13 @@ use std::fmt;
 
 use rapidfuzz::distance::osa;
 
-use super::canonical::{canonical, digits, fold};
+use super::canonical::{canonical, fold};
+use super::fingerprint::digits;
 use super::levels::Levels;
 use super::map::Map;
 use super::name::{Name, Phrase, agreement, agreement_of_paths, similarity_of_paths};
-use super::similarity::{MAX_CHARS, equal_but_for_accents, normalised};
+use super::opposites::{Words, are_different_things};
+use super::similarity::{equal_but_for_accents, is_document, normalised};
 
 /// A runner-up this close to the winner makes a match ambiguous.
 const MIN_LEAD: f64 = 0.05;
@@ -195,6 +197,8 @@ struct Owner {
 
 struct Candidate {
     entry: usize,
+    /// Canonical.
+    text: Box<str>,
     phrase: Phrase,
     /// Positions of the levels of a path; nothing for other texts.
     levels: Box<[usize]>,
@@ -278,8 +282,8 @@ impl Vocabulary {
         if let Some(folded) = fold(&canonical)
             && claim(&mut self.folded, &self.entries, folded.clone(), entry, by_synonym)
         {
-            let name = Name::new(&canonical).expect("a folded text");
-            if name.len() <= MAX_CHARS {
+            if !is_document(&folded) {
+                let name = Name::new(&canonical).expect("a folded text");
                 let levels = name.levels.iter().zip(name.phrases());
                 let levels: Box<[usize]> =
                     levels.map(|(level, phrase)| self.levels.add(level, phrase)).collect();
@@ -287,8 +291,9 @@ impl Vocabulary {
                 let above = levels.split_last().map_or(&[][..], |(_, above)| above);
                 let above = *self.above_of.entry(above.into()).or_insert(n_above);
                 let is_repairable = name.whole.letters.n_alphabetic() >= MIN_LETTERS;
-                let group = self.candidates.entry(digits(&folded)).or_default();
-                group.all.push(Candidate { entry, phrase: name.whole, levels, above, is_repairable });
+                let group = self.candidates.entry(numbers(&name, &canonical)).or_default();
+                let text = canonical.as_str().into();
+                group.all.push(Candidate { entry, text, phrase: name.whole, levels, above, is_repairable });
             }
         }
         claim(&mut self.canonical, &self.entries, canonical, entry, by_synonym);
@@ -323,9 +328,12 @@ impl Vocabulary {
 
     fn most_similar(&self, canonical: &str, folded: &str, min_similarity: f64) -> Match {
         let none = Match::without_entry(Rule::None);
-        let Some(group) = self.candidates.get(&digits(folded)) else { return none };
+        if is_document(folded) {
+            return none;
+        }
         let Some(text) = Name::new(canonical) else { return none };
-        if text.whole.letters.n_alphabetic() < MIN_LETTERS || text.len() > MAX_CHARS {
+        let Some(group) = self.candidates.get(&numbers(&text, canonical)) else { return none };
+        if text.whole.letters.n_alphabetic() < MIN_LETTERS {
             return none;
         }
         let least_agreement = agreement_of_paths(min_similarity) - MIN_LEAD;
@@ -336,12 +344,20 @@ impl Vocabulary {
             least: min_similarity - MIN_LEAD,
             least_agreement: least_agreement.min(agreement_of_paths(min_similarity - MIN_LEAD)),
         };
-        self.rank_phrases(&text, group, min_similarity, &mut podium);
+        self.rank_phrases(canonical, &text, group, min_similarity, &mut podium);
         if text.is_path() && !group.paths.is_empty() {
             self.rank_paths(&text, group, least_last_level(min_similarity), &mut podium);
         }
         let Some(best) = podium.first else { return none };
         if best.similarity + ROUNDING < min_similarity || !best.is_repairable {
+            return none;
+        }
+        if best.agreement.is_some()
+            && are_different_things(canonical, &best.candidate.text, Words::Opposites, min_similarity)
+        {
+            return none;
+        }
+        if is_passed_over(&text, group, best.similarity) {
             return none;
         }
         let second = podium.second;
@@ -358,7 +374,14 @@ impl Vocabulary {
     }
 
     /// Compares as whole texts: all candidates, or for a path those that are none.
-    fn rank_phrases<'v>(&self, text: &Name, group: &'v Group, min_similarity: f64, podium: &mut Podium<'v>) {
+    fn rank_phrases<'v>(
+        &self,
+        canonical: &str,
+        text: &Name,
+        group: &'v Group,
+        min_similarity: f64,
+        podium: &mut Podium<'v>,
+    ) {
         let phrase = &text.whole;
         let comparator = OnceCell::new();
         for candidate in candidates_near(&group.all, text.len(), min_similarity) {
@@ -376,8 +399,19 @@ impl Vocabulary {
                 comparator.get_or_init(|| osa::BatchComparator::new(phrase.letters.chars.iter().copied()));
             let in_order = comparator.distance(candidate.phrase.letters.chars.iter().copied());
             let distance = phrase.distance_from(in_order, &candidate.phrase);
-            if distance <= max_distance && phrase.may_be_typo_of(&candidate.phrase, distance, min_similarity)
-            {
+            let may_be_typo = || {
+                let has_dots = phrase.letters.n_dots + candidate.phrase.letters.n_dots > 0;
+                let words = if has_dots || text.is_path() || !candidate.levels.is_empty() {
+                    Words::Opposites
+                } else {
+                    Words::All
+                };
+                phrase.may_be_typo_of(&candidate.phrase, distance, min_similarity)
+                    && (text.is_path() != candidate.levels.is_empty()
+                        || digits(canonical) == digits(&candidate.text))
+                    && !are_different_things(canonical, &candidate.text, words, min_similarity)
+            };
+            if distance <= max_distance && may_be_typo() {
                 podium.add(Ranked {
                     similarity: normalised(distance, longer),
                     agreement: None,
@@ -461,6 +495,24 @@ impl Vocabulary {
             }
         }
     }
+}
+
+/// Whether a spelling that a value may not stand for is more similar to it than the best that it may: then there is no
+/// answer, for nothing less similar may be one.
+fn is_passed_over(text: &Name, group: &Group, best: f64) -> bool {
+    let phrase = &text.whole;
+    candidates_near(&group.all, text.len(), best).iter().any(|candidate| {
+        let longer = candidate.phrase.letters.len().max(text.len()) as f64;
+        let max_distance = (1.0 - best - ROUNDING) * longer;
+        !(text.is_path() && !candidate.levels.is_empty())
+            && (phrase.distance_at_least(&candidate.phrase) as f64) < max_distance
+            && phrase.distance(&candidate.phrase) < max_distance
+    })
+}
+
+/// The numbers and signs of a name. Those that join the levels of a path are none of it.
+fn numbers(name: &Name, canonical: &str) -> String {
+    if name.is_path() { digits(&name.levels.join("_")) } else { digits(canonical) }
 }
 
 /// The least similarity of the last level of a path, which names the thing, to that of its entry.
@@ -747,7 +799,87 @@ pub(super) mod tests {
         assert_eq!(repair(&["mobile"], "mo\u{200b}bile\u{feff}"), (Some("mobile"), "case"));
         assert_eq!(repair(&["🎮", "🎲"], "🎮\u{fe0f}"), (Some("🎮"), "case"));
         assert_eq!(repair(&["🎮", "🎲"], "🎯"), (None, "none"));
-        assert_eq!(repair(&["智能手机", "平板电脑"], "智能手几"), (Some("智能手机"), "typo"));
+        assert_eq!(repair(&["智能手机", "平板电脑"], "智能手几"), (None, "none"), "one of few ideographs");
+        assert_eq!(repair(&["智能手机", "平板电脑"], "智手能机"), (Some("智能手机"), "typo"));
+    }
+
+    #[test]
+    fn a_sign_that_carries_meaning_is_not_dropped() {
+        for (entry, value) in [
+            ("A", "A-"),
+            ("A", "A+"),
+            ("O+", "O-"),
+            ("C++", "C#"),
+            ("C", "C++"),
+            ("18", "18+"),
+            ("18", "-18"),
+            ("50", "50+"),
+            ("BBB", "BBB-"),
+            ("Disney", "Disney+"),
+            ("children 18", "children 18+"),
+            ("children 18+", "children 18-"),
+            ("over 100", "over 100%"),
+            ("temperature 5", "temperature -5"),
+            ("adults >18", "adults <18"),
+            ("format 16:9", "format 16.9"),
+            ("liter 1.5", "liter 15"),
+            ("Notepad", "Notepad++"),
+            ("square 10", "square 10²"),
+        ] {
+            assert_eq!(repair(&[entry], value).0, None, "{value}");
+            assert_eq!(repair(&[value], entry).0, None, "{entry}");
+            assert_eq!(repair(&[entry, value], &value.to_uppercase()).0, Some(value));
+        }
+        let games = ["-18", "18-24", "25-34", "50+"];
+        for value in games {
+            assert_eq!(repair(&games, &format!(" {value} ")), (Some(value), "case"));
+        }
+        assert_eq!(repair(&games, "18"), (None, "none"));
+        assert_eq!(repair(&games, "50"), (None, "none"));
+        assert_eq!(repair(&["Disney+", "Netflix"], "Disny+"), (Some("Disney+"), "typo"));
+    }
+
+    #[test]
+    fn nothing_is_repaired_to_its_opposite() {
+        for (entry, value) in [
+            ("active", "inactive"),
+            ("subscribed", "unsubscribed"),
+            ("premium", "freemium"),
+            ("internal", "external"),
+            ("men's shoes", "women's shoes"),
+            ("North Korea", "South Korea"),
+            ("男子篮球", "女子篮球"),
+            ("apparel.mens_shoes", "apparel.womens_shoes"),
+            ("Apparel > Men > Winter Shoes", "Apparel > Women > Winter Shoes"),
+            ("alcoholic drinks", "non alcoholic drinks"),
+            ("vitamin A", "vitamin B"),
+            ("prescription food", "non-prescription food"),
+        ] {
+            for min_similarity in [0.0, 0.6, 0.75] {
+                for (entry, value) in [(entry, value), (value, entry)] {
+                    let found = vocabulary(&[entry, "something else"]).best_match(value, min_similarity);
+                    assert_eq!(found.entry, None, "{value} at {min_similarity}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn marks_and_dots_around_a_name_are_dropped() {
+        assert_eq!(repair(&["LEGO"], "LEGO™"), (Some("LEGO"), "case"));
+        assert_eq!(repair(&["LEGO"], "Lego ®"), (Some("LEGO"), "case"));
+        assert_eq!(repair(&["USA", "UK"], "U.S.A."), (Some("USA"), "accent"));
+        assert_eq!(repair(&["U.S.A.", "UK"], "usa"), (Some("U.S.A."), "accent"));
+        assert_eq!(repair(&["Ltd", "Inc"], "Ltd."), (Some("Ltd"), "accent"));
+        assert_eq!(repair(&["©", "®"], "©"), (Some("©"), "exact"));
+    }
+
+    #[test]
+    fn a_code_that_lost_its_dots_falls_into_its_parts() {
+        let entries = ["phone > electronics", "puzzle.electronics", "computers.components"];
+        assert_eq!(vocabulary(&entries).best_match("upzzleelectonics", 0.6).entry, Some(1));
+        assert_eq!(repair(&entries, "computers.components.cpu"), (None, "none"));
+        assert_eq!(repair(&["computers.components.cpu"], "computers.components"), (None, "none"));
     }
 
     #[test]
@@ -786,13 +918,20 @@ pub(super) mod tests {
         let text = fold(&canonical(value).expect("text")).expect("text");
         let letters = Letters::new(text.clone());
         let mut ranked: Vec<(f64, usize, usize)> = Vec::new();
+        let mut nearest = 0.0;
         for (index, entry) in entries.iter().enumerate() {
             let folded = fold(&canonical(entry).expect("text")).expect("text");
             let other = Letters::new(folded.clone());
             let distance = osa::distance(text.chars(), folded.chars());
             let alike = normalised(distance as f64, letters.len().max(other.len()));
-            let agrees =
-                digits(&text) == digits(&folded) && letters.may_be_typo_of(&other, distance, min_similarity);
+            if digits(&text) != digits(&folded) {
+                continue;
+            }
+            nearest = f64::max(nearest, alike);
+            let has_dots = text.contains('.') || folded.contains('.');
+            let words = if has_dots { Words::Opposites } else { Words::All };
+            let agrees = letters.may_be_typo_of(&other, distance, min_similarity)
+                && !are_different_things(&text, &folded, words, min_similarity);
             if agrees && alike + ROUNDING >= min_similarity - MIN_LEAD {
                 ranked.push((alike, index, other.n_alphabetic()));
             }
@@ -805,6 +944,7 @@ pub(super) mod tests {
             _ if letters.n_alphabetic() < MIN_LETTERS => (None, None),
             [] => (None, None),
             [first, ..] if first.0 + ROUNDING < min_similarity || first.2 < MIN_LETTERS => (None, None),
+            [first, ..] if first.0 + ROUNDING < nearest => (None, None),
             [first] => (Some(first.1), None),
             [first, second, ..] => {
                 let clear = second.0 + MIN_LEAD + ROUNDING < first.0;

@@ -1,0 +1,786 @@
+//! Words that look alike and mean the opposite, or another thing of the same kind: no typo makes one of the other.
+//!
+//! The affixes of English follow Quirk, Greenbaum, Leech and Svartvik, *A Comprehensive Grammar of the English Language*
+//! (1985), appendix I.20 to I.30: negative, reversative, of degree, attitude, place, time and number. Those of other
+//! languages are the common ones of their school grammars. All are folded: lower case, without accents.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::canonical::{is_apostrophe, plain};
+use super::similarity::{distance, normalised};
+
+/// A word that begins with one of these means another thing than the word without it.
+const PREFIXES: &[&str] = &[
+    // Negative and reversative; `wo` and `fe` are those of `woman` and `female`.
+    "un", "in", "im", "il", "ir", "non", "dis", "de", "mis", "mal", "anti", "contra", "counter", "wo", "fe",
+    "ab", // Degree and size.
+    "over", "under", "out", "sub", "super", "sur", "ultra", "hyper", "hypo", "mini", "micro", "macro",
+    "mega", "maxi", "semi", "half", "quasi", "pseudo", "demi", // Place and time.
+    "inter", "intra", "extra", "infra", "trans", "fore", "pre", "post", "ante", "ex", "re", "neo", "up",
+    "down", "step", // Number.
+    "mono", "uni", "bi", "tri", "multi", "poly", "co", // German, Dutch.
+    "nicht", "ent", "miss", "gegen", "vor", "nach", "ober", "unter", "uber", "ueber", "niet", "ont", "her",
+    // French, Spanish, Italian, Portuguese.
+    "des", "dis", "sans", "sous", "sobre", "sin", "sem", "senza", "mes",
+    // Russian, Ukrainian, Polish, Czech.
+    "не", "без", "анти", "под", "над", "недо", "пере", "nie", "bez", "ne",
+];
+
+/// Words that differ only in that one has the first beginning and the other the second.
+const SWAPPED_PREFIXES: &[(&str, &str)] = &[
+    ("in", "ex"),
+    ("im", "ex"),
+    ("in", "out"),
+    ("in", "de"),
+    ("im", "de"),
+    ("imm", "em"),
+    ("en", "dis"),
+    ("en", "de"),
+    ("as", "des"),
+    ("pre", "post"),
+    ("pre", "free"),
+    ("ante", "post"),
+    ("pro", "anti"),
+    ("pro", "con"),
+    ("pro", "re"),
+    ("over", "under"),
+    ("sub", "super"),
+    ("up", "down"),
+    ("inter", "intra"),
+    ("intro", "extro"),
+    ("endo", "exo"),
+    ("hyper", "hypo"),
+    ("macro", "micro"),
+    ("maxi", "mini"),
+    ("max", "min"),
+    ("maj", "min"),
+    ("mega", "micro"),
+    ("mono", "multi"),
+    ("mono", "poly"),
+    ("uni", "multi"),
+    ("uni", "bi"),
+    ("bi", "tri"),
+    ("bi", "multi"),
+    ("homo", "hetero"),
+    ("fore", "after"),
+    ("hard", "soft"),
+    ("on", "off"),
+    ("inner", "outer"),
+    ("inward", "outward"),
+    ("upper", "lower"),
+    ("north", "south"),
+    ("east", "west"),
+    ("left", "right"),
+    ("top", "bottom"),
+    ("front", "back"),
+    ("male", "female"),
+    ("men", "women"),
+    ("mens", "womens"),
+    ("man", "woman"),
+    ("boy", "girl"),
+    ("old", "new"),
+    ("hot", "cold"),
+    ("open", "close"),
+    ("good", "bad"),
+    ("long", "short"),
+    ("high", "low"),
+    ("big", "small"),
+    ("day", "night"),
+    ("buy", "sell"),
+    ("add", "sub"),
+    ("acc", "rej"),
+    ("full", "half"),
+    // German, Dutch.
+    ("ein", "aus"),
+    ("innen", "aussen"),
+    ("herren", "damen"),
+    ("jungen", "madchen"),
+    ("mann", "frau"),
+    ("vor", "nach"),
+    ("ober", "unter"),
+    ("uber", "unter"),
+    ("nord", "sud"),
+    ("nord", "sued"),
+    ("ost", "west"),
+    ("hin", "ruck"),
+    ("anmeld", "abmeld"),
+    ("anreise", "abreise"),
+    ("anfahrt", "abfahrt"),
+    ("anbau", "abbau"),
+    ("anschalt", "abschalt"),
+    ("anflug", "abflug"),
+    ("auf", "ab"),
+    ("auf", "zu"),
+    ("auf", "unter"),
+    ("be", "ent"),
+    ("heren", "dames"),
+    ("boven", "onder"),
+    ("binnen", "buiten"),
+    ("noord", "zuid"),
+    ("oost", "west"),
+    ("alt", "neu"),
+    ("gross", "klein"),
+    // French, Spanish, Italian, Portuguese.
+    ("sur", "sous"),
+    ("avant", "apres"),
+    ("nord", "sud"),
+    ("norte", "sur"),
+    ("este", "oeste"),
+    ("sobre", "sub"),
+    ("inter", "exter"),
+    ("intern", "estern"),
+    // Russian.
+    ("в", "вы"),
+    ("за", "вы"),
+    ("при", "у"),
+    ("при", "от"),
+    ("муж", "жен"),
+    ("внутр", "внеш"),
+    ("верх", "ниж"),
+    ("север", "юж"),
+    ("восточн", "западн"),
+    ("под", "над"),
+    ("до", "после"),
+];
+
+/// Words that differ only in that one has the first end and the other the second.
+const SWAPPED_SUFFIXES: &[(&str, &str)] = &[
+    ("", "less"),
+    ("ful", "less"),
+    ("er", "ess"),
+    ("er", "ress"),
+    ("or", "ress"),
+    ("or", "rix"),
+    ("e", "ess"),
+    ("", "ess"),
+    ("", "ette"),
+    ("in", "out"),
+    ("on", "off"),
+    ("up", "down"),
+    ("ed", "free"),
+    ("ware", "less"),
+    ("men", "women"),
+    ("man", "woman"),
+    // German: feminine, without and full of.
+    ("er", "erin"),
+    ("er", "erinnen"),
+    ("ent", "entin"),
+    ("or", "orin"),
+    ("ist", "istin"),
+    ("e", "in"),
+    ("voll", "los"),
+    ("haltig", "frei"),
+    ("isch", "frei"),
+    // French, Spanish, Italian, Portuguese: feminine.
+    ("eur", "euse"),
+    ("eur", "rice"),
+    ("teur", "trice"),
+    ("ien", "ienne"),
+    ("tore", "trice"),
+    ("dor", "triz"),
+    ("ore", "rice"),
+];
+
+/// Whole words, in any order; those of two letters that one edit makes of each other among them.
+const WORDS: &[(&str, &str)] = &[
+    ("inner", "outer"),
+    ("upper", "lower"),
+    ("north", "south"),
+    ("northern", "southern"),
+    ("east", "west"),
+    ("eastern", "western"),
+    ("left", "right"),
+    ("in", "out"),
+    ("on", "off"),
+    ("up", "down"),
+    ("top", "bottom"),
+    ("front", "back"),
+    ("front", "rear"),
+    ("male", "female"),
+    ("man", "woman"),
+    ("men", "women"),
+    ("mens", "womens"),
+    ("boy", "girl"),
+    ("boys", "girls"),
+    ("his", "hers"),
+    ("he", "she"),
+    ("him", "her"),
+    ("mr", "mrs"),
+    ("mr", "ms"),
+    ("son", "daughter"),
+    ("father", "mother"),
+    ("brother", "sister"),
+    ("uncle", "aunt"),
+    ("king", "queen"),
+    ("lord", "lady"),
+    ("god", "goddess"),
+    ("hero", "heroine"),
+    ("groom", "bride"),
+    ("cow", "bull"),
+    ("hen", "cock"),
+    ("hot", "cold"),
+    ("warm", "cool"),
+    ("old", "new"),
+    ("older", "newer"),
+    ("open", "closed"),
+    ("buy", "sell"),
+    ("buyer", "seller"),
+    ("lend", "borrow"),
+    ("full", "empty"),
+    ("first", "last"),
+    ("big", "small"),
+    ("long", "short"),
+    ("high", "low"),
+    ("wide", "narrow"),
+    ("thick", "thin"),
+    ("day", "night"),
+    ("summer", "winter"),
+    ("spring", "autumn"),
+    ("dark", "light"),
+    ("heavy", "light"),
+    ("wet", "dry"),
+    ("win", "loss"),
+    ("gain", "loss"),
+    ("true", "false"),
+    ("yes", "no"),
+    ("credit", "debit"),
+    ("asset", "liability"),
+    ("senior", "junior"),
+    ("adult", "child"),
+    ("public", "private"),
+    ("indoor", "outdoor"),
+    ("plus", "minus"),
+    ("positive", "negative"),
+    ("with", "without"),
+    ("within", "without"),
+    ("before", "after"),
+    ("above", "below"),
+    ("more", "less"),
+    ("most", "least"),
+    ("all", "none"),
+    ("typical", "atypical"),
+    ("symmetric", "asymmetric"),
+    ("synchronous", "asynchronous"),
+    ("sync", "async"),
+    ("social", "asocial"),
+    ("moral", "amoral"),
+    ("sexual", "asexual"),
+    ("theist", "atheist"),
+    ("rise", "fall"),
+    ("black", "white"),
+    ("sweet", "salty"),
+    ("start", "stop"),
+    ("start", "end"),
+    ("begin", "end"),
+    ("push", "pull"),
+    ("sender", "receiver"),
+    ("host", "guest"),
+    ("accept", "except"),
+    ("affect", "effect"),
+    ("ingress", "egress"),
+    ("employer", "employee"),
+    ("employers", "employees"),
+    ("trainer", "trainee"),
+    ("trainers", "trainees"),
+    ("lessor", "lessee"),
+    ("payer", "payee"),
+    ("mentor", "mentee"),
+    ("licensor", "licensee"),
+    ("franchisor", "franchisee"),
+    ("interviewer", "interviewee"),
+    ("sequel", "prequel"),
+    ("raw", "cooked"),
+    // German, Dutch.
+    ("herren", "damen"),
+    ("mann", "frau"),
+    ("manner", "frauen"),
+    ("sohn", "tochter"),
+    ("mit", "ohne"),
+    ("mannlich", "weiblich"),
+    ("innen", "aussen"),
+    ("oben", "unten"),
+    ("links", "rechts"),
+    ("alt", "neu"),
+    ("heren", "dames"),
+    ("met", "zonder"),
+    ("jongen", "meisje"),
+    ("jongens", "meisjes"),
+    ("kalt", "warm"),
+    // French, Spanish, Italian, Portuguese; the feminine of nouns in -o.
+    ("homme", "femme"),
+    ("hommes", "femmes"),
+    ("avec", "sans"),
+    ("masculin", "feminin"),
+    ("fils", "fille"),
+    ("hombre", "mujer"),
+    ("con", "sin"),
+    ("con", "senza"),
+    ("com", "sem"),
+    ("uomo", "donna"),
+    ("norte", "sur"),
+    ("nino", "nina"),
+    ("ninos", "ninas"),
+    ("hijo", "hija"),
+    ("hijos", "hijas"),
+    ("chico", "chica"),
+    ("chicos", "chicas"),
+    ("hermano", "hermana"),
+    ("hermanos", "hermanas"),
+    ("abuelo", "abuela"),
+    ("abuelos", "abuelas"),
+    ("amigo", "amiga"),
+    ("amigos", "amigas"),
+    ("novio", "novia"),
+    ("novios", "novias"),
+    ("muchacho", "muchacha"),
+    ("muchachos", "muchachas"),
+    ("perro", "perra"),
+    ("gato", "gata"),
+    ("alumno", "alumna"),
+    ("alumnos", "alumnas"),
+    ("maestro", "maestra"),
+    ("maestros", "maestras"),
+    ("menino", "menina"),
+    ("meninos", "meninas"),
+    ("filho", "filha"),
+    ("filhos", "filhas"),
+    ("bambino", "bambina"),
+    ("bambini", "bambine"),
+    ("ragazzo", "ragazza"),
+    ("ragazzi", "ragazze"),
+    ("figlio", "figlia"),
+    ("nonno", "nonna"),
+    ("etudiant", "etudiante"),
+    ("client", "cliente"),
+    ("senor", "senora"),
+    ("senores", "senoras"),
+    ("profesor", "profesora"),
+    ("doctor", "doctora"),
+    ("director", "directora"),
+    ("autor", "autora"),
+    ("ami", "amie"),
+    ("amis", "amies"),
+    ("cousin", "cousine"),
+    ("voisin", "voisine"),
+    // Russian.
+    ("мужской", "женский"),
+    ("мужская", "женская"),
+    ("мужские", "женские"),
+    ("мужское", "женское"),
+    ("с", "без"),
+    ("муж", "жена"),
+    ("сын", "дочь"),
+    ("вход", "выход"),
+];
+
+/// Words that turn a name around where another one has them not.
+const NEGATORS: &[&str] = &[
+    "no",
+    "non",
+    "not",
+    "without",
+    "anti",
+    "un",
+    "ex",
+    "pre",
+    "post",
+    "free",
+    "never",
+    "nor",
+    "except",
+    "excluding",
+    "sans",
+    "pas",
+    "ohne",
+    "nicht",
+    "kein",
+    "keine",
+    "zonder",
+    "geen",
+    "niet",
+    "sin",
+    "sem",
+    "nao",
+    "senza",
+    "nie",
+    "bez",
+    "не",
+    "без",
+    "нет",
+    "кроме",
+];
+
+/// Words that add nothing to a name: articles, joining words and legal forms.
+const SMALL_WORDS: &[&str] = &[
+    "a", "an", "the", "and", "or", "of", "for", "to", "by", "n", "de", "du", "des", "la", "le", "les", "l",
+    "et", "el", "los", "las", "y", "e", "der", "die", "das", "und", "fur", "und", "en", "van", "het", "il",
+    "i", "и", "inc", "ltd", "llc", "plc", "corp", "co", "gmbh", "ag", "sa", "bv", "srl",
+];
+
+/// Ideographs of opposite things, as pairs; 男 and 女 are man and woman.
+const IDEOGRAPHS: &str = "男女東西东西南北上下左右前後前后内外內外大小新旧新舊有無有无開關开关買賣买卖入出进出進出高低長短长短冷熱冷热老少多少父母夫妻公母雄雌";
+
+/// Ideographs that negate.
+const NEGATING_IDEOGRAPHS: &str = "不非無无未沒没反免";
+
+/// With fewer ideographs, each of which is a word, none may be another one.
+const MIN_IDEOGRAPHS: usize = 8;
+
+/// Whether one word is the opposite of the other, also with a letter or two mistyped. Both are folded.
+fn is_opposite(word: &[char], other: &[char]) -> bool {
+    WORDS.iter().any(|&(a, b)| (is(word, a) && is(other, b)) || (is(word, b) && is(other, a))) || {
+        // What an affix costs must be what tells both apart, or the affix is none.
+        let apart = distance(word, other);
+        let is_rest = |rest: &[char], other_rest: &[char], of_affixes: usize| {
+            let longer = rest.len().max(other_rest.len());
+            longer >= MIN_REST && {
+                let edits = distance(rest, other_rest);
+                edits + of_affixes <= apart && (edits <= 1 || normalised(edits as f64, longer) >= SAME_REST)
+            }
+        };
+        let is_prefixed = |word: &[char], other: &[char]| {
+            PREFIXES.iter().any(|prefix| {
+                strip_prefix(word, prefix).is_some_and(|rest| is_rest(rest, other, word.len() - rest.len()))
+            })
+        };
+        let is_swapped = |word: &[char], other: &[char]| {
+            SWAPPED_PREFIXES.iter().any(|(a, b)| {
+                strip_prefix(word, a).zip(strip_prefix(other, b)).is_some_and(|(rest, other_rest)| {
+                    let affix = |word: &[char], rest: &[char]| word.len() - rest.len();
+                    let affixes = (&word[..affix(word, rest)], &other[..affix(other, other_rest)]);
+                    is_rest(rest, other_rest, distance(affixes.0, affixes.1))
+                })
+            }) || SWAPPED_SUFFIXES.iter().any(|(a, b)| {
+                strip_suffix(word, a).zip(strip_suffix(other, b)).is_some_and(|(rest, other_rest)| {
+                    is_rest(rest, other_rest, distance(&word[rest.len()..], &other[other_rest.len()..]))
+                })
+            })
+        };
+        is_prefixed(word, other)
+            || is_prefixed(other, word)
+            || is_swapped(word, other)
+            || is_swapped(other, word)
+    }
+}
+
+/// Letters of a word without its affix, at least.
+const MIN_REST: usize = 3;
+
+/// How alike the words without their affixes are, if more than an edit apart.
+const SAME_REST: f64 = 0.75;
+
+fn is(word: &[char], text: &str) -> bool {
+    word.iter().copied().eq(text.chars())
+}
+
+fn strip_prefix<'w>(word: &'w [char], prefix: &str) -> Option<&'w [char]> {
+    let n = prefix.chars().count();
+    (word.len() > n && is(&word[..n], prefix)).then(|| &word[n..])
+}
+
+fn strip_suffix<'w>(word: &'w [char], suffix: &str) -> Option<&'w [char]> {
+    let rest = word.len().checked_sub(suffix.chars().count())?;
+    (rest > 0 && is(&word[rest..], suffix)).then(|| &word[..rest])
+}
+
+/// Words that are less alike than this are different words at any threshold.
+const SAME_WORD: f64 = 0.5;
+
+/// How strictly the words of two texts must agree.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Words {
+    /// Each must be close to one of the other text: a name is its words.
+    All,
+    /// Only opposites tell names apart: other rules compare the rest.
+    Opposites,
+}
+
+/// Whether two canonical texts name different things, however alike their letters are: a word or an ideograph is
+/// another one.
+pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_similarity: f64) -> bool {
+    if have_different_ideographs(text, other) {
+        return true;
+    }
+    let (own, others) = (words_of(text), words_of(other));
+    let n_words = own.len().max(others.len());
+    let (mut own, mut others) = without_common(own, others);
+    let joined = |words: &[Word]| -> Word { words.iter().flatten().copied().collect() };
+    let is_close = |word: &[char], other: &[char]| {
+        let (longer, edits) = (word.len().max(other.len()), distance(word, other));
+        edits <= usize::from(longer > 2) || normalised(edits as f64, longer) >= min_similarity.max(SAME_WORD)
+    };
+    // Letters and syllables of their own are names: vitamin A, size M.
+    let is_lone = |words: &[Word]| matches!(words, [word] if word.len() == 1 && word[0].is_alphabetic());
+    if is_lone(&own) && is_lone(&others) {
+        return true;
+    }
+    // A word that is closer to another one stands for that: `magnetisers & demagnetisers`.
+    let has_opposites = |own: &[Word], others: &[Word]| {
+        own.iter().any(|word| {
+            let apart = others.iter().map(|other| distance(word, other)).min();
+            others.iter().any(|other| Some(distance(word, other)) == apart && is_opposite(word, other))
+        })
+    };
+    if own.len() == others.len() {
+        if has_opposites(&own, &others) {
+            return true;
+        }
+        if words == Words::Opposites || n_words < 2 {
+            return false;
+        }
+        return !can_be_paired(&own, &mut others, &is_close) && distance(&joined(&own), &joined(&others)) > 1;
+    }
+    let (own_joined, others_joined) = (joined(&own), joined(&others));
+    if is_opposite(&own_joined, &others_joined) {
+        return true;
+    }
+    // `non-food` is `nonfood`.
+    let is_negation = |word: &Word, other: &Word| {
+        NEGATORS.iter().any(|negator| is(word, negator))
+            && !other.windows(word.len()).any(|part| part == &word[..])
+    };
+    if own.iter().any(|word| is_negation(word, &others_joined))
+        || others.iter().any(|word| is_negation(word, &own_joined))
+    {
+        return true;
+    }
+    let is_same_joined = |own: &[Word], others: &[Word]| {
+        let (own, others) = (joined(own), joined(others));
+        !own.is_empty() && !others.is_empty() && is_close(&own, &others)
+    };
+    if is_same_joined(&own, &others) {
+        return false;
+    }
+    if has_opposites(&own, &others) {
+        return true;
+    }
+    if words == Words::Opposites {
+        return false;
+    }
+    let is_small = |word: &Word| SMALL_WORDS.iter().any(|small| is(word, small));
+    own.retain(|word| !is_small(word));
+    others.retain(|word| !is_small(word));
+    match own.len() == others.len() {
+        true => !can_be_paired(&own, &mut others, &is_close),
+        false => !is_same_joined(&own, &others),
+    }
+}
+
+type Word = Vec<char>;
+
+/// What both have as often is taken out of both.
+fn without_common<T: PartialEq>(own: Vec<T>, mut others: Vec<T>) -> (Vec<T>, Vec<T>) {
+    let mut left = Vec::new();
+    for item in own {
+        match others.iter().position(|other| *other == item) {
+            Some(at) => drop(others.remove(at)),
+            None => left.push(item),
+        }
+    }
+    (left, others)
+}
+
+/// The words of a canonical text, folded and in order.
+fn words_of(canonical: &str) -> Vec<Word> {
+    let is_inside = |c: char| c.is_alphanumeric() || is_apostrophe(c) || is_combining_mark(c);
+    plain(canonical)
+        .split(|c: char| !is_inside(c))
+        .map(|word| word.chars().filter(|&c| !is_apostrophe(c)).collect::<Word>())
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Whether each word is close to one of the others, one to one. There are as many of both.
+fn can_be_paired(
+    words: &[Word],
+    others: &mut Vec<Word>,
+    is_close: &dyn Fn(&[char], &[char]) -> bool,
+) -> bool {
+    let Some((first, rest)) = words.split_first() else { return true };
+    // More words than this are compared in their order only: every pairing may have to be tried.
+    if words.len() > 6 {
+        return words.iter().zip(others.iter()).all(|(word, other)| is_close(word, other));
+    }
+    (0..others.len()).any(|at| {
+        is_close(first, &others[at]) && {
+            let other = others.remove(at);
+            let is_paired = can_be_paired(rest, others, is_close);
+            others.insert(at, other);
+            is_paired
+        }
+    })
+}
+
+/// Whether an ideograph, or a syllable of Korean, is another one or missing where there are few, or turns the meaning
+/// around.
+fn have_different_ideographs(text: &str, other: &str) -> bool {
+    if text.is_ascii() || other.is_ascii() {
+        return false;
+    }
+    let of = |text: &str| -> Vec<char> { text.chars().filter(|&c| is_ideograph(c)).collect() };
+    let (own, others) = (of(text), of(other));
+    let n_ideographs = own.len().max(others.len());
+    let (left, others) = without_common(own, others);
+    if left.is_empty() && others.is_empty() {
+        return false;
+    }
+    if let ([own], [other]) = (left.as_slice(), others.as_slice())
+        && is_syllable(*own)
+        && is_syllable(*other)
+    {
+        let letters = |c: char| -> Vec<char> { std::iter::once(c).nfd().collect() };
+        return distance(&letters(*own), &letters(*other)) > 1;
+    }
+    let are_opposite = |a: char, b: char| {
+        let pairs: Vec<char> = IDEOGRAPHS.chars().collect();
+        pairs.chunks_exact(2).any(|pair| matches!(pair, [c, d] if (a, b) == (*c, *d) || (a, b) == (*d, *c)))
+    };
+    let is_negating = |&c: &char| NEGATING_IDEOGRAPHS.contains(c);
+    n_ideographs < MIN_IDEOGRAPHS
+        || left.iter().any(|&a| others.iter().any(|&b| are_opposite(a, b)))
+        || left.iter().chain(&others).any(is_negating)
+}
+
+/// Han, or a syllable of Korean.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
+        || is_syllable(c)
+}
+
+fn is_syllable(c: char) -> bool {
+    matches!(c, '\u{ac00}'..='\u{d7a3}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canonical::{canonical, fold};
+    use super::*;
+
+    fn opposite(a: &str, b: &str) -> bool {
+        let word = |text: &str| -> Word {
+            fold(&canonical(text).expect("text")).expect("letters").chars().collect()
+        };
+        let found = is_opposite(&word(a), &word(b));
+        assert_eq!(found, is_opposite(&word(b), &word(a)), "{a}, {b}");
+        found
+    }
+
+    #[test]
+    fn affixes_that_turn_a_word_around_make_an_opposite() {
+        for (a, b) in [
+            ("inactive", "active"),
+            ("unsubscribed", "subscribed"),
+            ("freemium", "premium"),
+            ("external", "internal"),
+            ("women", "men"),
+            ("female", "male"),
+            ("import", "export"),
+            ("upload", "download"),
+            ("online", "offline"),
+            ("prepaid", "postpaid"),
+            ("overpaid", "underpaid"),
+            ("indoor", "outdoor"),
+            ("increase", "decrease"),
+            ("enabled", "disabled"),
+            ("ascending", "descending"),
+            ("hardware", "software"),
+            ("harmful", "harmless"),
+            ("employer", "employee"),
+            ("actor", "actress"),
+            ("waiter", "waitress"),
+            ("nonfood", "food"),
+            ("antivirus", "virus"),
+            ("subset", "superset"),
+            ("macroeconomics", "microeconomics"),
+            ("login", "logout"),
+            ("unsubscribd", "subscribed"),
+            ("disconnected", "connected"),
+            ("maximum", "minimum"),
+            ("Eingang", "Ausgang"),
+            ("Lehrer", "Lehrerin"),
+            ("Anmeldung", "Abmeldung"),
+            ("Nordkorea", "Südkorea"),
+            ("вход", "выход"),
+            ("активный", "неактивный"),
+            ("niños", "niñas"),
+            ("vendeur", "vendeuse"),
+        ] {
+            assert!(opposite(a, b), "{a}, {b}");
+        }
+    }
+
+    #[test]
+    fn typos_and_spellings_make_no_opposite() {
+        for (a, b) in [
+            ("actionn", "action"),
+            ("androiid", "android"),
+            ("puzzel", "puzzle"),
+            ("unnion", "union"),
+            ("colour", "color"),
+            ("jewellery", "jewelry"),
+            ("tyre", "tire"),
+            ("catalogue", "catalog"),
+            ("aluminium", "aluminum"),
+            ("shirts", "shirt"),
+            ("inndoor", "indoor"),
+            ("premum", "premium"),
+            ("organiser", "organizer"),
+            ("internall", "internal"),
+            ("nternal", "internal"),
+            ("womenn", "women"),
+            ("electonics", "electronics"),
+            ("telephon", "telephone"),
+            ("headphones", "headphone"),
+        ] {
+            assert!(!opposite(a, b), "{a}, {b}");
+        }
+    }
+
+    fn different(a: &str, b: &str) -> bool {
+        let text = |text: &str| canonical(text).expect("text");
+        let found = are_different_things(&text(a), &text(b), Words::All, 0.75);
+        assert_eq!(found, are_different_things(&text(b), &text(a), Words::All, 0.75), "{a}, {b}");
+        found
+    }
+
+    #[test]
+    fn a_word_that_is_replaced_names_another_thing() {
+        for (a, b) in [
+            ("South Korea", "North Korea"),
+            ("inner tube", "outer tube"),
+            ("women's shoes", "men's shoes"),
+            ("womens shoes", "mens shoe"),
+            ("non alcoholic drinks", "alcoholic drinks"),
+            ("vitamin A", "vitamin B"),
+            ("coffee without milk", "coffee with milk"),
+            ("log in", "log out"),
+            ("not active", "active"),
+            ("no smoking area", "smoking area"),
+            ("action adventure game", "action adventure"),
+            ("女子篮球", "男子篮球"),
+            ("有效期限", "无效期限"),
+            ("中国女子篮球联赛冠军", "中国男子篮球联赛冠军"),
+            ("남자농구", "여자농구"),
+        ] {
+            assert!(different(a, b), "{a}, {b}");
+        }
+        for (a, b) in [
+            ("South Koera", "South Korea"),
+            ("home applianses", "home appliances"),
+            ("homeapplianses", "home appliances"),
+            ("bird cage", "birdcages"),
+            ("Bowls and Vases", "Vases & Bowls"),
+            ("the last of us", "last of us"),
+            ("gadren chiar", "garden chair"),
+            ("Acme Electronics Inc", "Acme Electronic"),
+            ("휴데폰케이스", "휴대폰케이스"),
+            ("nonalcoholic drinkz", "non-alcoholic drinks"),
+            ("magnetisers & demagnetisers", "magnetizers & demagnetizers"),
+            ("中国女子篮球联赛冠亚", "中国女子篮球联赛冠军"),
+            ("智手能机", "智能手机"),
+        ] {
+            assert!(!different(a, b), "{a}, {b}");
+        }
+    }
+}
