@@ -68,7 +68,7 @@ def bare(arguments, path, folder, clock):
         connection.execute(f"""
             CREATE TABLE events AS
             FROM read_csv('{path}', columns = {COLUMNS}, auto_detect = false, header = true, delim = ',', quote = '"',
-                escape = '"', timestampformat = '%Y-%m-%d %H:%M:%S UTC', ignore_errors = {arguments.dirt > 0})
+                escape = '"', hive_partitioning = false, timestampformat = '%Y-%m-%d %H:%M:%S UTC', ignore_errors = {arguments.dirt > 0})
         """)
         clock("all")
         rows = connection.execute("SELECT count(*) FROM events").fetchone()[0]

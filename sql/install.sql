@@ -1,6 +1,16 @@
 -- install.sql: creates the relations of amazing in the current database, under their bare names.
 -- Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version installed.
 
+SET VARIABLE amazing_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error('install: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+        END
+    FROM duckdb_functions() AS f
+    WHERE f.function_name = 'content_summary'
+);
+
 CREATE OR REPLACE MACRO sessionize(
     source,
     max_gap := '30 minutes'
@@ -646,7 +656,8 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
             ignore_errors = true,
             max_line_size = 16000000,
             buffer_size = 32000000,
-            filename = true
+            filename = true,
+            hive_partitioning = false
         ) AS __l
         GROUP BY __l.filename
     )

@@ -49,6 +49,9 @@ pub const FUNCTIONS: &[&Function] = &[
     &plot::SCATTER_SVG,
     &plot::LINE_SVG,
     &files::CONTENT_HASH,
+    &files::LINE_SUMMARY,
+    &files::CONTENT_SUMMARY,
+    &files::CSV_FIELDS,
     &repeats::REPEATED_VALUES,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
     &games::SYNTHETIC_USERS,
@@ -283,6 +286,19 @@ pub fn example_tests() -> String {
     text
 }
 
+/// What fails at once where the extension is not loaded; macros would be made, and only fail when they are called.
+const INSTALL_CHECK: &str = "
+SET VARIABLE amazing_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error('install: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+        END
+    FROM duckdb_functions() AS f
+    WHERE f.function_name = 'content_summary'
+);
+";
+
 /// `sql/install.sql`: the relations for the current database.
 pub fn install_script() -> String {
     let mut text = String::from(
@@ -290,6 +306,7 @@ pub fn install_script() -> String {
          Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version \
          installed.\n",
     );
+    text.push_str(INSTALL_CHECK);
     for statement in macro_statements("") {
         let _ = write!(text, "\n{statement};\n");
     }

@@ -6,12 +6,13 @@
 //! | the SQL in the binary | [`scripts`] | the files of `sql/` |
 //! | SQL adapters: arguments in, columns out | [`functions`] | the fence's face, the pure modules |
 //! | the fence, all `unsafe` of the project | [`ffi`] | DuckDB's C API |
-//! | pure algorithms | [`ml`], [`text`], [`synth`], [`plot`], `calendar` | nothing of SQL or DuckDB |
+//! | pure algorithms | [`lines`], [`ml`], [`text`], [`synth`], [`plot`], `calendar` | nothing of SQL or DuckDB |
 
 mod calendar;
 pub mod catalog;
 pub mod ffi;
 pub mod functions;
+pub mod lines;
 pub mod ml;
 pub mod plot;
 pub mod scripts;

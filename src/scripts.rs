@@ -62,17 +62,32 @@ impl Pipeline {
 
     /// All steps in order: name and text.
     pub fn all_steps(&self) -> Vec<(&'static str, String)> {
-        let load = (Self::LOAD_STEP, render_load_step(LOAD_FILES, self.raw_tables));
+        let made: Vec<&str> = self.steps.iter().flat_map(|step| tables_made(step.sql)).collect();
+        let load = (Self::LOAD_STEP, render_load_step(LOAD_FILES, self.raw_tables, &made));
         let rest = self.steps.iter().map(|step| (step.name, step.sql.replace("\r\n", "\n")));
         std::iter::once(load).chain(rest).collect()
     }
 }
 
-/// The load step of a pipeline: `template` (`sql/load_files.sql`) with the places filled from `raw_tables`.
+/// The tables and views that a script makes, but for temporary ones, each once.
+fn tables_made(sql: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for statement in statements(sql) {
+        let name = ["CREATE OR REPLACE TABLE ", "CREATE OR REPLACE VIEW ", "CREATE TABLE IF NOT EXISTS "]
+            .iter()
+            .find_map(|create| statement.strip_prefix(create))
+            .and_then(|rest| rest.split_whitespace().next());
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names
+}
+
+/// The load step of a pipeline: `template` (`sql/load_files.sql`) with the places filled from `raw_tables`; `made` are
+/// the tables of the other steps.
 ///
 /// # Panics
 /// When one of the two lacks what the other needs: an error in our own files.
-fn render_load_step(template: &str, raw_tables: &str) -> String {
+fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
     let (template, raw_tables) = (template.replace("\r\n", "\n"), raw_tables.replace("\r\n", "\n"));
     let (_, template) = template.split_once("\n\n").expect("the template begins with a comment of its own");
     let (head, own_statements) = raw_tables.split_once("\n\n").expect("raw_tables.sql begins with a comment");
@@ -96,7 +111,11 @@ fn render_load_step(template: &str, raw_tables: &str) -> String {
         .filter(|line| tables.len() > 1 || !line.ends_with(several))
         .flat_map(|line| [line.strip_suffix(several).unwrap_or(line), "\n"])
         .collect();
-    text.replace("{head}", head).replace("{statements}", own_statements.trim_end())
+    let text = text.replace("{head}", head).replace("{statements}", own_statements.trim_end());
+    let mut own = tables_made(&text);
+    own.extend(made);
+    let own: Vec<String> = own.iter().map(|name| format!("('{name}')")).collect();
+    text.replace("{tables}", &own.join(",\n        "))
 }
 
 /// The tables and columns that `raw_tables.sql` lists, as lines `('table', 'column', true)`.
@@ -263,7 +282,7 @@ mod tests {
     fn the_load_step_of_one_table_is_the_template_with_its_places_filled() {
         let raw_tables = "-- Head.\n-- More.\n\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', false)\n;\n";
         assert_eq!(
-            render_load_step(TEMPLATE, raw_tables),
+            render_load_step(TEMPLATE, raw_tables, &[]),
             "-- Head.\n-- More.\n-- shared\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', false)\n;\n\nCREATE TABLE \
              raw.t (\n    x VARCHAR,\n    y VARCHAR\n);\n\nSELECT\n    b;\n"
         );
@@ -272,7 +291,7 @@ mod tests {
     #[test]
     fn the_load_step_of_several_tables_repeats_what_each_needs() {
         let raw_tables = "-- Head.\n\n    ('t', 'x', true),\n    ('u', 'x', false)\n";
-        let text = render_load_step(TEMPLATE, raw_tables);
+        let text = render_load_step(TEMPLATE, raw_tables, &[]);
         assert!(
             text.ends_with(
                 "CREATE TABLE raw.t (\n    x VARCHAR\n);\n\nCREATE TABLE raw.u (\n    x VARCHAR\n);\n\n\
@@ -283,10 +302,32 @@ mod tests {
     }
 
     #[test]
+    fn the_load_step_knows_all_tables_that_the_pipeline_makes() {
+        let sql = "CREATE OR REPLACE TEMP TABLE a AS SELECT 1;\n-- more\nCREATE OR REPLACE TABLE kpi.b AS SELECT 1;\n\
+                   CREATE TABLE IF NOT EXISTS raw.c (x INT);\nCREATE OR REPLACE TABLE kpi.b AS\nSELECT 2;\n\
+                   CREATE OR REPLACE VIEW main.d AS SELECT 1;";
+        assert_eq!(tables_made(sql), ["kpi.b", "raw.c", "main.d"]);
+        for pipeline in PIPELINES {
+            let (_, load) = pipeline.all_steps().swap_remove(0);
+            for table in [
+                "raw.loaded_files",
+                "raw.pipeline_runs",
+                "clean.events",
+                "kpi.segment_map",
+                "main.user_segments",
+            ] {
+                assert!(load.contains(&format!("\n        ('{table}')")), "{}: {table}", pipeline.name);
+            }
+        }
+    }
+
+    #[test]
     fn no_place_of_the_template_stays_open() {
         for pipeline in PIPELINES {
-            let load = render_load_step(LOAD_FILES, pipeline.raw_tables);
-            for place in ["{head}", "{statements}", "{table}", "{columns}", "{each", "{end}", "{if"] {
+            let load = render_load_step(LOAD_FILES, pipeline.raw_tables, &[]);
+            for place in
+                ["{head}", "{statements}", "{table}", "{tables}", "{columns}", "{each", "{end}", "{if"]
+            {
                 assert!(!load.contains(place), "{}: {place}", pipeline.name);
             }
         }

@@ -8,7 +8,8 @@
 -- fingerprint  content_hash of these lines: two files with the same lines have the same fingerprint, whatever their
 --              names, the order of the lines or the line ends. 0 for a file without any. NULL for a file that also has
 --              lines that cannot be read, which are those that are not UTF-8 or longer than 16 MB: nothing can be said
---              of it (it does not show in a compressed file, whose size says nothing of its lines)
+--              of it (it does not show in a compressed file, whose size says nothing of its lines, nor does it, before
+--              DuckDB 2.0, if that is cut short: content_summary tells)
 --
 -- Files are streamed through DuckDB's CSV reader, a line at a time, which ends a line at each CR and each LF. Nothing
 -- but UTF-8 will do: its latin-1 refuses the bytes 0x80 to 0x9F. An empty file has no lines to read: hence the join.
@@ -44,7 +45,8 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
             ignore_errors = true,
             max_line_size = 16000000,
             buffer_size = 32000000,
-            filename = true
+            filename = true,
+            hive_partitioning = false
         ) AS __l
         GROUP BY __l.filename
     )

@@ -39,6 +39,26 @@ SET VARIABLE segment_log = [
 
 BEGIN TRANSACTION;
 
+-- A table of this name that no run of the pipeline made is somebody else's.
+SET VARIABLE segment_check = (
+    SELECT
+        CASE
+            WHEN
+                count(*) > 0
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM raw.pipeline_runs AS r
+                    WHERE r.step = '30_user_segments' OR r.run_id LIKE 'dbt %'
+                )
+                THEN error(
+                    '30_user_segments: main.user_segments is there already, and this pipeline did not make it: rename it, or take'
+                    || ' a schema_prefix (amazing_scripts)'
+                )
+        END
+    FROM duckdb_tables() AS t
+    WHERE t.database_name = current_database() AND t.schema_name || '.' || t.table_name = 'main.user_segments'
+);
+
 CREATE OR REPLACE TEMP TABLE segment_users AS
 SELECT f.*
 FROM kpi.user_engagement AS f

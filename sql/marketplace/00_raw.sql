@@ -6,7 +6,7 @@
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       the files: a pattern, a path or a list of them ('data/*.csv', and none if there is a source)
+--   data       the files: a pattern, a path, a folder, or a list of them ('data/*.csv', and none if there is a source)
 --   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
 --   max_files  new files that one run takes (12); run the step again while it says that files are left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
@@ -14,7 +14,10 @@
 -- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
 -- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
 -- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
--- of a file says which table its lines go to.
+-- of a file says which table its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files
+-- may be compressed (gzip, zstd). Folders called name=value mean nothing.
+--
+-- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are written \xNN.
 --
 -- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
 -- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
@@ -25,9 +28,20 @@
 --
 -- Generated from raw_tables.sql and ../load_files.sql (make docs).
 
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) = 0
+                THEN error('00_raw: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+        END
+    FROM duckdb_functions() AS f
+    WHERE f.function_name = 'content_summary'
+);
+
 SET VARIABLE load_data = CASE
-    WHEN getvariable('data') IS NULL AND getvariable('source') IS NULL THEN 'data/*.csv'
-    ELSE getvariable('data')
+    WHEN getvariable('data') IS NULL AND getvariable('source') IS NULL THEN ['data/*.csv']
+    WHEN typeof(getvariable('data')) LIKE '%[]' THEN TRY_CAST(getvariable('data') AS VARCHAR[])
+    WHEN getvariable('data') IS NOT NULL THEN [getvariable('data')::VARCHAR]
 END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
@@ -35,6 +49,63 @@ SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
+
+-- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody else's.
+CREATE OR REPLACE TEMP TABLE load_own AS
+SELECT
+    o.name,
+    regexp_matches(o.name, 'raw[.][a-z_]+$') AS is_raw,
+    t.name IS NOT NULL AS is_there
+FROM (
+    VALUES
+        ('raw.loaded_files'),
+        ('raw.all_events'),
+        ('raw.rejected_lines'),
+        ('raw.pipeline_runs'),
+        ('main.all_events'),
+        ('main.loaded_files'),
+        ('clean.events'),
+        ('clean.rejected_events'),
+        ('clean.corrections'),
+        ('clean.cleaned_files'),
+        ('kpi.user_features'),
+        ('kpi.daily'),
+        ('kpi.monthly'),
+        ('kpi.category'),
+        ('kpi.brand'),
+        ('kpi.funnel'),
+        ('kpi.cohorts'),
+        ('main.user_segments'),
+        ('kpi.segment_profile'),
+        ('kpi.segment_map'),
+        ('kpi.segment_components')
+) AS o (name)
+LEFT JOIN (
+    SELECT t.schema_name || '.' || t.table_name AS name
+    FROM duckdb_tables() AS t
+    WHERE t.database_name = current_database()
+    UNION ALL
+    SELECT v.schema_name || '.' || v.view_name AS name
+    FROM duckdb_views() AS v
+    WHERE v.database_name = current_database()
+) AS t
+    ON t.name = o.name;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, because this pipeline would replace what it did not make: '
+                    || string_agg(o.name, ', ' ORDER BY o.name)
+                    || '; rename it, or take another database, or a schema_prefix (amazing_scripts)'
+                )
+        END
+    FROM temp.load_own AS o
+    WHERE o.is_there AND EXISTS (SELECT 1 FROM temp.load_own AS r WHERE r.is_raw AND NOT r.is_there)
+);
+
+DROP TABLE temp.load_own;
 
 CREATE SCHEMA IF NOT EXISTS main;
 
@@ -48,8 +119,12 @@ CREATE TABLE IF NOT EXISTS raw.loaded_files (
     line_count BIGINT NOT NULL,
     rows_loaded BIGINT NOT NULL,
     rows_rejected BIGINT NOT NULL,
-    loaded_at TIMESTAMP NOT NULL
+    loaded_at TIMESTAMP NOT NULL,
+    fingerprint_version INTEGER
 );
+
+-- Databases of earlier versions: there, lines that cannot be read had another share in the fingerprint.
+ALTER TABLE raw.loaded_files ADD COLUMN IF NOT EXISTS fingerprint_version INTEGER;
 
 CREATE TABLE IF NOT EXISTS raw.all_events (
     event_time VARCHAR,
@@ -112,11 +187,109 @@ SET VARIABLE load_check = (
         END
 );
 
--- The files that `data` names, numbered: the texts below call file n by its place in two lists. An empty file is among
--- them, though no reader of lines ever shows it.
+-- The files that `data` names: branch 0 finds those without pattern characters, and the files of those that are
+-- folders; each pattern has a branch of its own.
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || b.branch || ' AS branch, g.file FROM glob(['
+                || b.globs || ']) AS g',
+                ' UNION ALL '
+            ),
+            $$SELECT 0 AS branch, '' AS file LIMIT 0$$
+        )
+    FROM (
+        SELECT
+            d.branch,
+            string_agg(
+                $$'$$ || replace(d.name, $$'$$, $$''$$) || $$'$$
+                || if(d.branch = 0, $$, '$$ || replace(rtrim(d.name, '/'), $$'$$, $$''$$) || $$/*'$$, ''),
+                ', '
+            ) AS globs
+        FROM (
+            SELECT
+                n.name,
+                if(regexp_matches(n.name, '[*?\[]|^~|://'), row_number() OVER (), 0) AS branch
+            FROM (SELECT unnest(getvariable('load_data')) AS name) AS n
+        ) AS d
+        GROUP BY d.branch
+    ) AS b
+);
+
+CREATE OR REPLACE TEMP TABLE load_found AS
+SELECT
+    g.branch,
+    g.file AS file_name
+FROM query(getvariable('load_sql')) AS g;
+
+-- What is named must be there.
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN len(getvariable('load_data')) = 0
+                THEN error('00_raw: data names no file')
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: no such file: ' || string_agg('"' || d.name || '"', ', ' ORDER BY d.name)
+                    || ' (data is a pattern, a path, a folder, or a list of them; paths begin in the folder of the process)'
+                )
+        END
+    FROM (
+        SELECT
+            n.name,
+            if(regexp_matches(n.name, '[*?\[]|^~|://'), row_number() OVER (), 0) AS branch
+        FROM (SELECT unnest(getvariable('load_data')) AS name) AS n
+    ) AS d
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM temp.load_found AS f
+            WHERE
+                f.branch = d.branch
+                AND (d.branch > 0 OR f.file_name = d.name OR starts_with(f.file_name, rtrim(d.name, '/') || '/'))
+        )
+);
+
+-- In folders of these names, read_blob would end in an internal error that invalidates the database.
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: DuckDB cannot read files in a folder called filename=, content=, size= or last_modified=, rename it: '
+                    || string_agg('"' || f.file_name || '"', ', ' ORDER BY f.file_name)
+                )
+        END
+    FROM temp.load_found AS f
+    WHERE regexp_matches(f.file_name, '(^|[/\\])(filename|content|size|last_modified)=', 'i')
+);
+
+-- Files that `data` names by a folder are taken if they are not hidden. Each name as a pattern that matches nothing else.
+SET VARIABLE load_patterns = (
+    SELECT
+        list(
+            CASE
+                WHEN contains(f.file_name, '://') THEN f.file_name
+                ELSE regexp_replace(f.file_name, '([\[*?])', '[\1]', 'g')
+            END
+            ORDER BY f.file_name
+        )
+    FROM (
+        SELECT DISTINCT f.file_name
+        FROM temp.load_found AS f
+        WHERE
+            f.branch > 0
+            OR f.file_name IN (SELECT unnest(getvariable('load_data')))
+            OR NOT regexp_matches(f.file_name, '[/\\][.][^/\\]*$')
+    ) AS f
+);
+
+-- Numbered: the texts below call file n by its place in two lists. An empty file is among them, though no reader of
+-- lines ever shows it.
 SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_data') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
-    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_data')) AS b$$
+    WHEN getvariable('load_patterns') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_patterns')) AS b$$
 END;
 
 CREATE OR REPLACE TEMP TABLE load_files AS
@@ -127,28 +300,6 @@ SELECT
     make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
 FROM query(getvariable('load_sql')) AS b
 GROUP BY b.filename;
-
--- A pattern may match nothing, a file that is named may not be absent.
-SET VARIABLE load_check = (
-    SELECT
-        CASE
-            WHEN count(*) > 0
-                THEN error('00_raw: no such file: ' || string_agg('"' || d.name || '"', ', ' ORDER BY d.name))
-        END
-    FROM (
-        SELECT
-            unnest(
-                if(
-                    typeof(getvariable('load_data')) = 'VARCHAR[]',
-                    TRY_CAST(getvariable('load_data') AS VARCHAR[]),
-                    [getvariable('load_data')::VARCHAR]
-                )
-            ) AS name
-    ) AS d
-    WHERE
-        NOT regexp_matches(d.name, '[*?\[]|^~|://')
-        AND d.name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
-);
 
 -- The columns of the tables of `source` that have a place here.
 CREATE OR REPLACE TEMP TABLE load_source_columns AS
@@ -312,67 +463,36 @@ CREATE OR REPLACE TEMP TABLE load_source_lines AS
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Each name as a pattern that matches nothing else.
-SET VARIABLE load_patterns = (
-    SELECT
-        list(
-            CASE
-                WHEN contains(f.file_name, '://') THEN f.file_name
-                ELSE regexp_replace(f.file_name, '([\[*?])', '[\1]', 'g')
-            END
-            ORDER BY f.n
-        )
-    FROM temp.load_files AS f
-);
-
--- One pass over the lines of all files. Here the reader ends a segment at each CR and each LF, so that a CRLF shows as
--- one more, blank segment. These are a group of their own, because a filter would copy each line before it is hashed. A
--- line with an open quote has an odd number of them: split there, an even number of parts (CASE, because an AND would
--- split every line).
+-- One pass over the lines of all files that are not compressed. Here the reader ends a line at each CR and each LF, so
+-- that a CRLF shows as one more, blank line.
 CREATE OR REPLACE TEMP TABLE load_lines (
     file_name VARCHAR,
-    segments BIGINT,
     line_count BIGINT,
+    blank_lines BIGINT,
     bytes BIGINT,
     fingerprint UHUGEINT,
-    open_quotes BIGINT,
-    open_quote_commas BIGINT
+    odd_lines BIGINT[],
+    least_separators BIGINT[]
+);
+
+SET VARIABLE load_plain_patterns = (
+    SELECT list(getvariable('load_patterns')[f.n])
+    FROM temp.load_files AS f
+    WHERE NOT regexp_matches(f.file_name, '\.(gz|zst)$', 'i')
 );
 
 SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_patterns') IS NULL THEN 'FROM temp.load_lines LIMIT 0'
+    WHEN getvariable('load_plain_patterns') IS NULL THEN 'FROM temp.load_lines LIMIT 0'
     ELSE $$
         SELECT
-            g.filename,
-            sum(g.segments),
-            sum(g.line_count),
-            coalesce(sum(g.bytes), 0),
-            any_value(g.fingerprint) FILTER (NOT g.is_blank),
-            sum(g.open_quotes),
-            min(g.open_quote_commas)
-        FROM (
-            SELECT
-                l.filename,
-                l.line IS NULL AS is_blank,
-                count(*) AS segments,
-                count(l.line) AS line_count,
-                sum(strlen(l.line)) AS bytes,
-                content_hash(l.line) AS fingerprint,
-                count(CASE WHEN contains(l.line, '"') THEN nullif(len(string_split(l.line, '"')) % 2, 1) END) AS open_quotes,
-                min(
-                    CASE
-                        WHEN contains(l.line, '"')
-                            THEN if(len(string_split(l.line, '"')) % 2 = 0, len(string_split(l.line, ',')) - 1, NULL)
-                    END
-                ) AS open_quote_commas
-            FROM read_csv(
-                getvariable('load_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
-                delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
-                ignore_errors = true, filename = true
-            ) AS l
-            GROUP BY l.filename, l.line IS NULL
-        ) AS g
-        GROUP BY g.filename
+            l.filename,
+            unnest(line_summary(l.line))
+        FROM read_csv(
+            getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
+            ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
+        ) AS l
+        GROUP BY l.filename
     $$
 END;
 
@@ -381,89 +501,82 @@ SELECT *
 FROM query(getvariable('load_sql'));
 
 -- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to the file's size. Such
--- files, and compressed ones, are read once more, one by one, because only a scan of one file keeps what it rejects:
--- these texts belong to the lines and to the fingerprint. Tables of rejects are named anew for each run, because their
--- counters are shared by name, and do not exist before the first reject.
-SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
+-- files, and compressed ones, are read as bytes, which a BLOB holds up to 4 GB of. What is left over may also be a byte
+-- order mark, which the reader takes off.
+CREATE OR REPLACE TEMP TABLE load_places AS
+SELECT
+    f.n,
+    f.size_bytes - l.bytes - l.line_count - l.blank_lines AS missing_bytes,
+    f.size_bytes > 0 AND coalesce(missing_bytes NOT IN (0, -1), true) AS is_special,
+    is_special AND f.size_bytes <= 4000000000 AS is_read_as_bytes
+FROM temp.load_files AS f
+LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name;
+
+CREATE OR REPLACE TEMP TABLE load_bytes (
+    n BIGINT,
+    compression VARCHAR,
+    problem VARCHAR,
+    size_bytes BIGINT,
+    line_count BIGINT,
+    blank_lines BIGINT,
+    fingerprint UHUGEINT,
+    odd_lines BIGINT[],
+    least_separators BIGINT[],
+    first_line VARCHAR,
+    beginning VARCHAR,
+    line_ends BIGINT[],
+    unreadable_lines STRUCT(line BIGINT, csv_line VARCHAR, error_type VARCHAR, error_message VARCHAR)[]
+);
 
 SET VARIABLE load_sql = (
     SELECT
         coalesce(
             string_agg(
                 replace(
-                    replace(
-                        $$
-                            SELECT
-                                getvariable('load_names')[N] AS file_name,
-                                count(l.line) AS line_count,
-                                content_hash(l.line) FILTER (l.line IS NOT NULL) AS fingerprint
-                            FROM read_csv(
-                                getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
-                                header = false, delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n',
-                                strict_mode = false, max_line_size = 16000000, buffer_size = 32000000,
-                                store_rejects = true, rejects_limit = 0, rejects_table = 'REJECTS_line_errors',
-                                rejects_scan = 'REJECTS_line_scans'
-                            ) AS l
-                        $$,
-                        '[N]',
-                        '[' || f.n || ']'
-                    ),
-                    'REJECTS',
-                    getvariable('load_rejects')
+                    $$SELECT N, unnest(content_summary(b.content)) FROM read_blob(getvariable('load_patterns')[N]) AS b$$,
+                    'N',
+                    p.n::VARCHAR
                 ),
                 ' UNION ALL '
             ),
-            'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0'
+            'FROM temp.load_bytes LIMIT 0'
         )
-    FROM temp.load_files AS f
-    LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
-    WHERE
-        f.size_bytes > 0
-        AND (l.file_name IS NULL OR f.size_bytes - l.bytes - l.segments NOT IN (0, -1))
+    FROM temp.load_places AS p
+    WHERE p.is_read_as_bytes
 );
 
-CREATE OR REPLACE TEMP TABLE load_slow_lines AS
-SELECT *
-FROM query(getvariable('load_sql'));
-
-SET VARIABLE load_sql = (
-    SELECT
-        if(
-            count(*) = 0,
-            'SELECT file_name, line_count, fingerprint FROM temp.load_lines LIMIT 0',
-            replace(
-                $$
-                    SELECT s.file_path AS file_name, count(*) AS line_count, content_hash(e.csv_line) AS fingerprint
-                    FROM temp.REJECTS_line_errors AS e
-                    JOIN temp.REJECTS_line_scans AS s ON s.scan_id = e.scan_id AND s.file_id = e.file_id
-                    GROUP BY s.file_path
-                $$,
-                'REJECTS',
-                getvariable('load_rejects')
-            )
-        )
-    FROM duckdb_tables() AS t
-    WHERE t.temporary AND t.table_name = getvariable('load_rejects') || '_line_errors'
-);
-
-CREATE OR REPLACE TEMP TABLE load_unreadable_lines AS
+INSERT INTO temp.load_bytes
 SELECT *
 FROM query(getvariable('load_sql'));
 
 CREATE OR REPLACE TEMP TABLE load_contents AS
 SELECT
     f.*,
-    coalesce(s.line_count, l.line_count, 0) + coalesce(u.line_count, 0) AS line_count,
-    xor(coalesce(s.fingerprint, l.fingerprint, 0::UHUGEINT), coalesce(u.fingerprint, 0::UHUGEINT)) AS fingerprint,
-    l.segments - l.line_count AS blank_segments,
-    -- Whether the last line has an end; NULL where the size says nothing about it.
-    CASE f.size_bytes - l.bytes - l.segments WHEN 0 THEN true WHEN -1 THEN false END AS is_terminated,
-    l.open_quotes,
-    l.open_quote_commas
+    coalesce(b.line_count, l.line_count, 0) AS line_count,
+    coalesce(b.fingerprint, l.fingerprint, 0::UHUGEINT) AS fingerprint,
+    coalesce(b.compression, 'none') AS compression,
+    CASE
+        WHEN p.is_special AND b.n IS NULL AND l.file_name IS NULL
+            THEN 'more than 4 GB, and compressed or one line: unpack it, or split it'
+        WHEN p.is_special AND b.n IS NULL AND p.missing_bytes NOT IN (2, 3)
+            THEN
+                'more than 4 GB, with lines that are not UTF-8 or longer than 2 MB (' || p.missing_bytes
+                || ' bytes): split it, or convert it'
+        ELSE b.problem
+    END AS problem,
+    b.n IS NOT NULL AS is_read_as_bytes,
+    b.first_line,
+    b.beginning,
+    b.line_ends,
+    coalesce(len(b.unreadable_lines), 0) AS unreadable_lines,
+    if(b.n IS NULL, l.blank_lines, NULL) AS blank_segments,
+    CASE WHEN b.n IS NULL THEN p.missing_bytes NOT IN (-1, 2) ELSE b.line_ends[4] = 0 END AS is_terminated,
+    coalesce(b.odd_lines, l.odd_lines) AS odd_lines,
+    coalesce(b.least_separators, l.least_separators) AS least_separators
 FROM temp.load_files AS f
+JOIN temp.load_places AS p ON p.n = f.n
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
-LEFT JOIN temp.load_slow_lines AS s ON s.file_name = f.file_name
-LEFT JOIN temp.load_unreadable_lines AS u ON u.file_name = f.file_name
+LEFT JOIN temp.load_bytes AS b ON b.n = f.n
 UNION ALL BY NAME
 SELECT
     s.n,
@@ -500,7 +613,7 @@ SET VARIABLE load_sql = (
                         FROM read_csv(
                             getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
                             header = false, delim = chr(1) || chr(2), quote = '', escape = '', strict_mode = false,
-                            ignore_errors = true, parallel = false
+                            ignore_errors = true, parallel = false, hive_partitioning = false, compression = 'none'
                         ) AS l
                         LIMIT 1
                     )$$,
@@ -513,7 +626,7 @@ SET VARIABLE load_sql = (
         )
     FROM temp.load_new AS n
     JOIN temp.load_files AS f ON f.n = n.n
-    WHERE n.line_count > 0
+    WHERE n.line_count > 0 AND n.problem IS NULL AND NOT n.is_read_as_bytes
 );
 
 CREATE OR REPLACE TEMP TABLE load_layouts AS
@@ -526,28 +639,59 @@ SELECT
 FROM temp.load_columns AS c
 GROUP BY c.table_name;
 
+-- What stands between the fields: the separator under which the header is one that is known, or else, for the message,
+-- the one under which most of its names are.
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
     h.file_name,
     h.header,
-    h.columns,
+    p.place,
+    p.separator,
+    coalesce(csv_fields(lower(h.header), p.separator).fields, []) AS columns,
     t.table_name
 FROM (
     SELECT
         q.file_name,
-        q.line AS header,
-        string_split(replace(q.line, '"', ''), ',') AS columns
+        q.line AS header
     FROM query(getvariable('load_sql')) AS q
+    UNION ALL
+    SELECT
+        n.file_name,
+        n.first_line AS header
+    FROM temp.load_new AS n
+    WHERE n.is_read_as_bytes
 ) AS h
+CROSS JOIN (
+    VALUES
+        (1, ','),
+        (2, ';'),
+        (3, chr(9)),
+        (4, '|')
+) AS p (place, separator)
+CROSS JOIN (
+    SELECT list(DISTINCT c.column_name) AS columns
+    FROM temp.load_columns AS c
+) AS known
 LEFT JOIN temp.load_layouts AS t
     ON
-        list_has_all(t.columns, h.columns)
-        AND list_has_all(h.columns, t.required)
-        AND len(h.columns) = len(list_distinct(h.columns))
+        list_has_all(t.columns, csv_fields(lower(h.header), p.separator).fields)
+        AND list_has_all(csv_fields(lower(h.header), p.separator).fields, t.required)
+        AND len(csv_fields(lower(h.header), p.separator).fields)
+        = len(list_distinct(csv_fields(lower(h.header), p.separator).fields))
+QUALIFY
+    row_number() OVER (
+        PARTITION BY h.file_name
+        ORDER BY
+            t.table_name IS NULL,
+            len(list_intersect(known.columns, coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
+            p.place
+    ) = 1
 UNION ALL
 SELECT
     s.file_name,
     array_to_string(s.columns, ',') AS header,
+    1 AS place,
+    ',' AS separator,
     s.columns,
     s.table_name
 FROM temp.load_sources AS s;
@@ -568,7 +712,7 @@ SET VARIABLE load_sql = CASE
         FROM read_csv(
             getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
             delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n', strict_mode = false,
-            ignore_errors = true, filename = true
+            ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
         ) AS l
         GROUP BY l.filename
     $$
@@ -586,22 +730,47 @@ CREATE OR REPLACE TEMP TABLE load_problems AS
 SELECT
     n.file_name,
     CASE
+        WHEN n.problem IS NOT NULL THEN n.problem
         WHEN n.line_count = 0 THEN 'an empty file'
-        WHEN h.header IS NULL THEN 'its first line is blank, not the header'
+        WHEN h.header IS NULL AND n.is_read_as_bytes
+            THEN 'its first line is not UTF-8 or longer than 2 MB, it begins with: ' || n.beginning
+        WHEN coalesce(h.header, '') = '' THEN 'its first line is blank, not the header'
+        WHEN contains(h.header, chr(0)) AND strlen(replace(h.header, chr(0), '')) <= strlen(h.header) // 2 + 1
+            THEN 'text in UTF-16: convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8'
+        WHEN starts_with(lower(h.header), 'sep=')
+            THEN 'its first line is "' || h.header[:20] || '", which is a word to Excel only: take it off'
         WHEN
             h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
-            THEN 'no header, its first line is: ' || h.header[:200]
+            THEN 'no header, its first line is: ' || replace(h.header[:200], chr(0), '\x00')
         WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
+        WHEN (n.line_ends[1] > 0)::INTEGER + (n.line_ends[2] > 0)::INTEGER + (n.line_ends[3] > 0)::INTEGER > 1
+            THEN format('mixed line ends (CRLF on {}, LF on {}, CR on {} lines)', n.line_ends[1], n.line_ends[2], n.line_ends[3])
         WHEN
             e.crlf_count > 0
             AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
-            AND (n.is_terminated IS NOT NULL OR e.crlf_count <> e.physical_lines)
             THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines || ' lines)'
-        WHEN n.open_quote_commas < len(h.columns) - 1 THEN 'line breaks inside quotes'
+        WHEN n.least_separators[h.place] < len(h.columns) - 1 THEN 'line breaks inside quotes'
+        WHEN old.file_name IS NOT NULL
+            THEN
+                'it has lines that cannot be read, and the size of "' || old.file_name || '", which an earlier version of amazing'
+                || ' loaded; give it that name if it is the same, and UPDATE raw.loaded_files SET fingerprint_version = 0'
+                || ' of that name if it is not'
     END AS problem
 FROM temp.load_new AS n
 LEFT JOIN temp.load_headers AS h ON h.file_name = n.file_name
 LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
+LEFT JOIN (
+    SELECT
+        loaded.size_bytes,
+        min(loaded.file_name) AS file_name
+    FROM raw.loaded_files AS loaded
+    WHERE
+        loaded.fingerprint_version IS NULL
+        AND loaded.rows_rejected > 0
+        AND loaded.file_name NOT IN (SELECT f.file_name FROM temp.load_files AS f)
+    GROUP BY loaded.size_bytes
+) AS old
+    ON old.size_bytes = n.size_bytes AND n.unreadable_lines > 0
 CROSS JOIN (
     SELECT list(c.column_name) AS columns
     FROM temp.load_columns AS c
@@ -636,11 +805,16 @@ FROM (
         n.last_modified,
         n.fingerprint,
         n.line_count,
-        coalesce(n.open_quotes > 0, false) AS has_open_quotes,
+        n.compression,
+        n.unreadable_lines,
+        coalesce(n.odd_lines[h.place] > 0, false) OR n.unreadable_lines > 0 AS is_odd,
+        if(e.crlf_count > 0 OR n.line_ends[1] > 0, '\r\n', '\n') AS line_end,
+        h.separator,
         h.columns,
         h.table_name
     FROM temp.load_new AS n
     JOIN temp.load_headers AS h ON h.file_name = n.file_name
+    LEFT JOIN temp.load_line_ends AS e ON e.file_name = n.file_name
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
 ) AS n;
 
@@ -660,57 +834,61 @@ WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
--- One read_csv a file: a scan of several loses rejected lines. In a file with open quotes the parser would lose lines
--- up to the next quote, so there no quote is special, and those around whole fields are taken off afterwards; a line of
--- such a file that has a comma inside quotes is a rejected one.
+-- Tables of rejects are named anew for each run, because their counters are shared by name in a process.
+SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
+
+-- One read_csv a file: a scan of several loses rejected lines. In a file where a quote is anything but the sign around a
+-- whole field, the parser would lose lines up to the next quote, or take words of one field for the next; of a rejected
+-- line it keeps 10,000 bytes, and may end in the middle of a letter. In such files, and where lines cannot be read, it
+-- reads lines only, and csv_fields takes each apart on its own.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
     t.n,
     t.table_name,
-    'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
-    || ', store_rejects = true, rejects_limit = 0'
-    || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
-    || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
-    || if(t.has_open_quotes, ' WHERE len(string_split(' || t.whole_line || $$, '"')) % 2 = 1$$, '') AS rows_sql,
+    t.is_odd,
     if(
-        t.has_open_quotes,
-        $$SELECT getvariable('load_names')[$$ || t.n || $$], NULL, l.csv_line, 'UNQUOTED VALUE', $$
-        || $$'Value with unterminated quote found.' FROM (SELECT $$ || t.whole_line || ' AS csv_line FROM '
-        || t.scan || $$, ignore_errors = true) AS l) AS l WHERE len(string_split(l.csv_line, '"')) % 2 = 0$$,
-        NULL
-    ) AS open_quotes_sql
+        t.is_odd,
+        'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || $$] FROM (SELECT csv_fields(l.line, $$ || t.delim
+        || ').fields AS f FROM ' || t.lines || $$, header = true) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000) AS l$$
+        || ' WHERE len(l.f) = ' || t.n_columns,
+        'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
+        || ', store_rejects = true, rejects_limit = 0'
+        || $$, rejects_table = '$$ || getvariable('load_rejects') || $$_errors'$$
+        || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
+    ) AS rows_sql,
+    -- Lines that are no record of this many fields, numbered in the order of the file: one thread.
+    $$SELECT $$ || t.n || $$ AS n, l.number, l.line, csv_fields(l.line, $$ || t.delim || $$) AS f, $$ || t.n_columns
+    || $$ AS n_columns FROM (SELECT row_number() OVER () AS number, l.line FROM $$ || t.lines
+    || $$, header = false, parallel = false) AS l) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000 AND l.number > 1$$
+    || $$ AND coalesce(len(csv_fields(l.line, $$ || t.delim || $$).fields), 0) <> $$ || t.n_columns AS lines_sql
 FROM (
     SELECT
         q.n,
         q.table_name,
-        q.has_open_quotes,
+        q.is_odd,
+        len(q.columns) AS n_columns,
+        'chr(' || ascii(q.separator) || ')' AS delim,
         string_agg(
             CASE
                 WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
-                WHEN q.has_open_quotes
-                    THEN replace(
-                        $$nullif(if(l.NAME[1] = '"' AND l.NAME[-1] = '"', replace(l.NAME[2:-2], '""', '"'), l.NAME), '')$$,
-                        'NAME',
-                        c.column_name
-                    )
+                WHEN q.is_odd THEN format($$nullif(l.f[{}], '')$$, list_position(q.columns, c.column_name))
                 ELSE 'l.' || c.column_name
             END,
             ', '
             ORDER BY c.rowid
         ) AS fields,
-        string_agg(
-            $$coalesce(l.$$ || c.column_name || $$, '')$$,
-            $$ || ',' || $$
-            ORDER BY list_position(q.columns, c.column_name)
-        ) FILTER (list_contains(q.columns, c.column_name)) AS whole_line,
         $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
         || string_agg(
             $$'$$ || c.column_name || $$': 'VARCHAR'$$,
             ', '
             ORDER BY list_position(q.columns, c.column_name)
         ) FILTER (list_contains(q.columns, c.column_name))
-        || $$}, auto_detect = false, header = true, delim = ',', strict_mode = true, $$
-        || if(q.has_open_quotes, $$quote = '', escape = ''$$, $$quote = '"', escape = '"'$$) AS scan
+        || $$}, auto_detect = false, header = true, hive_partitioning = false, strict_mode = true, quote = '"', escape = '"', $$
+        || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression || $$'$$ AS scan,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {'line': 'VARCHAR'}, auto_detect = false, $$
+        || $$hive_partitioning = false, delim = chr(1) || chr(2), quote = '', escape = '', new_line = '$$ || q.line_end
+        || $$', strict_mode = false, ignore_errors = true, max_line_size = 16000000, buffer_size = 32000000, compression = '$$
+        || q.compression || $$'$$ AS lines
     FROM temp.load_queue AS q
     JOIN temp.load_files AS f ON f.n = q.n
     JOIN temp.load_columns AS c ON c.table_name = q.table_name
@@ -718,14 +896,19 @@ FROM (
     GROUP BY
         q.n,
         q.table_name,
-        q.has_open_quotes
+        q.is_odd,
+        q.columns,
+        q.separator,
+        q.line_end,
+        q.compression
 ) AS t
 UNION ALL
 SELECT
     s.n,
     s.table_name,
+    false AS is_odd,
     $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
-    NULL AS open_quotes_sql
+    NULL AS lines_sql
 FROM temp.load_sources AS s
 JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
 
@@ -770,7 +953,7 @@ SET preserve_insertion_order = getvariable('load_keeps_order');
 
 SET disabled_compression_methods = getvariable('load_no_compression');
 
--- The lines that the parser rejected, with their first error.
+-- The lines that the parser rejected, with their first error. The table does not exist before the first one.
 SET VARIABLE load_sql = (
     SELECT
         if(
@@ -796,19 +979,86 @@ SET VARIABLE load_sql = (
     WHERE t.temporary AND t.table_name = getvariable('load_rejects') || '_errors'
 );
 
-INSERT INTO raw.rejected_lines
+CREATE OR REPLACE TEMP TABLE load_rejected AS
+SELECT *
+FROM raw.rejected_lines
+LIMIT 0;
+
+INSERT INTO temp.load_rejected
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Lines with an open quote: the parser took them, the texts above did not. Their numbers are not known.
+-- Files that were read as lines are read again where fewer rows came than lines.
+CREATE OR REPLACE TEMP TABLE load_again AS
+SELECT
+    q.n,
+    t.lines_sql
+FROM temp.load_queue AS q
+JOIN temp.load_texts AS t ON t.n = q.n
+LEFT JOIN temp.load_counts AS c ON c.file_name = q.file_name
+WHERE q.is_next AND t.is_odd AND coalesce(c.rows_loaded, 0) < q.line_count - 1 - q.unreadable_lines;
+
 SET VARIABLE load_sql = (
-    SELECT coalesce(string_agg(t.open_quotes_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.rejected_lines LIMIT 0')
-    FROM temp.load_texts AS t
+    SELECT
+        coalesce(
+            string_agg(a.lines_sql, ' UNION ALL '),
+            $$SELECT 0 AS n, 0 AS number, '' AS line, csv_fields('', ',') AS f, 0 AS n_columns LIMIT 0$$
+        )
+    FROM temp.load_again AS a
 );
 
+CREATE OR REPLACE TEMP TABLE load_unreadable AS
+SELECT
+    b.n,
+    unnest(b.unreadable_lines, recursive := true)
+FROM temp.load_bytes AS b
+JOIN temp.load_queue AS q ON q.n = b.n AND q.is_next
+WHERE len(b.unreadable_lines) > 0;
+
+-- Lines that are not UTF-8 are not among those that are numbered: each puts the lines behind it one further.
+INSERT INTO temp.load_rejected
+SELECT
+    getvariable('load_names')[l.n],
+    l.number + (
+        SELECT count(*)
+        FROM (
+            SELECT
+                u.n,
+                u.line - row_number() OVER (PARTITION BY u.n ORDER BY u.line) + 1 AS next_number
+            FROM temp.load_unreadable AS u
+            WHERE u.error_type = 'INVALID ENCODING'
+        ) AS u
+        WHERE u.n = l.n AND u.next_number <= l.number
+    ),
+    l.line,
+    CASE
+        WHEN l.f.error_message IS NOT NULL THEN 'UNQUOTED VALUE'
+        WHEN len(l.f.fields) < l.n_columns THEN 'MISSING COLUMNS'
+        ELSE 'TOO MANY COLUMNS'
+    END,
+    coalesce(
+        l.f.error_message,
+        'Expected Number of Columns: ' || l.n_columns || ' Found: ' || len(l.f.fields)
+    )
+FROM query(getvariable('load_sql')) AS l;
+
 INSERT INTO raw.rejected_lines
-SELECT *
-FROM query(getvariable('load_sql'));
+SELECT
+    r.file_name,
+    r.line,
+    replace(replace(r.csv_line, '\', '\\'), chr(0), '\x00'),
+    r.error_type,
+    r.error_message
+FROM temp.load_rejected AS r;
+
+INSERT INTO raw.rejected_lines
+SELECT
+    getvariable('load_names')[u.n],
+    u.line,
+    u.csv_line,
+    u.error_type,
+    u.error_message
+FROM temp.load_unreadable AS u;
 
 INSERT INTO raw.loaded_files
 SELECT
@@ -819,7 +1069,8 @@ SELECT
     q.line_count,
     coalesce(c.rows_loaded, 0),
     coalesce(r.rows_rejected, 0),
-    make_timestamp(epoch_us(now()))
+    make_timestamp(epoch_us(now())),
+    1
 FROM temp.load_queue AS q
 LEFT JOIN temp.load_counts AS c ON c.file_name = q.file_name
 LEFT JOIN (
@@ -864,9 +1115,27 @@ SET VARIABLE load_summary = (
                 WHEN count(*) FILTER (NOT q.is_next) > 0 THEN 'files are left: run the step again'
                 ELSE 'all files are loaded'
             END
+            || coalesce(
+                '; WARNING: no line could be loaded of '
+                || string_agg(
+                    format('"{}" ({} lines: {})', f.file_name, f.rows_rejected, r.reason),
+                    ', '
+                    ORDER BY f.file_name
+                ) FILTER (f.rows_loaded = 0 AND f.rows_rejected > 0)
+                || ', see raw.rejected_lines',
+                ''
+            )
         }
     FROM temp.load_queue AS q
     LEFT JOIN raw.loaded_files AS f ON f.file_name = q.file_name AND q.is_next
+    LEFT JOIN (
+        SELECT
+            r.file_name,
+            arg_min(r.error_message, coalesce(r.line, 0)) AS reason
+        FROM raw.rejected_lines AS r
+        GROUP BY r.file_name
+    ) AS r
+        ON r.file_name = f.file_name
 );
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
@@ -877,6 +1146,8 @@ SELECT
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     getvariable('load_summary').rows_loaded;
+
+DROP TABLE temp.load_found;
 
 DROP TABLE temp.load_files;
 
@@ -890,9 +1161,9 @@ DROP TABLE temp.load_rows_all_events;
 
 DROP TABLE temp.load_lines;
 
-DROP TABLE temp.load_slow_lines;
+DROP TABLE temp.load_places;
 
-DROP TABLE temp.load_unreadable_lines;
+DROP TABLE temp.load_bytes;
 
 DROP TABLE temp.load_contents;
 
@@ -917,6 +1188,12 @@ DROP TABLE temp.load_replaced;
 DROP TABLE temp.load_texts;
 
 DROP TABLE temp.load_counts;
+
+DROP TABLE temp.load_rejected;
+
+DROP TABLE temp.load_again;
+
+DROP TABLE temp.load_unreadable;
 
 COMMIT;
 

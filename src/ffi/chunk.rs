@@ -158,6 +158,8 @@ pub enum Data<'a> {
     },
     /// VARCHAR
     Text(Strings<'a>),
+    /// BLOB
+    Blob(Strings<'a>),
     /// ENUM: positions in its dictionary
     Enum {
         /// UInt8, UInt16 or UInt32.
@@ -445,7 +447,7 @@ impl<'a> Column<'a> {
             Data::Array { size, child } => (0..*size).all(|i| child.same(a * size + i, b * size + i)),
             Data::Struct(fields) => fields.iter().all(|(_, field)| field.same(a, b)),
             Data::Untyped => true,
-            Data::Other(_) => false,
+            Data::Blob(_) | Data::Other(_) => false,
             data => with_numbers!(data, s => s[a] == s[b], false),
         }
     }
@@ -541,6 +543,7 @@ impl<'a> Column<'a> {
             Data::Struct(fields) => {
                 Value::Struct(fields.iter().map(|(name, field)| (name.clone(), field.value(row))).collect())
             }
+            Data::Blob(_) => Value::Other("BLOB"),
             Data::Other(name) => Value::Other(name),
             data => {
                 with_numbers!(data, s => s[row].value(), unreachable!("every other kind is matched above"))
@@ -567,6 +570,7 @@ impl<'a> Column<'a> {
             Data::Float64(_) => "DOUBLE",
             Data::Decimal { .. } => "DECIMAL",
             Data::Text(_) => "VARCHAR",
+            Data::Blob(_) => "BLOB",
             Data::Enum { .. } => "ENUM",
             Data::Date(_) => "DATE",
             Data::Timestamp(_) => "TIMESTAMP",

@@ -33,7 +33,7 @@ impl Output {
     /// An empty column.
     ///
     /// # Panics
-    /// For [`SqlType::Any`] and for decimals that are not stored in 64 bits, which no function of ours returns.
+    /// For [`SqlType::Any`], for BLOB and for decimals that are not stored in 64 bits, which no function of ours returns.
     pub fn new(sql_type: &SqlType) -> Self {
         let buffer = match sql_type {
             SqlType::Boolean => Buffer::Boolean(Vec::new()),
@@ -46,7 +46,7 @@ impl Output {
             SqlType::Struct(fields) => {
                 Buffer::Struct(fields.iter().map(|(name, field)| (*name, Output::new(field))).collect())
             }
-            SqlType::Any | SqlType::Decimal(..) => panic!("no function returns {sql_type}"),
+            SqlType::Any | SqlType::Blob | SqlType::Decimal(..) => panic!("no function returns {sql_type}"),
         };
         Output { valid: Vec::new(), buffer }
     }
@@ -191,6 +191,31 @@ impl Output {
         }
         self.push_list(values, Self::push_i64);
         Ok(())
+    }
+
+    /// Appends a LIST of VARCHAR.
+    pub fn push_texts<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
+        match &mut self.buffer {
+            Buffer::List { ends, child } => {
+                values.for_each(|text| child.push_str(text));
+                ends.push(child.len());
+            }
+            other => panic!("a LIST for {other:?}"),
+        }
+        self.valid.push(true);
+    }
+
+    /// Appends a STRUCT, to each field of which `push` appends one value.
+    pub fn push_struct(&mut self, push: impl FnOnce(&mut [(&'static str, Output)])) {
+        match &mut self.buffer {
+            Buffer::Struct(fields) => {
+                push(fields);
+                let rows = self.valid.len() + 1;
+                assert!(fields.iter().all(|(_, field)| field.len() == rows), "one value a field");
+            }
+            other => panic!("a STRUCT for {other:?}"),
+        }
+        self.valid.push(true);
     }
 
     fn push_list<T: Copy>(&mut self, values: &[T], push: impl Fn(&mut Self, T)) {

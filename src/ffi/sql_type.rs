@@ -25,6 +25,8 @@ pub enum SqlType {
     Uuid,
     /// VARCHAR
     Varchar,
+    /// BLOB: only as a parameter
+    Blob,
     /// LIST of one type
     List(&'static SqlType),
     /// STRUCT of named fields
@@ -44,6 +46,7 @@ impl fmt::Display for SqlType {
             SqlType::Timestamp => f.write_str("TIMESTAMP"),
             SqlType::Uuid => f.write_str("UUID"),
             SqlType::Varchar => f.write_str("VARCHAR"),
+            SqlType::Blob => f.write_str("BLOB"),
             SqlType::List(child) => write!(f, "{child}[]"),
             SqlType::Struct(fields) => {
                 f.write_str("STRUCT(")?;

@@ -83,8 +83,9 @@ def test_a_world_without_one_of_its_files_has_an_empty_table(platform):
     assert [len(found_users), len(found_games), len(found_events)] == [2, 0, 2]
 
 
-def test_an_empty_folder_gives_empty_tables(platform):
-    assert platform.load() == [[[0, 0, 0, 0, 0, "nothing new"]], [], [], [], [], []]
+def test_a_pattern_that_no_file_matches_is_an_error(platform):
+    message, *tables = platform.load()
+    assert '00_raw: no such file: "data/*.csv" (' in message and not any(tables)
 
 
 def test_every_bad_file_is_named_with_its_header_and_with_what_is_accepted(platform):
@@ -125,7 +126,7 @@ def test_lines_that_cannot_be_parsed_are_kept_with_their_error_and_file(platform
     assert accounts(loaded) == {"users.csv": (4, 2, 1), "games.csv": (4, 2, 1), "events.csv": (4, 2, 1)}
     assert [row[:4] for row in rejected] == [
         ["data/events.csv", 4, events(1, 3)[0] + ",x", "TOO MANY COLUMNS"],
-        ["data/games.csv", None, '2,"action,Run,iOS,easy', "UNQUOTED VALUE"],
+        ["data/games.csv", 3, '2,"action,Run,iOS,easy', "UNQUOTED VALUE"],
         ["data/users.csv", 4, "3,18-25", "MISSING COLUMNS"],
     ]
     assert [len(rows) for rows in tables] == [2, 2, 2]

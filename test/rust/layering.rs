@@ -11,11 +11,12 @@ use libduckdb_sys::v2::duckdb_ext_api_v2;
 /// A layer, the layers of this crate that it may name, and the external crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("catalog", &["ffi", "functions", "scripts"], &[]),
-    ("functions", &["ffi", "ml", "text", "synth", "plot", "scripts"], &["xxhash_rust"]),
+    ("functions", &["ffi", "lines", "ml", "text", "synth", "plot", "scripts"], &["xxhash_rust"]),
     ("scripts", &[], &[]),
     ("ffi", &[], &["libc", "libduckdb_sys"]),
     ("ml", &[], &["bytemuck", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
     ("text", &["calendar"], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
+    ("lines", &[], &["flate2", "memchr", "ruzstd", "xxhash_rust"]),
     ("calendar", &[], &[]),
     ("synth", &["calendar"], &["rand_distr", "rand_xoshiro"]),
     ("plot", &["calendar"], &["xxhash_rust"]),
@@ -33,14 +34,17 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 /// External crates that a layer must be allowed to name.
 const CRATES: &[&str] = &[
     "bytemuck",
+    "flate2",
     "libc",
     "libduckdb_sys",
+    "memchr",
     "memmap2",
     "nalgebra",
     "pulp",
     "rand_distr",
     "rand_xoshiro",
     "rapidfuzz",
+    "ruzstd",
     "unicode_normalization",
     "xxhash_rust",
 ];

@@ -30,6 +30,9 @@
             {% set load.files = load.files + summary['files_loaded'] | int %}
             {% set load.rows = load.rows + summary['rows_loaded'] | int %}
             {% set load.rejected = load.rejected + summary['lines_rejected'] | int %}
+            {% if 'WARNING' in summary['message'] %}
+                {% do log(world ~ ': ' ~ summary['message'], info=true) %}
+            {% endif %}
             {% set load.is_done = summary['files_left'] | int == 0 %}
             {% if load.is_done %}
                 {% do log(

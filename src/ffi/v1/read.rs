@@ -84,6 +84,7 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
             DUCKDB_TYPE_DUCKDB_TYPE_DATE => Data::Date(values(vector, len)),
             DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => Data::Timestamp(values(vector, len)),
             DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Data::Text(Strings::new(values::<RawString>(vector, len))),
+            DUCKDB_TYPE_DUCKDB_TYPE_BLOB => Data::Blob(Strings::new(values::<RawString>(vector, len))),
             DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
                 let digits = match duckdb_decimal_internal_type(logical.0) {
                     DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => Data::Int16(values(vector, len)),
@@ -178,7 +179,6 @@ fn other_name(id: DUCKDB_TYPE) -> &'static str {
         DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => "TIMESTAMP_MS",
         DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => "TIMESTAMP_NS",
         DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => "INTERVAL",
-        DUCKDB_TYPE_DUCKDB_TYPE_BLOB => "BLOB",
         DUCKDB_TYPE_DUCKDB_TYPE_BIT => "BIT",
         DUCKDB_TYPE_DUCKDB_TYPE_UUID => "UUID",
         DUCKDB_TYPE_DUCKDB_TYPE_UNION => "UNION",

@@ -20,6 +20,7 @@ impl LogicalType {
             SqlType::Timestamp => DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
             SqlType::Uuid => DUCKDB_TYPE_DUCKDB_TYPE_UUID,
             SqlType::Varchar => DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
+            SqlType::Blob => DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
             SqlType::Decimal(width, scale) => {
                 // SAFETY: no pointers are passed.
                 return LogicalType(unsafe { duckdb_create_decimal_type(*width, *scale) });

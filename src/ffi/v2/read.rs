@@ -115,6 +115,7 @@ unsafe fn data<'a>(
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DATE => Data::Date(values(view, len)),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP => Data::Timestamp(values(view, len)),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_VARCHAR => Data::Text(Strings::new(values::<RawString>(view, len))),
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_BLOB => Data::Blob(Strings::new(values::<RawString>(view, len))),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DECIMAL => {
                 // The storage follows from the width.
                 let digits = match number(&parameter(&logical, 0)?.1)? {
@@ -225,7 +226,6 @@ fn other_name(id: DUCKDB_V2_LOGICAL_TYPE_ID) -> &'static str {
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_MS => "TIMESTAMP_MS",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_NS => "TIMESTAMP_NS",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_INTERVAL => "INTERVAL",
-        Id::DUCKDB_V2_LOGICAL_TYPE_ID_BLOB => "BLOB",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_BIT => "BIT",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_UUID => "UUID",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_UNION => "UNION",
