@@ -23,7 +23,7 @@ SELECT
     count(*) AS users,
     any_value(p.share) AS share,
     sum(s.total_purchases)::BIGINT AS purchases,
-    sum(s.total_spent)::DECIMAL(18, 2) AS spent,
+    sum(s.total_spent)::DECIMAL(38, 2) AS spent,
     coalesce(sum(s.total_spent) / nullif(sum(sum(s.total_spent)) OVER (), 0), 0) AS spent_share,
 FROM user_segments AS s
 INNER JOIN kpi.segment_profile AS p

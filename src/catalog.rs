@@ -6,7 +6,7 @@ use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
     Example, Function, Kind, activity, category, columns, exact, files, games, generators, introspection,
-    kmeans, options, pca, plot, repeats, summary,
+    kmeans, options, pca, plot, repeats, season, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -46,6 +46,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &exact::EXACT_DECIMAL,
     &exact::EXACT_TIMESTAMP,
     &exact::EXACT_UUID,
+    &season::SEASONAL_DECOMPOSE,
     &plot::SCATTER_SVG,
     &plot::LINE_SVG,
     &files::CONTENT_HASH,

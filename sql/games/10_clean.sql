@@ -10,15 +10,22 @@
 --                        one row: a row of the raw table that could not be kept, as it was, with the reason
 -- clean.corrections      one row: a value that is missing or was changed, with the number of clean rows that have it
 --
--- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing.
+-- Parameters (session variables):
+--   min_time  no event and no registration is before it (2000-01-01)
+--   max_time  none is after it; a day counts to its end (the day after the one on which the file was loaded)
+--
+-- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing, and
+-- blanks around a value do not count.
 --
 -- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons that applies:
 --   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
---   bad time                  of events: `2024-06-15T14:23:01`, with a fraction, with a space for the `T`, with `Z` or ` UTC`
+--   bad time                  of events: what exact_timestamp does not take; `2024-06-15T14:23:01` is a time, also with a
+--                             space for the `T`, a fraction, `Z`, ` UTC` or an offset; it is in UTC
+--   implausible time          of events: before min_time or after max_time
 --   no user, bad user, unknown user
 --   no game, bad game, unknown game    a login may be without a game
---   duplicate id              another row with this id stays: the one whose content most rows have, else the first by
---                             content, whatever the order of rows
+--   duplicate id              another row with this id stays: the one whose typed values most rows have, else the first
+--                             by its text, whatever the order of rows
 --
 -- Everything else is a value, and the row stays. Rules of clean.corrections:
 --   case, accent, synonym, typo   a category that normalize_category repaired
@@ -27,6 +34,7 @@
 --                                 registration date, e-mail address or duration
 --   negative                      a duration below 0: NULL
 --   invalid                       a duration that is not a whole number, a registration date that is none: NULL
+--   implausible                   a registration date before min_time or after max_time: NULL
 --
 -- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
 -- sum of the durations that its events tell.
@@ -116,32 +124,85 @@ FROM (
     )
 ) AS c;
 
--- Each raw row with its typed identifiers and the reason, but for duplicates, why it cannot be kept.
+-- The files, with the times that can be in them. Rows of other names came by themselves: up to tomorrow.
+CREATE OR REPLACE TEMP TABLE clean_files AS
+SELECT
+    f.file_name,
+    coalesce(getvariable('min_time')::TIMESTAMP, TIMESTAMP '2000-01-01') AS min_time,
+    coalesce(
+        getvariable('max_time')::TIMESTAMP,
+        coalesce(l.loaded_at, make_timestamp(epoch_us(now())))::DATE + INTERVAL 1 DAY
+    ) AS last_time,
+    if(last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time) AS max_time
+FROM (
+    SELECT r.file_name
+    FROM raw.users AS r
+    UNION
+    SELECT r.file_name
+    FROM raw.games AS r
+    UNION
+    SELECT r.file_name
+    FROM raw.events AS r
+) AS f
+LEFT JOIN raw.loaded_files AS l ON l.file_name = f.file_name;
+
+-- Each raw row with its typed values and the reason, but for duplicates, why it cannot be kept.
 CREATE OR REPLACE TEMP VIEW clean_read_users AS
 SELECT
-    u.rowid AS raw_row,
-    u.*,
-    if(regexp_full_match(u.user_id, '[0-9]+'), TRY_CAST(u.user_id AS BIGINT), NULL) AS typed_id,
-    try_strptime(
-        u.registration_date,
-        ['%Y-%m-%d', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S']
-    )::DATE AS typed_date,
+    u.* EXCLUDE (registered),
+    coalesce(a.clean_value, 'unknown') AS clean_age,
+    if(u.registered BETWEEN u.min_time AND u.max_time, u.registered::DATE, NULL) AS typed_date,
+    nullif(trim(u.email), '') AS clean_email,
+    coalesce(w.clean_value, 'unknown') AS clean_frequency,
+    coalesce(g.clean_value, 'unknown') AS clean_gender,
+    coalesce(l.clean_value, 'unknown') AS clean_location,
+    coalesce(s.clean_value, 'unknown') AS clean_subscription,
+    u.registered IS NOT NULL AS has_date,
     CASE
-        WHEN coalesce(u.user_id, '') = '' THEN 'no id'
-        WHEN typed_id IS NULL THEN 'bad id'
+        WHEN coalesce(trim(u.user_id), '') = '' THEN 'no id'
+        WHEN u.typed_id IS NULL THEN 'bad id'
     END AS reason
-FROM raw.users AS u;
+FROM (
+    SELECT
+        r.rowid AS raw_row,
+        r.*,
+        f.min_time,
+        f.max_time,
+        exact_bigint(trim(r.user_id)) AS typed_id,
+        coalesce(
+            exact_timestamp(trim(r.registration_date)),
+            exact_timestamp(trim(r.registration_date) || ' 00:00:00')
+        ) AS registered
+    FROM raw.users AS r
+    JOIN temp.clean_files AS f ON f.file_name = r.file_name
+) AS u
+LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
+LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
+LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
+LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
 
 CREATE OR REPLACE TEMP VIEW clean_read_games AS
 SELECT
-    g.rowid AS raw_row,
     g.*,
-    if(regexp_full_match(g.game_id, '[0-9]+'), TRY_CAST(g.game_id AS BIGINT), NULL) AS typed_id,
+    coalesce(t.clean_value, 'unknown') AS clean_type,
+    coalesce(nullif(trim(g.game_name), ''), 'unknown') AS clean_name,
+    coalesce(p.clean_value, 'unknown') AS clean_platform,
+    coalesce(d.clean_value, 'unknown') AS clean_difficulty,
     CASE
-        WHEN coalesce(g.game_id, '') = '' THEN 'no id'
-        WHEN typed_id IS NULL THEN 'bad id'
+        WHEN coalesce(trim(g.game_id), '') = '' THEN 'no id'
+        WHEN g.typed_id IS NULL THEN 'bad id'
     END AS reason
-FROM raw.games AS g;
+FROM (
+    SELECT
+        r.rowid AS raw_row,
+        r.*,
+        exact_bigint(trim(r.game_id)) AS typed_id
+    FROM raw.games AS r
+) AS g
+LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
+LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
 
 CREATE OR REPLACE TEMP TABLE clean_user_ids AS
 SELECT DISTINCT u.typed_id AS user_id
@@ -157,14 +218,16 @@ CREATE OR REPLACE TEMP VIEW clean_read_events AS
 SELECT
     e.*,
     coalesce(t.clean_value, 'unknown') AS clean_type,
+    coalesce(d.clean_value, 'unknown') AS clean_device,
     CASE
-        WHEN coalesce(e.event_id, '') = '' THEN 'no id'
+        WHEN coalesce(trim(e.event_id), '') = '' THEN 'no id'
         WHEN e.typed_id IS NULL THEN 'bad id'
         WHEN e.typed_time IS NULL THEN 'bad time'
-        WHEN coalesce(e.user_id, '') = '' THEN 'no user'
+        WHEN e.typed_time NOT BETWEEN e.min_time AND e.max_time THEN 'implausible time'
+        WHEN coalesce(trim(e.user_id), '') = '' THEN 'no user'
         WHEN e.typed_user IS NULL THEN 'bad user'
         WHEN u.user_id IS NULL THEN 'unknown user'
-        WHEN coalesce(e.game_id, '') = '' THEN if(clean_type = 'login', NULL, 'no game')
+        WHEN coalesce(trim(e.game_id), '') = '' THEN if(clean_type = 'login', NULL, 'no game')
         WHEN e.typed_game IS NULL THEN 'bad game'
         WHEN g.game_id IS NULL THEN 'unknown game'
     END AS reason
@@ -172,30 +235,28 @@ FROM (
     SELECT
         r.rowid AS raw_row,
         r.*,
-        if(regexp_full_match(r.event_id, '[0-9]+'), TRY_CAST(r.event_id AS BIGINT), NULL) AS typed_id,
-        if(regexp_full_match(r.user_id, '[0-9]+'), TRY_CAST(r.user_id AS BIGINT), NULL) AS typed_user,
-        if(regexp_full_match(r.game_id, '[0-9]+'), TRY_CAST(r.game_id AS BIGINT), NULL) AS typed_game,
-        try_strptime(
-            r.event_time,
-            [
-                '%Y-%m-%dT%H:%M:%S', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%SZ', '%Y-%m-%d %H:%M:%S UTC',
-                '%Y-%m-%dT%H:%M:%S.%f', '%Y-%m-%d %H:%M:%S.%f', '%Y-%m-%dT%H:%M:%S.%fZ'
-            ]
-        ) AS typed_time,
+        f.min_time,
+        f.max_time,
+        coalesce(exact_bigint(r.event_id), exact_bigint(trim(r.event_id))) AS typed_id,
+        coalesce(exact_bigint(r.user_id), exact_bigint(trim(r.user_id))) AS typed_user,
+        coalesce(exact_bigint(r.game_id), exact_bigint(trim(r.game_id))) AS typed_game,
+        coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time,
         -- Spreadsheets and data frames write whole numbers as `60.0`.
-        if(
-            regexp_full_match(r.duration_seconds, '[0-9]+(\.0+)?'),
-            TRY_CAST(r.duration_seconds AS INTEGER),
-            NULL
+        TRY_CAST(
+            coalesce(
+                exact_bigint(trim(r.duration_seconds)),
+                exact_bigint(regexp_extract(trim(r.duration_seconds), '^([0-9]+)[.]0+$', 1))
+            ) AS INTEGER
         ) AS typed_duration
     FROM raw.events AS r
+    JOIN temp.clean_files AS f ON f.file_name = r.file_name
 ) AS e
 LEFT JOIN temp.clean_categories AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
+LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type
 LEFT JOIN temp.clean_user_ids AS u ON u.user_id = e.typed_user
 LEFT JOIN temp.clean_game_ids AS g ON g.game_id = e.typed_game;
 
--- Only rows whose identifier occurs twice are compared; the plain cast takes more than an identifier may be, which does
--- no harm here.
+-- Only rows whose identifier occurs twice are compared.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH same_ids AS (
     SELECT
@@ -203,34 +264,48 @@ WITH same_ids AS (
         u.raw_row,
         u.typed_id,
         u.file_name,
-        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type]
-            AS content
+        [
+            u.clean_age, u.typed_date::VARCHAR, u.clean_email, u.clean_frequency, u.clean_gender, u.clean_location,
+            u.clean_subscription
+        ] AS content,
+        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type, u.user_id]
+            AS texts
     FROM temp.clean_read_users AS u
     WHERE
         u.reason IS NULL
-        AND u.typed_id IN (SELECT TRY_CAST(r.user_id AS BIGINT) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
+        AND u.typed_id IN (SELECT exact_bigint(trim(r.user_id)) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
     UNION ALL
     SELECT
         'games' AS table_name,
         g.raw_row,
         g.typed_id,
         g.file_name,
-        [g.game_type, g.game_name, g.platform, g.difficulty] AS content
+        [g.clean_type, g.clean_name, g.clean_platform, g.clean_difficulty] AS content,
+        [g.game_type, g.game_name, g.platform, g.difficulty, g.game_id] AS texts
     FROM temp.clean_read_games AS g
     WHERE
         g.reason IS NULL
-        AND g.typed_id IN (SELECT TRY_CAST(r.game_id AS BIGINT) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
+        AND g.typed_id IN (SELECT exact_bigint(trim(r.game_id)) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
     UNION ALL
     SELECT
         'events' AS table_name,
         e.raw_row,
         e.typed_id,
         e.file_name,
-        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type] AS content
+        [
+            e.typed_game::VARCHAR, e.typed_user::VARCHAR, e.typed_time::VARCHAR, e.clean_type,
+            e.typed_duration::VARCHAR, e.clean_device
+        ] AS content,
+        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type, e.event_id] AS texts
     FROM temp.clean_read_events AS e
     WHERE
         e.reason IS NULL
-        AND e.typed_id IN (SELECT TRY_CAST(r.event_id AS BIGINT) FROM raw.events AS r GROUP BY ALL HAVING count(*) > 1)
+        AND e.typed_id IN (
+            SELECT coalesce(exact_bigint(r.event_id), exact_bigint(trim(r.event_id)))
+            FROM raw.events AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
 ),
 
 counted_rows AS (
@@ -250,6 +325,7 @@ QUALIFY
         ORDER BY
             c.copies DESC,
             c.content,
+            c.texts,
             c.file_name,
             c.raw_row
     ) > 1;
@@ -307,41 +383,33 @@ JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.rowid
 CREATE OR REPLACE TABLE clean.users AS
 SELECT
     u.typed_id AS user_id,
-    coalesce(a.clean_value, 'unknown') AS age_range,
+    u.clean_age AS age_range,
     u.typed_date AS registration_date,
-    nullif(u.email, '') AS email,
-    coalesce(w.clean_value, 'unknown') AS workout_frequency,
-    coalesce(g.clean_value, 'unknown') AS gender,
-    coalesce(l.clean_value, 'unknown') AS location,
-    coalesce(s.clean_value, 'unknown') AS subscription_type
+    u.clean_email AS email,
+    u.clean_frequency AS workout_frequency,
+    u.clean_gender AS gender,
+    u.clean_location AS location,
+    u.clean_subscription AS subscription_type
 FROM temp.clean_read_users AS u
 ANTI JOIN (
     SELECT x.raw_row
     FROM temp.clean_rejected AS x
     WHERE x.table_name = 'users'
-) AS x ON x.raw_row = u.raw_row
-LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
-LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
-LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
-LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
-LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
+) AS x ON x.raw_row = u.raw_row;
 
 CREATE OR REPLACE TABLE clean.games AS
 SELECT
     g.typed_id AS game_id,
-    coalesce(t.clean_value, 'unknown') AS game_type,
-    coalesce(nullif(g.game_name, ''), 'unknown') AS game_name,
-    coalesce(p.clean_value, 'unknown') AS platform,
-    coalesce(d.clean_value, 'unknown') AS difficulty
+    g.clean_type AS game_type,
+    g.clean_name AS game_name,
+    g.clean_platform AS platform,
+    g.clean_difficulty AS difficulty
 FROM temp.clean_read_games AS g
 ANTI JOIN (
     SELECT x.raw_row
     FROM temp.clean_rejected AS x
     WHERE x.table_name = 'games'
-) AS x ON x.raw_row = g.raw_row
-LEFT JOIN temp.clean_categories AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
-LEFT JOIN temp.clean_categories AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
-LEFT JOIN temp.clean_categories AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty;
+) AS x ON x.raw_row = g.raw_row;
 
 CREATE OR REPLACE TABLE clean.events AS
 SELECT
@@ -351,14 +419,13 @@ SELECT
     e.typed_time AS event_time,
     e.clean_type AS event_type,
     e.typed_duration AS duration_seconds,
-    coalesce(d.clean_value, 'unknown') AS device_type
+    e.clean_device AS device_type
 FROM temp.clean_read_events AS e
 ANTI JOIN (
     SELECT x.raw_row
     FROM temp.clean_rejected AS x
     WHERE x.table_name = 'events'
-) AS x ON x.raw_row = e.raw_row
-LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type;
+) AS x ON x.raw_row = e.raw_row;
 
 -- The values of the rows that were kept, and what became of them.
 CREATE OR REPLACE TABLE clean.corrections AS
@@ -374,12 +441,12 @@ WITH kept_users AS (
 
 kept_games AS (
     SELECT g.*
-    FROM raw.games AS g
+    FROM temp.clean_read_games AS g
     ANTI JOIN (
         SELECT x.raw_row
         FROM temp.clean_rejected AS x
         WHERE x.table_name = 'games'
-    ) AS x ON x.raw_row = g.rowid
+    ) AS x ON x.raw_row = g.raw_row
 ),
 
 kept_events AS (
@@ -404,17 +471,23 @@ kept_values AS (
         'users' AS table_name,
         unnest(
             [
-                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false},
-                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false},
-                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false},
-                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false},
-                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false},
+                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false, 'is_implausible': false},
                 {
                     'column_name': 'registration_date',
                     'raw_value': u.registration_date,
-                    'is_taken': u.typed_date IS NOT NULL
+                    'is_taken': u.typed_date IS NOT NULL,
+                    'is_implausible': u.has_date
                 },
-                {'column_name': 'email', 'raw_value': u.email, 'is_taken': coalesce(u.email, '') <> ''}
+                {
+                    'column_name': 'email',
+                    'raw_value': u.email,
+                    'is_taken': u.clean_email IS NOT NULL,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         1 AS row_count
@@ -424,10 +497,15 @@ kept_values AS (
         'games' AS table_name,
         unnest(
             [
-                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false},
-                {'column_name': 'game_name', 'raw_value': g.game_name, 'is_taken': coalesce(g.game_name, '') <> ''},
-                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false},
-                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false}
+                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'game_name',
+                    'raw_value': g.game_name,
+                    'is_taken': coalesce(trim(g.game_name), '') <> '',
+                    'is_implausible': false
+                },
+                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false, 'is_implausible': false}
             ]
         ) AS kept,
         1 AS row_count
@@ -437,9 +515,9 @@ kept_values AS (
         'events' AS table_name,
         unnest(
             [
-                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false},
-                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false},
-                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration}
+                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration, 'is_implausible': false}
             ]
         ) AS kept,
         e.row_count
@@ -451,6 +529,7 @@ counted_values AS (
         v.table_name,
         v.kept.column_name,
         nullif(v.kept.raw_value, '') AS raw_value,
+        v.kept.is_implausible,
         sum(v.row_count)::BIGINT AS row_count
     FROM kept_values AS v
     WHERE NOT v.kept.is_taken
@@ -465,7 +544,8 @@ SELECT
         AS clean_value,
     CASE
         WHEN c.rule IS NOT NULL THEN c.rule
-        WHEN v.raw_value IS NULL THEN 'empty'
+        WHEN coalesce(trim(v.raw_value), '') = '' THEN 'empty'
+        WHEN v.is_implausible THEN 'implausible'
         WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
         ELSE 'invalid'
     END AS rule,
@@ -551,6 +631,8 @@ DROP VIEW temp.clean_read_users;
 DROP VIEW temp.clean_read_games;
 
 DROP VIEW temp.clean_read_events;
+
+DROP TABLE temp.clean_files;
 
 DROP TABLE temp.clean_categories;
 

@@ -31,12 +31,10 @@
 -- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the game with the smallest
 --   identifier, the device or type that is first by name. `unknown` is nobody's favourite.
 -- finish_rate: events finish_game / start_game, NULL without a start.
--- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends. `level` is the median
---   of the 13 months around it, of fewer at the ends. `seasonal_index` is the median of the calendar month's ratios of
---   events to level in all years, and 1: what recurs; of a month that was seen in one year only it is NULL, taken as 1.
---   `expected` = level * seasonal_index, `deviation` = events / expected - 1. `is_outlier`, a one-off: the deviation's
---   modified z-score is beyond 3.5 (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993); its scale is not
---   taken below 1 / sqrt(expected), the noise of a count.
+-- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends; the others are those of
+--   seasonal_decompose, a robust decomposition as STL is. `level` is the month without its season, `seasonal_index` the
+--   factor of the calendar month: what recurs. `expected` = level * seasonal_index, `deviation` = events / expected - 1.
+--   `is_outlier` tells a one-off. Of fewer than 24 months there is no season: seasonal_index and is_outlier are NULL.
 --
 -- A mean is one division of exact sums, so that no figure depends on the order of rows.
 
@@ -467,51 +465,32 @@ ORDER BY
     m.month;
 
 CREATE OR REPLACE TABLE kpi.seasonality AS
-WITH smoothed_months AS (
+WITH series AS (
     SELECT
-        m.month,
-        m.events,
-        avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
-        median(m.events) OVER (ORDER BY m.month ROWS BETWEEN 6 PRECEDING AND 6 FOLLOWING)::DOUBLE AS level
+        list(m.month ORDER BY m.month) AS months,
+        list(m.events ORDER BY m.month) AS events
     FROM kpi.monthly AS m
 ),
 
-calendar_months AS (
+parts AS (
     SELECT
-        month(s.month) AS calendar_month,
-        list_aggregate(list_append(list(s.events / s.level), 1.0), 'median') AS seasonal_index
-    FROM smoothed_months AS s
-    WHERE s.level > 0
-    GROUP BY month(s.month)
-    HAVING count(*) > 1
-),
-
-expected_months AS (
-    SELECT
-        s.*,
-        c.seasonal_index,
-        s.level * coalesce(c.seasonal_index, 1) AS expected,
-        s.events / nullif(expected, 0) - 1 AS deviation
-    FROM smoothed_months AS s
-    LEFT JOIN calendar_months AS c ON c.calendar_month = month(s.month)
-),
-
-centred_months AS (
-    SELECT
-        e.*,
-        e.deviation - median(e.deviation) OVER () AS centred_deviation
-    FROM expected_months AS e
+        unnest(s.months) AS month,
+        unnest(seasonal_decompose(s.events)) AS part
+    FROM series AS s
 )
 
 SELECT
-    c.* EXCLUDE (centred_deviation),
-    coalesce(
-        abs(c.centred_deviation)
-        > 3.5 * greatest(median(abs(c.centred_deviation)) OVER () / 0.6745, 1 / sqrt(nullif(c.expected, 0))),
-        false
-    ) AS is_outlier
-FROM centred_months AS c
-ORDER BY c.month;
+    m.month,
+    m.events,
+    avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
+    p.part.level AS level,
+    p.part.seasonal_index AS seasonal_index,
+    p.part.expected AS expected,
+    p.part.deviation AS deviation,
+    p.part.is_outlier AS is_outlier
+FROM kpi.monthly AS m
+JOIN parts AS p ON p.month = m.month
+ORDER BY m.month;
 
 CREATE OR REPLACE TABLE kpi.location AS
 WITH locations AS (

@@ -5,22 +5,31 @@
 -- clean.corrections      one row: a value that was changed in clean.events, with the number of its events
 -- clean.cleaned_files    one row: a file whose rows are in these tables
 --
--- Parameter (session variable):
---   rebuild  true makes the tables anew from all of raw.all_events (false)
+-- Parameters (session variables):
+--   min_time        events before it are none (2000-01-01)
+--   max_time        events after it are none; a day counts to its end (the day after the one on which the file was loaded)
+--   brands          the brands there are, as a list or, with other names for them, as a map (whatever the files hold)
+--   category_codes  the category codes there are, likewise
+--   rebuild         true makes the tables anew from all of raw.all_events (false)
 --
 -- The rows of files that are new are added, at the cost of these rows. The tables are made anew where a file that is in
--- them has changed or is gone, and where another version of the extension made them. In each case they hold the same
--- rows: the rules below are about a row, or about all rows of raw.all_events in whatever order they came.
+-- them has changed or is gone, where another version of the extension made them, and where a parameter has changed. In
+-- each case they hold the same rows: the rules below are about a row, a file, or all rows of raw.all_events in whatever
+-- order they came.
 --
--- Raw rows = events + rejected rows; the script checks it. Rules:
---   event_time   `2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T`; always read as UTC
---   event_type   repaired by normalize_category
---   identifiers  digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
---   category_id  may be absent; a mangled one becomes NULL and a correction
---   price        at most two decimals that count, not negative
---   user_session a UUID, upper and lower case are the same: a line cut inside its last field shows here only
--- Of equal rows (all nine columns, in one file or several) one stays, in the file that is first by name; the others are
--- duplicates.
+-- Raw rows = events + rejected rows; the script checks it. Rules, with blanks around a value left out of account:
+--   event_time    as exact_timestamp takes it, in UTC: `2019-10-01 00:00:00 UTC`, with `T`, a fraction, `Z`, an offset
+--   event_type    repaired by category_match
+--   identifiers   digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
+--   category_id   may be absent; a mangled one becomes NULL and a correction
+--   category_code, brand
+--                 in small letters, with single blanks; what is not among the brands and category_codes that are given
+--                 is repaired by category_match, or stays where that finds none
+--   price         at most two decimals that count, at most 16 digits before the point, not negative
+--   user_session  any text; a UUID in small letters. In a file where nine of ten rows have a UUID, the beginning of one is
+--                 a line that was cut inside its last field
+-- Of rows that are equal in all columns of clean.events, however they were written, one stays: in the file that is first by
+-- name, there the first by its text. The others are duplicates.
 
 SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
 
@@ -38,9 +47,9 @@ CREATE TABLE IF NOT EXISTS clean.events (
     category_2 VARCHAR,
     category_3 VARCHAR,
     brand VARCHAR,
-    price DECIMAL(10, 2),
+    price DECIMAL(18, 2),
     user_id BIGINT,
-    user_session UUID
+    user_session VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS clean.rejected_events (
@@ -70,14 +79,51 @@ CREATE TABLE IF NOT EXISTS clean.corrections (
 CREATE TABLE IF NOT EXISTS clean.cleaned_files (
     file_name VARCHAR PRIMARY KEY,
     fingerprint UHUGEINT NOT NULL,
-    amazing_version VARCHAR NOT NULL
+    has_uuids BOOLEAN NOT NULL,
+    amazing_version VARCHAR NOT NULL,
+    parameters VARCHAR NOT NULL
+);
+
+-- What decides, beside the rows, what the tables hold.
+SET VARIABLE clean_parameters = concat_ws(
+    '; ',
+    'min_time ' || getvariable('min_time')::VARCHAR,
+    'max_time ' || getvariable('max_time')::VARCHAR,
+    'brands ' || getvariable('brands')::VARCHAR,
+    'category_codes ' || getvariable('category_codes')::VARCHAR
+);
+
+SET VARIABLE clean_check = (
+    SELECT
+        CASE
+            WHEN count(*) < 3
+                THEN error(
+                    '10_clean: the tables of clean were made by an older version of these scripts;'
+                    || ' to make them anew: DROP SCHEMA clean CASCADE'
+                )
+        END
+    FROM (
+        SELECT d.*
+        FROM (DESCRIBE clean.events) AS d
+        UNION ALL
+        SELECT d.*
+        FROM (DESCRIBE clean.cleaned_files) AS d
+    ) AS c
+    WHERE
+        (c.column_name = 'price' AND c.column_type = 'DECIMAL(18,2)')
+        OR (c.column_name = 'user_session' AND c.column_type = 'VARCHAR')
+        OR c.column_name = 'parameters'
 );
 
 SET VARIABLE clean_rebuild = (
     SELECT
         coalesce(getvariable('rebuild')::BOOLEAN, false)
         OR count(*) = 0
-        OR bool_or(f.file_name IS NULL OR c.amazing_version <> i.version)
+        OR bool_or(
+            f.file_name IS NULL
+            OR c.amazing_version <> i.version
+            OR c.parameters <> getvariable('clean_parameters')
+        )
     FROM clean.cleaned_files AS c
     CROSS JOIN amazing_info() AS i
     LEFT JOIN raw.loaded_files AS f ON f.file_name = c.file_name AND f.fingerprint = c.fingerprint
@@ -95,146 +141,304 @@ WHERE getvariable('clean_rebuild');
 DELETE FROM clean.cleaned_files
 WHERE getvariable('clean_rebuild');
 
-CREATE OR REPLACE TEMP TABLE clean_new_files AS
+-- The files, with the times that an event in them can have.
+CREATE OR REPLACE TEMP TABLE clean_files AS
 SELECT
     f.file_name,
-    f.fingerprint
+    f.fingerprint,
+    f.rows_loaded,
+    c.file_name IS NULL AS is_new,
+    c.has_uuids,
+    coalesce(getvariable('min_time')::TIMESTAMP, TIMESTAMP '2000-01-01') AS min_time,
+    coalesce(getvariable('max_time')::TIMESTAMP, f.loaded_at::DATE + INTERVAL 1 DAY) AS last_time,
+    if(last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time) AS max_time
 FROM raw.loaded_files AS f
-ANTI JOIN clean.cleaned_files AS c ON c.file_name = f.file_name;
+LEFT JOIN clean.cleaned_files AS c ON c.file_name = f.file_name;
 
 CREATE OR REPLACE TEMP VIEW clean_new_rows AS
 SELECT
     e.rowid AS raw_row,
     e.*
 FROM raw.all_events AS e
-WHERE e.file_name IN (SELECT n.file_name FROM temp.clean_new_files AS n);
+WHERE e.file_name IN (SELECT f.file_name FROM temp.clean_files AS f WHERE f.is_new);
 
-SET VARIABLE clean_time_formats = [
-    '%Y-%m-%d %H:%M:%S UTC', '%Y-%m-%d %H:%M:%S', '%Y-%m-%dT%H:%M:%S', '%Y-%m-%dT%H:%M:%SZ'
-];
-
-CREATE OR REPLACE TEMP TABLE clean_event_types AS
-SELECT
-    a.raw_value,
-    a.normalized,
-    a.rule
-FROM amz.normalize_category(
-    'temp.clean_new_rows',
-    'event_type',
-    ['view', 'cart', 'remove_from_cart', 'purchase']
-) AS a;
-
--- Rows that can be equal to a new row have a time between those of the new rows, which in the order of months leaves old
--- files unread. Times that do not look like one, such as a word, are parsed: they are none, and would widen the bounds.
+-- Rows of known files that can be equal to a new one: those with a time between theirs, which in the order of months
+-- leaves old files unread. Texts of one time begin with days at most one apart, because of the offset from UTC, and with a
+-- blank where blanks are around them: then all rows are read.
 SET VARIABLE clean_bounds = (
     SELECT
-        if(
-            getvariable('clean_rebuild'),
-            NULL,
-            {'first': coalesce(min(t.event_time), ''), 'last': coalesce(max(t.event_time), '')}
-        )
+        {
+            'first': strftime(min(t.typed_time)::DATE - 1, '%Y-%m-%d'),
+            'behind': strftime(max(t.typed_time)::DATE + 2, '%Y-%m-%d')
+        }
     FROM (
-        SELECT
-            CASE
-                WHEN r.event_time LIKE '____-__-__%' THEN r.event_time
-                WHEN try_strptime(r.event_time, getvariable('clean_time_formats')) IS NOT NULL THEN r.event_time
-            END AS event_time
+        SELECT coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time
         FROM temp.clean_new_rows AS r
-        WHERE NOT getvariable('clean_rebuild')
+        JOIN temp.clean_files AS f ON f.file_name = r.file_name
+        WHERE NOT getvariable('clean_rebuild') AND typed_time BETWEEN f.min_time AND f.max_time
     ) AS t
 );
 
-CREATE OR REPLACE TEMP VIEW clean_similar_rows AS
+SET VARIABLE clean_reads_all = (
+    SELECT count(*) > 0
+    FROM raw.all_events AS e
+    WHERE e.event_time BETWEEN ' ' AND '!'
+);
+
+CREATE OR REPLACE TEMP VIEW clean_known_rows AS
 SELECT
     e.rowid AS raw_row,
-    e.*,
-    (hash(e.event_time, e.product_id, e.user_id) >> 1)::BIGINT AS row_hash
+    e.*
 FROM raw.all_events AS e
 WHERE
-    getvariable('clean_bounds') IS NULL
-    OR e.event_time BETWEEN getvariable('clean_bounds').first AND getvariable('clean_bounds').last;
+    e.file_name IN (SELECT f.file_name FROM temp.clean_files AS f WHERE NOT f.is_new)
+    AND NOT getvariable('clean_rebuild')
+    AND (
+        getvariable('clean_reads_all')
+        OR (e.event_time >= getvariable('clean_bounds').first AND e.event_time < getvariable('clean_bounds').behind)
+    );
 
--- New rows that are duplicates, with the file whose row is rejected. Where the new row is the one to stay, that is the
--- row which stayed before: but for the file they are the same. Only rows whose hash occurs twice are compared in full;
--- of three columns, because these tell nearly all rows apart and the others need not be read.
-CREATE OR REPLACE TEMP TABLE clean_duplicates AS
-WITH repeated_hashes AS (
-    SELECT unnest(repeated_values(e.row_hash)) AS row_hash
-    FROM temp.clean_similar_rows AS e
-),
+CREATE OR REPLACE TEMP VIEW clean_rows AS
+SELECT
+    true AS is_new,
+    n.*
+FROM temp.clean_new_rows AS n
+UNION ALL
+SELECT
+    false AS is_new,
+    k.*
+FROM temp.clean_known_rows AS k;
 
-copies AS (
+-- Files whose sessions are UUIDs, all but one of ten at most.
+CREATE OR REPLACE TEMP TABLE clean_uuid_files AS
+SELECT f.file_name
+FROM temp.clean_files AS f
+LEFT JOIN (
     SELECT
-        e.raw_row,
-        e.file_name,
-        e.category_id,
-        n.file_name IS NOT NULL AS is_new,
-        row_number() OVER (same_rows ORDER BY e.file_name, e.raw_row) AS copy_number,
-        min(if(n.file_name IS NULL, e.file_name, NULL)) OVER same_rows AS known_file
-    FROM temp.clean_similar_rows AS e
-    LEFT JOIN temp.clean_new_files AS n ON n.file_name = e.file_name
-    WHERE e.row_hash IN (SELECT h.row_hash FROM repeated_hashes AS h)
+        r.file_name,
+        count(*) AS row_count
+    FROM temp.clean_new_rows AS r
+    WHERE coalesce(exact_uuid(r.user_session), exact_uuid(trim(r.user_session))) IS NULL
+    GROUP BY r.file_name
+) AS o ON o.file_name = f.file_name
+WHERE if(f.is_new, coalesce(o.row_count, 0) * 10 <= f.rows_loaded, f.has_uuids);
+
+SET VARIABLE clean_uuid_files = (
+    SELECT list(u.file_name)
+    FROM temp.clean_uuid_files AS u
+);
+
+SET VARIABLE clean_blanks = ' ' || chr(9) || chr(160);
+
+-- Values that may not stay as they are, with the number of their new rows: every type of event, and of the others those
+-- that are mangled, in capitals or with blanks; every one where a vocabulary is given.
+CREATE OR REPLACE TEMP TABLE clean_values AS
+SELECT
+    'event_type' AS column_name,
+    r.event_type AS raw_value,
+    count(*) FILTER (r.is_new) AS row_count
+FROM temp.clean_rows AS r
+GROUP BY r.event_type
+UNION ALL
+SELECT
+    'category_id' AS column_name,
+    r.category_id AS raw_value,
+    count(*) FILTER (r.is_new) AS row_count
+FROM temp.clean_rows AS r
+WHERE ltrim(trim(r.category_id), '0123456789') <> ''
+GROUP BY r.category_id
+UNION ALL
+SELECT
+    'category_code' AS column_name,
+    r.category_code AS raw_value,
+    count(*) FILTER (r.is_new) AS row_count
+FROM temp.clean_rows AS r
+WHERE
+    getvariable('category_codes') IS NOT NULL
+    OR r.category_code <> lower(r.category_code)
+    OR r.category_code <> trim(r.category_code, ' 	 ')
+    OR contains(r.category_code, '  ')
+    OR contains(r.category_code, ' .')
+    OR contains(r.category_code, '. ')
+GROUP BY r.category_code
+UNION ALL
+SELECT
+    'brand' AS column_name,
+    r.brand AS raw_value,
+    count(*) FILTER (r.is_new) AS row_count
+FROM temp.clean_rows AS r
+WHERE
+    getvariable('brands') IS NOT NULL
+    OR r.brand <> lower(r.brand)
+    OR r.brand <> trim(r.brand, ' 	 ')
+    OR contains(r.brand, '  ')
+GROUP BY r.brand;
+
+-- What becomes of them.
+CREATE OR REPLACE TEMP TABLE clean_spellings AS
+SELECT
+    m.column_name,
+    m.raw_value,
+    m.row_count,
+    CASE m.column_name
+        WHEN 'event_type' THEN m.match.normalized
+        WHEN 'category_code' THEN coalesce(m.match.normalized, nullif(regexp_replace(m.canonical, ' ?[.] ?', '.', 'g'), ''))
+        WHEN 'brand' THEN coalesce(m.match.normalized, nullif(m.canonical, ''))
+    END AS clean_value,
+    CASE
+        WHEN m.column_name = 'category_id' THEN 'mangled'
+        WHEN m.column_name = 'event_type' OR m.match.normalized IS NOT NULL THEN m.match.rule
+        ELSE if(clean_value IS NULL, 'empty', 'case')
+    END AS rule
+FROM (
+    SELECT
+        v.*,
+        regexp_replace(trim(lower(v.raw_value), getvariable('clean_blanks')), '[\s\x{a0}]+', ' ', 'g') AS canonical,
+        CASE v.column_name
+            WHEN 'event_type' THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
+            WHEN 'category_code' THEN category_match(v.raw_value, getvariable('category_codes'))
+            WHEN 'brand' THEN category_match(v.raw_value, getvariable('brands'))
+        END AS match
+    FROM temp.clean_values AS v
+) AS m;
+
+-- Whether a category code or a brand is written anew: where none is, they go as they are, which is faster.
+SET VARIABLE clean_respells = (
+    SELECT count(*) > 0
+    FROM temp.clean_spellings AS s
+    WHERE s.column_name IN ('category_code', 'brand')
+);
+
+-- Casts would take more than is an event. Most values have no blanks around them: those of the others are taken off in a
+-- second try.
+CREATE OR REPLACE TEMP VIEW clean_hashed_rows AS
+SELECT
+    t.*,
+    if(t.typed_time IS NULL, NULL, (hash(t.typed_time, t.typed_product, t.typed_user) >> 1)::BIGINT) AS row_hash
+FROM (
+    SELECT
+        r.*,
+        coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time,
+        coalesce(exact_bigint(r.product_id), exact_bigint(trim(r.product_id))) AS typed_product,
+        coalesce(exact_bigint(r.user_id), exact_bigint(trim(r.user_id))) AS typed_user
+    FROM temp.clean_rows AS r
+) AS t;
+
+-- Each row with its typed values and, unless it is an event or a duplicate of one, the reason why not.
+CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+SELECT
+    e.*,
+    CASE
+        WHEN e.typed_time IS NULL THEN 'bad time'
+        WHEN e.typed_time NOT BETWEEN e.min_time AND e.max_time THEN 'implausible time'
+        WHEN e.typed_type IS NULL THEN 'unknown event_type'
+        WHEN e.typed_product IS NULL AND coalesce(trim(e.product_id), '') = '' THEN 'no product'
+        WHEN e.typed_product IS NULL THEN 'bad product'
+        WHEN e.typed_price IS NULL THEN 'bad price'
+        WHEN e.typed_price < 0 THEN 'negative price'
+        WHEN e.typed_user IS NULL AND coalesce(trim(e.user_id), '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN e.typed_session IS NULL AND coalesce(trim(e.user_session), '') = '' THEN 'no session'
+        WHEN e.typed_session IS NULL THEN 'bad session'
+    END AS reason
+FROM (
+    SELECT
+        r.*,
+        f.min_time,
+        f.max_time,
+        t.clean_value AS typed_type,
+        if(ltrim(trim(r.category_id), '0123456789') = '', nullif(trim(r.category_id), ''), NULL) AS typed_category,
+        if(
+            getvariable('clean_respells') AND c.raw_value IS NOT NULL,
+            c.clean_value,
+            nullif(r.category_code, '')
+        ) AS typed_code,
+        if(getvariable('clean_respells') AND b.raw_value IS NOT NULL, b.clean_value, nullif(r.brand, '')) AS typed_brand,
+        coalesce(exact_decimal(r.price), exact_decimal(trim(r.price))) AS typed_price,
+        CASE
+            WHEN exact_uuid(r.user_session) IS NOT NULL THEN lower(r.user_session)
+            WHEN exact_uuid(trim(r.user_session)) IS NOT NULL THEN lower(trim(r.user_session))
+            WHEN
+                list_contains(getvariable('clean_uuid_files'), r.file_name)
+                AND exact_uuid(
+                    trim(r.user_session)
+                    || substr('00000000-0000-0000-0000-000000000000', strlen(trim(r.user_session))::INTEGER + 1)
+                ) IS NOT NULL
+                THEN NULL
+            ELSE nullif(trim(r.user_session), '')
+        END AS typed_session
+    FROM temp.clean_hashed_rows AS r
+    JOIN temp.clean_files AS f ON f.file_name = r.file_name
+    LEFT JOIN temp.clean_spellings AS t ON t.column_name = 'event_type' AND t.raw_value = r.event_type
+    LEFT JOIN temp.clean_spellings AS c ON c.column_name = 'category_code' AND c.raw_value = r.category_code
+    LEFT JOIN temp.clean_spellings AS b ON b.column_name = 'brand' AND b.raw_value = r.brand
+) AS e;
+
+-- Only rows whose hash occurs twice are compared in full; it is of three columns, because these tell nearly all rows apart
+-- and the others need not be read.
+CREATE OR REPLACE TEMP TABLE clean_repeated_rows AS
+SELECT h.raw_row
+FROM temp.clean_hashed_rows AS h
+WHERE
+    h.row_hash IN (
+        SELECT unnest(repeated_values(r.row_hash)) AS row_hash
+        FROM temp.clean_hashed_rows AS r
+    );
+
+-- The views above take their rows from this one, now and where it is made anew again.
+CREATE OR REPLACE TEMP VIEW clean_rows AS
+SELECT
+    f.is_new,
+    e.rowid AS raw_row,
+    e.*
+FROM raw.all_events AS e
+JOIN temp.clean_files AS f ON f.file_name = e.file_name
+WHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);
+
+-- Rows that do not become events because others are equal. A new row may be the one to stay where an equal one is an event
+-- already: then the event is left, and the row that it came of is rejected.
+CREATE OR REPLACE TEMP TABLE clean_duplicates AS
+WITH copies AS (
+    SELECT
+        r.raw_row,
+        r.is_new,
+        row_number() OVER (equal_rows ORDER BY r.file_name, r.texts, r.raw_row) AS copy_number,
+        row_number() OVER (equal_rows ORDER BY r.is_new, r.file_name, r.texts, r.raw_row) AS known_number,
+        bool_or(NOT r.is_new) OVER equal_rows AS is_known
+    FROM (
+        SELECT
+            t.*,
+            [
+                t.event_time, t.event_type, t.product_id, t.category_id, t.category_code, t.brand, t.price, t.user_id,
+                t.user_session
+            ] AS texts
+        FROM temp.clean_typed_rows AS t
+        WHERE t.raw_row IN (SELECT h.raw_row FROM temp.clean_repeated_rows AS h) AND t.reason IS NULL
+    ) AS r
     WINDOW
-        same_rows AS (
+        equal_rows AS (
             PARTITION BY
-                e.event_time, e.event_type, e.product_id, e.category_id, e.category_code,
-                e.brand, e.price, e.user_id, e.user_session
+                r.typed_time, r.typed_type, r.typed_product, r.typed_category, r.typed_code, r.typed_brand,
+                r.typed_price, r.typed_user, r.typed_session
         )
 )
 
 SELECT
     c.raw_row,
-    if(c.copy_number > 1, c.file_name, c.known_file) AS file_name,
-    c.category_id
+    c.is_new,
+    c.copy_number > 1 AS is_rejected
 FROM copies AS c
-WHERE c.is_new AND (c.copy_number > 1 OR c.known_file IS NOT NULL);
+WHERE if(c.is_new, c.copy_number > 1 OR c.is_known, c.known_number = 1 AND c.copy_number > 1);
 
--- Casts would take more than is an event. A time in one of the common ways of writing it needs no list of formats.
-CREATE OR REPLACE TEMP VIEW clean_exact_rows AS
+CREATE OR REPLACE TEMP VIEW clean_rows AS
 SELECT
-    e.*,
-    coalesce(
-        exact_timestamp(e.event_time),
-        try_strptime(e.event_time, getvariable('clean_time_formats'))
-    ) AS typed_time,
-    exact_bigint(e.product_id) AS typed_product,
-    if(ltrim(e.category_id, '0123456789') = '', nullif(e.category_id, ''), NULL) AS typed_category,
-    TRY_CAST(exact_decimal(e.price) AS DECIMAL(10, 2)) AS typed_price,
-    exact_bigint(e.user_id) AS typed_user,
-    exact_uuid(e.user_session) AS typed_session
-FROM temp.clean_new_rows AS e;
-
--- Every new row with its typed values and the reason why it is not an event, if there is one.
-CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
-SELECT
-    e.*,
-    t.normalized AS typed_type,
-    t.rule AS type_rule,
-    CASE
-        WHEN e.typed_time IS NULL THEN 'bad time'
-        WHEN typed_type IS NULL THEN 'unknown event_type'
-        WHEN e.typed_product IS NULL AND coalesce(e.product_id, '') = '' THEN 'no product'
-        WHEN e.typed_product IS NULL THEN 'bad product'
-        WHEN e.typed_price IS NULL THEN 'bad price'
-        WHEN e.typed_price < 0 THEN 'negative price'
-        WHEN e.typed_user IS NULL AND coalesce(e.user_id, '') = '' THEN 'no user'
-        WHEN e.typed_user IS NULL THEN 'bad user'
-        WHEN e.typed_session IS NULL AND coalesce(e.user_session, '') = '' THEN 'no session'
-        WHEN e.typed_session IS NULL THEN 'bad session'
-        WHEN d.raw_row IS NOT NULL THEN 'duplicate'
-    END AS reason,
-    d.file_name AS duplicate_file
-FROM temp.clean_exact_rows AS e
-LEFT JOIN temp.clean_event_types AS t ON t.raw_value = e.event_type
-LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = e.raw_row;
+    true AS is_new,
+    n.*
+FROM temp.clean_new_rows AS n;
 
 SET VARIABLE clean_before = (
-    SELECT
-        {
-            'events': count(*),
-            'categories': count(e.category_id)
-        }
-    FROM clean.events AS e
+    SELECT count(*)
+    FROM clean.events
 );
 
 -- As in 00_raw: what is written here is as small with a dictionary as with FSST, which is not tried.
@@ -242,88 +446,87 @@ SET VARIABLE clean_no_compression = current_setting('disabled_compression_method
 
 SET disabled_compression_methods = concat_ws(',', nullif(getvariable('clean_no_compression'), ''), 'fsst');
 
--- A join, because `reason IS NULL` would make each typed value twice: for the filter and for the result.
+-- A join, because a filter on the reason would make each typed value twice: for the filter and for the result.
 INSERT INTO clean.events
 SELECT
     r.typed_time AS event_time,
     r.typed_type AS event_type,
     r.typed_product AS product_id,
     r.typed_category AS category_id,
-    nullif(r.category_code, '') AS category_code,
-    nullif(string_split(r.category_code, '.')[1], '') AS category_1,
-    nullif(string_split(r.category_code, '.')[2], '') AS category_2,
-    nullif(string_split(r.category_code, '.')[3], '') AS category_3,
-    nullif(r.brand, '') AS brand,
+    r.typed_code AS category_code,
+    nullif(string_split(r.typed_code, '.')[1], '') AS category_1,
+    nullif(string_split(r.typed_code, '.')[2], '') AS category_2,
+    nullif(string_split(r.typed_code, '.')[3], '') AS category_3,
+    r.typed_brand AS brand,
     r.typed_price AS price,
     r.typed_user AS user_id,
     r.typed_session AS user_session
 FROM temp.clean_typed_rows AS r
-JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL);
+LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = r.raw_row
+JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL AND d.raw_row IS NULL);
 
 SET disabled_compression_methods = getvariable('clean_no_compression');
 
--- Rows that are not taken as they are: few, as a rule, and often none but duplicates. Then the counts show it, and the
--- others need no second look: where all rows but duplicates are events, a category that is not among theirs was mangled.
+-- Rows that are no events: few, as a rule, and often none but duplicates. Then the counts show it, and the others need no
+-- second look.
 SET VARIABLE clean_has_defects = (
-    SELECT
-        n.rows - d.rows <> e.rows - getvariable('clean_before').events
-        OR n.categories - d.categories <> e.categories - getvariable('clean_before').categories
-        OR t.misspelt > 0
-    FROM (
-        SELECT
-            count(*) AS rows,
-            count(*) FILTER (r.category_id <> '') AS categories
-        FROM temp.clean_new_rows AS r
-    ) AS n
-    CROSS JOIN (
-        SELECT
-            count(*) AS rows,
-            count(*) FILTER (d.category_id <> '') AS categories
-        FROM temp.clean_duplicates AS d
-    ) AS d
-    CROSS JOIN (
-        SELECT
-            count(*) AS rows,
-            count(e.category_id) AS categories
-        FROM clean.events AS e
-    ) AS e
-    CROSS JOIN (
-        SELECT count(*) FILTER (t.raw_value <> t.normalized) AS misspelt
-        FROM temp.clean_event_types AS t
-    ) AS t
+    SELECT n.rows - d.rows <> e.rows - getvariable('clean_before')
+    FROM (SELECT count(*) AS rows FROM temp.clean_new_rows) AS n
+    CROSS JOIN (SELECT count(*) AS rows FROM temp.clean_duplicates AS d WHERE d.is_new) AS d
+    CROSS JOIN (SELECT count(*) AS rows FROM clean.events) AS e
 );
 
-CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS
-SELECT d.raw_row
-FROM temp.clean_duplicates AS d
-UNION
-SELECT r.raw_row
-FROM temp.clean_typed_rows AS r
-WHERE
-    getvariable('clean_has_defects')
-    AND (r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL));
-
--- The view above takes its rows from this one.
-CREATE OR REPLACE TEMP VIEW clean_new_rows AS
+CREATE OR REPLACE TEMP TABLE clean_rejected AS
 SELECT
-    e.rowid AS raw_row,
-    e.*
-FROM raw.all_events AS e
-WHERE e.rowid IN (SELECT x.raw_row FROM temp.clean_exceptional_rows AS x);
-
-CREATE OR REPLACE TEMP TABLE clean_exceptions AS
-SELECT r.* EXCLUDE (typed_time, typed_product, typed_price, typed_user, typed_session)
+    d.raw_row,
+    'duplicate' AS reason
+FROM temp.clean_duplicates AS d
+WHERE d.is_rejected
+UNION ALL
+SELECT
+    r.raw_row,
+    r.reason
 FROM temp.clean_typed_rows AS r
-WHERE r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL);
+WHERE getvariable('clean_has_defects') AND r.reason IS NOT NULL;
+
+CREATE OR REPLACE TEMP TABLE clean_rejected_rows AS
+SELECT
+    e.*,
+    x.reason
+FROM raw.all_events AS e
+JOIN temp.clean_rejected AS x ON x.raw_row = e.rowid;
 
 INSERT INTO clean.rejected_events
-SELECT
-    x.* EXCLUDE (raw_row, typed_type, type_rule, typed_category, duplicate_file)
-    REPLACE (if(x.reason = 'duplicate', x.duplicate_file, x.file_name) AS file_name)
-FROM temp.clean_exceptions AS x
-WHERE x.reason IS NOT NULL;
+SELECT *
+FROM temp.clean_rejected_rows;
 
+-- Corrections are of events: of all new rows, less those that were rejected now.
 CREATE OR REPLACE TEMP TABLE clean_all_corrections AS
+WITH rejected_values AS (
+    SELECT
+        unnest(
+            [
+                {'column_name': 'event_type', 'raw_value': r.event_type},
+                {'column_name': 'category_id', 'raw_value': r.category_id},
+                {'column_name': 'category_code', 'raw_value': r.category_code},
+                {'column_name': 'brand', 'raw_value': r.brand}
+            ],
+            recursive := true
+        )
+    FROM temp.clean_rejected_rows AS r
+),
+
+rejected_counts AS (
+    SELECT
+        v.column_name,
+        v.raw_value,
+        count(*) AS row_count
+    FROM rejected_values AS v
+    GROUP BY
+        v.column_name,
+        v.raw_value
+)
+
 SELECT
     c.table_name,
     c.column_name,
@@ -337,25 +540,17 @@ FROM (
     UNION ALL
     SELECT
         'events' AS table_name,
-        'event_type' AS column_name,
-        x.event_type AS raw_value,
-        x.typed_type AS clean_value,
-        x.type_rule AS rule,
-        1 AS row_count
-    FROM temp.clean_exceptions AS x
-    WHERE x.reason IS NULL AND x.event_type <> x.typed_type
-    UNION ALL
-    SELECT
-        'events' AS table_name,
-        'category_id' AS column_name,
-        x.category_id AS raw_value,
-        NULL AS clean_value,
-        'mangled' AS rule,
-        1 AS row_count
-    FROM temp.clean_exceptions AS x
-    WHERE x.reason IS NULL AND x.category_id <> '' AND x.typed_category IS NULL
+        s.column_name,
+        s.raw_value,
+        s.clean_value,
+        s.rule,
+        s.row_count - coalesce(r.row_count, 0) AS row_count
+    FROM temp.clean_spellings AS s
+    LEFT JOIN rejected_counts AS r ON r.column_name = s.column_name AND r.raw_value = s.raw_value
+    WHERE s.raw_value IS NOT NULL AND s.clean_value IS DISTINCT FROM s.raw_value
 ) AS c
-GROUP BY ALL;
+GROUP BY ALL
+HAVING sum(c.row_count) > 0;
 
 CREATE OR REPLACE TABLE clean.corrections AS
 SELECT *
@@ -364,11 +559,14 @@ ORDER BY ALL;
 
 INSERT INTO clean.cleaned_files
 SELECT
-    n.file_name,
-    n.fingerprint,
-    i.version
-FROM temp.clean_new_files AS n
-CROSS JOIN amazing_info() AS i;
+    f.file_name,
+    f.fingerprint,
+    coalesce(list_contains(getvariable('clean_uuid_files'), f.file_name), false),
+    i.version,
+    getvariable('clean_parameters')
+FROM temp.clean_files AS f
+CROSS JOIN amazing_info() AS i
+WHERE f.is_new;
 
 SET VARIABLE clean_check = (
     SELECT
@@ -398,21 +596,29 @@ SELECT
 
 DROP VIEW temp.clean_typed_rows;
 
-DROP VIEW temp.clean_exact_rows;
+DROP VIEW temp.clean_hashed_rows;
 
-DROP VIEW temp.clean_similar_rows;
+DROP VIEW temp.clean_rows;
+
+DROP VIEW temp.clean_known_rows;
 
 DROP VIEW temp.clean_new_rows;
 
-DROP TABLE temp.clean_new_files;
+DROP TABLE temp.clean_files;
 
-DROP TABLE temp.clean_event_types;
+DROP TABLE temp.clean_uuid_files;
+
+DROP TABLE temp.clean_values;
+
+DROP TABLE temp.clean_spellings;
+
+DROP TABLE temp.clean_repeated_rows;
 
 DROP TABLE temp.clean_duplicates;
 
-DROP TABLE temp.clean_exceptional_rows;
+DROP TABLE temp.clean_rejected;
 
-DROP TABLE temp.clean_exceptions;
+DROP TABLE temp.clean_rejected_rows;
 
 DROP TABLE temp.clean_all_corrections;
 

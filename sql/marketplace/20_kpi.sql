@@ -44,7 +44,7 @@ SELECT
     count(*) FILTER (e.event_type = 'view') AS views,
     count(*) FILTER (e.event_type = 'cart') AS carts,
     count(*) FILTER (e.event_type = 'purchase') AS purchases,
-    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue
+    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(38, 2) AS revenue
 FROM clean.events AS e
 GROUP BY
     e.event_time::DATE,
@@ -79,7 +79,7 @@ SELECT
     sum(v.views)::BIGINT AS views,
     sum(v.carts)::BIGINT AS carts,
     sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+    sum(v.revenue)::DECIMAL(38, 2) AS revenue,
     CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
 FROM temp.kpi_visits AS v
 GROUP BY
@@ -94,7 +94,7 @@ SELECT
     sum(u.events)::BIGINT AS events,
     sum(u.views)::BIGINT AS views,
     sum(u.purchases)::BIGINT AS purchases,
-    sum(u.revenue)::DECIMAL(18, 2) AS revenue
+    sum(u.revenue)::DECIMAL(38, 2) AS revenue
 FROM temp.kpi_user_months AS u
 GROUP BY u.user_id;
 
@@ -148,7 +148,7 @@ days AS (
         sum(v.views)::BIGINT AS views,
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        sum(v.revenue)::DECIMAL(38, 2) AS revenue,
         count(*) FILTER (v.purchases > 0) AS purchase_visits
     FROM temp.kpi_visits AS v
     GROUP BY v.day
@@ -233,7 +233,7 @@ user_sums AS (
         sum(u.views)::BIGINT AS views,
         sum(u.carts)::BIGINT AS carts,
         sum(u.purchases)::BIGINT AS purchases,
-        sum(u.revenue)::DECIMAL(18, 2) AS revenue
+        sum(u.revenue)::DECIMAL(38, 2) AS revenue
     FROM temp.kpi_user_months AS u
     GROUP BY u.month
 ),
@@ -305,7 +305,7 @@ product_groups AS (
         t.events - coalesce(o.events, 0) AS views,
         coalesce(o.carts, 0) AS carts,
         coalesce(o.purchases, 0) AS purchases,
-        coalesce(o.revenue, 0)::DECIMAL(18, 2) AS revenue,
+        coalesce(o.revenue, 0)::DECIMAL(38, 2) AS revenue,
         coalesce(o.buyers, 0) AS buyers
     FROM totals AS t
     LEFT JOIN others AS o
@@ -431,7 +431,7 @@ SELECT
     c.users,
     coalesce(m.active_users, 0) AS active_users,
     (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
-    coalesce(m.revenue, 0)::DECIMAL(18, 2) AS revenue
+    coalesce(m.revenue, 0)::DECIMAL(38, 2) AS revenue
 FROM calendar AS c
 LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
 ORDER BY

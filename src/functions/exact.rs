@@ -51,13 +51,14 @@ pub const EXACT_TIMESTAMP: Function = Function {
     subject: SUBJECT,
     signature: Signature { name: "exact_timestamp", parameters: TEXT, returns: SqlType::Timestamp },
     columns: "",
-    description: "The time that a text writes as `YYYY-MM-DD hh:mm:ss`, in UTC; NULL for any other text.",
-    details: "With a blank between date and time and ` UTC` or nothing behind them, or with `T` between them and `Z` or \
-              nothing behind. What a cast makes of the rest differs between versions of DuckDB: of `2019-10-01 00:00:00 \
-              PST`, NULL in 1.x and a time in 2.0.",
+    description: "The time that a text writes as ISO 8601 does, in UTC; NULL for any other text.",
+    details: "`YYYY-MM-DD`, a blank or `T`, `hh:mm:ss`; then maybe a fraction of up to nine digits, of which a TIMESTAMP \
+              keeps six; then nothing, `Z`, ` UTC` or the offset from UTC, such as `+02:00`, `+0200` or `+02`. \
+              `infinity`, `epoch`, `24:00:00` and second 60 are none. What a cast makes of the rest differs between \
+              versions of DuckDB: of `2019-10-01 00:00:00 PST`, NULL in 1.x and a time in 2.0.",
     examples: &[Example {
-        sql: "SELECT exact_timestamp('2019-10-01 00:00:00 UTC'), exact_timestamp('2019-10-01T12:30:00Z'), exact_timestamp('2019-10-01 00:00:00 PST')",
-        rows: &["2019-10-01 00:00:00 | 2019-10-01 12:30:00 | NULL"],
+        sql: "SELECT exact_timestamp('2019-10-01 00:00:00 UTC'), exact_timestamp('2019-10-01T12:30:00.5+02:00'), exact_timestamp('2019-10-01 00:00:00 PST')",
+        rows: &["2019-10-01 00:00:00 | 2019-10-01 10:30:00.5 | NULL"],
     }],
     errors: &[],
     since: "0.1.0",

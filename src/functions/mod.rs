@@ -19,6 +19,7 @@ pub mod options;
 pub mod pca;
 pub mod plot;
 pub mod repeats;
+pub mod season;
 pub mod summary;
 
 use std::ops::Range;

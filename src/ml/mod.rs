@@ -15,6 +15,7 @@ mod pages;
 pub mod pca;
 mod repeats;
 pub mod scaling;
+pub mod season;
 mod simd;
 pub mod summary;
 #[cfg(test)]

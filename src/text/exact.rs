@@ -30,12 +30,14 @@ pub fn hundredths(text: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// Microseconds since 1970 of `YYYY-MM-DD hh:mm:ss`, also with `T` between date and time and with ` UTC` or `Z` behind.
+/// Microseconds since 1970 of a time that is written as ISO 8601 and RFC 3339 do, and as databases print it:
+/// `YYYY-MM-DD`, a blank or `T`, `hh:mm:ss`, maybe a fraction, and nothing, `Z`, ` UTC` or the offset from UTC behind.
+///
+/// Of a fraction of up to nine digits, those beyond the microsecond are dropped. There is no hour 24 and no second 60.
 pub fn timestamp(text: &[u8]) -> Option<i64> {
-    let (stamp, zone) = text.split_at_checked(19)?;
-    let accepted = matches!((stamp[10], zone), (b' ', b"" | b" UTC") | (b'T', b"" | b"Z"));
+    let (stamp, behind) = text.split_at_checked(19)?;
     let separated = (stamp[4], stamp[7], stamp[13], stamp[16]) == (b'-', b'-', b':', b':');
-    if !(accepted && separated) {
+    if !(separated && matches!(stamp[10], b' ' | b'T' | b't')) {
         return None;
     }
     let number = |from: usize, to: usize| digits(&stamp[from..to]);
@@ -51,8 +53,45 @@ pub fn timestamp(text: &[u8]) -> Option<i64> {
     if year == 0 || !(1..=last).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
+    let (fraction, zone) = match behind.strip_prefix(b".") {
+        None => (0, behind),
+        Some(rest) => {
+            let length = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+            let (fraction, zone) = rest.split_at(length);
+            (microseconds(fraction)?, zone)
+        }
+    };
     let days = first_day(year, month as u32) + day - 1;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * SECOND)
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - offset(zone)?;
+    Some(seconds * SECOND + fraction)
+}
+
+/// The microseconds of the digits behind a point, from one digit to nine.
+fn microseconds(digits_behind: &[u8]) -> Option<i64> {
+    let nanoseconds = digits(digits_behind).filter(|_| digits_behind.len() <= 9)?;
+    Some(nanoseconds * 10i64.pow(9 - digits_behind.len() as u32) / 1_000)
+}
+
+/// Seconds that a time is ahead of UTC: `+hh:mm`, `+hhmm` or `+hh`, also with a blank before it.
+fn offset(zone: &[u8]) -> Option<i64> {
+    if matches!(zone, b"" | b" UTC" | b"Z" | b"z") {
+        return Some(0);
+    }
+    let (sign, number) = zone.strip_prefix(b" ").unwrap_or(zone).split_first()?;
+    let sign = match sign {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = match number {
+        [_, _] => (number, &b"00"[..]),
+        [_, _, b':', _, _] => (&number[..2], &number[3..]),
+        [_, _, _, _] => (&number[..2], &number[2..]),
+        _ => return None,
+    };
+    let (hours, minutes) = (digits(hours)?, digits(minutes)?);
+    // No place was ever farther from UTC than this.
+    (hours <= 15 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
 }
 
 /// The 128 bits of 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with a hyphen between them.
@@ -138,9 +177,55 @@ mod tests {
             let text = format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}", second % 60);
             assert_eq!(timestamp(text.as_bytes()), Some((day * 86_400 + second) * SECOND), "{text}");
         }
-        for text in
-            ["2019-02-29 00:00:00", "2019-10-01 00:00:0", "2019-10-01 00:00:00Z", "20191001 000000    "]
-        {
+        for text in ["2019-02-29 00:00:00", "2019-10-01 00:00:0", "20191001 000000    "] {
+            assert_eq!(timestamp(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn one_moment_is_one_time_in_every_spelling() {
+        let moment = timestamp(b"2019-10-01 10:30:05").unwrap();
+        for zone in ["", "Z", "z", " UTC", "+00", "+0000", "+00:00", "-00:00", " +00:00"] {
+            for separator in [" ", "T", "t"] {
+                for (fraction, expected) in
+                    [("", 0), (".0", 0), (".25", 250_000), (".000001", 1), (".123456789", 123_456)]
+                {
+                    let text = format!("2019-10-01{separator}10:30:05{fraction}{zone}");
+                    assert_eq!(timestamp(text.as_bytes()), Some(moment + expected), "{text}");
+                }
+            }
+        }
+        for text in [
+            "2019-10-01T12:30:05+02:00",
+            "2019-10-01 05:00:05-0530",
+            "2019-10-02 02:15:05 +15:45",
+            "2019-09-30T22:30:05-12",
+        ] {
+            assert_eq!(timestamp(text.as_bytes()), Some(moment), "{text}");
+        }
+        for behind in [
+            ".",
+            ".Z",
+            ".1234567890",
+            ",5",
+            "UTC",
+            "  UTC",
+            " utc",
+            " Z",
+            " PST",
+            "+",
+            "+1",
+            "+123",
+            "+1:00",
+            "+01:0",
+            "+16:00",
+            "+01:60",
+            "+01:00:00",
+            "+-1:00",
+            "Z ",
+            " ",
+        ] {
+            let text = format!("2019-10-01T10:30:05{behind}");
             assert_eq!(timestamp(text.as_bytes()), None, "{text:?}");
         }
     }

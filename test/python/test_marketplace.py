@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections import Counter, defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -591,12 +591,12 @@ def test_each_defect_has_its_reason_and_no_row_is_lost(shop):
         ("events", event(time="2019-10-01T00:00:02")),
         ("events", event(time="2019-10-01T00:00:03Z")),
         ("events", event(category="2.10381E+18")),
-        ("events", event(category="")),
+        ("duplicate", event(category="")),
         ("events", event(price="0.00")),
         ("events", event(price="7")),
         ("events", event(price="33.2")),
-        ("events", event(price="33.2000")),
-        ("events", event(kind="VIEW")),
+        ("duplicate", event(price="33.2000")),
+        ("events", event(kind="VIEW", user="8")),
         ("events", event(kind="purchas")),
         ("events", event(kind="remove_from_cart")),
         ("events", event(user="007")),
@@ -613,14 +613,15 @@ def test_each_defect_has_its_reason_and_no_row_is_lost(shop):
         ("bad price", event(price="ten")),
         ("bad price", event(price="1.005")),
         ("bad price", event(price="1e3")),
-        ("bad price", event(price="123456789.00")),
+        ("bad price", event(price="10000000000000000.00")),
+        ("events", event(price="9999999999999999.99")),
         ("negative price", event(price="-5.00")),
         ("no user", event(user="")),
         ("bad user", event(user="5.4E+08")),
         ("bad user", event(user="99999999999999999999")),
         ("no session", event(visit="")),
         ("bad session", event(visit=session(1)[:-3])),
-        ("bad session", event(visit="NaN")),
+        ("events", event(visit="NaN")),
     ]
     shop.file("a.csv", HEADER, *(line for _, line in cases), *[event(user="55")] * 78)
     outcome, events, rejected, corrections = shop.run("""
@@ -634,14 +635,238 @@ events = rows(con, "SELECT event_time, event_type, category_id, category_1, cate
     by_line = {line: reason for reason, line in cases} | {event(user="55"): "duplicate"}
     assert all(by_line[",".join(v or "" for v in row[:9])] == row[10] for row in rejected)
     assert Counter(row[1] for row in events) == {"view": 13, "purchase": 1, "remove_from_cart": 1}
-    assert {row[6] for row in events} == {"10.00", "0.00", "7.00", "33.20"}
-    assert {row[7] for row in events} == {1, 7, 55}
+    assert {row[6] for row in events} == {"10.00", "0.00", "7.00", "33.20", "9999999999999999.99"}
+    assert {row[7] for row in events} == {1, 7, 8, 55}
     assert {tuple(row[3:6]) for row in events} == {("a", "b", "c")}
     assert corrections == [
         ["events", "category_id", "2.10381E+18", None, "mangled", 1],
         ["events", "event_type", "VIEW", "view", "case", 1],
         ["events", "event_type", "purchas", "purchase", "typo", 1],
     ]
+
+
+NO_TIMES = [
+    "infinity", "-infinity", "Infinity", "inf", "epoch", "now", "today", "yesterday", "NaT", "nan", "NULL", "0",
+    "1569888000", "2019-10-01", "2019-10-01T00:00", "2019-10-01 24:00:00", "2019-12-31 23:59:60", "2019-02-29 00:00:00",
+    "2019-1-1 00:00:00", "0000-01-01 00:00:00", "10000-01-01 00:00:00", "-0001-01-01 00:00:00", "2019-10-01 00:00:00 PST",
+    "2019-10-01 00:00:00+16:00", "2019-10-01 00:00:00 (BC)", "2019-10-01 00:00:00.", "01/10/2019 00:00:00",
+]  # fmt: skip
+IMPLAUSIBLE_TIMES = [
+    "0001-01-01 00:00:00", "1582-10-15T00:00:00Z", "1969-12-31 23:59:59", "1970-01-01 00:00:00", "1999-12-31 23:59:59.999999",
+    "2000-01-01T00:00:00+00:01", "2261-12-31 00:00:00", "9999-12-31 23:59:59 UTC",
+]  # fmt: skip
+
+
+def test_what_is_no_time_or_no_plausible_one_is_no_event(shop):
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    late = (tomorrow + timedelta(days=2)).strftime("%Y-%m-%d 00:00:00")
+    good = ["2000-01-01 00:00:00", "2000-01-01T01:00:00.5+01:00", tomorrow.strftime("%Y-%m-%dT%H:%M:%SZ")]
+    times = [*NO_TIMES, *IMPLAUSIBLE_TIMES, late, *good]
+    shop.file("a.csv", HEADER, *[event(time=time, user=str(n)) for n, time in enumerate(times)])
+    outcome, rejected, days = shop.run("""
+outcome = run(con, '00_raw', '10_clean')
+run(con, '20_kpi')
+(outcome, rows(con, 'SELECT event_time, reason FROM clean.rejected_events'), rows(con, 'SELECT max(day)::VARCHAR, count(*) FROM kpi.daily'))
+""")
+    assert dict(rejected) == dict.fromkeys(NO_TIMES, "bad time") | dict.fromkeys(
+        [*IMPLAUSIBLE_TIMES, late], "implausible time"
+    )
+    assert dict(outcome) == {"events": 3, "bad time": len(NO_TIMES), "implausible time": len(IMPLAUSIBLE_TIMES) + 1}
+    assert days == [[tomorrow.strftime("%Y-%m-%d"), 2]]
+
+
+def test_values_of_a_typed_source_are_judged_as_those_of_files(shop):
+    """What the source holds as TIMESTAMP, DECIMAL, BIGINT and UUID are events of a file in other spellings."""
+    shop.file(
+        "a.csv",
+        HEADER,
+        event(code="a.b", brand="", category="", price="10.5", visit="ABCDEF00-0000-4000-8000-00000000000A"),
+    )
+    outcome, rejected = shop.run("""
+con.execute("ATTACH 'other.duckdb' AS other")
+con.execute("CREATE TABLE other.all_events AS SELECT t::TIMESTAMP AS event_time, 'View' AS event_type, 1 AS product_id, "
+    "'A.B' AS category_code, 10.50::DECIMAL(18, 2) AS price, i AS user_id, "
+    "'abcdef00-0000-4000-8000-00000000000a'::UUID AS user_session "
+    "FROM (VALUES (1, '2019-10-01'), (2, 'infinity'), (3, '-infinity'), (4, 'epoch'), (5, '0044-03-15 (BC)'), "
+    "(6, '290000-01-01'), (7, '9999-12-31'), (8, '2019-10-01 00:00:00.25'), (9, NULL)) AS v(i, t)")
+con.execute("SET VARIABLE data = 'data/*.csv'")
+con.execute("SET VARIABLE source = 'other.main'")
+outcome = run(con, '00_raw', '10_clean')
+(outcome, rows(con, 'SELECT user_id, reason FROM clean.rejected_events ORDER BY ALL'))
+""")
+    assert dict(outcome) == {"events": 2, "duplicate": 1, "bad time": 5, "implausible time": 2}
+    assert dict(rejected) == {
+        "1": "duplicate", "2": "bad time", "3": "bad time", "4": "implausible time", "5": "bad time", "6": "bad time",
+        "7": "implausible time", "9": "bad time",
+    }  # fmt: skip
+
+
+def test_the_limits_of_time_are_parameters_and_those_of_a_known_file_stay(shop):
+    times = [
+        "2019-10-01 00:00:00", "2019-11-30 23:59:59.999999", "2019-12-01 00:00:00", "2019-12-01 12:00:01",
+        "2100-01-01 10:00:00",
+    ]  # fmt: skip
+    shop.file("a.csv", HEADER, *[event(time=time) for time in times])
+    counts, limits = shop.run("""
+run(con, '00_raw')
+counts = []
+for low, high in [(None, None), ("DATE '2019-10-02'", None), ("DATE '2019-10-01'", "DATE '2019-11-30'"), (None, "TIMESTAMP '2019-12-01 12:00:00'"), (None, "'2100-01-01'")]:
+    con.execute(f"SET VARIABLE min_time = {low or 'NULL'}")
+    con.execute(f"SET VARIABLE max_time = {high or 'NULL'}")
+    counts.append(dict(run(con, '10_clean'))['events'])
+# The day of loading decides, not the day on which the tables are made anew.
+con.execute("SET VARIABLE max_time = NULL")
+limits = []
+for loaded in ('2019-11-29 10:00:00', '2019-11-30 00:00:00', '2100-01-01 00:00:00'):
+    con.execute(f"UPDATE raw.loaded_files SET loaded_at = '{loaded}'")
+    con.execute('SET VARIABLE rebuild = true')
+    limits.append(dict(run(con, '10_clean'))['events'])
+(counts, limits)
+""")
+    assert counts == [4, 3, 2, 3, 5]
+    assert limits == [2, 4, 5]
+
+
+# One event in other ways to write it.
+SPELLINGS = [
+    {"time": "2019-10-01T00:00:00Z"}, {"time": "2019-10-01 00:00:00+00:00"}, {"time": "2019-10-01T00:00:00.000"},
+    {"time": "2019-09-30T22:30:00-01:30"}, {"time": "2019-10-01 02:00:00 +0200"}, {"time": "2019-10-01 00:00:00"},
+    {"time": " 2019-10-01 00:00:00 UTC "}, {"kind": "CART"}, {"kind": " cart"}, {"kind": "caart"}, {"product": "07"},
+    {"product": " 7 "}, {"user": "0001"}, {"price": "10.5"}, {"price": "010.500"}, {"brand": "Acme"}, {"brand": " ACME "},
+    {"code": "A.B.c "}, {"code": "a. b.c"}, {"visit": "ABCDEF00-0000-4000-8000-00000000000A"},
+    {"visit": " abcdef00-0000-4000-8000-00000000000a"}, {"category": " 2053013555631882655"},
+]  # fmt: skip
+
+
+def test_one_event_in_all_its_spellings_is_one_event_in_whatever_order_the_files_come(shop):
+    plain = {"kind": "cart", "product": "7", "price": "10.50", "visit": "abcdef00-0000-4000-8000-00000000000a"}
+    others = [{"user": "2"}, {"price": "10.51"}, {"visit": "abcdef00"}, {"visit": "ABCDEF00"}]
+    for n, spelling in enumerate([{}, *SPELLINGS, *others]):
+        shop.file(f"{n:02d}.csv", HEADER, event(**plain | spelling))
+    at_once, different, events, corrections = shop.run("""
+con.execute('SET VARIABLE max_files = 99')
+at_once = run(con, '00_raw', '10_clean')
+expected = state(con)
+names = sorted(os.listdir('data'))
+different = []
+for n, order in enumerate([names[::-1], names[13:] + names[:13]]):
+    con = connect(f'{n}.duckdb')
+    for first in range(0, len(order), 12):
+        con.execute(f"SET VARIABLE data = {['data/' + name for name in order[first : first + 12]]}")
+        run(con, '00_raw', '10_clean')
+    found = state(con)
+    different += [[n, table] for table in TABLES if found.get(table) != expected.get(table)]
+(at_once, different, rows(con, 'SELECT event_time, event_type, product_id, category_code, brand, price, user_id, user_session FROM clean.events ORDER BY ALL'), rows(con, 'FROM clean.corrections'))
+""")
+    assert at_once == [["duplicate", len(SPELLINGS)], ["events", 5]]
+    assert different == []
+    one = ["2019-10-01 00:00:00", "cart", 7, "a.b.c", "acme", "10.50", 1, plain["visit"]]
+    others = [[*one[:6], 2, one[7]], [*one[:5], "10.51", *one[6:]], [*one[:7], "abcdef00"], [*one[:7], "ABCDEF00"]]
+    assert sorted(events, key=repr) == sorted([one, *others], key=repr)
+    assert corrections == []
+
+
+def test_of_equal_events_the_first_by_file_stays_also_where_it_comes_later(shop):
+    # The event came of b; then a brings it in capitals, and b's row gives way, with its corrections.
+    shop.file("b.csv", HEADER, event(kind="caart", brand="ACME", product="9"), *lines(3))
+    shop.run("run(con, '00_raw', '10_clean')")
+    shop.file("a.csv", HEADER, event(kind="CART", product="09"))
+    outcome, rejected, corrections, anew = shop.run("""
+outcome = run(con, '00_raw', '10_clean')
+tables = ['SELECT event_type, product_id, file_name, reason FROM clean.rejected_events', 'SELECT column_name, raw_value, clean_value, rule, row_count FROM clean.corrections']
+found = [rows(con, t) for t in tables]
+before = state(con)
+con.execute('SET VARIABLE rebuild = true')
+run(con, '10_clean')
+(outcome, *found, state(con) == before)
+""")
+    assert outcome == [["events", 4], ["duplicate", 1]] and anew
+    assert rejected == [["caart", "9", "data/b.csv", "duplicate"]]
+    assert corrections == [["event_type", "CART", "cart", "case", 1]]
+
+
+def test_any_text_is_a_session_but_the_beginning_of_a_uuid_among_uuids(shop):
+    own = ["LJuJVLEjPT", "ljujvlejpt", "12345", "abcdef", "a b", "café", "N/A", "x" * 500]
+    shop.file("own.csv", HEADER, *[event(visit=visit, user=str(n)) for n, visit in enumerate(own)])
+    # Nine UUIDs of ten are enough, eight are not.
+    cut = session(1)[:-9]
+    for product, (name, n_uuids, last) in enumerate(
+        [("cut", 9, cut), ("mixed", 8, cut + "1"), ("other", 9, "visit 7")]
+    ):
+        content = [event(visit=visit, product=str(product)) for visit in [*range(n_uuids), last]]
+        shop.file(f"{name}.csv", HEADER, *content)
+    rejected, sessions = shop.run("""
+run(con, '00_raw', '10_clean')
+(rows(con, 'SELECT user_session, file_name, reason FROM clean.rejected_events'), rows(con, 'SELECT user_session FROM clean.events WHERE length(user_session) <> 36'))
+""")
+    assert rejected == [[cut, "data/cut.csv", "bad session"]]
+    assert sorted(row[0] for row in sessions) == sorted([*own, cut + "1", "visit 7"])
+
+
+def test_case_and_blanks_make_no_other_brand_and_a_vocabulary_repairs_the_rest(shop):
+    brands = ["apple"] * 5 + [
+        "Apple",
+        "APPLE",
+        "apple ",
+        "apple\u00a0",
+        "Under  Armour",
+        "under armour",
+        "aple",
+        "zest",
+        " ",
+    ]
+    codes = ["electronics.phone"] * 3 + ["Electronics.Phone", "electronics. phone", "electronics.phnoe"]
+    shop.file("a.csv", HEADER, *[event(brand=brand, code="", product=str(n)) for n, brand in enumerate(brands)],
+              *[event(brand="", code=code, product=str(n)) for n, code in enumerate(codes, 50)])  # fmt: skip
+    bare, given, synonyms, again = shop.run("""
+def found():
+    return [rows(con, f'SELECT {c}, count(*) FROM clean.events WHERE {c} IS NOT NULL GROUP BY ALL ORDER BY ALL') for c in ('brand', 'category_code', 'category_2')] + [
+        sorted(rows(con, 'SELECT column_name, raw_value, clean_value, rule, row_count FROM clean.corrections'), key=repr)]
+run(con, '00_raw', '10_clean')
+bare = found()
+con.execute("SET VARIABLE brands = ['Apple', 'Under Armour']")
+con.execute("SET VARIABLE category_codes = ['electronics.phone', 'electronics.clocks']")
+run(con, '10_clean')
+given = found()
+con.execute("SET VARIABLE brands = map {'Apple': ['zest']}")
+run(con, '10_clean')
+synonyms = found()[0]
+con.execute('RESET VARIABLE brands')
+con.execute('RESET VARIABLE category_codes')
+run(con, '10_clean')
+(bare, given, synonyms, bare == found())
+""")
+    assert bare[:3] == [
+        [["aple", 1], ["apple", 9], ["under armour", 2], ["zest", 1]],
+        [["electronics.phnoe", 1], ["electronics.phone", 5]],
+        [["phnoe", 1], ["phone", 5]],
+    ]
+    assert bare[3] == sorted([
+        ["brand", "APPLE", "apple", "case", 1], ["brand", "Apple", "apple", "case", 1],
+        ["brand", "apple ", "apple", "case", 1], ["brand", "apple\u00a0", "apple", "case", 1],
+        ["brand", "Under  Armour", "under armour", "case", 1], ["brand", " ", None, "empty", 1],
+        ["category_code", "Electronics.Phone", "electronics.phone", "case", 1],
+        ["category_code", "electronics. phone", "electronics.phone", "case", 1],
+    ], key=repr)  # fmt: skip
+    assert given[:3] == [
+        [["Apple", 10], ["Under Armour", 2], ["zest", 1]], [["electronics.phone", 6]], [["phone", 6]],
+    ]  # fmt: skip
+    rules = {(row[1], row[2]): row[3] for row in given[3]}
+    assert rules["aple", "Apple"] == "typo" and rules["electronics.phnoe", "electronics.phone"] == "typo"
+    assert ("zest", "zest") not in rules and again
+    assert synonyms == [["Apple", 11], ["under armour", 2]]
+
+
+def test_sums_of_the_largest_prices_do_not_stop_a_run(shop):
+    largest = "9999999999999999.99"
+    shop.file("a.csv", HEADER, *[event(kind="purchase", product=str(n), price=largest) for n in range(3)])
+    assert (
+        shop.run("""
+run(con, '00_raw', '10_clean', '20_kpi')
+[rows(con, f'SELECT {column} FROM kpi.{table}') for table, column in [('user_features', 'total_spent'), ('daily', 'revenue'), ('monthly', 'revenue'), ('brand', 'revenue'), ('category', 'revenue'), ('cohorts', 'revenue')]]
+""")
+        == [[["29999999999999999.97"]]] * 6
+    )
 
 
 def test_known_defects_of_files_and_rows_come_out_with_their_counts(shop):
@@ -673,7 +898,7 @@ bursts = rows(con, '''
         GROUP BY ALL
     ) AS b
     LEFT JOIN clean.events AS e
-        ON e.user_session = b.user_session::UUID AND e.product_id = b.product_id::BIGINT AND e.event_type = b.event_type
+        ON e.user_session = b.user_session AND e.product_id = b.product_id::BIGINT AND e.event_type = b.event_type
         AND strftime(e.event_time, '%Y-%m-%d %H:%M:%S UTC') = b.event_time
     GROUP BY b
 ''')

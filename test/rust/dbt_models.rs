@@ -14,20 +14,36 @@ pub struct File {
     pub content: String,
 }
 
-/// What falls away, because dbt makes the clean tables anew each time instead of adding to them, and because a model has
-/// one definition where a script can put another in its place. Each stands once.
-const ADDING: &[(&str, &str)] = &[
-    ("marketplace", "\nANTI JOIN clean.cleaned_files AS c ON c.file_name = f.file_name"),
+/// World, a text of its clean step that stands there once, and what stands for it here: dbt makes the clean tables anew each
+/// time instead of adding to them, and a model has one definition where a script can put another in its place.
+const ADDING: &[(&str, &str, &str)] = &[
+    ("marketplace", "\nLEFT JOIN clean.cleaned_files AS c ON c.file_name = f.file_name", ""),
     (
         "marketplace",
-        "\nWHERE\n    getvariable('clean_bounds') IS NULL\n    OR e.event_time BETWEEN getvariable('clean_bounds').first \
-         AND getvariable('clean_bounds').last",
+        "    c.file_name IS NULL AS is_new,\n    c.has_uuids,\n",
+        "    true AS is_new,\n    false AS has_uuids,\n",
     ),
-    ("marketplace", "    SELECT *\n    FROM clean.corrections\n    UNION ALL\n"),
     (
         "marketplace",
-        "CREATE OR REPLACE TEMP TABLE clean_exceptional_rows AS\nSELECT d.raw_row\nFROM temp.clean_duplicates AS d\nUNION\nSELECT r.raw_row\nFROM temp.clean_typed_rows AS r\nWHERE\n    getvariable('clean_has_defects')\n    AND (r.reason IS NOT NULL OR r.event_type <> r.typed_type OR (r.category_id <> '' AND r.typed_category IS NULL));\n\n-- The view above takes its rows from this one.\nCREATE OR REPLACE TEMP VIEW clean_new_rows AS\nSELECT\n    e.rowid AS raw_row,\n    e.*\nFROM raw.all_events AS e\nWHERE e.rowid IN (SELECT x.raw_row FROM temp.clean_exceptional_rows AS x);\n\n",
+        "CREATE OR REPLACE TEMP VIEW clean_known_rows AS\nSELECT\n    e.rowid AS raw_row,\n    e.*\nFROM raw.all_events AS e\nWHERE\n    e.file_name IN (SELECT f.file_name FROM temp.clean_files AS f WHERE NOT f.is_new)\n    AND NOT getvariable('clean_rebuild')\n    AND (\n        getvariable('clean_reads_all')\n        OR (e.event_time >= getvariable('clean_bounds').first AND e.event_time < getvariable('clean_bounds').behind)\n    );\n\n",
+        "",
     ),
+    (
+        "marketplace",
+        "\nUNION ALL\nSELECT\n    false AS is_new,\n    k.*\nFROM temp.clean_known_rows AS k",
+        "",
+    ),
+    (
+        "marketplace",
+        "-- The views above take their rows from this one, now and where it is made anew again.\nCREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    f.is_new,\n    e.rowid AS raw_row,\n    e.*\nFROM raw.all_events AS e\nJOIN temp.clean_files AS f ON f.file_name = e.file_name\nWHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);\n\n",
+        "",
+    ),
+    (
+        "marketplace",
+        "CREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    true AS is_new,\n    n.*\nFROM temp.clean_new_rows AS n;\n\nSET VARIABLE clean_before",
+        "SET VARIABLE clean_before",
+    ),
+    ("marketplace", "    SELECT *\n    FROM clean.corrections\n    UNION ALL\n", ""),
 ];
 
 /// Tables that only the plain scripts keep: what ran, and to which files they need not come back.
@@ -81,9 +97,9 @@ pub fn files(pipeline: &Pipeline) -> Vec<File> {
 
 fn without_adding(world: &str, step: &str, mut sql: String) -> String {
     if step == "10_clean" {
-        for (_, text) in ADDING.iter().filter(|(of, _)| *of == world) {
+        for (_, text, instead) in ADDING.iter().filter(|(of, _, _)| *of == world) {
             assert_eq!(sql.matches(text).count(), 1, "{world}/{step}: stands once:\n{text}");
-            sql = sql.replace(text, "");
+            sql = sql.replace(text, instead);
         }
     }
     for jinja in ["{{", "{%", "{#"] {

@@ -14,12 +14,12 @@ WITH kept_users AS (
 
 kept_games AS (
     SELECT g.*
-    FROM {{ source('games', 'games') }} AS g
+    FROM {{ ref('base_games__read_games') }} AS g
     ANTI JOIN (
         SELECT x.raw_row
         FROM {{ ref('base_games__rejected') }} AS x
         WHERE x.table_name = 'games'
-    ) AS x ON x.raw_row = g.rowid
+    ) AS x ON x.raw_row = g.raw_row
 ),
 
 kept_events AS (
@@ -44,17 +44,23 @@ kept_values AS (
         'users' AS table_name,
         unnest(
             [
-                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false},
-                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false},
-                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false},
-                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false},
-                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false},
+                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false, 'is_implausible': false},
                 {
                     'column_name': 'registration_date',
                     'raw_value': u.registration_date,
-                    'is_taken': u.typed_date IS NOT NULL
+                    'is_taken': u.typed_date IS NOT NULL,
+                    'is_implausible': u.has_date
                 },
-                {'column_name': 'email', 'raw_value': u.email, 'is_taken': coalesce(u.email, '') <> ''}
+                {
+                    'column_name': 'email',
+                    'raw_value': u.email,
+                    'is_taken': u.clean_email IS NOT NULL,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         1 AS row_count
@@ -64,10 +70,15 @@ kept_values AS (
         'games' AS table_name,
         unnest(
             [
-                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false},
-                {'column_name': 'game_name', 'raw_value': g.game_name, 'is_taken': coalesce(g.game_name, '') <> ''},
-                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false},
-                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false}
+                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'game_name',
+                    'raw_value': g.game_name,
+                    'is_taken': coalesce(trim(g.game_name), '') <> '',
+                    'is_implausible': false
+                },
+                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false, 'is_implausible': false}
             ]
         ) AS kept,
         1 AS row_count
@@ -77,9 +88,9 @@ kept_values AS (
         'events' AS table_name,
         unnest(
             [
-                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false},
-                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false},
-                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration}
+                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false, 'is_implausible': false},
+                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration, 'is_implausible': false}
             ]
         ) AS kept,
         e.row_count
@@ -91,6 +102,7 @@ counted_values AS (
         v.table_name,
         v.kept.column_name,
         nullif(v.kept.raw_value, '') AS raw_value,
+        v.kept.is_implausible,
         sum(v.row_count)::BIGINT AS row_count
     FROM kept_values AS v
     WHERE NOT v.kept.is_taken
@@ -105,7 +117,8 @@ SELECT
         AS clean_value,
     CASE
         WHEN c.rule IS NOT NULL THEN c.rule
-        WHEN v.raw_value IS NULL THEN 'empty'
+        WHEN coalesce(trim(v.raw_value), '') = '' THEN 'empty'
+        WHEN v.is_implausible THEN 'implausible'
         WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
         ELSE 'invalid'
     END AS rule,

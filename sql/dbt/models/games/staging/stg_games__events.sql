@@ -8,11 +8,10 @@ SELECT
     e.typed_time AS event_time,
     e.clean_type AS event_type,
     e.typed_duration AS duration_seconds,
-    coalesce(d.clean_value, 'unknown') AS device_type
+    e.clean_device AS device_type
 FROM {{ ref('base_games__read_events') }} AS e
 ANTI JOIN (
     SELECT x.raw_row
     FROM {{ ref('base_games__rejected') }} AS x
     WHERE x.table_name = 'events'
 ) AS x ON x.raw_row = e.raw_row
-LEFT JOIN {{ ref('base_games__categories') }} AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type

@@ -36,7 +36,7 @@ product_groups AS (
         t.events - coalesce(o.events, 0) AS views,
         coalesce(o.carts, 0) AS carts,
         coalesce(o.purchases, 0) AS purchases,
-        coalesce(o.revenue, 0)::DECIMAL(18, 2) AS revenue,
+        coalesce(o.revenue, 0)::DECIMAL(38, 2) AS revenue,
         coalesce(o.buyers, 0) AS buyers
     FROM totals AS t
     LEFT JOIN others AS o

@@ -11,7 +11,7 @@ SELECT
     sum(v.views)::BIGINT AS views,
     sum(v.carts)::BIGINT AS carts,
     sum(v.purchases)::BIGINT AS purchases,
-    sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+    sum(v.revenue)::DECIMAL(38, 2) AS revenue,
     CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
 FROM {{ ref('int_marketplace__visits') }} AS v
 GROUP BY

@@ -8,6 +8,6 @@ SELECT
     sum(u.events)::BIGINT AS events,
     sum(u.views)::BIGINT AS views,
     sum(u.purchases)::BIGINT AS purchases,
-    sum(u.revenue)::DECIMAL(18, 2) AS revenue
+    sum(u.revenue)::DECIMAL(38, 2) AS revenue
 FROM {{ ref('int_marketplace__user_months') }} AS u
 GROUP BY u.user_id

@@ -13,7 +13,7 @@ SELECT
     count(*) FILTER (e.event_type = 'view') AS views,
     count(*) FILTER (e.event_type = 'cart') AS carts,
     count(*) FILTER (e.event_type = 'purchase') AS purchases,
-    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(18, 2) AS revenue
+    coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(38, 2) AS revenue
 FROM {{ ref('stg_marketplace__events') }} AS e
 GROUP BY
     e.event_time::DATE,

@@ -39,7 +39,7 @@ SELECT
     c.users,
     coalesce(m.active_users, 0) AS active_users,
     (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
-    coalesce(m.revenue, 0)::DECIMAL(18, 2) AS revenue
+    coalesce(m.revenue, 0)::DECIMAL(38, 2) AS revenue
 FROM calendar AS c
 LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
 ORDER BY

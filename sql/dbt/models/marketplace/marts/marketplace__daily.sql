@@ -18,7 +18,7 @@ days AS (
         sum(v.views)::BIGINT AS views,
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
-        sum(v.revenue)::DECIMAL(18, 2) AS revenue,
+        sum(v.revenue)::DECIMAL(38, 2) AS revenue,
         count(*) FILTER (v.purchases > 0) AS purchase_visits
     FROM {{ ref('int_marketplace__visits') }} AS v
     GROUP BY v.day

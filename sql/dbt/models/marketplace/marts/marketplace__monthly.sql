@@ -27,7 +27,7 @@ user_sums AS (
         sum(u.views)::BIGINT AS views,
         sum(u.carts)::BIGINT AS carts,
         sum(u.purchases)::BIGINT AS purchases,
-        sum(u.revenue)::DECIMAL(18, 2) AS revenue
+        sum(u.revenue)::DECIMAL(38, 2) AS revenue
     FROM {{ ref('int_marketplace__user_months') }} AS u
     GROUP BY u.month
 ),

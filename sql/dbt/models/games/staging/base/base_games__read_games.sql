@@ -2,11 +2,22 @@
 {{ config(materialized='view', schema='intermediate') }}
 
 SELECT
-    g.rowid AS raw_row,
     g.*,
-    if(regexp_full_match(g.game_id, '[0-9]+'), TRY_CAST(g.game_id AS BIGINT), NULL) AS typed_id,
+    coalesce(t.clean_value, 'unknown') AS clean_type,
+    coalesce(nullif(trim(g.game_name), ''), 'unknown') AS clean_name,
+    coalesce(p.clean_value, 'unknown') AS clean_platform,
+    coalesce(d.clean_value, 'unknown') AS clean_difficulty,
     CASE
-        WHEN coalesce(g.game_id, '') = '' THEN 'no id'
-        WHEN typed_id IS NULL THEN 'bad id'
+        WHEN coalesce(trim(g.game_id), '') = '' THEN 'no id'
+        WHEN g.typed_id IS NULL THEN 'bad id'
     END AS reason
-FROM {{ source('games', 'games') }} AS g
+FROM (
+    SELECT
+        r.rowid AS raw_row,
+        r.*,
+        exact_bigint(trim(r.game_id)) AS typed_id
+    FROM {{ source('games', 'games') }} AS r
+) AS g
+LEFT JOIN {{ ref('base_games__categories') }} AS t ON t.column_name = 'game_type' AND t.raw_value = g.game_type
+LEFT JOIN {{ ref('base_games__categories') }} AS p ON p.column_name = 'platform' AND p.raw_value = g.platform
+LEFT JOIN {{ ref('base_games__categories') }} AS d ON d.column_name = 'difficulty' AND d.raw_value = g.difficulty

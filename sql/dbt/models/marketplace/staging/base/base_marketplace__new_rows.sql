@@ -5,4 +5,4 @@ SELECT
     e.rowid AS raw_row,
     e.*
 FROM {{ source('marketplace', 'all_events') }} AS e
-WHERE e.file_name IN (SELECT n.file_name FROM {{ ref('base_marketplace__new_files') }} AS n)
+WHERE e.file_name IN (SELECT f.file_name FROM {{ ref('base_marketplace__files') }} AS f WHERE f.is_new)

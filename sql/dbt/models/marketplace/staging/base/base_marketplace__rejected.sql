@@ -1,0 +1,24 @@
+-- base_marketplace__rejected: generated from sql/marketplace/10_clean.sql (make docs).
+{{ config(materialized='table', schema='intermediate') }}
+
+{% set clean_before %}(
+    SELECT count(*)
+    FROM {{ ref('stg_marketplace__events') }}
+){% endset %}
+{% set clean_has_defects %}(
+    SELECT n.rows - d.rows <> e.rows - {{ clean_before }}
+    FROM (SELECT count(*) AS rows FROM {{ ref('base_marketplace__new_rows') }}) AS n
+    CROSS JOIN (SELECT count(*) AS rows FROM {{ ref('base_marketplace__duplicates') }} AS d WHERE d.is_new) AS d
+    CROSS JOIN (SELECT count(*) AS rows FROM {{ ref('stg_marketplace__events') }}) AS e
+){% endset %}
+SELECT
+    d.raw_row,
+    'duplicate' AS reason
+FROM {{ ref('base_marketplace__duplicates') }} AS d
+WHERE d.is_rejected
+UNION ALL
+SELECT
+    r.raw_row,
+    r.reason
+FROM {{ ref('base_marketplace__typed_rows') }} AS r
+WHERE {{ clean_has_defects }} AND r.reason IS NOT NULL

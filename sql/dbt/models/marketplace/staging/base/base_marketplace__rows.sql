@@ -1,0 +1,7 @@
+-- base_marketplace__rows: generated from sql/marketplace/10_clean.sql (make docs).
+{{ config(materialized='view', schema='intermediate') }}
+
+SELECT
+    true AS is_new,
+    n.*
+FROM {{ ref('base_marketplace__new_rows') }} AS n
