@@ -348,11 +348,11 @@ CREATE OR REPLACE MACRO category_variants(
         WHERE __d.__fingerprint IS NOT NULL
     ),
 
-    -- Runs of digits in their order, a leading sign with them: `2 of 3` is not `3 of 2`.
+    -- Runs of digits in their order: `2 of 3` is not `3 of 2`. Signs are told apart by fingerprints and by category_match.
     __numbered_spellings AS (
         SELECT
             __c.*,
-            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '(?:^_)?\p{N}+'), ' '), '') AS __digits
+            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '\p{N}+'), ' '), '') AS __digits
         FROM __canonical_spellings AS __c
     ),
 
@@ -686,16 +686,27 @@ COMMENT ON MACRO TABLE file_fingerprint IS 'amazing 0.1.0: Size, time, number of
 
 CREATE OR REPLACE MACRO amazing_info() AS TABLE
     SELECT
-        __i.*,
-        (
-            SELECT list(DISTINCT __f.function_name ORDER BY __f.function_name)
-            FROM duckdb_functions() AS __f
-            WHERE
-                __f.database_name = current_database()
-                AND __f.comment LIKE 'amazing %'
-                AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
-        ) AS stale_macros
-    FROM system.main.amazing_session() AS __i;
+        __s.* REPLACE (
+            CASE
+                WHEN __s.stale_macros IS NULL THEN __s.advice
+                ELSE concat_ws(
+                    '; ', __s.advice, 'the current database has relations of another version: run sql/install.sql again'
+                )
+            END AS advice
+        )
+    FROM (
+        SELECT
+            __i.*,
+            (
+                SELECT list(DISTINCT __f.function_name ORDER BY __f.function_name)
+                FROM duckdb_functions() AS __f
+                WHERE
+                    __f.database_name = current_database()
+                    AND __f.comment LIKE 'amazing %'
+                    AND NOT starts_with(__f.comment, 'amazing ' || __i.version || ':')
+            ) AS stale_macros
+        FROM system.main.amazing_session() AS __i
+    ) AS __s;
 
 COMMENT ON MACRO TABLE amazing_info IS 'amazing 0.1.0: What `amazing_info()` tells, and relations in the current database that another version installed.';
 

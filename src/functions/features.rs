@@ -434,7 +434,7 @@ fn is_whole(field: &Field<'_, '_>) -> bool {
 /// # Errors
 /// Names of columns that are not there, as for a fit.
 pub fn parts(row: &Column<'_>, options: &Options) -> Result<Vec<(String, &'static str, Part)>> {
-    let fields = fields(row)?;
+    let fields = fields(row, options.memory)?;
     if fields.is_empty() && !matches!(row.data(), Data::Struct(_)) {
         return Ok(Vec::new());
     }
