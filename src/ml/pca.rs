@@ -959,7 +959,8 @@ mod tests {
             let fit = Pca::fit(own, &options(Scale::Robust, Components::Count(3)));
             fit.expect("rows to fit").expect("a usable row")
         };
-        let (all, sample) = (fit(MEMORY), fit(0));
+        // As little memory as the covariances take.
+        let (all, sample) = (fit(MEMORY), fit(8 * 3 * 3));
         assert_eq!((all.rows, sample.rows), (30_000, 30_000));
         for (x, y) in all.explained_variance_ratio.iter().zip(&sample.explained_variance_ratio) {
             assert!(x != y && (x - y).abs() < 0.05, "{x} and {y}");
@@ -1027,6 +1028,10 @@ mod tests {
         }
         assert_eq!(
             Pca::fit(observe(&[vec![f64::NAN]], Scale::None), &options(Scale::None, Components::Count(1))),
+            Err(Error::NoUsableRow { feature: 0, missing: 1, rows: 1 })
+        );
+        assert_eq!(
+            Pca::fit(new_rows(1, Scale::None, MEMORY), &options(Scale::None, Components::Count(1))),
             Ok(None)
         );
     }
