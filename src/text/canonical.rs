@@ -37,7 +37,10 @@ pub fn canonical(value: &str) -> Option<String> {
         if !run.is_empty() {
             run.write(last, n_in_word, c, &mut out);
             run = Run::default();
-            n_in_word = 0;
+            // Beside a dot a run vanishes, and the word goes on.
+            if last != '.' && c != '.' {
+                n_in_word = 0;
+            }
         }
         n_in_word = if c.is_ascii_alphanumeric() { n_in_word + 1 } else { in_word(n_in_word, c) };
         last = c;
@@ -328,6 +331,7 @@ mod tests {
             ("A- > B", "a-_>_b"),
             ("e- mail", "e_mail"),
             ("tv-.x", "tv.x"),
+            ("eda .ae-", "eda.ae"),
         ] {
             assert_eq!(form(value), expected, "{value:?}");
         }

@@ -4,6 +4,8 @@
 //! (1985), appendix I.20 to I.30: negative, reversative, of degree, attitude, place, time and number. Those of other
 //! languages are the common ones of their school grammars. All are folded: lower case, without accents.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -427,41 +429,80 @@ const NEGATING_IDEOGRAPHS: &str = "不非無无未沒没反免";
 /// With fewer ideographs, each of which is a word, none may be another one.
 const MIN_IDEOGRAPHS: usize = 8;
 
+/// Two affixes or words, as letters. What they begin with (suffixes: end with) tells nearly all words apart.
+struct Pair {
+    keys: [Option<char>; 2],
+    a: Word,
+    b: Word,
+}
+
+impl Pair {
+    fn new(a: &str, b: &str, key: fn(&str) -> Option<char>) -> Self {
+        Self { keys: [key(a), key(b)], a: a.chars().collect(), b: b.chars().collect() }
+    }
+
+    /// Whether words with these letters at their ends may have the two affixes.
+    fn may_be_of(&self, word: Option<&char>, other: Option<&char>) -> bool {
+        let is = |key: Option<char>, letter: Option<&char>| key.is_none() || key.as_ref() == letter;
+        is(self.keys[0], word) && is(self.keys[1], other)
+    }
+}
+
+/// Where all that tells two words apart is one edit, few pairs are left to look for.
+struct AllTables {
+    all: Tables,
+    one_edit: Tables,
+}
+
+struct Tables {
+    prefixes: Vec<Pair>,
+    suffixes: Vec<Pair>,
+    words: Vec<Pair>,
+}
+
+static TABLES: LazyLock<AllTables> = LazyLock::new(|| {
+    let tables = |is_in: fn(&Pair) -> bool| {
+        let pairs = |pairs: &[(&str, &str)], key| -> Vec<Pair> {
+            pairs.iter().map(|(a, b)| Pair::new(a, b, key)).filter(is_in).collect()
+        };
+        let (first, last) = (|text: &str| text.chars().next(), |text: &str| text.chars().next_back());
+        let mut prefixes = pairs(SWAPPED_PREFIXES, first);
+        prefixes.extend(PREFIXES.iter().map(|prefix| Pair::new(prefix, "", first)).filter(is_in));
+        Tables { prefixes, suffixes: pairs(SWAPPED_SUFFIXES, last), words: pairs(WORDS, first) }
+    };
+    AllTables { all: tables(|_| true), one_edit: tables(|pair| distance(&pair.a, &pair.b) == 1) }
+});
+
 /// Whether one word is the opposite of the other, also with a letter or two mistyped. Both are folded.
 fn is_opposite(word: &[char], other: &[char]) -> bool {
-    WORDS.iter().any(|&(a, b)| (is(word, a) && is(other, b)) || (is(word, b) && is(other, a))) || {
-        // What an affix costs must be what tells both apart, or the affix is none.
-        let apart = distance(word, other);
-        let is_rest = |rest: &[char], other_rest: &[char], of_affixes: usize| {
-            let longer = rest.len().max(other_rest.len());
-            longer >= MIN_REST && {
-                let edits = distance(rest, other_rest);
-                edits + of_affixes <= apart && (edits <= 1 || normalised(edits as f64, longer) >= SAME_REST)
-            }
-        };
-        let is_prefixed = |word: &[char], other: &[char]| {
-            PREFIXES.iter().any(|prefix| {
-                strip_prefix(word, prefix).is_some_and(|rest| is_rest(rest, other, word.len() - rest.len()))
-            })
-        };
-        let is_swapped = |word: &[char], other: &[char]| {
-            SWAPPED_PREFIXES.iter().any(|(a, b)| {
-                strip_prefix(word, a).zip(strip_prefix(other, b)).is_some_and(|(rest, other_rest)| {
-                    let affix = |word: &[char], rest: &[char]| word.len() - rest.len();
-                    let affixes = (&word[..affix(word, rest)], &other[..affix(other, other_rest)]);
-                    is_rest(rest, other_rest, distance(affixes.0, affixes.1))
-                })
-            }) || SWAPPED_SUFFIXES.iter().any(|(a, b)| {
-                strip_suffix(word, a).zip(strip_suffix(other, b)).is_some_and(|(rest, other_rest)| {
-                    is_rest(rest, other_rest, distance(&word[rest.len()..], &other[other_rest.len()..]))
-                })
-            })
-        };
-        is_prefixed(word, other)
-            || is_prefixed(other, word)
-            || is_swapped(word, other)
-            || is_swapped(other, word)
-    }
+    let apart = distance(word, other);
+    let tables = if apart == 1 { &TABLES.one_edit } else { &TABLES.all };
+    // What an affix costs must be what tells both apart, or the affix is none.
+    let is_rest = |rest: &[char], other_rest: &[char], affixes: (&[char], &[char])| {
+        let longer = rest.len().max(other_rest.len());
+        longer >= MIN_REST && {
+            let edits = distance(rest, other_rest);
+            edits + distance(affixes.0, affixes.1) <= apart
+                && (edits <= 1 || normalised(edits as f64, longer) >= SAME_REST)
+        }
+    };
+    let have_prefixes = |word: &[char], other: &[char], Pair { a, b, .. }: &Pair| {
+        let rests = strip_prefix(word, a).zip(strip_prefix(other, b));
+        rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, (a, b)))
+    };
+    let have_suffixes = |word: &[char], other: &[char], Pair { a, b, .. }: &Pair| {
+        let rests = strip_suffix(word, a).zip(strip_suffix(other, b));
+        rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, (a, b)))
+    };
+    let are_words = |word: &[char], other: &[char], pair: &Pair| word == &pair.a[..] && other == &pair.b[..];
+    let in_any_order = |is: &dyn Fn(&[char], &[char]) -> bool, pair: &Pair, ends: [Option<&char>; 2]| {
+        (pair.may_be_of(ends[0], ends[1]) && is(word, other))
+            || (pair.may_be_of(ends[1], ends[0]) && is(other, word))
+    };
+    let (first, last) = ([word.first(), other.first()], [word.last(), other.last()]);
+    tables.words.iter().any(|pair| in_any_order(&|a, b| are_words(a, b, pair), pair, first))
+        || tables.prefixes.iter().any(|pair| in_any_order(&|a, b| have_prefixes(a, b, pair), pair, first))
+        || tables.suffixes.iter().any(|pair| in_any_order(&|a, b| have_suffixes(a, b, pair), pair, last))
 }
 
 /// Letters of a word without its affix, at least.
@@ -474,14 +515,14 @@ fn is(word: &[char], text: &str) -> bool {
     word.iter().copied().eq(text.chars())
 }
 
-fn strip_prefix<'w>(word: &'w [char], prefix: &str) -> Option<&'w [char]> {
-    let n = prefix.chars().count();
-    (word.len() > n && is(&word[..n], prefix)).then(|| &word[n..])
+/// The word without its prefix, which is not all of it.
+fn strip_prefix<'w>(word: &'w [char], prefix: &[char]) -> Option<&'w [char]> {
+    word.strip_prefix(prefix).filter(|rest| !rest.is_empty())
 }
 
-fn strip_suffix<'w>(word: &'w [char], suffix: &str) -> Option<&'w [char]> {
-    let rest = word.len().checked_sub(suffix.chars().count())?;
-    (rest > 0 && is(&word[rest..], suffix)).then(|| &word[..rest])
+/// The word without its suffix, which is not all of it.
+fn strip_suffix<'w>(word: &'w [char], suffix: &[char]) -> Option<&'w [char]> {
+    word.strip_suffix(suffix).filter(|rest| !rest.is_empty())
 }
 
 /// Words that are less alike than this are different words at any threshold.
@@ -502,8 +543,9 @@ pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_si
     if have_different_ideographs(text, other) {
         return true;
     }
+    let (text, other, is_part) = without_common_ends(text, other);
     let (own, others) = (words_of(text), words_of(other));
-    let n_words = own.len().max(others.len());
+    let n_words = own.len().max(others.len()) + usize::from(is_part);
     let (mut own, mut others) = without_common(own, others);
     let joined = |words: &[Word]| -> Word { words.iter().flatten().copied().collect() };
     let is_close = |word: &[char], other: &[char]| {
@@ -568,6 +610,20 @@ pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_si
 }
 
 type Word = Vec<char>;
+
+/// Two texts without the words at both ends that they have in common, and whether there are any.
+fn without_common_ends<'t>(text: &'t str, other: &'t str) -> (&'t str, &'t str, bool) {
+    let (own, others) = (text.as_bytes(), other.as_bytes());
+    // Between two words, which is between two characters.
+    let is_end = |c: &u8| matches!(c, b'_' | b'.' | b'>' | b'/');
+    let shorter = own.len().min(others.len());
+    let n_before = own.iter().zip(others).take_while(|(a, b)| a == b).count();
+    let start = own[..n_before].iter().rposition(is_end).map_or(0, |at| at + 1);
+    let n_behind =
+        own.iter().rev().zip(others.iter().rev()).take(shorter - start).take_while(|(a, b)| a == b).count();
+    let end = own[own.len() - n_behind..].iter().position(is_end).map_or(0, |at| n_behind - at);
+    (&text[start..text.len() - end], &other[start..other.len() - end], start + end > 0)
+}
 
 /// What both have as often is taken out of both.
 fn without_common<T: PartialEq>(own: Vec<T>, mut others: Vec<T>) -> (Vec<T>, Vec<T>) {

@@ -9,6 +9,10 @@ use super::name::Name;
 /// all.
 pub(super) const MAX_CHARS: usize = 4096;
 
+/// Longer texts (in bytes, as they are written) are equal only where they are written alike: other forms of them would be
+/// made in many seconds.
+pub(super) const MAX_BYTES: usize = 16 << 20;
+
 /// Similarity of two texts, 0 to 1, symmetric; 1 only where their canonical texts are equal.
 ///
 /// `1 - d / n`, where `n` is the length of the longer folded text and `d` the optimal string alignment
@@ -17,8 +21,11 @@ pub(super) const MAX_CHARS: usize = 4096;
 /// Where it is less, `d` is half an edit more than the edits inside words that are paired in the cheapest way,
 /// whatever their order. Levels of a path (`a > b > c`) are compared one by one, see [`Name`]. Texts that
 /// differ in accents or separators only are half an edit apart. Texts above 4,096 characters have 0 unless
-/// equal.
+/// equal, and above 16 MiB unless written alike.
 pub fn similarity(a: &str, b: &str) -> f64 {
+    if a.len().max(b.len()) > MAX_BYTES {
+        return f64::from(u8::from(a == b));
+    }
     let (a, b) = (canonical(a), canonical(b));
     if a == b {
         return 1.0;
@@ -317,6 +324,13 @@ mod tests {
         let document = "word ".repeat(200_000);
         assert_eq!(similarity(&document, &document.to_uppercase()), 1.0);
         assert_eq!(similarity(&document, &format!("x{document}")), 0.0);
+    }
+
+    #[test]
+    fn a_text_of_many_megabytes_is_written_alike_or_another() {
+        let text = "ﷺ".repeat(MAX_BYTES / 3 + 1);
+        assert_eq!(similarity(&text, &text.clone()), 1.0);
+        assert_eq!(similarity(&text, &format!("{text} ")), 0.0);
     }
 
     #[test]
