@@ -120,16 +120,16 @@ SELECT segment, COUNT(*) AS users FROM user_segments GROUP BY segment ORDER BY s
     assert [path.name for path in tmp_path.glob("shop.*")] == ["shop.duckdb"]
 
 
-def session_of_the_readme(extension):
-    """The blocks of README.md from the one that loads the built extension to the one that draws the map."""
+def session_of_the_readme(extension, bare_names=False):
+    """The blocks of README.md from the first table to the one that draws the map, as a reader of this copy runs them."""
     blocks = re.findall(
         r"^```sql\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
-    path = f"LOAD 'build/release/{extension.name}';"
-    [first] = [number for number, block in enumerate(blocks) if block.startswith(path)]
+    beginning = "CREATE OR REPLACE TABLE user_features"
+    [first] = [number for number, block in enumerate(blocks) if block.startswith(beginning)]
     [last] = [number for number, block in enumerate(blocks) if "'users.svg'" in block]
-    session = "".join(blocks[first : last + 1])
-    return session.replace(path, f"LOAD '{extension}';")
+    opening = f"LOAD '{extension}';\n" + ("" if bare_names else "SET search_path = 'main,amz';\n")
+    return opening + "".join(blocks[first : last + 1])
 
 
 def test_the_session_of_the_readme_runs_in_the_command_line_client(extension, tmp_path):
@@ -143,7 +143,7 @@ def test_the_session_of_the_readme_runs_in_the_command_line_client(extension, tm
 
 def test_the_session_of_the_readme_runs_in_python(python, run_python, extension, v2_extension, tmp_path):
     code = f"os.chdir({str(tmp_path)!r})\ncon = open_database(load=False)\n"
-    code += f"con.execute({session_of_the_readme(v2_extension if python.has_v2 else extension)!r})\n"
+    code += f"con.execute({session_of_the_readme(v2_extension if python.has_v2 else extension, python.has_v2)!r})\n"
     code += "print(json.dumps(con.execute('SELECT count(DISTINCT segment) FROM user_segments').fetchall()))"
     assert run_python(python, code) == [[4]]
 
