@@ -483,7 +483,7 @@ fn is_opposite(word: &[char], other: &[char]) -> bool {
         longer >= MIN_REST && {
             let edits = distance(rest, other_rest);
             edits + distance(affixes.0, affixes.1) <= apart
-                && (edits <= 1 || normalised(edits as f64, longer) >= SAME_REST)
+                && (edits == 0 || normalised(edits as f64, longer) >= SAME_REST)
         }
     };
     let have_prefixes = |word: &[char], other: &[char], Pair { a, b, .. }: &Pair| {
@@ -508,7 +508,7 @@ fn is_opposite(word: &[char], other: &[char]) -> bool {
 /// Letters of a word without its affix, at least.
 const MIN_REST: usize = 3;
 
-/// How alike the words without their affixes are, if more than an edit apart.
+/// How alike the words without their affixes are, at least: `color` is no opposite of `for`.
 const SAME_REST: f64 = 0.75;
 
 fn is(word: &[char], text: &str) -> bool {
@@ -786,6 +786,7 @@ mod tests {
             ("nternal", "internal"),
             ("womenn", "women"),
             ("electonics", "electronics"),
+            ("color", "for"),
             ("telephon", "telephone"),
             ("headphones", "headphone"),
         ] {
