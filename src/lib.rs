@@ -13,8 +13,9 @@ pub mod catalog;
 pub mod ffi;
 pub mod functions;
 pub mod lines;
-pub mod ml;
 pub mod plot;
 pub mod scripts;
 pub mod synth;
 pub mod text;
+
+pub use amazing_ml as ml;

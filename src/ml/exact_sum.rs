@@ -357,7 +357,7 @@ pub(super) fn scale_by_power(x: f64, exponent: i32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::test_data::Random;
+    use crate::test_data::Random;
 
     fn sum(terms: &[f64]) -> ExactSum {
         let mut sum = ExactSum::new();

@@ -991,7 +991,7 @@ mod tests {
             let expected = components(fit(&filled(0.0), Nulls::Skip, log));
             assert_eq!(components(fit(&holes, Nulls::Zero, log)), expected);
             let present: Vec<f64> = kept.iter().map(|row| row[0]).collect();
-            let mut mean = crate::ml::ExactSum::new();
+            let mut mean = crate::ExactSum::new();
             present.iter().for_each(|&x| mean.add(x));
             let mean = mean.quotient(present.len() as f64);
             let expected = components(fit(&filled(mean), Nulls::Skip, log));

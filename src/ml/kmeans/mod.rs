@@ -700,7 +700,7 @@ mod tests {
             labels.iter().for_each(|&label| sizes[label as usize] += 1);
             assert_eq!(sizes, model.sizes);
             assert!(sizes.is_sorted_by(|x, y| x >= y));
-            let mut inertia = crate::ml::ExactSum::new();
+            let mut inertia = crate::ExactSum::new();
             distances.iter().for_each(|&distance| inertia.add(distance));
             assert_eq!(inertia.round(), model.inertia);
         }
@@ -786,7 +786,7 @@ mod tests {
         let (labels, _) = predict(&model, &rows);
         for (label, centroid) in (0..).zip(&model.centroids) {
             for (feature, &c) in centroid.iter().enumerate() {
-                let mut sum = crate::ml::ExactSum::new();
+                let mut sum = crate::ExactSum::new();
                 let own = rows.iter().zip(&labels).filter(|&(_, &other)| other == label);
                 own.for_each(|(row, _)| sum.add(row[feature]));
                 assert_eq!(c, sum.quotient(model.sizes[label as usize] as f64));
