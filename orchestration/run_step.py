@@ -14,7 +14,7 @@ import json
 import sys
 import time
 import uuid
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 LOAD_STEP = "00_raw"
@@ -29,12 +29,36 @@ def day(text):
         raise argparse.ArgumentTypeError(f"not a day as in 2024-06-30: {text!r}") from None
 
 
+def moment(text):
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a day or time as in 2024-06-30 or 2024-06-30T12:00: {text!r}") from None
+
+
+def vocabulary(text):
+    """A list as in `["apple", "sony"]`, or the other names of each entry as in `{"apple": ["aple"]}`."""
+    try:
+        read = json.loads(text)
+    except json.JSONDecodeError:
+        read = None
+    lists = list(read.values()) if isinstance(read, dict) else [read]
+    if all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        # How the client writes a MAP.
+        return {"key": list(read), "value": lists} if isinstance(read, dict) else read
+    raise argparse.ArgumentTypeError(f'not JSON as in ["apple", "sony"] or {{"apple": ["aple"]}}: {text!r}')
+
+
 # The session variables that the scripts read, and how argparse reads each.
 PARAMETERS = {
     "data": {"nargs": "+", "action": "extend", "help": "the files: patterns or paths (data/*.csv)"},
     "source": {"help": "a schema whose tables are loaded like files, such as pg.public, attached in --init"},
     "max_files": {"type": int, "help": "new files that one transaction takes (12)"},
     "rebuild": {"action": "store_true", "default": None, "help": "make the clean tables of marketplace anew"},
+    "min_time": {"type": moment, "help": "events before it are rejected (2000-01-01)"},
+    "max_time": {"type": moment, "help": "events after it are rejected (the day after the load)"},
+    "brands": {"type": vocabulary, "help": 'the brands of marketplace, in JSON: ["apple"] or {"apple": ["aple"]}'},
+    "category_codes": {"type": vocabulary, "help": "the category codes of marketplace, likewise"},
     "as_of": {"type": day, "help": "the day from which days are counted (that of the last event)"},
     "min_events": {"type": int, "help": "events that a user needs to be in a segment (10)"},
     "k": {"type": int, "help": "segments (5)"},

@@ -297,7 +297,8 @@ SELECT
     row_number() OVER (ORDER BY b.filename) AS n,
     b.filename AS file_name,
     any_value(b.size) AS size_bytes,
-    make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
+    -- Some releases of DuckDB know it to the second only.
+    make_timestamp(epoch_us(date_trunc('second', any_value(b.last_modified)))) AS last_modified
 FROM query(getvariable('load_sql')) AS b
 GROUP BY b.filename;
 

@@ -1605,7 +1605,8 @@ SELECT
     row_number() OVER (ORDER BY b.filename) AS n,
     b.filename AS file_name,
     any_value(b.size) AS size_bytes,
-    make_timestamp(epoch_us(any_value(b.last_modified))) AS last_modified
+    -- Some releases of DuckDB know it to the second only.
+    make_timestamp(epoch_us(date_trunc('second', any_value(b.last_modified)))) AS last_modified
 FROM query(getvariable('load_sql')) AS b
 GROUP BY b.filename;
 
@@ -2739,8 +2740,8 @@ SET VARIABLE clean_uuid_files = (
 
 SET VARIABLE clean_blanks = ' ' || chr(9) || chr(160);
 
--- Values that may not stay as they are, with the number of their new rows: every type of event, and of the others those
--- that are mangled, in capitals or with blanks; every one where a vocabulary is given.
+-- The values of texts that may be misspelt, with the number of their new rows. A table, because a condition on the values
+-- would be moved before the count, and be tested of each row.
 CREATE OR REPLACE TEMP TABLE clean_values AS
 SELECT
     'event_type' AS column_name,
@@ -2754,7 +2755,6 @@ SELECT
     r.category_id AS raw_value,
     count(*) FILTER (r.is_new) AS row_count
 FROM temp.clean_rows AS r
-WHERE ltrim(trim(r.category_id), '0123456789') <> ''
 GROUP BY r.category_id
 UNION ALL
 SELECT
@@ -2762,13 +2762,6 @@ SELECT
     r.category_code AS raw_value,
     count(*) FILTER (r.is_new) AS row_count
 FROM temp.clean_rows AS r
-WHERE
-    getvariable('category_codes') IS NOT NULL
-    OR r.category_code <> lower(r.category_code)
-    OR r.category_code <> trim(r.category_code, ' 	 ')
-    OR contains(r.category_code, '  ')
-    OR contains(r.category_code, ' .')
-    OR contains(r.category_code, '. ')
 GROUP BY r.category_code
 UNION ALL
 SELECT
@@ -2776,14 +2769,10 @@ SELECT
     r.brand AS raw_value,
     count(*) FILTER (r.is_new) AS row_count
 FROM temp.clean_rows AS r
-WHERE
-    getvariable('brands') IS NOT NULL
-    OR r.brand <> lower(r.brand)
-    OR r.brand <> trim(r.brand, ' 	 ')
-    OR contains(r.brand, '  ')
 GROUP BY r.brand;
 
--- What becomes of them.
+-- What becomes of those that may not stay as they are: every type of event, and of the others those that are mangled, in
+-- capitals or with blanks; every one where a vocabulary is given.
 CREATE OR REPLACE TEMP TABLE clean_spellings AS
 SELECT
     m.column_name,
@@ -2809,6 +2798,20 @@ FROM (
             WHEN 'brand' THEN category_match(v.raw_value, getvariable('brands'))
         END AS match
     FROM temp.clean_values AS v
+    WHERE
+        CASE v.column_name
+            WHEN 'event_type' THEN true
+            WHEN 'category_id' THEN ltrim(trim(v.raw_value), '0123456789') <> ''
+            WHEN 'category_code'
+                THEN
+                    getvariable('category_codes') IS NOT NULL
+                    OR v.raw_value <> lower(trim(v.raw_value, getvariable('clean_blanks')))
+                    OR regexp_matches(v.raw_value, '[\s\x{a0}]{2}|[\t\x{a0}]| [.]|[.] ')
+            ELSE
+                getvariable('brands') IS NOT NULL
+                OR v.raw_value <> lower(trim(v.raw_value, getvariable('clean_blanks')))
+                OR regexp_matches(v.raw_value, '[\s\x{a0}]{2}|[\t\x{a0}]')
+        END
 ) AS m;
 
 -- Whether a category code or a brand is written anew: where none is, they go as they are, which is faster.

@@ -375,6 +375,8 @@ try:
     answer = str(con.execute({LARGE[large]!r}).fetchall())
 except duckdb.Error as error:
     answer = str(error)
+# What DuckDB has allocated stays with it.
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 try:
     alive = con.execute("SELECT kmeans_fit([i], 2).sizes FROM range(4) AS t (i)").fetchall()
 except duckdb.Error as error:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -43,7 +44,9 @@ def run(folder, extension, v2_extension):
         python = interpreter(version)
         path = v2_extension if python.has_v2 else extension
         command = [*prefix, python, RUNNER, f"--pipeline={pipeline}", f"--database={database}", f"--extension={path}"]
-        command += [f"--data={WORLDS[pipeline].data}/*.csv", "--k=3", *options]
+        if not any(option.startswith("--source") for option in options):
+            command.append(f"--data={WORLDS[pipeline].data}/*.csv")
+        command += ["--k=3", *options]
         process = subprocess.run(
             list(map(str, command)), cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120
         )
@@ -53,6 +56,7 @@ def run(folder, extension, v2_extension):
         assert process.stderr and "Traceback" not in process.stderr
         return process.stderr
 
+    run.folder = folder
     return run
 
 
@@ -148,7 +152,6 @@ def test_a_script_of_settings_runs_on_every_connection(run, folder, tmp_path):
         "--step=00_raw",
         f"--init={tmp_path}/init.sql",
         "--source=shop.clean",
-        "--data=none*.csv",
         pipeline="games",
     )
     assert done[0]["report"][0]["rows_loaded"] > 20_000
@@ -183,6 +186,10 @@ def test_the_commands_of_the_page_run(folder, extension, tmp_path):
         (["--init=nowhere.sql"], "nowhere.sql"),
         (["--schema-prefix=a b"], "schema_prefix"),
         (["--as-of=yesterday"], "argument --as-of: not a day as in 2024-06-30: 'yesterday'"),
+        (["--max-time=soon"], "argument --max-time: not a day or time as in 2024-06-30 or 2024-06-30T12:00: 'soon'"),
+        (["--brands=apple"], "argument --brands: not JSON as in"),
+        (["--brands=[1]"], "argument --brands: not JSON as in"),
+        (["--category-codes=null"], "argument --category-codes: not JSON as in"),
     ],
 )
 def test_a_mistake_is_told_in_one_message(run, tmp_path, options, message):
@@ -201,6 +208,23 @@ def test_parameters_are_those_that_the_scripts_document(con):
         [listed] = re.findall(r"^-- Parameters? \(session variables?\):\n((?:--   .*\n)+)", head, re.MULTILINE) or [""]
         documented |= set(re.findall(r"^--   (\w+)  ", listed, re.MULTILINE))
     assert set(run_step.PARAMETERS) == documented
+
+
+def test_bounds_of_times_and_vocabularies_come_from_the_command(run, tmp_path):
+    database = tmp_path / "w.duckdb"
+    with duckdb.connect() as con:
+        [first, second] = con.execute(
+            f"SELECT brand FROM '{run.folder}/data/*.csv' WHERE brand IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC LIMIT 2"
+        ).fetchall()
+    vocabulary = json.dumps({"The Best": [*first], "The Second": [*second]})
+    run(database, "--step=00_raw")
+    run(database, "--step=10_clean", "--min-time=2019-10-05", "--max-time=2019-10-20", f"--brands={vocabulary}")
+    with duckdb.connect(str(database)) as con:
+        [found] = con.execute("SELECT min(event_time)::DATE, max(event_time)::DATE FROM clean.events").fetchall()
+        assert found == (date(2019, 10, 5), date(2019, 10, 20))
+        [brands] = con.execute("SELECT list(brand ORDER BY n DESC) FROM (SELECT brand, count(*) AS n FROM clean.events WHERE brand IS NOT NULL GROUP BY ALL)").fetchall()
+        assert brands[0][:2] == ["The Best", "The Second"]
+    run(database, "--step=10_clean", '--category-codes=["electronics.smartphone"]')
 
 
 def test_arguments_are_what_the_command_reads():

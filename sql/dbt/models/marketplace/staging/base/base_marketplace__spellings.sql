@@ -2,7 +2,8 @@
 {{ config(materialized='table', schema='intermediate') }}
 
 {% set clean_blanks %}' ' || chr(9) || chr(160){% endset %}
--- What becomes of them.
+-- What becomes of those that may not stay as they are: every type of event, and of the others those that are mangled, in
+-- capitals or with blanks; every one where a vocabulary is given.
 SELECT
     m.column_name,
     m.raw_value,
@@ -27,4 +28,18 @@ FROM (
             WHEN 'brand' THEN category_match(v.raw_value, {{ amazing.parameter('marketplace_brands') }})
         END AS match
     FROM {{ ref('base_marketplace__values') }} AS v
+    WHERE
+        CASE v.column_name
+            WHEN 'event_type' THEN true
+            WHEN 'category_id' THEN ltrim(trim(v.raw_value), '0123456789') <> ''
+            WHEN 'category_code'
+                THEN
+                    {{ amazing.parameter('marketplace_category_codes') }} IS NOT NULL
+                    OR v.raw_value <> lower(trim(v.raw_value, {{ clean_blanks }}))
+                    OR regexp_matches(v.raw_value, '[\s\x{a0}]{2}|[\t\x{a0}]| [.]|[.] ')
+            ELSE
+                {{ amazing.parameter('marketplace_brands') }} IS NOT NULL
+                OR v.raw_value <> lower(trim(v.raw_value, {{ clean_blanks }}))
+                OR regexp_matches(v.raw_value, '[\s\x{a0}]{2}|[\t\x{a0}]')
+        END
 ) AS m
