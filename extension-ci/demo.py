@@ -185,7 +185,8 @@ class World:
         )
         command = [CLIENT, "-unsigned", "-cmd", prepare, self.database, "-f", self.script()]
         if subprocess.run(command, cwd=folder).returncode != 0:
-            raise SystemExit(f"demo.py: the pipeline {self.pipeline} failed")
+            path = os.path.relpath(folder / self.database)
+            raise SystemExit(f"demo.py: the pipeline {self.pipeline} failed; to start again from nothing, remove {path}")
 
     def show(self, folder):
         for title, sql in self.results.items():

@@ -327,7 +327,7 @@ fn nearest_long_decimal(digits: i128, scale: u8) -> f64 {
         (whole | u128::from(rest != 0)) as f64
     } else {
         let rest = rest << FRACTION;
-        let quotient = whole << FRACTION | rest / divisor;
+        let quotient = (whole << FRACTION) | (rest / divisor);
         (quotient | u128::from(!rest.is_multiple_of(divisor))) as f64 / (1_u128 << FRACTION) as f64
     };
     if digits < 0 { -nearest } else { nearest }

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn one_moment_is_one_time_in_every_spelling() {
-        let moment = timestamp(b"2019-10-01 10:30:05").unwrap();
+        let moment = timestamp(b"2019-10-01 10:30:05").expect("a time");
         for zone in ["", "Z", "z", " UTC", "+00", "+0000", "+00:00", "-00:00", " +00:00"] {
             for separator in [" ", "T", "t"] {
                 for (fraction, expected) in

@@ -222,7 +222,9 @@ def test_bounds_of_times_and_vocabularies_come_from_the_command(run, tmp_path):
     with duckdb.connect(str(database)) as con:
         [found] = con.execute("SELECT min(event_time)::DATE, max(event_time)::DATE FROM clean.events").fetchall()
         assert found == (date(2019, 10, 5), date(2019, 10, 20))
-        [brands] = con.execute("SELECT list(brand ORDER BY n DESC) FROM (SELECT brand, count(*) AS n FROM clean.events WHERE brand IS NOT NULL GROUP BY ALL)").fetchall()
+        [brands] = con.execute(
+            "SELECT list(brand ORDER BY n DESC) FROM (SELECT brand, count(*) AS n FROM clean.events WHERE brand IS NOT NULL GROUP BY ALL)"
+        ).fetchall()
         assert brands[0][:2] == ["The Best", "The Second"]
     run(database, "--step=10_clean", '--category-codes=["electronics.smartphone"]')
 
