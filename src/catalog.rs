@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::ffi::{Documentation, Library, Registry, Relation, Result, SqlType};
 use crate::functions::options::OptionText;
 use crate::functions::{
-    Example, Function, Kind, activity, category, columns, exact, files, games, generators, introspection,
-    kmeans, options, pca, plot, repeats, season, summary,
+    Example, Function, Kind, activity, category, columns, events, exact, files, games, generators,
+    introspection, kmeans, options, pca, plot, repeats, rfm, season, summary,
 };
 use crate::scripts::{self, CREATE, Pipeline};
 
@@ -25,6 +25,10 @@ pub const FUNCTIONS: &[&Function] = &[
     &activity::SESSIONIZE,
     &activity::USER_ACTIVITY,
     &activity::MONTHLY_ACTIVITY,
+    &activity::USER_FEATURES,
+    &activity::FUNNEL,
+    &activity::RETENTION,
+    &rfm::RFM_SCORES,
     &files::FILE_FINGERPRINT,
     &kmeans::KMEANS_FIT,
     &kmeans::KMEANS_EVALUATE,
@@ -46,7 +50,11 @@ pub const FUNCTIONS: &[&Function] = &[
     &exact::EXACT_DECIMAL,
     &exact::EXACT_TIMESTAMP,
     &exact::EXACT_UUID,
+    &events::EVENT_TIMESTAMP,
+    &events::FUNNEL_STEPS,
     &season::SEASONAL_DECOMPOSE,
+    &rfm::QUANTILE_CUTS,
+    &rfm::CUT_SCORE,
     &plot::SCATTER_SVG,
     &plot::LINE_SVG,
     &files::CONTENT_HASH,
@@ -59,6 +67,8 @@ pub const FUNCTIONS: &[&Function] = &[
     &games::SYNTHETIC_GAMES,
     &games::SYNTHETIC_GAME_EVENTS,
     &columns::CHECK_NEW_COLUMNS,
+    &events::SOURCE_COLUMNS,
+    &events::EVENT_COUNTS_QUERY,
     &introspection::AMAZING_FUNCTIONS,
     &introspection::AMAZING_SCRIPTS,
     &introspection::AMAZING_SESSION,

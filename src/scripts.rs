@@ -24,10 +24,12 @@ pub struct Pipeline {
 pub const MACROS: &[Script] = &[
     Script { name: "activity", sql: include_str!("../sql/functions/activity.sql") },
     Script { name: "category", sql: include_str!("../sql/functions/category.sql") },
+    Script { name: "events", sql: include_str!("../sql/functions/events.sql") },
     Script { name: "files", sql: include_str!("../sql/functions/files.sql") },
     Script { name: "introspection", sql: include_str!("../sql/functions/introspection.sql") },
     Script { name: "kmeans", sql: include_str!("../sql/functions/kmeans.sql") },
     Script { name: "pca", sql: include_str!("../sql/functions/pca.sql") },
+    Script { name: "rfm", sql: include_str!("../sql/functions/rfm.sql") },
     Script { name: "summary", sql: include_str!("../sql/functions/summary.sql") },
 ];
 
@@ -199,12 +201,17 @@ fn parse_macro<'a>(statement: &'a str) -> Macro<'a> {
     let words: Vec<&str> = rest[..end].split_whitespace().collect();
     let parameters = words.join(" ").trim_end_matches(',').to_string();
     let default = |parameter: &'a str| match parameter.split_once(":=") {
-        Some((name, default)) => (name.trim(), Some(default.trim())),
-        None => (parameter.trim(), None),
+        Some((name, default)) => (bare(name), Some(default.trim())),
+        None => (bare(parameter), None),
     };
     let defaults = cut_at_commas(&rest[..end]).into_iter().map(default).collect();
     let body = rest[end + 1..].trim_start().strip_prefix("AS TABLE").expect("macros are relations").trim();
     Macro { name, parameters, defaults, body, statement }
+}
+
+/// A name without the quotes that DuckDB 1.x needs around a keyword such as `time`.
+fn bare(name: &str) -> &str {
+    name.trim().trim_matches('"')
 }
 
 /// The parts of a list, cut at commas outside of parentheses and quotes; none that is empty.
@@ -372,9 +379,9 @@ mod tests {
 
     #[test]
     fn a_macro_is_read_with_its_parameters() {
-        let sql = "CREATE OR REPLACE MACRO f(\n    source,\n    k := 5,\n    n := (1 + 2)\n) AS TABLE\n    SELECT 1";
+        let sql = "CREATE OR REPLACE MACRO f(\n    source,\n    \"k\" := 5,\n    n := (1 + 2)\n) AS TABLE\n    SELECT 1";
         let parsed = parse_macro(sql);
-        assert_eq!((parsed.name, parsed.parameters.as_str()), ("f", "source, k := 5, n := (1 + 2)"));
+        assert_eq!((parsed.name, parsed.parameters.as_str()), ("f", "source, \"k\" := 5, n := (1 + 2)"));
         assert_eq!(parsed.defaults, [("source", None), ("k", Some("5")), ("n", Some("(1 + 2)"))]);
         assert_eq!(parsed.body, "SELECT 1");
     }

@@ -1,14 +1,15 @@
--- Activity of users from their events: sessions, months, figures of each user. A source has the columns user_id and
--- event_time, which is cast to TIMESTAMP. A TIMESTAMP WITH TIME ZONE, and a text with an offset, is its moment in UTC: the
--- cast would be to local time, where an hour may happen twice, and would drop the offset. What is infinite has no
--- microseconds, and stays what it is.
+-- Activity of users from their events: sessions, months, figures of each user. The columns of a source are named by the
+-- caller; `time` stands in quotes, because DuckDB 1.x takes it for a type. What is infinite has no microseconds, and stays
+-- what it is.
 
 -- sessionize(source, ...): every column of the source, then the number of the session.
 --
 -- Nothing depends on the order of events at the same time: the sum over RANGE takes them all in.
 CREATE OR REPLACE MACRO sessionize(
     source,
-    max_gap := '30 minutes'
+    max_gap := '30 minutes',
+    user := 'user_id',
+    "time" := 'event_time'
 ) AS TABLE
     WITH __no_rows AS (
         SELECT __source_row AS __row
@@ -29,20 +30,10 @@ CREATE OR REPLACE MACRO sessionize(
     __events AS (
         SELECT
             __s.*,
-            COLUMNS(['user_id']) AS __user,
-            CASE
-                WHEN
-                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
-                    OR (
-                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
-                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
-                    )
-                    THEN coalesce(
-                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
-                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-                    )
-                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-            END AS __time,
+            COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')), 'sessionize', "time"
+            ) AS __time,
             CASE
                 WHEN
                     coalesce(
@@ -87,24 +78,18 @@ CREATE OR REPLACE MACRO sessionize(
         END AS session_number
     FROM __starts AS __b;
 
--- user_activity(source): one row a user.
-CREATE OR REPLACE MACRO user_activity(source) AS TABLE
+-- user_activity(source, ...): one row a user.
+CREATE OR REPLACE MACRO user_activity(
+    source,
+    user := 'user_id',
+    "time" := 'event_time'
+) AS TABLE
     WITH __events AS (
         SELECT
-            COLUMNS(['user_id']) AS __user,
-            CASE
-                WHEN
-                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
-                    OR (
-                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
-                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
-                    )
-                    THEN coalesce(
-                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
-                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-                    )
-                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-            END AS __time
+            COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')), 'user_activity', "time"
+            ) AS __time
         FROM query_table(source) AS __s
     )
 
@@ -125,7 +110,9 @@ CREATE OR REPLACE MACRO user_activity(source) AS TABLE
 -- The first branch of the UNION gives no row but the name of `col` to the groups of the second.
 CREATE OR REPLACE MACRO monthly_activity(
     source,
-    col := NULL
+    col := NULL,
+    user := 'user_id',
+    "time" := 'event_time'
 ) AS TABLE
     WITH __events AS (
         SELECT
@@ -135,24 +122,18 @@ CREATE OR REPLACE MACRO monthly_activity(
                         'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
                     )
                     THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
-                WHEN col IS NOT NULL
-                    THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
+                ELSE COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
             END AS __group,
-            COLUMNS(['user_id']) AS __user,
-            CASE
-                WHEN
-                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
-                    OR (
-                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
-                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
-                    )
-                    THEN coalesce(
-                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
-                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-                    )
-                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-            END AS __time
-        FROM query_table(source) AS __s
+            COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')), 'monthly_activity', "time"
+            ) AS __time
+        FROM (
+            SELECT
+                __t.*,
+                NULL AS __no_group
+            FROM query_table(source) AS __t
+        ) AS __s
     ),
 
     __user_months AS (
@@ -212,14 +193,19 @@ CREATE OR REPLACE MACRO monthly_activity(
     -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
     __results AS (
         SELECT
-            COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END),
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity')),
             CAST(NULL AS DATE) AS month,
             CAST(NULL AS BIGINT) AS events,
             CAST(NULL AS BIGINT) AS active_users,
             CAST(NULL AS BIGINT) AS new_users,
             CAST(NULL AS BIGINT) AS churned_users,
             CAST(NULL AS BIGINT) AS reactivated_users
-        FROM query_table(source) AS __s
+        FROM (
+            SELECT
+                __t.*,
+                NULL AS __no_group
+            FROM query_table(source) AS __t
+        ) AS __s
         WHERE false
         UNION ALL
         SELECT

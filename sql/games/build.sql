@@ -17,7 +17,9 @@ SET VARIABLE amazing_check = (
 
 CREATE OR REPLACE MACRO sessionize(
     source,
-    max_gap := '30 minutes'
+    max_gap := '30 minutes',
+    user := 'user_id',
+    "time" := 'event_time'
 ) AS TABLE
     WITH __no_rows AS (
         SELECT __source_row AS __row
@@ -38,20 +40,10 @@ CREATE OR REPLACE MACRO sessionize(
     __events AS (
         SELECT
             __s.*,
-            COLUMNS(['user_id']) AS __user,
-            CASE
-                WHEN
-                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
-                    OR (
-                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
-                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
-                    )
-                    THEN coalesce(
-                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
-                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-                    )
-                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-            END AS __time,
+            COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')), 'sessionize', "time"
+            ) AS __time,
             CASE
                 WHEN
                     coalesce(
@@ -98,23 +90,17 @@ CREATE OR REPLACE MACRO sessionize(
 
 COMMENT ON MACRO TABLE sessionize IS 'amazing 0.1.0: The session of each event: a pause longer than `max_gap` since the user''s event before begins a new one.';
 
-CREATE OR REPLACE MACRO user_activity(source) AS TABLE
+CREATE OR REPLACE MACRO user_activity(
+    source,
+    user := 'user_id',
+    "time" := 'event_time'
+) AS TABLE
     WITH __events AS (
         SELECT
-            COLUMNS(['user_id']) AS __user,
-            CASE
-                WHEN
-                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
-                    OR (
-                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
-                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
-                    )
-                    THEN coalesce(
-                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
-                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-                    )
-                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-            END AS __time
+            COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')), 'user_activity', "time"
+            ) AS __time
         FROM query_table(source) AS __s
     )
 
@@ -133,7 +119,9 @@ COMMENT ON MACRO TABLE user_activity IS 'amazing 0.1.0: How often and when each 
 
 CREATE OR REPLACE MACRO monthly_activity(
     source,
-    col := NULL
+    col := NULL,
+    user := 'user_id',
+    "time" := 'event_time'
 ) AS TABLE
     WITH __events AS (
         SELECT
@@ -143,24 +131,18 @@ CREATE OR REPLACE MACRO monthly_activity(
                         'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
                     )
                     THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
-                WHEN col IS NOT NULL
-                    THEN COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END)
+                ELSE COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
             END AS __group,
-            COLUMNS(['user_id']) AS __user,
-            CASE
-                WHEN
-                    typeof(COLUMNS(['event_time'])) = 'TIMESTAMP WITH TIME ZONE'
-                    OR (
-                        typeof(COLUMNS(['event_time'])) = 'VARCHAR'
-                        AND regexp_matches(CAST(COLUMNS(['event_time']) AS VARCHAR), ':[0-9.]+ ?[+-][0-9]{2}(:[0-9]{2})?$')
-                    )
-                    THEN coalesce(
-                        make_timestamp(epoch_us(CAST(COLUMNS(['event_time']) AS TIMESTAMP WITH TIME ZONE))),
-                        CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-                    )
-                ELSE CAST(COLUMNS(['event_time']) AS TIMESTAMP)
-            END AS __time
-        FROM query_table(source) AS __s
+            COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')), 'monthly_activity', "time"
+            ) AS __time
+        FROM (
+            SELECT
+                __t.*,
+                NULL AS __no_group
+            FROM query_table(source) AS __t
+        ) AS __s
     ),
 
     __user_months AS (
@@ -220,14 +202,19 @@ CREATE OR REPLACE MACRO monthly_activity(
     -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
     __results AS (
         SELECT
-            COLUMNS(CASE WHEN col IS NULL THEN ['user_id'] ELSE [CAST(col AS VARCHAR)] END),
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity')),
             CAST(NULL AS DATE) AS month,
             CAST(NULL AS BIGINT) AS events,
             CAST(NULL AS BIGINT) AS active_users,
             CAST(NULL AS BIGINT) AS new_users,
             CAST(NULL AS BIGINT) AS churned_users,
             CAST(NULL AS BIGINT) AS reactivated_users
-        FROM query_table(source) AS __s
+        FROM (
+            SELECT
+                __t.*,
+                NULL AS __no_group
+            FROM query_table(source) AS __t
+        ) AS __s
         WHERE false
         UNION ALL
         SELECT
@@ -628,6 +615,367 @@ CREATE OR REPLACE MACRO category_variants(
 
 COMMENT ON MACRO TABLE category_variants IS 'amazing 0.1.0: Spellings of one thing in a column, found without a vocabulary, with a proposal for each group.';
 
+CREATE OR REPLACE MACRO user_features(
+    source,
+    user := 'user_id',
+    "time" := 'event_time',
+    type := 'event_type',
+    value := 'price',
+    session := 'user_session',
+    view := 'view',
+    purchase := 'purchase',
+    min_events := 1,
+    as_of := NULL,
+    types := NULL
+) AS TABLE
+    WITH __columns AS NOT MATERIALIZED (
+        SELECT
+            COLUMNS(system.main.source_columns((*), user, 'user', 'user_features')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')), 'user_features', "time"
+            ) AS __time,
+            CAST(
+                COLUMNS(system.main.source_columns((*), coalesce(CAST(type AS VARCHAR), '__no_text'), 'type', 'user_features')) AS VARCHAR
+            ) AS __type,
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(value AS VARCHAR), '__no_number'), 'value', 'user_features')) AS __value,
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(session AS VARCHAR), '__no_text'), 'session', 'user_features'))
+                AS __session
+        FROM (
+            SELECT
+                __t.*,
+                CAST(NULL AS VARCHAR) AS __no_text,
+                CAST(NULL AS DOUBLE) AS __no_number
+            FROM query_table(source) AS __t
+        ) AS __s
+    ),
+
+    __events AS NOT MATERIALIZED (
+        SELECT
+            __c.*,
+            __c.__type = CAST(view AS VARCHAR) AS __is_view,
+            CASE WHEN type IS NULL THEN true ELSE __c.__type = CAST(purchase AS VARCHAR) END AS __is_purchase
+        FROM __columns AS __c
+        WHERE
+            __c.__user IS NOT NULL
+            AND isfinite(__c.__time)
+            AND (
+                as_of IS NULL
+                OR __c.__time
+                < CAST(system.main.event_timestamp(as_of, 'user_features', 'as_of') AS DATE) + INTERVAL 1 DAY
+            )
+    ),
+
+    __users AS MATERIALIZED (
+        SELECT
+            __e.__user AS __user,
+            count(*) AS __n_events,
+            count(*) FILTER (WHERE __e.__is_view) AS __n_views,
+            count(*) FILTER (WHERE __e.__is_purchase) AS __n_purchases,
+            count(DISTINCT __e.__session) FILTER (WHERE __e.__is_purchase) AS __n_baskets,
+            coalesce(
+                CASE
+                    WHEN typeof(any_value(__e.__value)) IN ('DOUBLE', 'FLOAT')
+                        THEN list_sum(
+                            list_sort(
+                                list(__e.__value) FILTER (
+                                    WHERE __e.__is_purchase
+                                    AND __e.__value IS NOT NULL
+                                    AND typeof(__e.__value) IN ('DOUBLE', 'FLOAT')
+                                )
+                            )
+                        )
+                    ELSE sum(__e.__value) FILTER (
+                        WHERE __e.__is_purchase AND typeof(__e.__value) NOT IN ('DOUBLE', 'FLOAT')
+                    )
+                END,
+                0
+            ) AS __spent,
+            min(__e.__time) AS __first_time,
+            max(__e.__time) AS __last_time
+        FROM __events AS __e
+        GROUP BY __e.__user
+    ),
+
+    __totals AS (
+        SELECT
+            coalesce(
+                CAST(system.main.event_timestamp(as_of, 'user_features', 'as_of') AS DATE),
+                CAST(max(__u.__last_time) AS DATE)
+            ) AS __as_of,
+            sum(__u.__n_views) AS __n_views,
+            sum(__u.__n_purchases) AS __n_purchases
+        FROM __users AS __u
+    ),
+
+    __counts AS (FROM query(system.main.event_counts_query(types, 'user_features'))),
+
+    __features AS (
+        SELECT
+            __u.__user AS user_id,
+            __u.__n_events AS total_events,
+            __u.__n_views AS total_views,
+            __u.__n_purchases AS total_purchases,
+            date_diff('microsecond', __u.__first_time, __u.__last_time) / 1e6 / nullif(__u.__n_events - 1, 0)
+                AS avg_time_between_events,
+            __u.__spent AS total_spent,
+            CAST(
+                CASE WHEN __u.__n_purchases = 0 THEN 0 ELSE __u.__spent / nullif(__u.__n_baskets, 0) END AS DOUBLE
+            ) AS avg_basket,
+            __u.__last_time AS last_event_time,
+            CAST(coalesce(__u.__n_purchases / nullif(__u.__n_views, 0), 0) AS DOUBLE) AS conversion_rate,
+            CAST(__u.__n_purchases / __u.__n_events AS DOUBLE) AS purchase_ratio,
+            date_diff('day', CAST(__u.__last_time AS DATE), __t.__as_of) AS days_since_last_event,
+            __n.*
+        FROM __users AS __u
+        CROSS JOIN __totals AS __t
+        LEFT JOIN __counts AS __n
+            ON __u.__user = __n.__user
+        WHERE
+            __u.__n_events >= CASE
+                WHEN coalesce(try_cast(min_events AS DOUBLE) >= 1, false) THEN try_cast(min_events AS DOUBLE)
+                ELSE error(
+                    'user_features: min_events must be a number of at least 1, not '
+                    || coalesce(CAST(min_events AS VARCHAR), 'NULL')
+                )
+            END
+            AND CASE
+                WHEN __t.__n_views = 0 AND type IS NOT NULL AND view IS NOT NULL
+                    THEN error(
+                        'user_features: no event has the type ''' || CAST(view AS VARCHAR)
+                        || ''', say by view := ''...'' which type a view has, or by view := NULL that there is none'
+                    )
+                WHEN __t.__n_purchases = 0 AND type IS NOT NULL AND purchase IS NOT NULL
+                    THEN error(
+                        'user_features: no event has the type ''' || CAST(purchase AS VARCHAR)
+                        || ''', say by purchase := ''...'' which type a purchase has, or by purchase := NULL that there '
+                        || 'is none'
+                    )
+                ELSE true
+            END
+    )
+
+    SELECT COLUMNS(
+        list_concat(
+            ['user_id', 'total_events'],
+            CASE WHEN type IS NULL OR view IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['total_views'] END,
+            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['total_purchases'] END,
+            ['avg_time_between_events'],
+            CASE
+                WHEN value IS NULL OR (type IS NOT NULL AND purchase IS NULL) THEN CAST([] AS VARCHAR[])
+                WHEN session IS NULL THEN ['total_spent']
+                ELSE ['total_spent', 'avg_basket']
+            END,
+            ['last_event_time'],
+            CASE
+                WHEN type IS NULL OR view IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['conversion_rate']
+            END,
+            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['purchase_ratio'] END,
+            ['days_since_last_event'],
+            CASE
+                WHEN types IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE string_split(
+                    'total_' || array_to_string(list_concat(types, CAST([] AS VARCHAR[])), chr(1) || 'total_'), chr(1)
+                )
+            END
+        )
+    )
+    FROM __features AS __f;
+
+COMMENT ON MACRO TABLE user_features IS 'amazing 0.1.0: What each user did, one row per user, in columns that segments can be made of.';
+
+CREATE OR REPLACE MACRO funnel(
+    source,
+    steps := NULL,
+    user := 'user_id',
+    "time" := 'event_time',
+    type := 'event_type',
+    within := NULL
+) AS TABLE
+    WITH __options AS (
+        SELECT
+            CASE
+                WHEN coalesce(len(CAST(steps AS VARCHAR[])), 0) = 0
+                    THEN error(
+                        'funnel: steps must be a list of event types such as [''view'', ''purchase''], not '
+                        || coalesce(CAST(steps AS VARCHAR), 'NULL')
+                    )
+                WHEN len(list_distinct(CAST(steps AS VARCHAR[]))) < len(CAST(steps AS VARCHAR[]))
+                    THEN error('funnel: steps must differ and not be NULL, not ' || CAST(steps AS VARCHAR))
+                ELSE CAST(steps AS VARCHAR[])
+            END AS __steps,
+            CASE
+                WHEN within IS NULL THEN NULL
+                WHEN
+                    coalesce(
+                        regexp_matches(CAST(within AS VARCHAR), '[a-z:]')
+                        AND try_cast(CAST(within AS VARCHAR) AS INTERVAL) >= INTERVAL 0 SECOND
+                        AND date_part('month', try_cast(CAST(within AS VARCHAR) AS INTERVAL)) = 0
+                        AND date_part('year', try_cast(CAST(within AS VARCHAR) AS INTERVAL)) = 0,
+                        false
+                    )
+                    THEN epoch_us(try_cast(CAST(within AS VARCHAR) AS INTERVAL))
+                ELSE error(
+                    'funnel: within must be an interval of at least 0, in days or smaller units, such as INTERVAL 7 DAY, not '
+                    || CAST(within AS VARCHAR)
+                )
+            END AS __within
+    ),
+
+    __events AS (
+        SELECT
+            COLUMNS(system.main.source_columns((*), user, 'user', 'funnel')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'funnel')), 'funnel', "time"
+            ) AS __time,
+            CAST(
+                list_position(
+                    (SELECT __o.__steps FROM __options AS __o),
+                    CAST(COLUMNS(system.main.source_columns((*), type, 'type', 'funnel')) AS VARCHAR)
+                ) AS INTEGER
+            ) AS __step
+        FROM query_table(source) AS __s
+    ),
+
+    __users AS (
+        SELECT system.main.funnel_steps(
+            list({'time': __e.__time, 'step': __e.__step}),
+            (SELECT __o.__within FROM __options AS __o)
+        ) AS __n_steps
+        FROM __events AS __e
+        WHERE __e.__user IS NOT NULL AND isfinite(__e.__time) AND __e.__step > 0
+        GROUP BY __e.__user
+    ),
+
+    __ends AS (
+        SELECT
+            __u.__n_steps AS __step,
+            count(*) AS __n_users
+        FROM __users AS __u
+        GROUP BY __u.__n_steps
+    ),
+
+    __steps AS (
+        SELECT
+            unnest(generate_series(1, len(__o.__steps))) AS __step,
+            unnest(__o.__steps) AS __type
+        FROM __options AS __o
+    ),
+
+    -- Who ends at a later step has reached this one.
+    __reached AS (
+        SELECT
+            __s.__step AS __step,
+            __s.__type AS __type,
+            CAST(coalesce(sum(__e.__n_users) OVER (ORDER BY __s.__step DESC), 0) AS BIGINT) AS __n_users
+        FROM __steps AS __s
+        LEFT JOIN __ends AS __e
+            ON __s.__step = __e.__step
+    )
+
+    SELECT
+        CAST(__r.__step AS INTEGER) AS step,
+        __r.__type AS event_type,
+        __r.__n_users AS users,
+        __r.__n_users / nullif(first_value(__r.__n_users) OVER (ORDER BY __r.__step), 0) AS rate,
+        __r.__n_users / nullif(lag(__r.__n_users) OVER (ORDER BY __r.__step), 0) AS step_rate
+    FROM __reached AS __r
+    ORDER BY __r.__step;
+
+COMMENT ON MACRO TABLE funnel IS 'amazing 0.1.0: How many users take the steps of a funnel in their order, one row per step.';
+
+CREATE OR REPLACE MACRO retention(
+    source,
+    period := 'month',
+    user := 'user_id',
+    "time" := 'event_time'
+) AS TABLE
+    WITH __events AS (
+        SELECT
+            COLUMNS(system.main.source_columns((*), user, 'user', 'retention')) AS __user,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention', "time"
+            ) AS __time
+        FROM query_table(source) AS __s
+    ),
+
+    __user_periods AS (
+        SELECT DISTINCT
+            __e.__user AS __user,
+            CAST(
+                date_trunc(
+                    CASE
+                        WHEN lower(CAST(period AS VARCHAR)) IN ('day', 'week', 'month', 'quarter', 'year')
+                            THEN lower(CAST(period AS VARCHAR))
+                        ELSE error(
+                            'retention: period must be one of ''day'', ''week'', ''month'', ''quarter'', ''year'', not '
+                            || coalesce('''' || CAST(period AS VARCHAR) || '''', 'NULL')
+                        )
+                    END,
+                    __e.__time
+                ) AS DATE
+            ) AS __period
+        FROM __events AS __e
+        WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
+    ),
+
+    __cohort_periods AS (
+        SELECT
+            __u.__period AS __period,
+            min(__u.__period) OVER (PARTITION BY __u.__user) AS __cohort
+        FROM __user_periods AS __u
+    ),
+
+    __active AS (
+        SELECT
+            __p.__cohort AS __cohort,
+            __p.__period AS __period,
+            count(*) AS __n_active
+        FROM __cohort_periods AS __p
+        GROUP BY __p.__cohort, __p.__period
+    ),
+
+    __grid AS (
+        SELECT
+            __a.__cohort AS __cohort,
+            __a.__n_active AS __n_users,
+            CAST(
+                unnest(
+                    generate_series(
+                        __a.__cohort,
+                        __a.__last,
+                        CASE lower(CAST(period AS VARCHAR))
+                            WHEN 'day' THEN INTERVAL 1 DAY
+                            WHEN 'week' THEN INTERVAL 7 DAY
+                            WHEN 'month' THEN INTERVAL 1 MONTH
+                            WHEN 'quarter' THEN INTERVAL 3 MONTH
+                            ELSE INTERVAL 1 YEAR
+                        END
+                    )
+                ) AS DATE
+            ) AS __period
+        FROM (
+            SELECT
+                __b.*,
+                max(__b.__period) OVER () AS __last
+            FROM __active AS __b
+        ) AS __a
+        WHERE __a.__cohort = __a.__period
+    )
+
+    SELECT
+        __g.__cohort AS cohort,
+        date_diff(lower(CAST(period AS VARCHAR)), __g.__cohort, __g.__period) AS periods_since,
+        __g.__n_users AS users,
+        coalesce(__a.__n_active, 0) AS active_users,
+        coalesce(__a.__n_active, 0) / __g.__n_users AS retention
+    FROM __grid AS __g
+    LEFT JOIN __active AS __a
+        ON __g.__cohort = __a.__cohort AND __g.__period = __a.__period
+    ORDER BY cohort, periods_since;
+
+COMMENT ON MACRO TABLE retention IS 'amazing 0.1.0: Who comes back: the users of each first period, and how many of them are active in the periods after it.';
+
 CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
     WITH __files AS (
         SELECT
@@ -1007,6 +1355,179 @@ CREATE OR REPLACE MACRO pca_components(
     ) AS __c;
 
 COMMENT ON MACRO TABLE pca_components IS 'amazing 0.1.0: The principal components of a source, one row for each component and feature.';
+
+CREATE OR REPLACE MACRO rfm_scores(
+    source,
+    customer := 'user_id',
+    "time" := 'event_time',
+    amount := 'price',
+    as_of := NULL,
+    bins := 5,
+    recency_cuts := NULL,
+    frequency_cuts := NULL,
+    monetary_cuts := NULL,
+    names := NULL
+) AS TABLE
+    WITH __orders AS NOT MATERIALIZED (
+        SELECT
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores')) AS __customer,
+            system.main.event_timestamp(
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')), 'rfm_scores', "time"
+            ) AS __time,
+            COLUMNS(system.main.source_columns((*), amount, 'amount', 'rfm_scores')) AS __amount
+        FROM query_table(source) AS __s
+    ),
+
+    __customers AS MATERIALIZED (
+        SELECT
+            __o.__customer AS __customer,
+            count(*) AS __frequency,
+            max(__o.__time) AS __last_time,
+            coalesce(
+                CASE
+                    WHEN typeof(any_value(__o.__amount)) IN ('DOUBLE', 'FLOAT')
+                        THEN list_sum(
+                            list_sort(
+                                list(__o.__amount) FILTER (
+                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT')
+                                )
+                            )
+                        )
+                    ELSE sum(__o.__amount) FILTER (WHERE typeof(__o.__amount) NOT IN ('DOUBLE', 'FLOAT'))
+                END,
+                0
+            ) AS __monetary
+        FROM __orders AS __o
+        WHERE
+            __o.__customer IS NOT NULL
+            AND isfinite(__o.__time)
+            AND (
+                as_of IS NULL
+                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE) + INTERVAL 1 DAY
+            )
+        GROUP BY __o.__customer
+    ),
+
+    __measures AS MATERIALIZED (
+        SELECT
+            __c.__customer AS __customer,
+            date_diff(
+                'day',
+                CAST(__c.__last_time AS DATE),
+                coalesce(
+                    CAST(system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE),
+                    CAST(max(__c.__last_time) OVER () AS DATE)
+                )
+            ) AS __recency,
+            __c.__frequency AS __frequency,
+            __c.__monetary AS __monetary
+        FROM __customers AS __c
+    ),
+
+    -- One row: of each measure the least value of each score but the first.
+    __cuts AS (
+        SELECT
+            coalesce(recency_cuts, system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
+            coalesce(frequency_cuts, system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores')) AS __frequency,
+            coalesce(monetary_cuts, system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
+        FROM __measures AS __m
+    ),
+
+    -- The more recent, the higher the score.
+    __scores AS MATERIALIZED (
+        SELECT
+            __m.*,
+            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency, 'rfm_scores', 'recency_cuts')
+                AS __r,
+            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores', 'frequency_cuts') AS __f,
+            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores', 'monetary_cuts') AS __m
+        FROM __measures AS __m
+        CROSS JOIN __cuts AS __c
+    ),
+
+    -- The names of five bins, and those of the table that the caller gives. They do not look at the money.
+    __names AS (
+        SELECT
+            __d.*,
+            1 AS m_min,
+            9 AS m_max
+        FROM (
+            VALUES
+            ('champions', 5, 5, 4, 5),
+            ('loyal', 3, 4, 4, 5),
+            ('potential loyalist', 4, 5, 2, 3),
+            ('new', 5, 5, 1, 1),
+            ('promising', 4, 4, 1, 1),
+            ('need attention', 3, 3, 3, 3),
+            ('about to sleep', 3, 3, 1, 2),
+            ('cannot lose', 1, 2, 5, 5),
+            ('at risk', 1, 2, 3, 4),
+            ('hibernating', 1, 2, 1, 2)
+        ) AS __d (name, r_min, r_max, f_min, f_max)
+        WHERE names IS NULL AND bins = 5 AND recency_cuts IS NULL AND frequency_cuts IS NULL
+        UNION ALL BY NAME
+        SELECT
+            CAST(__g.name AS VARCHAR) AS name,
+            __g.r_min AS r_min,
+            __g.r_max AS r_max,
+            __g.f_min AS f_min,
+            __g.f_max AS f_max,
+            __g.m_min AS m_min,
+            __g.m_max AS m_max
+        FROM query(
+            'SELECT name, r_min, r_max, f_min, f_max, m_min, m_max FROM ' || coalesce(
+                CAST(names AS VARCHAR),
+                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, m_min, m_max) WHERE false'
+            )
+        ) AS __g
+    ),
+
+    __named_scores AS (
+        SELECT
+            __s.__r AS __r,
+            __s.__f AS __f,
+            __s.__m AS __m,
+            min(__n.name) AS __name,
+            CASE
+                WHEN count(*) > 1
+                    THEN error(
+                        'rfm_scores: the scores ' || __s.__r || ', ' || __s.__f || ', ' || __s.__m
+                        || ' have more than one name: ''' || min(__n.name) || ''' and ''' || max(__n.name)
+                        || ''', each may be in one row of "' || CAST(names AS VARCHAR) || '"'
+                    )
+                ELSE true
+            END AS __is_one
+        FROM (
+            SELECT DISTINCT
+                __a.__r,
+                __a.__f,
+                __a.__m
+            FROM __scores AS __a
+        ) AS __s
+        INNER JOIN __names AS __n
+            ON
+                __s.__r BETWEEN __n.r_min AND __n.r_max
+                AND __s.__f BETWEEN __n.f_min AND __n.f_max
+                AND __s.__m BETWEEN __n.m_min AND __n.m_max
+        GROUP BY __s.__r, __s.__f, __s.__m
+    )
+
+    SELECT
+        __s.__customer AS customer,
+        __s.__recency AS recency_days,
+        __s.__frequency AS frequency,
+        __s.__monetary AS monetary,
+        CAST(__s.__r AS INTEGER) AS r,
+        __s.__f AS f,
+        __s.__m AS m,
+        CAST(100 * __s.__r + 10 * __s.__f + __s.__m AS INTEGER) AS rfm,
+        __n.__name AS rfm_segment
+    FROM __scores AS __s
+    LEFT JOIN __named_scores AS __n
+        ON __s.__r = __n.__r AND __s.__f = __n.__f AND __s.__m = __n.__m
+    WHERE coalesce(__n.__is_one, true);
+
+COMMENT ON MACRO TABLE rfm_scores IS 'amazing 0.1.0: Recency, frequency and monetary value of each customer, scored by quantiles, and the name of the scores.';
 
 CREATE OR REPLACE MACRO segment_profile(
     source,

@@ -171,6 +171,15 @@ pub enum Data<'a> {
     Date(&'a [i32]),
     /// TIMESTAMP, microseconds since 1970-01-01 UTC
     Timestamp(&'a [i64]),
+    /// Another type of time: TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, TIMESTAMP WITH TIME ZONE
+    Moments {
+        /// Its name.
+        type_name: &'static str,
+        /// Ticks in a second.
+        per_second: i64,
+        /// Ticks since 1970-01-01 UTC.
+        ticks: &'a [i64],
+    },
     /// LIST
     List {
         /// One entry a row.
@@ -198,6 +207,13 @@ pub enum Data<'a> {
     Struct(Vec<(String, Column<'a>)>),
     /// A type that no function of ours takes; its name.
     Other(&'static str),
+}
+
+impl<'a> Data<'a> {
+    /// A type of time other than DATE and TIMESTAMP.
+    pub(super) fn moments(type_name: &'static str, per_second: i64, ticks: &'a [i64]) -> Self {
+        Data::Moments { type_name, per_second, ticks }
+    }
 }
 
 /// A HUGEINT as DuckDB stores it: aligned to 8 bytes, which Rust's `i128` is not.
@@ -441,6 +457,7 @@ impl<'a> Column<'a> {
             Data::Text(strings) => strings.get(a) == strings.get(b),
             Data::Date(days) => days[a] == days[b],
             Data::Timestamp(times) => times[a] == times[b],
+            Data::Moments { ticks, .. } => ticks[a] == ticks[b],
             Data::Decimal { digits, .. } => with_numbers!(&**digits, s => s[a] == s[b], false),
             Data::Enum { codes, .. } => with_numbers!(&**codes, s => s[a] == s[b], false),
             Data::List { entries, .. } | Data::Map { entries, .. } => entries[a] == entries[b],
@@ -527,6 +544,7 @@ impl<'a> Column<'a> {
             }
             Data::Date(s) => Value::Date(s[row]),
             Data::Timestamp(s) => Value::Timestamp(s[row]),
+            Data::Moments { type_name, .. } => Value::Other(type_name),
             Data::List { entries, child } => {
                 let entry = entries[row];
                 let rows = entry.offset as usize..(entry.offset + entry.length) as usize;
@@ -574,6 +592,7 @@ impl<'a> Column<'a> {
             Data::Enum { .. } => "ENUM",
             Data::Date(_) => "DATE",
             Data::Timestamp(_) => "TIMESTAMP",
+            Data::Moments { type_name, .. } => type_name,
             Data::List { .. } => "LIST",
             Data::Array { .. } => "ARRAY",
             Data::Map { .. } => "MAP",

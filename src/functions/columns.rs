@@ -129,7 +129,7 @@ pub const CHECK_NEW_COLUMNS: Function = Function {
 };
 
 /// A name as SQL takes it: in quotes where it is no plain word.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if is_plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

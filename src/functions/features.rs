@@ -407,7 +407,7 @@ fn part(field: &Field<'_, '_>, options: &Options) -> Part {
     if let Numbers::Column(column) = &field.numbers {
         match column.data() {
             Data::Text(_) | Data::Enum { .. } => return Part::Text,
-            Data::Date(_) | Data::Timestamp(_) => return Part::Time,
+            Data::Date(_) | Data::Timestamp(_) | Data::Moments { .. } => return Part::Time,
             Data::Other(name) if name.starts_with("TIME") || *name == "INTERVAL" => return Part::Time,
             _ if !column.is_numeric() => return Part::NoNumber,
             _ => {}

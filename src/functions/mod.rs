@@ -6,6 +6,7 @@ pub mod activity;
 pub mod call;
 pub mod category;
 pub mod columns;
+pub mod events;
 pub mod exact;
 pub mod features;
 pub mod files;
@@ -19,6 +20,7 @@ pub mod options;
 pub mod pca;
 pub mod plot;
 pub mod repeats;
+pub mod rfm;
 pub mod season;
 pub mod summary;
 

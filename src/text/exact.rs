@@ -66,6 +66,22 @@ pub fn timestamp(text: &[u8]) -> Option<i64> {
     Some(seconds * SECOND + fraction)
 }
 
+/// Microseconds since 1970 of what columns of times hold that came as text: a [`timestamp`], also without its seconds or as
+/// a date alone, which is its midnight; `infinity` and `-infinity`, as DuckDB stores them. Blanks around it do not count.
+pub fn moment(text: &[u8]) -> Option<i64> {
+    let text = text.trim_ascii();
+    let written = match text.get(10..) {
+        Some(b"") => timestamp(&[text, b" 00:00:00"].concat()),
+        Some(_) if text.len() >= 16 && text.get(16) != Some(&b':') => {
+            timestamp(&[&text[..16], b":00", &text[16..]].concat())
+        }
+        _ => timestamp(text),
+    };
+    written
+        .or_else(|| text.eq_ignore_ascii_case(b"infinity").then_some(i64::MAX))
+        .or_else(|| text.eq_ignore_ascii_case(b"-infinity").then_some(-i64::MAX))
+}
+
 /// The microseconds of the digits behind a point, from one digit to nine.
 fn microseconds(digits_behind: &[u8]) -> Option<i64> {
     let nanoseconds = digits(digits_behind).filter(|_| digits_behind.len() <= 9)?;
@@ -227,6 +243,40 @@ mod tests {
         ] {
             let text = format!("2019-10-01T10:30:05{behind}");
             assert_eq!(timestamp(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_moment_may_lack_what_is_zero() {
+        let expected = timestamp(b"2024-05-01 10:30:00");
+        for text in [
+            "2024-05-01 10:30",
+            " 2024-05-01T10:30 ",
+            "2024-05-01 12:30+02",
+            "2024-05-01 10:30 UTC",
+            "2024-05-01T10:30Z",
+        ] {
+            assert_eq!(moment(text.as_bytes()), expected, "{text}");
+        }
+        assert_eq!(moment(b"2024-05-01"), timestamp(b"2024-05-01 00:00:00"));
+        assert_eq!((moment(b"infinity"), moment(b"-Infinity")), (Some(i64::MAX), Some(-i64::MAX)));
+        for text in [
+            "",
+            "2024",
+            "2024-05",
+            "2024-05-01 ",
+            "2024-05-01 10",
+            "01.05.2024",
+            "2024-05-0110:30",
+            "2024-05-32",
+        ] {
+            let is_date = text.trim() == "2024-05-01";
+            assert_eq!(moment(text.as_bytes()).is_some(), is_date, "{text}");
+        }
+        for text in
+            ["2024-05-01 10:30:", "2024-05-01 10:3000", "2024-05-01 10:30.5.5", "2024-05-01 25:00", "epoch"]
+        {
+            assert_eq!(moment(text.as_bytes()), None, "{text}");
         }
     }
 

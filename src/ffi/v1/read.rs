@@ -83,6 +83,14 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
             DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Data::Float64(values(vector, len)),
             DUCKDB_TYPE_DUCKDB_TYPE_DATE => Data::Date(values(vector, len)),
             DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => Data::Timestamp(values(vector, len)),
+            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => Data::moments("TIMESTAMP_S", 1, values(vector, len)),
+            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => Data::moments("TIMESTAMP_MS", 1_000, values(vector, len)),
+            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => {
+                Data::moments("TIMESTAMP_NS", 1_000_000_000, values(vector, len))
+            }
+            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
+                Data::moments("TIMESTAMP WITH TIME ZONE", 1_000_000, values(vector, len))
+            }
             DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Data::Text(Strings::new(values::<RawString>(vector, len))),
             DUCKDB_TYPE_DUCKDB_TYPE_BLOB => Data::Blob(Strings::new(values::<RawString>(vector, len))),
             DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
@@ -174,10 +182,6 @@ fn other_name(id: DUCKDB_TYPE) -> &'static str {
     match id {
         DUCKDB_TYPE_DUCKDB_TYPE_TIME => "TIME",
         DUCKDB_TYPE_DUCKDB_TYPE_TIME_TZ => "TIME WITH TIME ZONE",
-        DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => "TIMESTAMP WITH TIME ZONE",
-        DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => "TIMESTAMP_S",
-        DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => "TIMESTAMP_MS",
-        DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => "TIMESTAMP_NS",
         DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => "INTERVAL",
         DUCKDB_TYPE_DUCKDB_TYPE_BIT => "BIT",
         DUCKDB_TYPE_DUCKDB_TYPE_UUID => "UUID",

@@ -114,6 +114,16 @@ unsafe fn data<'a>(
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DOUBLE => Data::Float64(values(view, len)),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DATE => Data::Date(values(view, len)),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP => Data::Timestamp(values(view, len)),
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_SEC => Data::moments("TIMESTAMP_S", 1, values(view, len)),
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_MS => {
+                Data::moments("TIMESTAMP_MS", 1_000, values(view, len))
+            }
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_NS => {
+                Data::moments("TIMESTAMP_NS", 1_000_000_000, values(view, len))
+            }
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_TZ => {
+                Data::moments("TIMESTAMP WITH TIME ZONE", 1_000_000, values(view, len))
+            }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_VARCHAR => Data::Text(Strings::new(values::<RawString>(view, len))),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_BLOB => Data::Blob(Strings::new(values::<RawString>(view, len))),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DECIMAL => {
@@ -221,10 +231,6 @@ fn other_name(id: DUCKDB_V2_LOGICAL_TYPE_ID) -> &'static str {
     match id {
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIME => "TIME",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIME_TZ => "TIME WITH TIME ZONE",
-        Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_TZ => "TIMESTAMP WITH TIME ZONE",
-        Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_SEC => "TIMESTAMP_S",
-        Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_MS => "TIMESTAMP_MS",
-        Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_NS => "TIMESTAMP_NS",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_INTERVAL => "INTERVAL",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_BIT => "BIT",
         Id::DUCKDB_V2_LOGICAL_TYPE_ID_UUID => "UUID",
