@@ -46,6 +46,7 @@ def form(given):
         **optional("string", "as_of", format="date"),
         **optional("integer", "min_events"),
         **optional("integer", "k"),
+        **optional("string", "refit", enum=[None, *PARAMETERS["refit"]["choices"]]),
         **optional("integer", "seed"),
         **optional("string", "svg"),
     }

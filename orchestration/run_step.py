@@ -62,6 +62,10 @@ PARAMETERS = {
     "as_of": {"type": day, "help": "the day from which days are counted (that of the last event)"},
     "min_events": {"type": int, "help": "events that a user needs to be in a segment (10)"},
     "k": {"type": int, "help": "segments (5)"},
+    "refit": {
+        "choices": ["never", "warm", "fresh"],
+        "help": "warm: segments start from the stored model and keep their numbers (the default); never: it is applied; fresh",
+    },
     "seed": {"type": int, "help": "of the random draws (42)"},
     "svg": {"help": "the file that the map of the segments goes to (segments.svg)"},
     "run_id": {"help": "what the run is called in raw.pipeline_runs (a new UUID)"},

@@ -49,7 +49,7 @@ END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 

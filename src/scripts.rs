@@ -16,8 +16,10 @@ pub struct Pipeline {
     pub name: &'static str,
     /// Its `raw_tables.sql`: which tables the files are loaded into, and what else the load step does there.
     pub raw_tables: &'static str,
-    /// The steps after the load step, in order.
+    /// The steps between the load step and the segments, in order.
     pub steps: &'static [Script],
+    /// Its `segments.sql`: whose segments the last step finds, and by which features.
+    pub segments: &'static str,
 }
 
 /// The relation macros, one file per subject.
@@ -36,6 +38,9 @@ pub const MACROS: &[Script] = &[
 /// The load step of all pipelines, with places for what differs.
 const LOAD_FILES: &str = include_str!("../sql/load_files.sql");
 
+/// The last step of all pipelines, likewise.
+const USER_SEGMENTS: &str = include_str!("../sql/steps/30_user_segments.sql");
+
 /// The pipelines.
 pub const PIPELINES: &[Pipeline] = &[
     Pipeline {
@@ -44,8 +49,8 @@ pub const PIPELINES: &[Pipeline] = &[
         steps: &[
             Script { name: "10_clean", sql: include_str!("../sql/marketplace/10_clean.sql") },
             Script { name: "20_kpi", sql: include_str!("../sql/marketplace/20_kpi.sql") },
-            Script { name: "30_user_segments", sql: include_str!("../sql/marketplace/30_user_segments.sql") },
         ],
+        segments: include_str!("../sql/marketplace/segments.sql"),
     },
     Pipeline {
         name: "games",
@@ -53,8 +58,8 @@ pub const PIPELINES: &[Pipeline] = &[
         steps: &[
             Script { name: "10_clean", sql: include_str!("../sql/games/10_clean.sql") },
             Script { name: "20_kpi", sql: include_str!("../sql/games/20_kpi.sql") },
-            Script { name: "30_user_segments", sql: include_str!("../sql/games/30_user_segments.sql") },
         ],
+        segments: include_str!("../sql/games/segments.sql"),
     },
 ];
 
@@ -62,11 +67,16 @@ impl Pipeline {
     /// The name of the load step, which is made of [`Pipeline::raw_tables`] and the text that all pipelines share.
     pub const LOAD_STEP: &'static str = "00_raw";
 
+    /// The name of the last step, which is made of [`Pipeline::segments`] likewise.
+    pub const SEGMENTS_STEP: &'static str = "30_user_segments";
+
     /// All steps in order: name and text.
     pub fn all_steps(&self) -> Vec<(&'static str, String)> {
-        let made: Vec<&str> = self.steps.iter().flat_map(|step| tables_made(step.sql)).collect();
+        let own = self.steps.iter().map(|step| (step.name, step.sql.replace("\r\n", "\n")));
+        let segments = (Self::SEGMENTS_STEP, render_segments_step(USER_SEGMENTS, self.segments));
+        let rest: Vec<_> = own.chain([segments]).collect();
+        let made: Vec<&str> = rest.iter().flat_map(|(_, sql)| tables_made(sql)).collect();
         let load = (Self::LOAD_STEP, render_load_step(LOAD_FILES, self.raw_tables, &made));
-        let rest = self.steps.iter().map(|step| (step.name, step.sql.replace("\r\n", "\n")));
         std::iter::once(load).chain(rest).collect()
     }
 }
@@ -118,6 +128,24 @@ fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
     own.extend(made);
     let own: Vec<String> = own.iter().map(|name| format!("('{name}')")).collect();
     text.replace("{tables}", &own.join(",\n        "))
+}
+
+/// The last step of a pipeline: `template` (`sql/steps/30_user_segments.sql`) with the places filled from `segments`.
+///
+/// # Panics
+/// When `segments` lacks a part: an error in our own files.
+fn render_segments_step(template: &str, segments: &str) -> String {
+    let (template, segments) = (template.replace("\r\n", "\n"), segments.replace("\r\n", "\n"));
+    let (_, template) = template.split_once("\n\n").expect("the template begins with a comment of its own");
+    let mut parts = segments.splitn(3, "\n\n");
+    let (Some(head), Some(features), Some(own_statements)) = (parts.next(), parts.next(), parts.next())
+    else {
+        panic!("segments.sql has places, a comment on features, and statements");
+    };
+    let text = template.replace("{features}", features).replace("{statements}", own_statements.trim_end());
+    head.lines()
+        .filter_map(|line| line.strip_prefix("-- {")?.split_once("} "))
+        .fold(text, |text, (place, value)| text.replace(&format!("{{{place}}}"), value))
 }
 
 /// The tables and columns that `raw_tables.sql` lists, as lines `('table', 'column', true)`.
@@ -337,6 +365,21 @@ mod tests {
             {
                 assert!(!load.contains(place), "{}: {place}", pipeline.name);
             }
+        }
+    }
+
+    #[test]
+    fn the_segments_step_is_its_template_with_the_places_filled() {
+        let template = "-- Of the template.\n\n-- Of {who}.\n{features}\n\n{statements}\n\nSELECT {'x': 1} FROM {who};\n";
+        let segments = "-- About.\n-- {who} kpi.users\n\n-- Features.\n-- More.\n\nSELECT 1;\n\nSELECT 2;\n";
+        assert_eq!(
+            render_segments_step(template, segments),
+            "-- Of kpi.users.\n-- Features.\n-- More.\n\nSELECT 1;\n\nSELECT 2;\n\nSELECT {'x': 1} FROM kpi.users;\n"
+        );
+        for pipeline in PIPELINES {
+            let step = render_segments_step(USER_SEGMENTS, pipeline.segments);
+            let open = step.split('{').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_alphabetic()));
+            assert_eq!(open.count(), 0, "{}: a place stays open", pipeline.name);
         }
     }
 

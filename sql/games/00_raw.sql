@@ -49,7 +49,7 @@ END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 
@@ -87,8 +87,11 @@ FROM (
         ('kpi.seasonality'),
         ('kpi.location'),
         ('kpi.location_behaviour'),
+        ('kpi.segment_model'),
+        ('kpi.segment_history'),
         ('main.user_segments'),
         ('kpi.segment_profile'),
+        ('kpi.segment_migration'),
         ('kpi.segment_map'),
         ('kpi.segment_components')
 ) AS o (name)

@@ -39,7 +39,7 @@
 -- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
 -- sum of the durations that its events tell.
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 

@@ -38,7 +38,7 @@
 --
 -- A mean is one division of exact sums, so that no figure depends on the order of rows.
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 

@@ -46,7 +46,7 @@ END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 
@@ -75,8 +75,11 @@ FROM (
         ('kpi.brand'),
         ('kpi.funnel'),
         ('kpi.cohorts'),
+        ('kpi.segment_model'),
+        ('kpi.segment_history'),
         ('main.user_segments'),
         ('kpi.segment_profile'),
+        ('kpi.segment_migration'),
         ('kpi.segment_map'),
         ('kpi.segment_components')
 ) AS o (name)

@@ -31,7 +31,7 @@
 -- Of rows that are equal in all columns of clean.events, however they were written, one stays: in the file that is first by
 -- name, there the first by its text. The others are duplicates.
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 

@@ -25,7 +25,7 @@
 --
 -- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on the order of rows.
 
-SET VARIABLE current_run = coalesce(getvariable('run_id'), getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
 
 BEGIN TRANSACTION;
 

@@ -30,8 +30,12 @@ KPI_TABLES = [
     "kpi.monthly", "kpi.monthly_by_game", "kpi.monthly_by_location", "kpi.seasonality", "kpi.location",
     "kpi.location_behaviour",
 ]  # fmt: skip
-SEGMENT_TABLES = ["main.user_segments", "kpi.segment_profile", "kpi.segment_map", "kpi.segment_components"]
+SEGMENT_TABLES = [
+    "main.user_segments", "kpi.segment_history", "kpi.segment_migration", "kpi.segment_profile", "kpi.segment_map",
+    "kpi.segment_components",
+]  # fmt: skip
 TABLES = {name: f"FROM {name}" for name in CLEAN_TABLES + KPI_TABLES + SEGMENT_TABLES}
+TABLES["kpi.segment_model"] = "SELECT * EXCLUDE (run_id, created_at) FROM kpi.segment_model"
 
 
 def user(user_id=1, age="18-25", registered="2024-01-01", email="a@b.org", frequency="regular", gender="F",

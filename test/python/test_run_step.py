@@ -68,7 +68,9 @@ def tables(path, prefix=""):
         ).fetchall()
         found = {}
         for [name] in names:
-            columns = "* EXCLUDE (loaded_at)" if name.endswith("loaded_files") else "*"
+            columns = "*"
+            for table, times in [("loaded_files", "loaded_at"), ("segment_model", "run_id, created_at, users_hash")]:
+                columns = f"* EXCLUDE ({times})" if name.endswith(table) else columns
             if not name.endswith("pipeline_runs"):
                 found[name[len(prefix) :]] = con.execute(f"SELECT {columns} FROM {name} ORDER BY ALL").fetchall()
         return found
@@ -144,6 +146,31 @@ def test_a_second_run_loads_nothing_and_a_schema_prefix_keeps_worlds_apart(run, 
     assert found == tables(folder / "plain_platform.duckdb")
 
 
+@pytest.mark.parametrize("version", TESTED_VERSIONS + V2_VERSIONS)
+def test_refit_says_what_becomes_of_the_segments(run, tmp_path, version):
+    database = tmp_path / "w.duckdb"
+    messages = []
+    for options in [
+        ["--as-of=2019-11-01"],
+        ["--as-of=2019-11-05"],
+        ["--as-of=2019-11-09", "--refit=never"],
+        ["--refit=fresh"],
+    ]:
+        steps = STEPS if not messages else STEPS[2:]
+        for step in steps:
+            done = run(database, f"--step={step}", f"--svg={tmp_path}/w.svg", *options, version=version)
+        messages.append(done[0]["report"][0]["message"].split(";")[0])
+    assert messages == [
+        "model 1, the first",
+        "model 2, refit from model 1",
+        "model 2, as it was",
+        "WARNING: model 3 is a fresh fit (refit is 'fresh'): its numbers and names are not those of model 2",
+    ]
+    with duckdb.connect(str(database), read_only=True) as con:
+        runs = con.execute("SELECT count(DISTINCT run_id), count(*) FROM kpi.segment_model").fetchall()
+        assert runs == [(3, 3)]
+
+
 def test_a_script_of_settings_runs_on_every_connection(run, folder, tmp_path):
     (tmp_path / "init.sql").write_text(f"SET threads = 1; ATTACH '{folder}/plain_platform.duckdb' AS shop (READ_ONLY);")
     run(tmp_path / "w.duckdb", "--step=00_raw", f"--init={tmp_path}/init.sql")
@@ -190,6 +217,7 @@ def test_the_commands_of_the_page_run(folder, extension, tmp_path):
         (["--brands=apple"], "argument --brands: not JSON as in"),
         (["--brands=[1]"], "argument --brands: not JSON as in"),
         (["--category-codes=null"], "argument --category-codes: not JSON as in"),
+        (["--refit=newly"], "argument --refit: invalid choice: 'newly'"),
     ],
 )
 def test_a_mistake_is_told_in_one_message(run, tmp_path, options, message):

@@ -49,6 +49,9 @@ const ADDING: &[(&str, &str, &str)] = &[
 /// Tables that only the plain scripts keep: what ran, and to which files they need not come back.
 const NOT_OF_DBT: &[&str] = &["raw.pipeline_runs", "clean.cleaned_files"];
 
+/// Tables that keep what earlier runs put there, and the column whose values a run replaces.
+const KEPT: &[(&str, &str)] = &[("kpi.segment_model", "model_id"), ("kpi.segment_history", "month")];
+
 /// Beginnings of statements that dbt has its own way for, or that only answer the person who runs the script.
 const LEFT_TO_DBT: &[&str] = &[
     "BEGIN",
@@ -77,6 +80,8 @@ struct Made<'a> {
 struct World<'a> {
     name: &'a str,
     made: Vec<Made<'a>>,
+    /// Tables of [`KEPT`] and the query of no row that has their columns.
+    kept: Vec<(&'a str, &'a str)>,
     /// Variables that the scripts set, with the text of their value.
     variables: Vec<(&'a str, &'a str)>,
     /// The statement that writes the picture.
@@ -92,7 +97,13 @@ pub fn files(pipeline: &Pipeline) -> Vec<File> {
     let steps: Vec<(&str, String)> =
         steps.into_iter().map(|(step, sql)| (step, without_adding(pipeline.name, step, sql))).collect();
     let world = take_apart(pipeline.name, &steps);
-    world.made.iter().map(|made| world.model(made)).chain([world.picture()]).collect()
+    world
+        .made
+        .iter()
+        .enumerate()
+        .map(|(place, made)| world.model(place, made))
+        .chain([world.picture()])
+        .collect()
 }
 
 fn without_adding(world: &str, step: &str, mut sql: String) -> String {
@@ -109,7 +120,7 @@ fn without_adding(world: &str, step: &str, mut sql: String) -> String {
 }
 
 fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
-    let mut world = World { name, made: Vec::new(), variables: Vec::new(), copy: "" };
+    let mut world = World { name, made: Vec::new(), kept: Vec::new(), variables: Vec::new(), copy: "" };
     for (step, sql) in steps {
         for statement in statements(sql) {
             if let Some(variable) = statement.strip_prefix("SET VARIABLE ") {
@@ -119,6 +130,8 @@ fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
                     let comment = comment_before(sql, statement);
                     world.made.push(Made { name, step, materialized, comment, query });
                 }
+            } else if let Some(kept) = kept_by(statement) {
+                world.kept.push(kept);
             } else if statement.starts_with("COPY (") {
                 world.copy = statement;
             } else {
@@ -146,6 +159,13 @@ fn made_by(statement: &str) -> Option<(String, &str, &str)> {
     Some((name.to_string(), "table", query))
 }
 
+/// Name and columns of a table of [`KEPT`].
+fn kept_by(statement: &str) -> Option<(&str, &str)> {
+    let kept = statement.strip_prefix("CREATE TABLE IF NOT EXISTS ")?.split_once(" AS\n")?;
+    assert!(KEPT.iter().any(|(name, _)| *name == kept.0), "{} is kept, by which column?", kept.0);
+    Some(kept)
+}
+
 /// The lines of comment right before a statement.
 fn comment_before<'a>(sql: &'a str, statement: &str) -> &'a str {
     let before = &sql[..statement.as_ptr() as usize - sql.as_ptr() as usize];
@@ -166,7 +186,7 @@ impl World<'_> {
         }
     }
 
-    fn model(&self, made: &Made) -> File {
+    fn model(&self, place: usize, made: &Made) -> File {
         let (schema, table) = made.name.split_once('.').expect("names are qualified");
         let name = self.model_name(made);
         let folder = match (schema, made.step) {
@@ -175,7 +195,10 @@ impl World<'_> {
             ("clean", _) => "staging",
             _ => "marts",
         };
-        let mut config = format!("materialized='{}'", made.materialized);
+        let mut config = match KEPT.iter().find(|(name, _)| *name == made.name) {
+            Some((_, key)) => format!("materialized='incremental', unique_key='{key}', full_refresh=false"),
+            None => format!("materialized='{}'", made.materialized),
+        };
         match schema {
             "temp" => config += ", schema='intermediate'",
             _ => config += &format!(", schema='{schema}', alias='{table}'"),
@@ -186,13 +209,31 @@ impl World<'_> {
         if made.name == "kpi.segment_map" {
             config += &format!(", post_hook='{{{{ amazing.{}_picture(this) }}}}'", self.name);
         }
+        if made.name == "temp.segment_news" {
+            config += &format!(", post_hook='{{{{ amazing.tell(this, \"{}\") }}}}'", self.name);
+        }
+        // Before a table that is kept gets what is new, it is what the build before has left.
+        let mut query = made.query.to_string();
+        let mut earlier = String::new();
+        for (table, columns) in &self.kept {
+            let made_at =
+                self.made.iter().position(|made| made.name == *table).expect("what is kept is made");
+            if place <= made_at && query.contains(table) {
+                let (schema, name) = table.split_once('.').expect("names are qualified");
+                let columns = self.rendered(columns);
+                earlier += &format!("{{% set no_{name} %}}(\n{columns}\n){{% endset %}}\n");
+                let call =
+                    format!("{{{{ amazing.kept('{}', '{schema}', '{name}', no_{name}) }}}}", self.name);
+                query = query.replace(table, &call);
+            }
+        }
         let content = format!(
-            "-- {name}: generated from sql/{}/{}.sql (make docs).\n{{{{ config({config}) }}}}\n\n{}{}{}\n",
+            "-- {name}: generated from sql/{}/{}.sql (make docs).\n{{{{ config({config}) }}}}\n\n{earlier}{}{}{}\n",
             self.name,
             made.step,
-            self.set_blocks(made.query),
+            self.set_blocks(&query),
             made.comment,
-            self.rendered(made.query)
+            self.rendered(&query)
         );
         File { path: format!("sql/dbt/models/{}/{folder}/{name}.sql", self.name), content }
     }

@@ -1,7 +1,7 @@
 {# games_picture: generated from sql/games/30_user_segments.sql (make docs). #}
 {% macro games_picture(relation) %}
 {% if var('games_svg', none) %}
-{% set svg %}coalesce({{ amazing.parameter('games_svg') }}, 'segments.svg'){% endset %}
+{% set svg %}coalesce({{ amazing.parameter('games_svg') }}::VARCHAR, 'segments.svg'){% endset %}
 {% set segment_axes %}(
     SELECT
         list(

@@ -1,5 +1,9 @@
-{# parameter: a variable of dbt as a literal of SQL, NULL where it is not set; a list becomes a list. #}
+{# parameter: a variable of dbt as a literal of SQL, NULL where it is not set; a list becomes a list. A run is called as in
+   load_once. #}
 {% macro parameter(name) %}
+    {%- if name.endswith('_run_id') -%}
+        {{- return("'dbt " ~ invocation_id ~ "'") -}}
+    {%- endif -%}
     {{- return(amazing.literal(var(name, none), name)) -}}
 {% endmacro %}
 

@@ -1,18 +1,9 @@
 -- games__segment_profile: generated from sql/games/30_user_segments.sql (make docs).
 {{ config(materialized='table', schema='kpi', alias='segment_profile') }}
 
-{% set segment_features %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
-]{% endset %}
-{% set segment_log %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
-]{% endset %}
-SELECT *
-FROM amz.segment_profile(
-    '{{ ref('games__user_segments') }}',
-    segment := 'segment',
-    features := {{ segment_features }},
-    log := {{ segment_log }}
-)
+SELECT f.* REPLACE (n.name AS name)
+FROM {{ ref('int_games__segment_figures') }} AS f
+INNER JOIN {{ ref('int_games__segment_names') }} AS n ON n.segment = f.segment
+ORDER BY
+    f.segment,
+    f.rank

@@ -1,30 +1,7 @@
 -- games__user_segments: generated from sql/games/30_user_segments.sql (make docs).
 {{ config(materialized='table', schema='main', alias='user_segments') }}
 
-{% set seed %}coalesce({{ amazing.parameter('games_seed') }}, 42){% endset %}
-{% set segment_features %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
-]{% endset %}
-{% set segment_log %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
-]{% endset %}
-{% set k %}coalesce({{ amazing.parameter('games_k') }}, 5){% endset %}
-{% set segment_count %}(
-    SELECT if(count(*) BETWEEN 1 AND {{ k }} - 1, count(*), {{ k }})
-    FROM (
-        SELECT DISTINCT u.* EXCLUDE (user_id, favourite_game, favourite_device, last_event_time)
-        FROM {{ ref('int_games__segment_users') }} AS u
-    ) AS different_users
-){% endset %}
--- A user with one event has no time between events (min_events = 1): zero.
-SELECT *
-FROM amz.kmeans_segments(
-    '{{ ref('int_games__segment_users') }}',
-    k := {{ segment_count }},
-    features := {{ segment_features }},
-    log := {{ segment_log }},
-    nulls := 'zero',
-    seed := {{ seed }}
-)
+SELECT
+    u.*,
+    kmeans_predict((SELECT f.model FROM {{ ref('int_games__segment_fit') }} AS f), u) AS segment
+FROM {{ ref('int_games__segment_users') }} AS u

@@ -1,15 +1,9 @@
 -- marketplace__segment_profile: generated from sql/marketplace/30_user_segments.sql (make docs).
 {{ config(materialized='table', schema='kpi', alias='segment_profile') }}
 
-{% set segment_features %}[
-    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
-    'conversion_rate', 'purchase_ratio', 'days_since_last_event'
-]{% endset %}
-{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket']{% endset %}
-SELECT *
-FROM amz.segment_profile(
-    '{{ ref('marketplace__user_segments') }}',
-    segment := 'segment',
-    features := {{ segment_features }},
-    log := {{ segment_log }}
-)
+SELECT f.* REPLACE (n.name AS name)
+FROM {{ ref('int_marketplace__segment_figures') }} AS f
+INNER JOIN {{ ref('int_marketplace__segment_names') }} AS n ON n.segment = f.segment
+ORDER BY
+    f.segment,
+    f.rank

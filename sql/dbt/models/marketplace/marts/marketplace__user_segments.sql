@@ -1,27 +1,7 @@
 -- marketplace__user_segments: generated from sql/marketplace/30_user_segments.sql (make docs).
 {{ config(materialized='table', schema='main', alias='user_segments') }}
 
-{% set seed %}coalesce({{ amazing.parameter('marketplace_seed') }}, 42){% endset %}
-{% set segment_features %}[
-    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
-    'conversion_rate', 'purchase_ratio', 'days_since_last_event'
-]{% endset %}
-{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket']{% endset %}
-{% set k %}coalesce({{ amazing.parameter('marketplace_k') }}, 5){% endset %}
-{% set segment_count %}(
-    SELECT if(count(*) BETWEEN 1 AND {{ k }} - 1, count(*), {{ k }})
-    FROM (
-        SELECT DISTINCT u.* EXCLUDE (user_id, last_event_time)
-        FROM {{ ref('int_marketplace__segment_users') }} AS u
-    ) AS different_users
-){% endset %}
--- A user with one event has no time between events (min_events = 1): zero.
-SELECT *
-FROM amz.kmeans_segments(
-    '{{ ref('int_marketplace__segment_users') }}',
-    k := {{ segment_count }},
-    features := {{ segment_features }},
-    log := {{ segment_log }},
-    nulls := 'zero',
-    seed := {{ seed }}
-)
+SELECT
+    u.*,
+    kmeans_predict((SELECT f.model FROM {{ ref('int_marketplace__segment_fit') }} AS f), u) AS segment
+FROM {{ ref('int_marketplace__segment_users') }} AS u
