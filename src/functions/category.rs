@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::model::field;
 use super::{Example, Function, Kind, optional, relation, required};
@@ -63,7 +64,7 @@ pub const NORMALIZE_CATEGORY: Function = Function {
         ),
     ],
     since: "0.1.0",
-    register: Some(|registry, function| registry.scalar(&function.signature, Normalize)),
+    register: Some(|registry, function| registry.scalar(&function.signature, Normalize(Lease::new()))),
 };
 
 /// `category_match(value, vocabulary [, min_similarity])`
@@ -93,7 +94,7 @@ pub const CATEGORY_MATCH: Function = Function {
         "category_match: the vocabulary must be a VARCHAR[] or a MAP of entries with synonyms, not 'action'",
     )],
     since: "0.1.0",
-    register: Some(|registry, function| registry.scalar(&function.signature, Explain)),
+    register: Some(|registry, function| registry.scalar(&function.signature, Explain(Lease::new()))),
 };
 
 /// `category_similarity(a, b)`
@@ -212,8 +213,8 @@ fn text<'a>(column: &Column<'a>, row: usize) -> Option<Cow<'a, str>> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Normalize;
+#[derive(Clone)]
+struct Normalize(Lease);
 
 impl Scalar for Normalize {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
@@ -231,8 +232,8 @@ impl Scalar for Normalize {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Explain;
+#[derive(Clone)]
+struct Explain(Lease);
 
 impl Scalar for Explain {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
@@ -297,7 +298,7 @@ fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &tex
                 for row in rows {
                     // NULL is an empty text to the rules.
                     let value = text(values, row).unwrap_or_default();
-                    give(Some((vocabulary, &memo.best_match(&value))));
+                    give(Some((vocabulary, &memo.best_match(vocabulary, &value))));
                 }
             })
             .map_err(told)?;
@@ -329,18 +330,77 @@ fn min_similarity(value: &Value) -> Result<f64> {
 }
 
 /// A vocabulary that is prepared by the first thread that needs it, while others that need it wait.
-type Prepared = OnceLock<std::result::Result<Arc<Vocabulary>, VocabularyError>>;
+type Prepared = OnceLock<std::result::Result<Vocabulary, VocabularyError>>;
 
-/// The vocabularies that threads hold, by identity: each thread of a query asks for the same one. Nothing is kept here
-/// that no thread holds.
-static HELD: Mutex<Vec<(u128, Weak<Prepared>)>> = Mutex::new(Vec::new());
+/// The vocabularies in use, by identity, the last one used at the end: calls come chunk by chunk, and each brings the
+/// whole vocabulary again.
+static HELD: Mutex<Held> = Mutex::new(Held(Vec::new()));
 
-/// What a thread has used last, with what it has matched: calls come chunk by chunk, without a place of their own to
-/// keep it.
+struct Held(Vec<(u128, Arc<Prepared>)>);
+
+/// Vocabularies are kept for later calls as long as all take no more. The last one used is kept whatever it takes.
+const MAX_HELD_BYTES: usize = 256 << 20;
+const MAX_HELD: usize = 64;
+
+impl Held {
+    /// The place of a vocabulary.
+    fn get(&mut self, key: u128) -> Arc<Prepared> {
+        let known = self.0.iter().position(|(other, _)| *other == key);
+        let found = known.map_or_else(|| (key, Arc::default()), |known| self.0.remove(known));
+        self.0.push(found.clone());
+        found.1
+    }
+
+    /// Lets go of those that were used longest ago.
+    fn shrink(&mut self, max_bytes: usize) {
+        let bytes = |prepared: &Prepared| match prepared.get() {
+            Some(Ok(vocabulary)) => vocabulary.bytes(),
+            _ => 0,
+        };
+        let mut sum = 0;
+        let n_kept = self.0.iter().rev().take_while(|(_, prepared)| {
+            sum += bytes(prepared);
+            sum <= max_bytes
+        });
+        let n_kept = n_kept.count().clamp(1, MAX_HELD);
+        self.0.drain(..self.0.len().saturating_sub(n_kept));
+    }
+}
+
+fn held() -> MutexGuard<'static, Held> {
+    // A panic elsewhere leaves the list whole: it is changed in single steps.
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A function of an open database. When the last one is closed, no vocabulary is held any longer.
+struct Lease;
+
+static N_LEASES: AtomicUsize = AtomicUsize::new(0);
+
+impl Lease {
+    fn new() -> Self {
+        N_LEASES.fetch_add(1, Ordering::Relaxed);
+        Lease
+    }
+}
+
+impl Clone for Lease {
+    fn clone(&self) -> Self {
+        Lease::new()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if N_LEASES.fetch_sub(1, Ordering::Relaxed) == 1 {
+            held().0.clear();
+        }
+    }
+}
+
+/// What a thread has matched last.
 struct Last {
     key: u128,
-    min_similarity: f64,
-    prepared: Arc<Prepared>,
     memo: Memo,
 }
 
@@ -348,29 +408,14 @@ thread_local! {
     static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
 }
 
-/// The place of a vocabulary, shared by the threads that use it now.
-fn shared(key: u128) -> Arc<Prepared> {
-    // A panic elsewhere leaves the list whole: it is changed in single steps.
-    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(prepared) =
-        held.iter().find(|(other, _)| *other == key).and_then(|(_, known)| known.upgrade())
-    {
-        return prepared;
-    }
-    held.retain(|(_, known)| known.strong_count() > 0);
-    let prepared = Arc::new(Prepared::new());
-    held.push((key, Arc::downgrade(&prepared)));
-    prepared
-}
-
-/// Runs `body` with the memo of the vocabulary in a row, the one of the thread's last call where it is the same.
+/// Runs `body` with the vocabulary in a row and the memo of the thread's last call, where both are the same.
 fn with_memo<T>(
     vocabularies: &Column<'_>,
     row: usize,
     min_similarity: f64,
     body: impl FnOnce(&Vocabulary, &mut Memo) -> T,
 ) -> Result<T> {
-    // The usual list of texts is borrowed: each chunk brings the whole vocabulary again.
+    // The usual list of texts is borrowed.
     let (texts, value);
     let entries = if let Some(listed) = listed(vocabularies, row) {
         texts = listed;
@@ -380,22 +425,22 @@ fn with_memo<T>(
         entries(&value)?
     };
     let key = key(&entries);
-    LAST.with_borrow_mut(|slot| {
-        let last = match slot.take() {
-            Some(last) if last.key == key && last.min_similarity == min_similarity => last,
-            other => {
-                let prepared = match other {
-                    Some(last) if last.key == key => last.prepared,
-                    _ => shared(key),
-                };
-                let vocabulary = prepared.get_or_init(|| Vocabulary::new(entries).map(Arc::new));
-                let vocabulary = vocabulary.as_ref().map_err(|error| Error::new(error.to_string()))?.clone();
-                Last { key, min_similarity, prepared, memo: Memo::new(vocabulary, min_similarity) }
-            }
-        };
-        let last = slot.insert(last);
-        let vocabulary = last.memo.vocabulary().clone();
-        Ok(body(&vocabulary, &mut last.memo))
+    let prepared = held().get(key);
+    let vocabulary = match prepared.get() {
+        Some(vocabulary) => vocabulary,
+        None => {
+            let vocabulary = prepared.get_or_init(|| Vocabulary::new(entries));
+            held().shrink(MAX_HELD_BYTES);
+            vocabulary
+        }
+    };
+    let vocabulary = vocabulary.as_ref().map_err(|error| Error::new(error.to_string()))?;
+    LAST.with_borrow_mut(|last| {
+        let known = last.take();
+        let is_same = |last: &Last| last.key == key && last.memo.min_similarity() == min_similarity;
+        let last = last
+            .insert(known.filter(is_same).unwrap_or_else(|| Last { key, memo: Memo::new(min_similarity) }));
+        Ok(body(vocabulary, &mut last.memo))
     })
 }
 
@@ -437,8 +482,21 @@ fn word<'v>(value: &'v Value, what: &str) -> Result<&'v str> {
 /// Identity of a vocabulary. How many texts follow and how long each is stands before them, so that no two vocabularies
 /// are written alike.
 fn key(entries: &Entries<'_>) -> u128 {
+    const BUFFERED: usize = 1 << 14;
     let mut hash = Xxh3::new();
-    written(entries, |bytes| hash.update(bytes));
+    let mut buffer = Vec::with_capacity(BUFFERED);
+    written(entries, |bytes| {
+        if buffer.len() + bytes.len() > BUFFERED {
+            hash.update(&buffer);
+            buffer.clear();
+        }
+        if bytes.len() > BUFFERED {
+            hash.update(bytes);
+        } else {
+            buffer.extend_from_slice(bytes);
+        }
+    });
+    hash.update(&buffer);
     hash.digest128()
 }
 
@@ -460,20 +518,41 @@ fn written(entries: &Entries<'_>, mut write: impl FnMut(&[u8])) {
 mod tests {
     use super::*;
 
+    fn prepared(held: &mut Held, key: u128, n_entries: usize) -> usize {
+        let entries: Vec<String> = (0..n_entries).map(|i| format!("entry {i}")).collect();
+        let entries = entries.iter().map(|entry| (entry.as_str(), Vec::new()));
+        let place = held.get(key);
+        place.get_or_init(|| Vocabulary::new(entries)).as_ref().expect("a vocabulary").bytes()
+    }
+
     #[test]
-    fn threads_share_a_vocabulary_as_long_as_one_of_them_holds_it() {
-        let key = 7;
-        let first = shared(key);
-        let others = (0..4).map(|_| std::thread::spawn(move || Arc::as_ptr(&shared(key)) as usize));
-        let others: Vec<_> = others.collect();
-        for other in others {
-            assert_eq!(other.join().expect("no panic"), Arc::as_ptr(&first) as usize);
-        }
-        assert!(!Arc::ptr_eq(&first, &shared(8)));
-        drop(first);
-        let _other = shared(9);
-        let held = HELD.lock().expect("no panic");
-        assert!(held.iter().all(|(known, _)| *known != key), "what no thread holds is let go");
+    fn vocabularies_are_held_up_to_a_bound_and_the_last_one_used_always() {
+        let mut held = Held(Vec::new());
+        let bytes: usize = (0..10).map(|key| prepared(&mut held, key, 1000)).sum();
+        held.shrink(bytes);
+        assert_eq!(held.0.len(), 10);
+        held.get(3);
+        held.shrink(bytes / 2);
+        let keys: Vec<u128> = held.0.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, [6, 7, 8, 9, 3]);
+        let large = prepared(&mut held, 11, 20_000);
+        held.shrink(large / 2);
+        assert_eq!(held.0.len(), 1);
+        assert!(prepared(&mut held, 11, 1) == large, "it is not prepared again");
+        (100..300).for_each(|key| drop(held.get(key)));
+        held.shrink(bytes);
+        assert_eq!(held.0.len(), MAX_HELD);
+    }
+
+    #[test]
+    fn nothing_is_held_when_the_last_database_is_closed() {
+        let lease = Lease::new();
+        let other = lease.clone();
+        let weak = Arc::downgrade(&held().get(7));
+        drop(lease);
+        assert!(weak.upgrade().is_some());
+        drop(other);
+        assert!(weak.upgrade().is_none());
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! A memo of the matches of a vocabulary, per distinct value and in bounded memory.
 
-use std::sync::Arc;
-
 use super::map::Map;
 use super::vocabulary::{Match, Vocabulary};
 
-/// Remembers the matches of one vocabulary and threshold per distinct value, in bounded memory.
+/// Remembers the matches of one vocabulary and threshold per distinct value, in bounded memory. It does not hold the
+/// vocabulary, which may be far larger.
 ///
 /// Values are kept in two generations: when the younger one is full it becomes the older, whose values are
 /// forgotten unless asked for again. Where hardly a value repeats the memo rests for a while, for remembering costs
 /// more than a match.
 pub struct Memo {
-    vocabulary: Arc<Vocabulary>,
     min_similarity: f64,
     young: Map<Box<str>, Match>,
     old: Map<Box<str>, Match>,
@@ -35,13 +33,12 @@ impl Memo {
     const REST: usize = 15 * Self::TRIAL;
 
     /// An empty memo.
-    pub fn new(vocabulary: Arc<Vocabulary>, min_similarity: f64) -> Self {
-        Self::with_capacity(vocabulary, min_similarity, Self::CAPACITY_BYTES)
+    pub fn new(min_similarity: f64) -> Self {
+        Self::with_capacity(min_similarity, Self::CAPACITY_BYTES)
     }
 
-    fn with_capacity(vocabulary: Arc<Vocabulary>, min_similarity: f64, bytes: usize) -> Self {
+    fn with_capacity(min_similarity: f64, bytes: usize) -> Self {
         Self {
-            vocabulary,
             min_similarity,
             young: Map::default(),
             old: Map::default(),
@@ -53,16 +50,17 @@ impl Memo {
         }
     }
 
-    /// The vocabulary whose matches these are.
-    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
-        &self.vocabulary
+    /// The least similarity of the matches.
+    pub fn min_similarity(&self) -> f64 {
+        self.min_similarity
     }
 
-    /// [`Vocabulary::best_match`], computed once per distinct value where values repeat.
-    pub fn best_match(&mut self, value: &str) -> Match {
+    /// [`Vocabulary::best_match`] of the vocabulary, always the same one, computed once per distinct value where values
+    /// repeat.
+    pub fn best_match(&mut self, vocabulary: &Vocabulary, value: &str) -> Match {
         if self.n_resting > 0 {
             self.n_resting -= 1;
-            return self.vocabulary.best_match(value, self.min_similarity);
+            return vocabulary.best_match(value, self.min_similarity);
         }
         if self.n_asked == Self::TRIAL {
             self.n_resting = if self.n_known < Self::LEAST_KNOWN { Self::REST } else { 0 };
@@ -78,7 +76,7 @@ impl Memo {
                 self.n_known += 1;
                 known
             }
-            None => (value.into(), self.vocabulary.best_match(value, self.min_similarity)),
+            None => (value.into(), vocabulary.best_match(value, self.min_similarity)),
         };
         self.remember(value, found);
         found
@@ -107,34 +105,38 @@ mod tests {
 
     #[test]
     fn a_memo_answers_as_its_vocabulary_and_stays_within_its_bytes() {
-        let codes = Arc::new(vocabulary(&CODES));
+        let codes = vocabulary(&CODES);
         let bytes = 20_000;
-        let mut memo = Memo::with_capacity(codes.clone(), 0.75, bytes);
+        let mut memo = Memo::with_capacity(0.75, bytes);
         for round in 0..3 {
             for (i, typo) in CODES.iter().flat_map(|code| single_typos(code)).enumerate().step_by(7) {
-                assert_eq!(memo.best_match(&typo), codes.best_match(&typo, 0.75), "round {round}, value {i}");
-                assert_eq!(memo.best_match("Sport Bicycle"), codes.best_match("Sport Bicycle", 0.75));
+                assert_eq!(
+                    memo.best_match(&codes, &typo),
+                    codes.best_match(&typo, 0.75),
+                    "round {round}, value {i}"
+                );
+                assert_eq!(memo.best_match(&codes, "Sport Bicycle"), codes.best_match("Sport Bicycle", 0.75));
                 let slot = size_of::<(Box<str>, Match)>();
                 let held: usize = memo.young.keys().chain(memo.old.keys()).map(|key| key.len() + slot).sum();
                 assert!(held <= bytes && memo.young.contains_key("Sport Bicycle"));
             }
         }
         let long = "x".repeat(bytes);
-        assert_eq!(memo.best_match(&long).rule, Rule::None);
+        assert_eq!(memo.best_match(&codes, &long).rule, Rule::None);
         assert!(!memo.young.contains_key(long.as_str()));
     }
 
     #[test]
     fn a_memo_rests_where_no_value_repeats_and_answers_the_same() {
-        let codes = Arc::new(vocabulary(&CODES));
-        let mut memo = Memo::new(codes.clone(), 0.75);
+        let codes = vocabulary(&CODES);
+        let mut memo = Memo::new(0.75);
         let value = |i: usize| format!("{}sport.bicycl{}", " ".repeat(i % 200), "e ".repeat(i / 200));
         (0..=Memo::TRIAL)
-            .for_each(|i| assert_eq!(memo.best_match(&value(i)), codes.best_match(&value(i), 0.75)));
+            .for_each(|i| assert_eq!(memo.best_match(&codes, &value(i)), codes.best_match(&value(i), 0.75)));
         assert_eq!(memo.n_resting, Memo::REST);
-        let mut awake = Memo::new(codes.clone(), 0.75);
+        let mut awake = Memo::new(0.75);
         for i in 0..=Memo::TRIAL {
-            assert_eq!(awake.best_match(&value(i % 2000)), codes.best_match(&value(i % 2000), 0.75));
+            assert_eq!(awake.best_match(&codes, &value(i % 2000)), codes.best_match(&value(i % 2000), 0.75));
         }
         assert_eq!(awake.n_resting, 0);
     }

@@ -12,6 +12,7 @@ mod opposites;
 #[cfg(test)]
 mod properties;
 mod similarity;
+mod texts;
 mod vocabulary;
 
 pub use canonical::{canonical, folded};

@@ -1,7 +1,9 @@
 //! The structure of a name: the words of a phrase, the levels of a path, and the similarity that follows.
 
+use std::borrow::Cow;
+
 use super::canonical::fold;
-use super::similarity::{Letters, distance, equal_but_for_accents, normalised};
+use super::similarity::{Letters, Part, distance, equal_but_for_accents, is_no_typo_by_parts, normalised};
 
 /// More words than this are compared in their order only: the cheapest pairing is found over all subsets.
 const MAX_WORDS: usize = 8;
@@ -33,18 +35,13 @@ pub(super) struct Name {
 impl Name {
     /// Of a canonical text; `None` when its folded text is empty.
     pub(super) fn new(canonical: &str) -> Option<Self> {
-        let whole = Phrase::new(canonical)?;
-        // Most texts have no such character at all.
-        let is_plain = canonical.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.'));
-        let separator = SEPARATORS.iter().find(|&separator| !is_plain && canonical.contains(separator));
-        let levels: Vec<String> = separator
-            .map_or_else(Vec::new, |separator| canonical.split(separator).collect())
-            .into_iter()
-            .map(|level| level.trim_matches('_').to_string())
-            .filter(|level| fold(level).is_some())
-            .collect();
-        let levels = if (2..=MAX_LEVELS).contains(&levels.len()) { levels } else { Vec::new() };
-        Some(Self { whole, levels })
+        Some(Self::of(canonical, fold(canonical)?))
+    }
+
+    /// Of a canonical text and its folded one.
+    pub(super) fn of(canonical: &str, folded: String) -> Self {
+        let levels = levels_in(canonical).into_iter().map(str::to_string).collect();
+        Self { whole: Phrase::of(canonical, folded), levels }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,6 +68,20 @@ impl Name {
             agreement(levels.len(), other_levels.len(), |i, j| levels[i].similarity(&other_levels[j]));
         similarity_of_paths(agreement).min(equal_but_for_accents(longer))
     }
+}
+
+/// The levels of a canonical text that is a path; nothing for other texts.
+pub(super) fn levels_in(canonical: &str) -> Vec<&str> {
+    // Most texts have no such character at all.
+    let is_plain = canonical.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.'));
+    let separator = SEPARATORS.iter().find(|&separator| !is_plain && canonical.contains(separator));
+    let levels: Vec<&str> = separator
+        .map_or_else(Vec::new, |separator| canonical.split(separator).collect())
+        .into_iter()
+        .map(|level| level.trim_matches('_'))
+        .filter(|level| if level.is_ascii() { !level.is_empty() } else { fold(level).is_some() })
+        .collect();
+    if (2..=MAX_LEVELS).contains(&levels.len()) { levels } else { Vec::new() }
 }
 
 /// Similarity of two paths by their agreement. The root puts paths on the scale of phrases: where a path agrees by
@@ -106,36 +117,85 @@ pub(super) struct Phrase {
     pub(super) letters: Letters,
     /// Folded, each once; "and" and "&" only join words and are left out. Empty where the order of words decides.
     words: Vec<Word>,
-    /// A bit for each word by its hash: no common bit, no common word.
-    word_mask: u64,
-    /// Letters that no word has.
-    n_left_out: usize,
+    outline: Outline,
 }
 
 pub(super) type Word = Box<[char]>;
 
+/// What tells most pairs of phrases apart at once.
+pub(super) struct Outline {
+    /// A bit for each word by its hash: no common bit, no common word.
+    word_mask: u64,
+    counts: [u8; 32],
+    pub(super) n_letters: u32,
+    pub(super) n_dots: u32,
+    /// Letters that no word has.
+    n_left_out: u32,
+    pub(super) n_words: u8,
+}
+
+impl Outline {
+    /// Of a folded text with these words.
+    pub(super) fn new(folded: &str, words: &[Cow<'_, str>]) -> Self {
+        let mut counts = [0_u8; 32];
+        let (mut n_letters, mut n_dots) = (0, 0);
+        for c in folded.chars() {
+            let count = &mut counts[c as usize % 32];
+            *count = count.saturating_add(1);
+            n_letters += 1;
+            n_dots += u32::from(c == '.');
+        }
+        let (mut word_mask, mut n_in_words) = (0, 0);
+        for word in words {
+            let mut hash = 0_u32;
+            for c in word.chars() {
+                hash = hash.wrapping_mul(31).wrapping_add(c as u32);
+                n_in_words += 1;
+            }
+            word_mask |= 1 << (hash % 64);
+        }
+        let n_left_out = if words.is_empty() { 0 } else { u32::saturating_sub(n_letters, n_in_words) };
+        Self { word_mask, counts, n_letters, n_dots, n_left_out, n_words: words.len() as u8 }
+    }
+}
+
+/// The words of a canonical text and its folded one: folded, each once. None where their order decides: where there are
+/// dots, or many words.
+pub(super) fn words_in<'t>(canonical: &'t str, folded: &str) -> Vec<Cow<'t, str>> {
+    if folded.contains('.') {
+        return Vec::new();
+    }
+    let written = canonical.split(['_', ',', ';', '/', '(', ')', '&']).filter(|word| *word != "and");
+    // Folding leaves plain words as they are.
+    let mut words: Vec<Cow<'_, str>> = if canonical.is_ascii() && !canonical.contains('.') {
+        written.filter(|word| !word.is_empty()).map(Cow::Borrowed).collect()
+    } else {
+        written.filter_map(|word| fold(word).map(Cow::Owned)).collect()
+    };
+    words.sort_unstable();
+    words.dedup();
+    if words.len() > MAX_WORDS {
+        words.clear();
+    }
+    words
+}
+
+/// Words as their letters.
+pub(super) fn spelled<'w>(words: impl IntoIterator<Item = &'w str>) -> Vec<Word> {
+    words.into_iter().map(|word| word.chars().collect()).collect()
+}
+
 impl Phrase {
     pub(super) fn new(canonical: &str) -> Option<Self> {
-        let letters = Letters::new(fold(canonical)?);
-        let mut words: Vec<Word> = Vec::new();
-        if letters.n_dots == 0 {
-            let written = canonical.split(['_', ',', ';', '/', '(', ')', '&']).filter(|word| *word != "and");
-            words.extend(written.filter_map(|word| fold(word).map(|word| word.chars().collect())));
-            words.sort_unstable();
-            words.dedup();
-        }
-        if words.len() > MAX_WORDS {
-            words.clear();
-        }
-        let bit = |word: &Word| {
-            1 << (word.iter().fold(0_u32, |hash, &c| hash.wrapping_mul(31).wrapping_add(c as u32)) % 64)
-        };
-        let word_mask = words.iter().map(bit).fold(0, |mask, bit: u64| mask | bit);
-        let n_left_out = match words.len() {
-            0 => 0,
-            _ => letters.len().saturating_sub(words.iter().map(|word| word.len()).sum()),
-        };
-        Some(Self { letters, words, word_mask, n_left_out })
+        Some(Self::of(canonical, fold(canonical)?))
+    }
+
+    /// Of a canonical text and its folded one.
+    pub(super) fn of(canonical: &str, folded: String) -> Self {
+        let words = words_in(canonical, &folded);
+        let outline = Outline::new(&folded, &words);
+        let words = spelled(words.iter().map(|word| &**word));
+        Self { letters: Letters::new(folded), words, outline }
     }
 
     pub(super) fn words(&self) -> &[Word] {
@@ -143,44 +203,59 @@ impl Phrase {
     }
 
     /// Whether bounds alone forbid [`Phrase::may_be_typo_of`] where there are dots.
-    pub(super) fn is_no_typo_of(&self, other: &Self, min_similarity: f64) -> bool {
-        self.letters.n_dots + other.letters.n_dots > 0
-            && self.letters.is_no_typo_of(&other.letters, min_similarity)
+    pub(super) fn is_no_typo_of(&self, other: &Outline, parts: &[Part], min_similarity: f64) -> bool {
+        self.letters.n_dots > 0
+            && self.letters.n_dots == other.n_dots as usize
+            && is_no_typo_by_parts(&self.letters.parts, parts, min_similarity)
     }
 
     /// Whether this can be a mistyped or reworded `other`, given their distance; see [`Letters::may_be_typo_of`].
-    pub(super) fn may_be_typo_of(&self, other: &Self, distance: f64, min_similarity: f64) -> bool {
-        let longer = self.letters.len().max(other.letters.len());
-        if self.letters.n_dots + other.letters.n_dots == 0 {
+    pub(super) fn may_be_typo_of(
+        &self,
+        other: &Outline,
+        folded: &str,
+        distance: f64,
+        min_similarity: f64,
+    ) -> bool {
+        let longer = self.letters.len().max(other.n_letters as usize);
+        if self.letters.n_dots == 0 && other.n_dots == 0 {
             return distance <= 1.0 || normalised(distance, longer) >= min_similarity;
         }
         // Words are not told apart where there are dots, so this is the distance of the letters.
-        self.letters.may_be_typo_of(&other.letters, distance as usize, min_similarity)
+        let chars: Vec<char> = folded.chars().collect();
+        self.letters.may_be_typo_of(&chars, other.n_dots as usize, distance as usize, min_similarity)
     }
 
     /// The distance is never below this.
-    pub(super) fn distance_at_least(&self, other: &Self) -> usize {
-        let left_out = if self.words.is_empty() || other.words.is_empty() {
+    pub(super) fn distance_at_least(&self, other: &Outline) -> usize {
+        let left_out = if self.words.is_empty() || other.n_words == 0 {
             0
         } else {
-            self.n_left_out + other.n_left_out
+            (self.outline.n_left_out + other.n_left_out) as usize
         };
-        self.letters.distance_at_least(&other.letters).saturating_sub(left_out)
+        self.letters.distance_at_least(&other.counts, other.n_letters as usize).saturating_sub(left_out)
     }
 
     /// Edits between both: of all letters in order, or where they share a word half an edit more than the edits
     /// between the words that they do not share.
     pub(super) fn distance(&self, other: &Self) -> f64 {
-        self.distance_from(self.letters.distance(&other.letters), other)
+        let in_order = self.letters.distance(&other.letters);
+        self.distance_from(in_order, &other.outline, || Cow::Borrowed(&other.words))
     }
 
-    /// [`Phrase::distance`], given the edits of all letters in order.
-    pub(super) fn distance_from(&self, in_order: usize, other: &Self) -> f64 {
-        if in_order < 2 || self.word_mask & other.word_mask == 0 {
+    /// [`Phrase::distance`] to a phrase with this outline, given the edits of all letters in order.
+    pub(super) fn distance_from<'w>(
+        &self,
+        in_order: usize,
+        other: &Outline,
+        words: impl FnOnce() -> Cow<'w, [Word]>,
+    ) -> f64 {
+        if in_order < 2 || self.outline.word_mask & other.word_mask == 0 {
             return in_order as f64;
         }
-        let words: Vec<&Word> = self.words.iter().filter(|word| !other.words.contains(word)).collect();
-        let others: Vec<&Word> = other.words.iter().filter(|word| !self.words.contains(word)).collect();
+        let other_words = words();
+        let words: Vec<&Word> = self.words.iter().filter(|word| !other_words.contains(word)).collect();
+        let others: Vec<&Word> = other_words.iter().filter(|word| !self.words.contains(word)).collect();
         let len = |words: &[&Word]| -> usize { words.iter().map(|word| word.len()).sum() };
         // Each word costs an edit at least, and so does each letter that one side has more.
         let at_least = words.len().max(others.len()).max(len(&words).abs_diff(len(&others)));
@@ -197,7 +272,8 @@ impl Phrase {
     /// written otherwise, words keep two things apart whose names happen to share letters.
     pub(super) fn similarity(&self, other: &Self) -> f64 {
         let letters = normalised(self.distance(other), self.letters.len().max(other.letters.len()));
-        self.similarity_of_levels(letters, other, || {
+        let is_equal = || self.letters.chars == other.letters.chars;
+        self.similarity_of_levels(letters, other.words.len(), is_equal, || {
             let best = |word: &Word, words: &[Word]| words.iter().map(|other| word_parts(word, other)).max();
             let of_words = |words: &[Word], others: &[Word]| -> u32 {
                 words.iter().filter_map(|word| best(word, others)).sum()
@@ -206,18 +282,19 @@ impl Phrase {
         })
     }
 
-    /// [`Phrase::similarity`], given that of the letters (or a bound of it) and the sum of [`word_parts`] over the
-    /// words of both, each with its most similar one.
+    /// [`Phrase::similarity`] to a phrase of so many words, given that of the letters (or a bound of it), whether all are
+    /// equal, and the sum of [`word_parts`] over the words of both, each with its most similar one.
     pub(super) fn similarity_of_levels(
         &self,
         letters: f64,
-        other: &Self,
+        n_words: usize,
+        is_equal: impl FnOnce() -> bool,
         parts: impl FnOnce() -> u32,
     ) -> f64 {
-        if self.words.is_empty() || other.words.is_empty() || self.letters.chars == other.letters.chars {
+        if self.words.is_empty() || n_words == 0 || is_equal() {
             return letters;
         }
-        mean_of_letters_and_words(letters, parts(), (self.words.len() + other.words.len()) as u32)
+        mean_of_letters_and_words(letters, parts(), (self.words.len() + n_words) as u32)
     }
 }
 
@@ -227,12 +304,17 @@ pub(super) fn mean_of_letters_and_words(letters: f64, parts: u32, n_words: u32) 
 }
 
 /// How alike two words are, in 65,536ths; 0 where they are different words.
-pub(super) fn word_parts(word: &[char], other: &[char]) -> u32 {
-    let longer = word.len().max(other.len());
-    if normalised(word.len().abs_diff(other.len()) as f64, longer) < SAME_WORD {
+fn word_parts(word: &[char], other: &[char]) -> u32 {
+    word_parts_of(word.len(), other.len(), || distance(word, other))
+}
+
+/// [`word_parts`] of words of so many letters.
+pub(super) fn word_parts_of(n: usize, n_other: usize, distance: impl FnOnce() -> usize) -> u32 {
+    let longer = n.max(n_other);
+    if normalised(n.abs_diff(n_other) as f64, longer) < SAME_WORD {
         return 0;
     }
-    match normalised(distance(word, other) as f64, longer) {
+    match normalised(distance() as f64, longer) {
         alike if alike >= SAME_WORD => (alike * WORD_PARTS) as u32,
         _ => 0,
     }

@@ -429,80 +429,95 @@ const NEGATING_IDEOGRAPHS: &str = "不非無无未沒没反免";
 /// With fewer ideographs, each of which is a word, none may be another one.
 const MIN_IDEOGRAPHS: usize = 8;
 
-/// Two affixes or words, as letters. What they begin with (suffixes: end with) tells nearly all words apart.
+/// Two affixes or words, as letters. The first is not empty.
 struct Pair {
-    keys: [Option<char>; 2],
     a: Word,
     b: Word,
+    /// Edits between both.
+    apart: usize,
 }
 
-impl Pair {
-    fn new(a: &str, b: &str, key: fn(&str) -> Option<char>) -> Self {
-        Self { keys: [key(a), key(b)], a: a.chars().collect(), b: b.chars().collect() }
-    }
-
-    /// Whether words with these letters at their ends may have the two affixes.
-    fn may_be_of(&self, word: Option<&char>, other: Option<&char>) -> bool {
-        let is = |key: Option<char>, letter: Option<&char>| key.is_none() || key.as_ref() == letter;
-        is(self.keys[0], word) && is(self.keys[1], other)
-    }
+/// Pairs by the letter that tells nearly all words apart: the first one (of suffixes: the last one) of `a`.
+struct Pairs {
+    by_letter: [Vec<Pair>; Self::N_LETTERS],
+    letter: fn(&[char]) -> Option<&char>,
 }
 
-/// Where all that tells two words apart is one edit, few pairs are left to look for.
-struct AllTables {
-    all: Tables,
-    one_edit: Tables,
+impl Pairs {
+    const N_LETTERS: usize = 64;
+
+    fn new<'p>(
+        pairs: impl Iterator<Item = (&'p str, &'p str)>,
+        letter: fn(&[char]) -> Option<&char>,
+    ) -> Self {
+        let mut by_letter = [const { Vec::new() }; Self::N_LETTERS];
+        for (a, b) in pairs {
+            let (a, b) = if a.is_empty() { (b, a) } else { (a, b) };
+            let (a, b): (Word, Word) = (a.chars().collect(), b.chars().collect());
+            let apart = distance(&a, &b);
+            by_letter[*letter(&a).expect("not empty") as usize % Self::N_LETTERS].push(Pair { a, b, apart });
+        }
+        Self { by_letter, letter }
+    }
+
+    /// Whether one of the pairs, which differ by at most so many edits, is that of two words in any order.
+    fn any(
+        &self,
+        word: &[char],
+        other: &[char],
+        apart: usize,
+        is: impl Fn(&[char], &[char], &Pair) -> bool,
+    ) -> bool {
+        [(word, other), (other, word)].into_iter().any(|(word, other)| {
+            let (Some(&letter), of_other) = ((self.letter)(word), (self.letter)(other)) else { return false };
+            self.by_letter[letter as usize % Self::N_LETTERS].iter().any(|pair| {
+                let of_b = (self.letter)(&pair.b);
+                pair.apart <= apart && (of_b.is_none() || of_b == of_other) && is(word, other, pair)
+            })
+        })
+    }
 }
 
 struct Tables {
-    prefixes: Vec<Pair>,
-    suffixes: Vec<Pair>,
-    words: Vec<Pair>,
+    prefixes: Pairs,
+    suffixes: Pairs,
+    words: Pairs,
 }
 
-static TABLES: LazyLock<AllTables> = LazyLock::new(|| {
-    let tables = |is_in: fn(&Pair) -> bool| {
-        let pairs = |pairs: &[(&str, &str)], key| -> Vec<Pair> {
-            pairs.iter().map(|(a, b)| Pair::new(a, b, key)).filter(is_in).collect()
-        };
-        let (first, last) = (|text: &str| text.chars().next(), |text: &str| text.chars().next_back());
-        let mut prefixes = pairs(SWAPPED_PREFIXES, first);
-        prefixes.extend(PREFIXES.iter().map(|prefix| Pair::new(prefix, "", first)).filter(is_in));
-        Tables { prefixes, suffixes: pairs(SWAPPED_SUFFIXES, last), words: pairs(WORDS, first) }
-    };
-    AllTables { all: tables(|_| true), one_edit: tables(|pair| distance(&pair.a, &pair.b) == 1) }
+static TABLES: LazyLock<Tables> = LazyLock::new(|| {
+    let prefixes = PREFIXES.iter().map(|&prefix| (prefix, ""));
+    Tables {
+        prefixes: Pairs::new(SWAPPED_PREFIXES.iter().copied().chain(prefixes), <[char]>::first),
+        suffixes: Pairs::new(SWAPPED_SUFFIXES.iter().copied(), <[char]>::last),
+        words: Pairs::new(WORDS.iter().copied(), <[char]>::first),
+    }
 });
 
-/// Whether one word is the opposite of the other, also with a letter or two mistyped. Both are folded.
-fn is_opposite(word: &[char], other: &[char]) -> bool {
-    let apart = distance(word, other);
-    let tables = if apart == 1 { &TABLES.one_edit } else { &TABLES.all };
+/// Whether one word is the opposite of the other, also with a letter or two mistyped. Both are folded, and so many edits
+/// apart.
+fn is_opposite(word: &[char], other: &[char], apart: usize) -> bool {
     // What an affix costs must be what tells both apart, or the affix is none.
-    let is_rest = |rest: &[char], other_rest: &[char], affixes: (&[char], &[char])| {
+    let is_rest = |rest: &[char], other_rest: &[char], pair: &Pair| {
         let longer = rest.len().max(other_rest.len());
-        longer >= MIN_REST && {
-            let edits = distance(rest, other_rest);
-            edits + distance(affixes.0, affixes.1) <= apart
-                && (edits == 0 || normalised(edits as f64, longer) >= SAME_REST)
+        let most = apart - pair.apart;
+        longer >= MIN_REST && rest.len().abs_diff(other_rest.len()) <= most && {
+            // Equal rests are the usual ones.
+            let edits = if rest == other_rest { 0 } else { distance(rest, other_rest) };
+            edits <= most && (edits == 0 || normalised(edits as f64, longer) >= SAME_REST)
         }
     };
-    let have_prefixes = |word: &[char], other: &[char], Pair { a, b, .. }: &Pair| {
-        let rests = strip_prefix(word, a).zip(strip_prefix(other, b));
-        rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, (a, b)))
+    let have_prefixes = |word: &[char], other: &[char], pair: &Pair| {
+        let rests = strip_prefix(word, &pair.a).zip(strip_prefix(other, &pair.b));
+        rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, pair))
     };
-    let have_suffixes = |word: &[char], other: &[char], Pair { a, b, .. }: &Pair| {
-        let rests = strip_suffix(word, a).zip(strip_suffix(other, b));
-        rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, (a, b)))
+    let have_suffixes = |word: &[char], other: &[char], pair: &Pair| {
+        let rests = strip_suffix(word, &pair.a).zip(strip_suffix(other, &pair.b));
+        rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, pair))
     };
     let are_words = |word: &[char], other: &[char], pair: &Pair| word == &pair.a[..] && other == &pair.b[..];
-    let in_any_order = |is: &dyn Fn(&[char], &[char]) -> bool, pair: &Pair, ends: [Option<&char>; 2]| {
-        (pair.may_be_of(ends[0], ends[1]) && is(word, other))
-            || (pair.may_be_of(ends[1], ends[0]) && is(other, word))
-    };
-    let (first, last) = ([word.first(), other.first()], [word.last(), other.last()]);
-    tables.words.iter().any(|pair| in_any_order(&|a, b| are_words(a, b, pair), pair, first))
-        || tables.prefixes.iter().any(|pair| in_any_order(&|a, b| have_prefixes(a, b, pair), pair, first))
-        || tables.suffixes.iter().any(|pair| in_any_order(&|a, b| have_suffixes(a, b, pair), pair, last))
+    TABLES.words.any(word, other, apart, are_words)
+        || TABLES.prefixes.any(word, other, apart, have_prefixes)
+        || TABLES.suffixes.any(word, other, apart, have_suffixes)
 }
 
 /// Letters of a word without its affix, at least.
@@ -560,8 +575,12 @@ pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_si
     // A word that is closer to another one stands for that: `magnetisers & demagnetisers`.
     let has_opposites = |own: &[Word], others: &[Word]| {
         own.iter().any(|word| {
-            let apart = others.iter().map(|other| distance(word, other)).min();
-            others.iter().any(|other| Some(distance(word, other)) == apart && is_opposite(word, other))
+            let distances: Vec<usize> = others.iter().map(|other| distance(word, other)).collect();
+            let least = distances.iter().copied().min();
+            others
+                .iter()
+                .zip(distances)
+                .any(|(other, apart)| Some(apart) == least && is_opposite(word, other, apart))
         })
     };
     if own.len() == others.len() {
@@ -574,7 +593,7 @@ pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_si
         return !can_be_paired(&own, &mut others, &is_close) && distance(&joined(&own), &joined(&others)) > 1;
     }
     let (own_joined, others_joined) = (joined(&own), joined(&others));
-    if is_opposite(&own_joined, &others_joined) {
+    if is_opposite(&own_joined, &others_joined, distance(&own_joined, &others_joined)) {
         return true;
     }
     // `non-food` is `nonfood`.
@@ -717,8 +736,10 @@ mod tests {
         let word = |text: &str| -> Word {
             fold(&canonical(text).expect("text")).expect("letters").chars().collect()
         };
-        let found = is_opposite(&word(a), &word(b));
-        assert_eq!(found, is_opposite(&word(b), &word(a)), "{a}, {b}");
+        let (a, b) = (word(a), word(b));
+        let apart = distance(&a, &b);
+        let found = is_opposite(&a, &b, apart);
+        assert_eq!(found, is_opposite(&b, &a, apart), "{a:?}, {b:?}");
         found
     }
 

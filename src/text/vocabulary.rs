@@ -1,19 +1,22 @@
 //! A vocabulary of category names and the entry that a dirty spelling stands for.
 
+use std::borrow::{Borrow, Cow};
 use std::cell::OnceCell;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use hashbrown::HashTable;
 use rapidfuzz::distance::osa;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::canonical::{canonical, fold};
 use super::fingerprint::digits;
-use super::levels::Levels;
-use super::map::Map;
-use super::name::{Name, Phrase, agreement, agreement_of_paths, similarity_of_paths};
+use super::levels::{Grouped, Levels};
+use super::name::{
+    Name, Outline, Phrase, agreement, agreement_of_paths, levels_in, similarity_of_paths, spelled, words_in,
+};
 use super::opposites::{Words, are_different_things};
-use super::similarity::{MAX_BYTES, equal_but_for_accents, is_document, normalised};
+use super::similarity::{Letters, MAX_BYTES, Part, distance, equal_but_for_accents, is_document, normalised};
+use super::texts::{Full, Index};
 
 /// A runner-up this close to the winner makes a match ambiguous.
 const MIN_LEAD: f64 = 0.05;
@@ -126,6 +129,11 @@ pub enum VocabularyError {
         /// The entry that the synonym is equal to.
         other: String,
     },
+    /// All forms of the entries and synonyms take more than can be held.
+    TooLarge {
+        /// How many entries there are, or were read so far.
+        n_entries: usize,
+    },
 }
 
 impl fmt::Display for VocabularyError {
@@ -150,6 +158,11 @@ impl fmt::Display for VocabularyError {
                     quoted(other)
                 )
             }
+            Self::TooLarge { n_entries } => write!(
+                f,
+                "the vocabulary takes 4 GiB of text or more than the memory there is, after {n_entries} entries; match \
+                 with fewer or shorter ones"
+            ),
         }
     }
 }
@@ -168,43 +181,77 @@ fn quoted(text: &str) -> String {
 ///
 /// An entry that occurs twice counts once, at its first index. Entries with one canonical text but different
 /// spellings (`Web`, `WEB`) stay apart: each is found by its exact spelling, any other spelling is ambiguous.
+///
+/// Their texts stand one behind another and are known by number, so that a million entries take few allocations; what
+/// tells most pairs apart at once is kept beside them, their letters are read when they are compared.
 pub struct Vocabulary {
-    entries: Vec<Box<str>>,
-    exact: Map<Box<str>, usize>,
-    canonical: Map<String, Owner>,
-    folded: Map<String, Owner>,
-    /// Spellings by the digits in them, since digits must agree.
-    candidates: Map<String, Group>,
+    entries: Index,
+    canonical: Forms,
+    folded: Forms,
+    /// Spellings by group, then by length.
+    candidates: Vec<Candidate>,
+    /// Those that are paths: by group, by what is above their last levels, then as they stand in `candidates`.
+    paths: Vec<Path>,
+    /// The parts of spellings with dots.
+    parts: Vec<Part>,
+    /// Groups are spellings with the same digits and signs, since these must agree.
+    numbers: Index,
+    groups: Vec<Ends>,
     levels: Levels,
-    /// The paths above the last levels, each once.
-    above_of: HashMap<Box<[usize]>, usize>,
+    /// What is above the last levels of paths, each once, as numbers of levels.
+    above: Grouped,
 }
 
-/// Spellings with the same digits, by ascending length.
+/// Where the candidates and the paths of a group end; they begin where those of the group before end.
+#[derive(Clone, Copy, Default)]
+struct Ends {
+    candidates: usize,
+    paths: usize,
+}
+
+/// The spellings of a group.
+struct Group<'v> {
+    all: &'v [Candidate],
+    paths: &'v [Path],
+}
+
+/// Forms of spellings and the entries that they belong to.
 #[derive(Default)]
-struct Group {
-    all: Vec<Candidate>,
-    /// Paths by what is above their last levels: their positions in `all` and their last levels.
-    paths: BTreeMap<usize, Vec<(usize, usize)>>,
+struct Forms {
+    texts: Index,
+    owners: Vec<Owner>,
 }
 
-/// The entry that a form of spelling belongs to.
+#[derive(Clone, Copy)]
 struct Owner {
-    entry: usize,
-    rival: Option<usize>,
+    entry: u32,
+    /// The first of the other entries with this form, in the order of texts.
+    rival: Option<u32>,
     by_synonym: bool,
 }
 
 struct Candidate {
-    entry: usize,
-    /// Canonical.
-    text: Box<str>,
-    phrase: Phrase,
-    /// Positions of the levels of a path; nothing for other texts.
-    levels: Box<[usize]>,
-    /// Number of the path above the last level.
-    above: usize,
+    outline: Outline,
+    entry: u32,
+    /// Numbers of the canonical and the folded text.
+    canonical: u32,
+    folded: u32,
+    group: u32,
+    /// Where its parts begin, if it has dots.
+    parts: u32,
+    /// `NO_PATH` for other texts.
+    above: u32,
+    last: u32,
     is_repairable: bool,
+}
+
+const NO_PATH: u32 = u32::MAX;
+
+/// A path among the candidates: what is above its last level, that level, and its position.
+struct Path {
+    above: u32,
+    last: u32,
+    position: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -221,40 +268,50 @@ impl Vocabulary {
     ///
     /// # Errors
     /// No entries; an entry or synonym without text (see [`canonical`]); a synonym with the canonical text of
-    /// another entry or of another entry's synonym.
+    /// another entry or of another entry's synonym; more than 4 GiB of text.
     pub fn new<'a>(
         entries: impl IntoIterator<Item = (&'a str, Vec<&'a str>)>,
     ) -> Result<Self, VocabularyError> {
         let mut vocabulary = Self {
-            entries: Vec::new(),
-            exact: Map::default(),
-            canonical: Map::default(),
-            folded: Map::default(),
-            candidates: Map::default(),
+            entries: Index::default(),
+            canonical: Forms::default(),
+            folded: Forms::default(),
+            candidates: Vec::new(),
+            paths: Vec::new(),
+            parts: Vec::new(),
+            numbers: Index::default(),
+            groups: Vec::new(),
             levels: Levels::default(),
-            above_of: HashMap::new(),
+            above: Grouped::default(),
         };
+        let mut aboves = HashTable::new();
         let mut synonyms = Vec::new();
-        for (index, (entry, entry_synonyms)) in entries.into_iter().enumerate() {
-            vocabulary.entries.push(entry.into());
-            let first = *vocabulary.exact.entry(entry.into()).or_insert(index);
-            synonyms.extend(entry_synonyms.into_iter().map(|synonym| (first, synonym)));
-            if first == index {
+        for (position, (entry, entry_synonyms)) in (1..).zip(entries) {
+            let full = |_| VocabularyError::TooLarge { n_entries: position };
+            let first = vocabulary.entries.find(entry);
+            let number = match first {
+                Some(first) => vocabulary.entries.push(entry).map(|_| first),
+                None => vocabulary.entries.add(entry),
+            };
+            let number = number.map_err(full)?;
+            synonyms.extend(entry_synonyms.into_iter().map(|synonym| (number, synonym)));
+            if first.is_none() {
                 let Some(text) = canonical(entry) else {
-                    return Err(VocabularyError::EmptyEntry { position: index + 1, entry: entry.into() });
+                    return Err(VocabularyError::EmptyEntry { position, entry: entry.into() });
                 };
-                vocabulary.add(text, index, false);
+                vocabulary.add(&text, number, false, &mut aboves).map_err(full)?;
             }
         }
-        if vocabulary.entries.is_empty() {
+        let n_entries = vocabulary.entries.len();
+        if n_entries == 0 {
             return Err(VocabularyError::NoEntries);
         }
         for (entry, synonym) in synonyms {
-            let name = |index: usize| vocabulary.entry(index).to_string();
+            let name = |number: u32| vocabulary.entries.get(number).to_string();
             let Some(text) = canonical(synonym) else {
                 return Err(VocabularyError::EmptySynonym { entry: name(entry), synonym: synonym.into() });
             };
-            match vocabulary.canonical.get(&text) {
+            match vocabulary.canonical.owner(&text) {
                 Some(owner) if owner.entry == entry => {}
                 Some(owner) if owner.by_synonym => {
                     let entries = [name(owner.entry), name(entry)];
@@ -264,42 +321,146 @@ impl Vocabulary {
                     let (entry, other) = (name(entry), name(owner.entry));
                     return Err(VocabularyError::SynonymIsEntry { synonym: synonym.into(), entry, other });
                 }
-                None => vocabulary.add(text, entry, true),
+                None => vocabulary
+                    .add(&text, entry, true, &mut aboves)
+                    .map_err(|_| VocabularyError::TooLarge { n_entries })?,
             }
         }
-        for group in vocabulary.candidates.values_mut() {
-            group.all.sort_by_key(|candidate| candidate.phrase.letters.len());
-            for (i, path) in group.all.iter().enumerate().filter(|(_, path)| !path.levels.is_empty()) {
-                let last = path.levels[path.levels.len() - 1];
-                group.paths.entry(path.above).or_default().push((i, last));
-            }
-        }
+        vocabulary.finish();
         Ok(vocabulary)
     }
 
     /// Entries come before all synonyms, so that an entry owns a form that both have.
-    fn add(&mut self, canonical: String, entry: usize, by_synonym: bool) {
-        if let Some(folded) = fold(&canonical)
-            && claim(&mut self.folded, &self.entries, folded.clone(), entry, by_synonym)
-            && !is_document(&folded)
-        {
-            let name = Name::new(&canonical).expect("a folded text");
-            let levels = name.levels.iter().zip(name.phrases());
-            let levels: Box<[usize]> = levels.map(|(level, phrase)| self.levels.add(level, phrase)).collect();
-            let n_above = self.above_of.len();
-            let above = levels.split_last().map_or(&[][..], |(_, above)| above);
-            let above = *self.above_of.entry(above.into()).or_insert(n_above);
-            let is_repairable = name.whole.letters.n_alphabetic() >= MIN_LETTERS;
-            let group = self.candidates.entry(numbers(&name, &canonical)).or_default();
-            let text = canonical.as_str().into();
-            group.all.push(Candidate { entry, text, phrase: name.whole, levels, above, is_repairable });
+    fn add(
+        &mut self,
+        canonical: &str,
+        entry: u32,
+        by_synonym: bool,
+        aboves: &mut HashTable<u32>,
+    ) -> Result<(), Full> {
+        let (number_of_canonical, _) = self.canonical.claim(canonical, entry, by_synonym, &self.entries)?;
+        let Some(folded) = fold(canonical) else { return Ok(()) };
+        let (number_of_folded, is_new) = self.folded.claim(&folded, entry, by_synonym, &self.entries)?;
+        if !is_new || is_document(&folded) {
+            return Ok(());
         }
-        claim(&mut self.canonical, &self.entries, canonical, entry, by_synonym);
+        let levels = levels_in(canonical);
+        let (above, last) = match levels.split_last() {
+            None => (NO_PATH, NO_PATH),
+            Some((last, above)) => {
+                let above =
+                    above.iter().map(|level| self.levels.add(level)).collect::<Result<Vec<_>, _>>()?;
+                (self.number_of_above(&above, aboves), self.levels.add(last)?)
+            }
+        };
+        let outline = Outline::new(&folded, &words_in(canonical, &folded));
+        let parts = u32::try_from(self.parts.len()).map_err(|_| Full)?;
+        if outline.n_dots > 0 {
+            self.parts.extend(&Letters::new(folded.clone()).parts);
+        }
+        self.candidates.try_reserve(1).map_err(|_| Full)?;
+        self.candidates.push(Candidate {
+            outline,
+            entry,
+            canonical: number_of_canonical,
+            folded: number_of_folded,
+            group: self.numbers.number(&numbers(&levels, canonical))?,
+            parts,
+            above,
+            last,
+            is_repairable: folded.chars().filter(|c| c.is_alphabetic()).count() >= MIN_LETTERS,
+        });
+        Ok(())
+    }
+
+    fn number_of_above(&mut self, levels: &[u32], known: &mut HashTable<u32>) -> u32 {
+        let hash = |levels: &[u32]| {
+            levels.iter().fold(0, |hash, level| xxh3_64_with_seed(&level.to_le_bytes(), hash))
+        };
+        let of = hash(levels);
+        if let Some(&number) = known.find(of, |&number| self.above.get(number) == levels) {
+            return number;
+        }
+        let number = self.above.push(levels.iter().copied());
+        known.insert_unique(of, number, |&number| hash(self.above.get(number)));
+        number
+    }
+
+    /// To be called once, when all spellings are added.
+    fn finish(&mut self) {
+        self.candidates.sort_by_key(|candidate| (candidate.group, candidate.outline.n_letters));
+        let paths = self.candidates.iter().enumerate().filter(|(_, candidate)| candidate.is_path());
+        self.paths.extend(paths.map(|(position, candidate)| Path {
+            above: candidate.above,
+            last: candidate.last,
+            position: position as u32,
+        }));
+        let group = |path: &Path| self.candidates[path.position as usize].group;
+        self.paths.sort_by_key(|path| (group(path), path.above));
+        self.groups = vec![Ends::default(); self.numbers.len()];
+        for (position, candidate) in (1..).zip(&self.candidates) {
+            self.groups[candidate.group as usize].candidates = position;
+        }
+        for (position, path) in (1..).zip(&self.paths) {
+            self.groups[group(path) as usize].paths = position;
+        }
+        // A group without paths ends where the one before it does.
+        for i in 1..self.groups.len() {
+            self.groups[i].paths = self.groups[i].paths.max(self.groups[i - 1].paths);
+        }
+        self.levels.finish();
+        self.candidates.shrink_to_fit();
+        self.parts.shrink_to_fit();
+        let indexes =
+            [&mut self.entries, &mut self.canonical.texts, &mut self.folded.texts, &mut self.numbers];
+        indexes.into_iter().for_each(Index::shrink);
+    }
+
+    /// About the bytes that the vocabulary takes.
+    pub fn bytes(&self) -> usize {
+        let forms = |forms: &Forms| forms.texts.bytes() + forms.owners.capacity() * size_of::<Owner>();
+        self.entries.bytes()
+            + forms(&self.canonical)
+            + forms(&self.folded)
+            + self.candidates.capacity() * size_of::<Candidate>()
+            + self.paths.capacity() * size_of::<Path>()
+            + self.parts.capacity() * size_of::<Part>()
+            + self.numbers.bytes()
+            + self.groups.capacity() * size_of::<Ends>()
+            + self.levels.bytes()
+            + self.above.bytes()
+    }
+
+    /// The spellings with these digits and signs.
+    fn group(&self, numbers: &str) -> Option<Group<'_>> {
+        let group = self.numbers.find(numbers)? as usize;
+        let start = if group == 0 { Ends::default() } else { self.groups[group - 1] };
+        let end = self.groups[group];
+        Some(Group {
+            all: &self.candidates[start.candidates..end.candidates],
+            paths: &self.paths[start.paths..end.paths],
+        })
+    }
+
+    fn folded_text(&self, candidate: &Candidate) -> &str {
+        self.folded.texts.get(candidate.folded)
+    }
+
+    fn canonical_text(&self, candidate: &Candidate) -> &str {
+        self.canonical.texts.get(candidate.canonical)
+    }
+
+    fn parts(&self, candidate: &Candidate) -> &[Part] {
+        let n_parts = match candidate.outline.n_dots as usize {
+            0 => 0,
+            n_dots => n_dots + 1,
+        };
+        &self.parts[candidate.parts as usize..][..n_parts]
     }
 
     /// The entry at `index`, as written.
     pub fn entry(&self, index: usize) -> &str {
-        &self.entries[index]
+        self.entries.get(index as u32)
     }
 
     /// The entry that `value` stands for: the first that applies of exact spelling, equal canonical text
@@ -310,30 +471,35 @@ impl Vocabulary {
     /// paths part by part; a tie or a runner-up within 0.05 gives no entry.
     pub fn best_match(&self, value: &str, min_similarity: f64) -> Match {
         assert!((0.0..=1.0).contains(&min_similarity), "min_similarity {min_similarity}");
-        if let Some(&entry) = self.exact.get(value) {
-            return Match { entry: Some(entry), similarity: Some(1.0), rule: Rule::Exact, runner_up: None };
+        if let Some(entry) = self.entries.find(value) {
+            return Match {
+                entry: Some(entry as usize),
+                similarity: Some(1.0),
+                rule: Rule::Exact,
+                runner_up: None,
+            };
         }
         if value.len() > MAX_BYTES {
             return Match::without_entry(Rule::None);
         }
         let Some(canonical) = canonical(value) else { return Match::without_entry(Rule::Empty) };
-        if let Some(owner) = self.canonical.get(&canonical) {
+        if let Some(owner) = self.canonical.owner(&canonical) {
             return owner.matched(Rule::Case, 1.0);
         }
         let Some(folded) = fold(&canonical) else { return Match::without_entry(Rule::None) };
-        if let Some(owner) = self.folded.get(&folded) {
+        if let Some(owner) = self.folded.owner(&folded) {
             return owner.matched(Rule::Accent, equal_but_for_accents(folded.chars().count()));
         }
-        self.most_similar(&canonical, &folded, min_similarity)
+        self.most_similar(&canonical, folded, min_similarity)
     }
 
-    fn most_similar(&self, canonical: &str, folded: &str, min_similarity: f64) -> Match {
+    fn most_similar(&self, canonical: &str, folded: String, min_similarity: f64) -> Match {
         let none = Match::without_entry(Rule::None);
-        if is_document(folded) {
+        if is_document(&folded) {
             return none;
         }
-        let Some(text) = Name::new(canonical) else { return none };
-        let Some(group) = self.candidates.get(&numbers(&text, canonical)) else { return none };
+        let text = Name::of(canonical, folded);
+        let Some(group) = self.group(&numbers(&text.levels, canonical)) else { return none };
         if text.whole.letters.n_alphabetic() < MIN_LETTERS {
             return none;
         }
@@ -345,20 +511,26 @@ impl Vocabulary {
             least: min_similarity - MIN_LEAD,
             least_agreement: least_agreement.min(agreement_of_paths(min_similarity - MIN_LEAD)),
         };
-        self.rank_phrases(canonical, &text, group, min_similarity, &mut podium);
+        let mut refused = Vec::new();
+        self.rank_phrases(canonical, &text, &group, min_similarity, &mut podium, &mut refused);
         if text.is_path() && !group.paths.is_empty() {
-            self.rank_paths(&text, group, least_last_level(min_similarity), &mut podium);
+            self.rank_paths(&text, &group, least_last_level(min_similarity), &mut podium);
         }
         let Some(best) = podium.first else { return none };
         if best.similarity + ROUNDING < min_similarity || !best.is_repairable {
             return none;
         }
         if best.agreement.is_some()
-            && are_different_things(canonical, &best.candidate.text, Words::Opposites, min_similarity)
+            && are_different_things(
+                canonical,
+                self.canonical_text(best.candidate),
+                Words::Opposites,
+                min_similarity,
+            )
         {
             return none;
         }
-        if is_passed_over(&text, group, best.similarity) {
+        if self.is_passed_over(&text, &group, best.similarity, min_similarity, &refused) {
             return none;
         }
         let second = podium.second;
@@ -367,71 +539,129 @@ impl Vocabulary {
             _ => second.similarity + MIN_LEAD + ROUNDING >= best.similarity,
         });
         Match {
-            entry: (!is_ambiguous).then_some(best.candidate.entry),
+            entry: (!is_ambiguous).then_some(best.candidate.entry as usize),
             similarity: Some(best.similarity),
             rule: if is_ambiguous { Rule::Ambiguous } else { Rule::Typo },
-            runner_up: second.map(|second| second.candidate.entry),
+            runner_up: second.map(|second| second.candidate.entry as usize),
         }
     }
 
-    /// Compares as whole texts: all candidates, or for a path those that are none.
+    /// Compares as whole texts: all candidates, or for a path those that are none. What the value may not stand for is
+    /// `refused`, unless it is less similar than anything that matters.
     fn rank_phrases<'v>(
-        &self,
+        &'v self,
         canonical: &str,
         text: &Name,
-        group: &'v Group,
+        group: &Group<'v>,
         min_similarity: f64,
         podium: &mut Podium<'v>,
+        refused: &mut Vec<(&'v Candidate, f64)>,
     ) {
         let phrase = &text.whole;
         let comparator = OnceCell::new();
-        for candidate in candidates_near(&group.all, text.len(), min_similarity) {
-            if text.is_path() && !candidate.levels.is_empty() {
+        for candidate in candidates_near(group.all, text.len(), min_similarity) {
+            if text.is_path() && candidate.is_path() {
                 continue;
             }
-            let longer = candidate.phrase.letters.len().max(text.len());
+            let outline = &candidate.outline;
+            let longer = candidate.len().max(text.len());
             let max_distance = (1.0 - podium.least + ROUNDING) * longer as f64;
-            if phrase.is_no_typo_of(&candidate.phrase, min_similarity)
-                || phrase.distance_at_least(&candidate.phrase) as f64 > max_distance
+            if phrase.is_no_typo_of(outline, self.parts(candidate), min_similarity)
+                || phrase.distance_at_least(outline) as f64 > max_distance
             {
                 continue;
             }
             let comparator =
                 comparator.get_or_init(|| osa::BatchComparator::new(phrase.letters.chars.iter().copied()));
-            let in_order = comparator.distance(candidate.phrase.letters.chars.iter().copied());
-            let distance = phrase.distance_from(in_order, &candidate.phrase);
-            let may_be_typo = || {
-                let has_dots = phrase.letters.n_dots + candidate.phrase.letters.n_dots > 0;
-                let words = if has_dots || text.is_path() || !candidate.levels.is_empty() {
+            let in_order = comparator.distance(self.folded_text(candidate).chars());
+            let distance = self.distance(phrase, in_order, candidate);
+            if distance > max_distance {
+                continue;
+            }
+            let is_typo = || {
+                let has_dots = phrase.letters.n_dots > 0 || outline.n_dots > 0;
+                let words = if has_dots || text.is_path() || candidate.is_path() {
                     Words::Opposites
                 } else {
                     Words::All
                 };
-                phrase.may_be_typo_of(&candidate.phrase, distance, min_similarity)
-                    && (text.is_path() != candidate.levels.is_empty()
-                        || digits(canonical) == digits(&candidate.text))
-                    && !are_different_things(canonical, &candidate.text, words, min_similarity)
+                let other = self.canonical_text(candidate);
+                phrase.may_be_typo_of(outline, self.folded_text(candidate), distance, min_similarity)
+                    && (text.is_path() == candidate.is_path() || digits(canonical) == digits(other))
+                    && !are_different_things(canonical, other, words, min_similarity)
             };
-            if distance <= max_distance && may_be_typo() {
-                podium.add(Ranked {
-                    similarity: normalised(distance, longer),
-                    agreement: None,
-                    is_repairable: candidate.is_repairable,
-                    candidate,
-                });
+            if !is_typo() {
+                refused.push((candidate, distance));
+                continue;
             }
+            podium.add(Ranked {
+                similarity: normalised(distance, longer),
+                agreement: None,
+                is_repairable: candidate.is_repairable,
+                candidate,
+            });
         }
     }
 
+    /// The distance of both, given the edits of all letters in order.
+    fn distance(&self, phrase: &Phrase, in_order: usize, candidate: &Candidate) -> f64 {
+        let words = || {
+            let words = words_in(self.canonical_text(candidate), self.folded_text(candidate));
+            Cow::Owned(spelled(words.iter().map(|word| &**word)))
+        };
+        phrase.distance_from(in_order, &candidate.outline, words)
+    }
+
+    /// Whether a spelling that a value may not stand for is more similar to it than the best that it may: then there is
+    /// no answer, for nothing less similar may be one. `refused` are such spellings with their distances, all but those
+    /// that their parts alone forbid.
+    fn is_passed_over(
+        &self,
+        text: &Name,
+        group: &Group<'_>,
+        best: f64,
+        min_similarity: f64,
+        refused: &[(&Candidate, f64)],
+    ) -> bool {
+        let phrase = &text.whole;
+        let max_distance = |candidate: &Candidate| {
+            let longer = candidate.len().max(text.len());
+            (1.0 - best - ROUNDING) * longer as f64
+        };
+        let share = least_share(best + MIN_LEAD);
+        let is_nearer = |&(candidate, distance): &(&Candidate, f64)| {
+            is_near(candidate, text.len(), share) && distance < max_distance(candidate)
+        };
+        let is_forbidden = |candidate: &Candidate| {
+            !(text.is_path() && candidate.is_path())
+                && phrase.is_no_typo_of(&candidate.outline, self.parts(candidate), min_similarity)
+        };
+        let is_nearer_by_letters = |candidate: &Candidate| {
+            let letters = || self.folded_text(candidate).chars().collect::<Vec<_>>();
+            (phrase.distance_at_least(&candidate.outline) as f64) < max_distance(candidate)
+                && is_forbidden(candidate)
+                && (distance(&phrase.letters.chars, &letters()) as f64) < max_distance(candidate)
+        };
+        refused.iter().any(is_nearer)
+            || (phrase.letters.n_dots > 0
+                && candidates_near(group.all, text.len(), best + MIN_LEAD).iter().any(is_nearer_by_letters))
+    }
+
     /// Compares paths level by level; each level of the text with each level of the vocabulary at most once.
-    fn rank_paths<'v>(&self, text: &Name, group: &'v Group, least_last_level: f64, podium: &mut Podium<'v>) {
+    fn rank_paths<'v>(
+        &'v self,
+        text: &Name,
+        group: &Group<'v>,
+        least_last_level: f64,
+        podium: &mut Podium<'v>,
+    ) {
         let levels = text.phrases();
         let mut comparison = self.levels.compare(&levels);
         let last = levels.len() - 1;
         // Paths by what stands above their last levels, where the bounds promise most first.
-        let mut families: Vec<(f64, &[usize], _)> = Vec::with_capacity(group.paths.len());
-        for paths in group.paths.values() {
-            let (_, above) = group.all[paths[0].0].levels.split_last().expect("a path");
+        let mut families: Vec<(f64, &[u32], &[Path])> = Vec::new();
+        for paths in group.paths.chunk_by(|a, b| a.above == b.above) {
+            let above = self.above.get(paths[0].above);
             let bound = agreement(last, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
             families.push((bound, above, paths));
         }
@@ -450,7 +680,7 @@ impl Vocabulary {
                 (0.0, 0.0)
             };
             let (mut bound_of_above, mut of_above) = (None, None);
-            for &(position, end) in paths {
+            for &Path { last: end, position, .. } in paths {
                 let not_paired = if may_be_unpaired {
                     f64::max(not_paired, 0.25 * (comparison.at_most_by_words(last - 1, end) + beside))
                 } else {
@@ -479,14 +709,14 @@ impl Vocabulary {
                 if is_hopeless(of_above, of_last) {
                     continue;
                 }
-                let candidate = &group.all[position];
-                let agreement = agreement(levels.len(), candidate.levels.len(), |i, j| {
-                    comparison.similarity(i, candidate.levels[j])
+                let candidate = &self.candidates[position as usize];
+                let agreement = agreement(levels.len(), above.len() + 1, |i, j| {
+                    comparison.similarity(i, above.get(j).copied().unwrap_or(end))
                 });
                 if agreement + ROUNDING < podium.least_agreement {
                     continue;
                 }
-                let longer = candidate.phrase.letters.len().max(text.len());
+                let longer = candidate.len().max(text.len());
                 podium.add(Ranked {
                     similarity: similarity_of_paths(agreement).min(equal_but_for_accents(longer)),
                     agreement: Some(agreement),
@@ -498,22 +728,9 @@ impl Vocabulary {
     }
 }
 
-/// Whether a spelling that a value may not stand for is more similar to it than the best that it may: then there is no
-/// answer, for nothing less similar may be one.
-fn is_passed_over(text: &Name, group: &Group, best: f64) -> bool {
-    let phrase = &text.whole;
-    candidates_near(&group.all, text.len(), best + MIN_LEAD).iter().any(|candidate| {
-        let longer = candidate.phrase.letters.len().max(text.len()) as f64;
-        let max_distance = (1.0 - best - ROUNDING) * longer;
-        (!text.is_path() || candidate.levels.is_empty())
-            && (phrase.distance_at_least(&candidate.phrase) as f64) < max_distance
-            && phrase.distance(&candidate.phrase) < max_distance
-    })
-}
-
 /// The numbers and signs of a name. Those that join the levels of a path are none of it.
-fn numbers(name: &Name, canonical: &str) -> String {
-    if name.is_path() { digits(&name.levels.join("_")) } else { digits(canonical) }
+fn numbers(levels: &[impl Borrow<str>], canonical: &str) -> String {
+    if levels.is_empty() { digits(canonical) } else { digits(&levels.join("_")) }
 }
 
 /// The least similarity of the last level of a path, which names the thing, to that of its entry.
@@ -523,7 +740,7 @@ fn least_last_level(min_similarity: f64) -> f64 {
 
 /// The two most similar entries so far.
 struct Podium<'v> {
-    entries: &'v [Box<str>],
+    entries: &'v Index,
     first: Option<Ranked<'v>>,
     second: Option<Ranked<'v>>,
     /// What is below neither wins nor forbids.
@@ -555,7 +772,7 @@ impl<'v> Podium<'v> {
     /// Whether `found` is the more similar one; of equals the one that may be an answer, then the first in the order of
     /// texts, so that neither the order of the vocabulary nor that of comparison matters.
     fn is_better(&self, found: &Ranked<'v>, known: &Ranked<'v>) -> bool {
-        let text = |ranked: &Ranked<'v>| &self.entries[ranked.candidate.entry];
+        let text = |ranked: &Ranked<'v>| self.entries.get(ranked.candidate.entry);
         found
             .similarity
             .total_cmp(&known.similarity)
@@ -567,40 +784,61 @@ impl<'v> Podium<'v> {
 
 /// The candidates whose length alone does not put them below the similarity that still matters.
 fn candidates_near(group: &[Candidate], len: usize, min_similarity: f64) -> &[Candidate] {
-    let share = (min_similarity - MIN_LEAD - ROUNDING).max(0.0);
-    let start =
-        group.partition_point(|candidate| (candidate.phrase.letters.len() as f64) < len as f64 * share);
-    let end = group.partition_point(|candidate| candidate.phrase.letters.len() as f64 * share <= len as f64);
+    let share = least_share(min_similarity);
+    let start = group.partition_point(|candidate| (candidate.len() as f64) < len as f64 * share);
+    let end = group.partition_point(|candidate| candidate.len() as f64 * share <= len as f64);
     &group[start..end]
 }
 
-/// Records that `entry` has this form; false where it had it before. Of several entries the first two in the order of
-/// texts are told.
-fn claim(
-    owners: &mut Map<String, Owner>,
-    entries: &[Box<str>],
-    form: String,
-    entry: usize,
-    by_synonym: bool,
-) -> bool {
-    match owners.entry(form) {
-        Entry::Vacant(free) => {
-            free.insert(Owner { entry, rival: None, by_synonym });
-            true
+fn is_near(candidate: &Candidate, len: usize, share: f64) -> bool {
+    candidate.len() as f64 >= len as f64 * share && candidate.len() as f64 * share <= len as f64
+}
+
+/// The share of its letters that the longer text has in common with the shorter one, at least.
+fn least_share(min_similarity: f64) -> f64 {
+    (min_similarity - MIN_LEAD - ROUNDING).max(0.0)
+}
+
+impl Candidate {
+    fn is_path(&self) -> bool {
+        self.above != NO_PATH
+    }
+
+    fn len(&self) -> usize {
+        self.outline.n_letters as usize
+    }
+}
+
+impl Forms {
+    fn owner(&self, form: &str) -> Option<&Owner> {
+        self.texts.find(form).map(|number| &self.owners[number as usize])
+    }
+
+    /// Records that `entry` has this form: its number, and whether the entry had it not before. Of several entries the
+    /// first two in the order of texts are told.
+    fn claim(
+        &mut self,
+        form: &str,
+        entry: u32,
+        by_synonym: bool,
+        entries: &Index,
+    ) -> Result<(u32, bool), Full> {
+        let number = self.texts.number(form)?;
+        let Some(owner) = self.owners.get_mut(number as usize) else {
+            self.owners.try_reserve(1).map_err(|_| Full)?;
+            self.owners.push(Owner { entry, rival: None, by_synonym });
+            return Ok((number, true));
+        };
+        if owner.entry == entry || owner.by_synonym != by_synonym {
+            return Ok((number, owner.entry != entry));
         }
-        Entry::Occupied(taken) => {
-            let owner = taken.into_mut();
-            if owner.entry == entry || owner.by_synonym != by_synonym {
-                return owner.entry != entry;
-            }
-            let is_before = |other: usize| entries[entry] < entries[other];
-            if is_before(owner.entry) {
-                (owner.entry, owner.rival) = (entry, Some(owner.entry));
-            } else if owner.rival.is_none_or(is_before) {
-                owner.rival = Some(entry);
-            }
-            true
+        let is_before = |other: u32| entries.get(entry) < entries.get(other);
+        if is_before(owner.entry) {
+            (owner.entry, owner.rival) = (entry, Some(owner.entry));
+        } else if owner.rival.is_none_or(is_before) {
+            owner.rival = Some(entry);
         }
+        Ok((number, true))
     }
 }
 
@@ -611,15 +849,19 @@ impl Owner {
             (None, true) => Rule::Synonym,
             (None, false) => rule,
         };
-        let entry = self.rival.is_none().then_some(self.entry);
-        Match { entry, similarity: Some(similarity), rule, runner_up: self.rival }
+        Match {
+            entry: self.rival.is_none().then_some(self.entry as usize),
+            similarity: Some(similarity),
+            rule,
+            runner_up: self.rival.map(|rival| rival as usize),
+        }
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::canonical::folded;
-    use super::super::similarity::{Letters, similarity};
+    use super::super::similarity::similarity;
     use super::*;
 
     pub(in super::super) const CODES: [&str; 24] = [
@@ -933,7 +1175,7 @@ pub(super) mod tests {
             nearest = f64::max(nearest, alike);
             let has_dots = text.contains('.') || folded.contains('.');
             let words = if has_dots { Words::Opposites } else { Words::All };
-            let agrees = letters.may_be_typo_of(&other, distance, min_similarity)
+            let agrees = letters.may_be_typo_of(&other.chars, other.n_dots, distance, min_similarity)
                 && !are_different_things(&of(value), &of(entry), words, min_similarity);
             if agrees && alike + ROUNDING >= min_similarity - MIN_LEAD {
                 ranked.push((alike, index, other.n_alphabetic()));

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("scripts", &[], &[]),
     ("ffi", &[], &["libc", "libduckdb_sys"]),
     ("ml", &[], &["bytemuck", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
-    ("text", &["calendar"], &["rapidfuzz", "unicode_normalization", "xxhash_rust"]),
+    ("text", &["calendar"], &["hashbrown", "rapidfuzz", "unicode_normalization", "xxhash_rust"]),
     ("lines", &[], &["flate2", "memchr", "ruzstd", "xxhash_rust"]),
     ("calendar", &[], &[]),
     ("synth", &["calendar"], &["rand_distr", "rand_xoshiro"]),
