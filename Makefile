@@ -26,7 +26,7 @@ LIBRARY := libamazing.so
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help release debug demo report dbt quick test wheel dist checksums bench bench-categories bench-kmeans bench-kernels bench-marketplace lint format docs site venvs clean
+.PHONY: help release debug demo report dbt quick test wheel dist checksums bench bench-categories bench-kmeans bench-kernels bench-marketplace bench-features lint format docs site venvs clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -105,7 +105,7 @@ test_release: venvs ## Runs the SQL tests with the extension that is there
 	@$(PYTHON) extension-ci/run_tests.py $(foreach version,$(TESTED),sql-$(version))
 endif
 
-bench: bench-categories bench-kmeans bench-kernels bench-marketplace ## Prints the tables of the documentation that benchmarks make
+bench: bench-categories bench-kmeans bench-kernels bench-marketplace bench-features ## Prints the tables of the documentation that benchmarks make
 
 bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/categories.md: quality, and speed beside peers
 	@$(CARGO) bench --bench category_quality
@@ -120,6 +120,9 @@ bench-kernels: ## Times kernels of k-means and PCA with criterion, linfa's besid
 
 bench-marketplace: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from files to segments, beside pandas
 	@$(VENV)/bench/$(BIN)/python benches/marketplace.py --extension build/release/amazing.duckdb_extension
+
+bench-features: release $(VENV)/bench/.ready ## Prints the table of docs/benchmarks.md: from events to segments in one statement, beside Polars
+	@$(VENV)/bench/$(BIN)/python benches/features.py --extension build/release/amazing.duckdb_extension
 
 lint: $(VENV)/lint/.ready ## Checks format and style of Rust, SQL and Python
 	$(CARGO) fmt --check

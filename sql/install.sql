@@ -667,22 +667,20 @@ CREATE OR REPLACE MACRO user_features(
             count(*) AS __n_events,
             count(*) FILTER (WHERE __e.__is_view) AS __n_views,
             count(*) FILTER (WHERE __e.__is_purchase) AS __n_purchases,
-            count(DISTINCT __e.__session) FILTER (WHERE __e.__is_purchase) AS __n_baskets,
+            coalesce(list_unique(list(__e.__session) FILTER (WHERE __e.__is_purchase)), 0) AS __n_baskets,
             coalesce(
                 CASE
-                    WHEN typeof(any_value(__e.__value)) IN ('DOUBLE', 'FLOAT')
+                    WHEN typeof(sum(__e.__value) FILTER (WHERE __e.__is_purchase)) = 'DOUBLE'
                         THEN list_sum(
                             list_sort(
                                 list(__e.__value) FILTER (
                                     WHERE __e.__is_purchase
                                     AND __e.__value IS NOT NULL
-                                    AND typeof(__e.__value) IN ('DOUBLE', 'FLOAT')
+                                    AND typeof(__e.__value) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                                 )
                             )
                         )
-                    ELSE sum(__e.__value) FILTER (
-                        WHERE __e.__is_purchase AND typeof(__e.__value) NOT IN ('DOUBLE', 'FLOAT')
-                    )
+                    ELSE sum(__e.__value) FILTER (WHERE __e.__is_purchase)
                 END,
                 0
             ) AS __spent,
@@ -1381,15 +1379,15 @@ CREATE OR REPLACE MACRO rfm_scores(
             max(__o.__time) AS __last_time,
             coalesce(
                 CASE
-                    WHEN typeof(any_value(__o.__amount)) IN ('DOUBLE', 'FLOAT')
+                    WHEN typeof(sum(__o.__amount)) = 'DOUBLE'
                         THEN list_sum(
                             list_sort(
                                 list(__o.__amount) FILTER (
-                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT')
+                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                                 )
                             )
                         )
-                    ELSE sum(__o.__amount) FILTER (WHERE typeof(__o.__amount) NOT IN ('DOUBLE', 'FLOAT'))
+                    ELSE sum(__o.__amount)
                 END,
                 0
             ) AS __monetary

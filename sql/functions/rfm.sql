@@ -32,15 +32,15 @@ CREATE OR REPLACE MACRO rfm_scores(
             max(__o.__time) AS __last_time,
             coalesce(
                 CASE
-                    WHEN typeof(any_value(__o.__amount)) IN ('DOUBLE', 'FLOAT')
+                    WHEN typeof(sum(__o.__amount)) = 'DOUBLE'
                         THEN list_sum(
                             list_sort(
                                 list(__o.__amount) FILTER (
-                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT')
+                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                                 )
                             )
                         )
-                    ELSE sum(__o.__amount) FILTER (WHERE typeof(__o.__amount) NOT IN ('DOUBLE', 'FLOAT'))
+                    ELSE sum(__o.__amount)
                 END,
                 0
             ) AS __monetary

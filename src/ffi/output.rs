@@ -126,6 +126,15 @@ impl Output {
         }
     }
 
+    /// Appends many to a BIGINT or TIMESTAMP column.
+    pub fn extend_i64(&mut self, values: &[i64]) {
+        self.valid.resize(self.valid.len() + values.len(), true);
+        match &mut self.buffer {
+            Buffer::Int64(v) => v.extend_from_slice(values),
+            other => panic!("BIGINTs for {other:?}"),
+        }
+    }
+
     /// Appends to a BIGINT, TIMESTAMP (microseconds) or DECIMAL (unscaled digits) column.
     pub fn push_i64(&mut self, value: i64) {
         match &mut self.buffer {
