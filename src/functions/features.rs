@@ -667,8 +667,12 @@ pub fn explain(error: ml::Error, names: &[String]) -> Error {
             8 * (features as u128).pow(2)
         ),
         ml::Error::TooWide { rows, features, most } => format!(
-            "{rows} rows of {features} features are too many for a fit that nothing can interrupt, use fewer than \
-             {most} of one of them: other features, or a sample of the rows"
+            "{rows} rows of {features} features are too many for a fit that nothing can interrupt, use a sample \
+             of at most {most} rows, or fewer features"
+        ),
+        ml::Error::TooManyComponents { components, features, most } => format!(
+            "{components} components of {features} features are too many for a fit that nothing can interrupt, use n \
+             of at most {most}, or fewer features"
         ),
         ml::Error::NegativeLog { feature, value } => {
             format!("feature \"{}\" has the value {value:?}, log takes values of at least 0", names[feature])

@@ -50,9 +50,9 @@ pub const PCA_FIT: Function = Function {
               rows gives the same bits in any order. No row gives NULL; rows of which none is usable are an error that \
               names the feature they lack. A BOOLEAN is 0 and 1 whatever the scale, as in `kmeans_fit`: beside standardised \
               features it has a variance of at most 1/4. Features times features times 8 bytes count towards the option \
-              `memory` (1 GiB: 11,585 features), and of rows and features, one is at most 1,024, so that the end of the \
-              fit, which nothing can interrupt, takes a second or two; of more than 128 features and fewer rows than \
-              features, the products of rows take the place of those of features. Source: Jolliffe, *Principal Component Analysis* (2002).",
+              `memory` (1 GiB: 11,585 features), and of rows and features, one is at most 1,024; these and other bounds, \
+              on the page of limits, keep the end of the fit, which nothing can interrupt, below ten seconds. Of more than \
+              128 features and fewer rows than features, the products of rows take the place of those of features. Source: Jolliffe, *Principal Component Analysis* (2002).",
     examples: &[Example {
         sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
         rows: &["[9.0] | [1.0, 0.0]"],

@@ -181,6 +181,17 @@ impl Gram {
         }
     }
 
+    /// The sums of all rows that many times.
+    pub(super) fn times(&self, times: u64) -> Self {
+        let all = |sums: &[ExactSum]| sums.iter().map(|sum| sum.times(times)).collect();
+        Self {
+            sums: all(&self.sums),
+            products: all(&self.products),
+            min: self.min.clone(),
+            max: self.max.clone(),
+        }
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.sums.iter_mut().zip(&other.sums).for_each(|(sum, other)| sum.merge(other));
         self.products.iter_mut().zip(&other.products).for_each(|(sum, other)| sum.merge(other));

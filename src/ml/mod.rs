@@ -102,7 +102,16 @@ pub enum Error {
         rows: u64,
         /// Features.
         features: usize,
-        /// Rows or features, whichever are fewer, that a fit takes.
+        /// Rows of so many features that a fit takes.
+        most: u64,
+    },
+    /// So many components of few rows of many features that they would take long, which nothing can interrupt.
+    TooManyComponents {
+        /// Components asked for.
+        components: usize,
+        /// Features.
+        features: usize,
+        /// Components that a fit makes of so many rows and features.
         most: usize,
     },
     /// The distances of a row to all centroids of a model are infinite or undefined.

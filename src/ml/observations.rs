@@ -789,7 +789,7 @@ impl Observations {
 
     /// Rows that are held before those are given up that cannot be in the sample: more than its capacity, so that this
     /// happens rarely.
-    fn most_held(&self) -> usize {
+    pub(super) fn most_held(&self) -> usize {
         self.capacity.saturating_add(self.capacity / 4)
     }
 

@@ -78,11 +78,13 @@ const MIN_RUN: usize = 256;
 /// Features up to which sums of all pairs are made of every row. Of more, the rows themselves are held as long as there
 /// are fewer than features: their products say the same, and are fewer.
 const WIDE: usize = 128;
-/// Rows or features, whichever are fewer, that a fit takes: of so many, the eigenvectors take a second or two, and
+/// Rows or features, whichever are fewer, that a fit takes: the eigenvectors of so many take two or three seconds, and
 /// nothing can interrupt that.
 pub const MAX_SIDE: usize = 1024;
-/// Products of held rows, and of components, that take about a second.
-const MAX_PRODUCTS: u64 = 1 << 33;
+/// Products of the rows that are fewer than features, and of components, that take two or three seconds.
+const MAX_PRODUCTS: u64 = 1 << 32;
+/// Products of pairs of features of rows that are held for their scaling, which take less than ten seconds.
+const MAX_HELD_PRODUCTS: u64 = 6 << 30;
 
 #[derive(Clone, Debug)]
 struct Sums {
@@ -146,17 +148,17 @@ impl PcaRows {
     /// Whether a fit can take the rows so far.
     ///
     /// # Errors
-    /// [`Error::TooWide`] where there are too many rows and too many features.
+    /// [`Error::TooWide`] where there are too many rows of too many features.
     pub fn check(&self) -> Result<(), Error> {
-        let rows = match &self.store {
-            Store::Rows(observations) => observations.rows(),
-            Store::Sums(sums) => sums.rows,
+        let features = self.n_features;
+        let (rows, most) = match &self.store {
+            // Above the memory, a sample is held.
+            Store::Rows(observations) => {
+                (observations.rows().min(observations.most_held() as u64), most_held_rows(features))
+            }
+            Store::Sums(sums) => (sums.rows, most_rows(features)),
         };
-        let (features, most) = (self.n_features, MAX_SIDE);
-        let side = rows.min(features as u64);
-        let products = side * side * features as u64;
-        let is_too_wide = features > WIDE && (side > MAX_SIDE as u64 || products > MAX_PRODUCTS);
-        if is_too_wide { Err(Error::TooWide { rows, features, most }) } else { Ok(()) }
+        if rows > most { Err(Error::TooWide { rows, features, most }) } else { Ok(()) }
     }
 
     /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length).
@@ -175,6 +177,23 @@ impl PcaRows {
             (Store::Sums(sums), Store::Sums(other)) => sums.merge(other),
             _ => panic!("only rows for the same fit can be merged"),
         }
+    }
+}
+
+/// Rows that a fit takes at most. Sums of pairs of features are taken as rows arrive, whatever their number.
+fn most_rows(n_features: usize) -> u64 {
+    if n_features <= MAX_SIDE {
+        u64::MAX
+    } else {
+        (MAX_PRODUCTS / n_features as u64).isqrt().min(MAX_SIDE as u64)
+    }
+}
+
+/// The same where rows are held and summed at the end.
+fn most_held_rows(n_features: usize) -> u64 {
+    match n_features {
+        0..=WIDE => u64::MAX,
+        _ => most_rows(n_features).min(MAX_HELD_PRODUCTS / (n_features as u64).pow(2)),
     }
 }
 
@@ -398,7 +417,7 @@ impl Fitted {
     }
 
     /// All variances divided by 2^exponent in descending order, the exponent, and the first `n` axes, with their signs fixed.
-    fn axes(&self, n: &Components) -> Result<Axes, Error> {
+    fn axes(&self, n: &Components, n_threads: usize) -> Result<Axes, Error> {
         let n_features = self.transform.n_features();
         match &self.products {
             Products::Features(sums, summed) => {
@@ -414,7 +433,7 @@ impl Fitted {
                 let n = n.count(&ratios);
                 Ok(Axes { axes: axes.into_iter().take(n).collect(), variances, ratios, exponent })
             }
-            Products::Rows(rows) => axes_of_rows(rows, n_features, n),
+            Products::Rows(rows) => axes_of_rows(rows, n_features, n, n_threads),
         }
     }
 
@@ -473,15 +492,32 @@ fn add_tile(sums: &mut Gram, tile: &Tile) {
         }
         return;
     }
+    /// Repeated rows from which on a pass for each bit of their counts is cheaper than a sum for each row.
+    const MANY: usize = 256;
+    let add_rows = |sums: &mut Gram, rows: &[usize]| {
+        for rows in rows.chunks(gram::ROWS) {
+            let columns = tile.columns().into_iter();
+            let columns: Vec<Vec<f64>> =
+                columns.map(|column| rows.iter().map(|&row| column[row]).collect()).collect();
+            sums.add(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        }
+    };
     let (single, several): (Vec<usize>, Vec<usize>) = (0..tile.rows()).partition(|&row| tile.count(row) == 1);
-    for rows in single.chunks(gram::ROWS) {
-        let columns = tile.columns().into_iter();
-        let columns: Vec<Vec<f64>> =
-            columns.map(|column| rows.iter().map(|&row| column[row]).collect()).collect();
-        sums.add(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    add_rows(sums, &single);
+    if several.len() < MANY {
+        for row in several {
+            sums.add_row(&tile.row(row).collect::<Vec<f64>>(), tile.count(row));
+        }
+        return;
     }
-    for row in several {
-        sums.add_row(&tile.row(row).collect::<Vec<f64>>(), tile.count(row));
+    for times in (0..u64::BITS).map(|bit| 1 << bit) {
+        let rows = several.iter().copied().filter(|&row| tile.count(row) & times != 0);
+        let rows: Vec<usize> = rows.collect();
+        if !rows.is_empty() {
+            let mut own = Gram::new(tile.columns().len());
+            add_rows(&mut own, &rows);
+            sums.merge(&own.times(times));
+        }
     }
 }
 
@@ -500,7 +536,7 @@ impl Pca {
         let Some(fitted) = Fitted::of(rows, options)? else {
             return Ok(None);
         };
-        let Axes { axes, variances, ratios, exponent } = fitted.axes(&options.n)?;
+        let Axes { axes, variances, ratios, exponent } = fitted.axes(&options.n, options.n_threads)?;
         let n = axes.len();
         Ok(Some(Self {
             components: axes,
@@ -601,7 +637,12 @@ impl Products {
 
 /// The axes of rows about their mean, which are fewer than features: their products X X' have the eigenvalues of X' X,
 /// and eigenvectors u that lead to its own, X' u.
-fn axes_of_rows(rows: &[Vec<f64>], n_features: usize, n: &Components) -> Result<Axes, Error> {
+fn axes_of_rows(
+    rows: &[Vec<f64>],
+    n_features: usize,
+    n: &Components,
+    n_threads: usize,
+) -> Result<Axes, Error> {
     /// Below this share of the greatest, an eigenvalue is rounding.
     const NOTHING: f64 = 1e-13;
     let n_rows = rows.len();
@@ -611,10 +652,14 @@ fn axes_of_rows(rows: &[Vec<f64>], n_features: usize, n: &Components) -> Result<
         rows.iter().map(|row| row.iter().map(|x| scale_by_power(*x, -top)).collect()).collect();
     let divisor = (n_rows.max(2) - 1) as f64;
     let mut products = DMatrix::zeros(n_rows, n_rows);
-    for i in 0..n_rows {
-        for j in 0..=i {
-            products[(i, j)] = dot(&rows[i], &rows[j]) / divisor;
-            products[(j, i)] = products[(i, j)];
+    let n_threads = worth(n_rows * n_rows * n_features, n_threads);
+    let parts = map_parts(&mut (0..n_rows).collect::<Vec<usize>>(), n_threads, |indices| {
+        let with_others = |&i: &usize| rows[..=i].iter().map(|row| dot(&rows[i], row) / divisor).collect();
+        indices.iter().map(with_others).collect::<Vec<Vec<f64>>>()
+    });
+    for (i, own) in parts.into_iter().flatten().enumerate() {
+        for (j, product) in own.into_iter().enumerate() {
+            (products[(i, j)], products[(j, i)]) = (product, product);
         }
     }
     let total: f64 = (0..n_rows).map(|row| products[(row, row)]).sum();
@@ -626,13 +671,21 @@ fn axes_of_rows(rows: &[Vec<f64>], n_features: usize, n: &Components) -> Result<
     variances.resize(n_features, 0.0);
     let ratios = ratios(&variances, total);
     let n = n.count(&ratios);
-    if n as u64 * (n + n_rows) as u64 * n_features as u64 > MAX_PRODUCTS {
-        return Err(Error::TooWide { rows: n_rows as u64, features: n_features, most: MAX_SIDE });
+    let most = most_components(n_rows, n_features);
+    if n > most {
+        return Err(Error::TooManyComponents { components: n, features: n_features, most });
     }
+    let mut vectors: Vec<Vec<f64>> = vectors.into_iter().take(n.min(rank)).collect();
+    let parts = map_parts(&mut vectors, n_threads, |vectors| {
+        let combine = |vector: &mut Vec<f64>| {
+            let mut axis = vec![0.0; n_features];
+            rows.iter().zip(vector).for_each(|(row, weight)| add_times(&mut axis, row, *weight));
+            axis
+        };
+        vectors.iter_mut().map(combine).collect::<Vec<Vec<f64>>>()
+    });
     let mut axes: Vec<Vec<f64>> = Vec::new();
-    for vector in vectors.iter().take(n.min(rank)) {
-        let mut axis = vec![0.0; n_features];
-        rows.iter().zip(vector).for_each(|(row, &weight)| add_times(&mut axis, row, weight));
+    for mut axis in parts.into_iter().flatten() {
         orthonormalize(&mut axis, &axes);
         fix_sign(&mut axis);
         axes.push(axis);
@@ -651,6 +704,12 @@ fn axes_of_rows(rows: &[Vec<f64>], n_features: usize, n: &Components) -> Result<
         }
     }
     Ok(Axes { axes, variances, ratios, exponent: 2 * top })
+}
+
+/// The most components n of fewer rows than features: n (n + rows) features products make them and make them orthogonal.
+fn most_components(n_rows: usize, n_features: usize) -> usize {
+    let (half, square) = (n_rows as u64, MAX_PRODUCTS / n_features as u64);
+    ((half * half + 4 * square).isqrt() - half) as usize / 2
 }
 
 /// The sum of products, in an order that suits wide registers and is the same on all of them.
@@ -838,17 +897,40 @@ mod tests {
         let none = vec![false; 20_000];
         let error = PcaRows::new(Scale::Standard, Nulls::Skip, &none, &none, MEMORY, 42).map(|_| ());
         assert_eq!(error, Err(Error::OverMemory { features: 20_000, most: 11_585, memory: MEMORY }));
-        for scale in [Scale::Standard, Scale::Robust] {
-            let columns = vec![[1.0, 2.0, 5.0]; MAX_SIDE + 1];
-            let mut rows = new_rows(columns.len(), scale, MEMORY);
-            for _ in 0..400 {
-                rows.append(&columns, 0..3);
+        for (scale, n_features, n_rows, most) in [
+            (Scale::Standard, MAX_SIDE + 1, 1200, Some(1024)),
+            (Scale::Robust, MAX_SIDE + 1, 1200, Some(1024)),
+            (Scale::Standard, MAX_SIDE, 12_000, None),
+            (Scale::Robust, MAX_SIDE, 6144, None),
+            (Scale::Robust, MAX_SIDE, 6147, Some(6144)),
+            (Scale::Standard, 8192, 723, None),
+            (Scale::Standard, 8192, 726, Some(724)),
+            (Scale::Robust, WIDE, 200_000, None),
+        ] {
+            let columns = vec![[1.0, 2.0, 5.0]; n_features];
+            let mut rows = new_rows(columns.len(), scale, 3 * MEMORY);
+            match &mut rows.store {
+                Store::Sums(sums) => sums.rows = n_rows,
+                Store::Rows(_) => (0..n_rows / 3).for_each(|_| rows.append(&columns, 0..3)),
             }
-            let (features, most) = (MAX_SIDE + 1, MAX_SIDE);
-            assert_eq!(rows.check(), Err(Error::TooWide { rows: 1200, features, most }));
-            let fit = Pca::fit(rows, &options(scale, Components::Count(1)));
-            assert_eq!(fit, Err(Error::TooWide { rows: 1200, features, most }));
+            let error = most.map(|most| Error::TooWide { rows: n_rows, features: n_features, most });
+            assert_eq!(rows.check().err(), error, "{n_rows} rows of {n_features} features");
+            if let Some(error) = error {
+                assert_eq!(Pca::fit(rows, &options(scale, Components::Count(1))), Err(error));
+            }
         }
+    }
+
+    #[test]
+    fn more_components_than_can_be_made_in_seconds_are_an_error() {
+        let rows = wide(1, 10, 4000);
+        let fit = |n| Pca::fit(observe(&rows, Scale::None), &options(Scale::None, Components::Count(n)));
+        let most = most_components(10, 4000);
+        let products = |n: usize| (n * (n + 10) * 4000) as u64;
+        assert!(products(most) <= MAX_PRODUCTS && products(most + 1) > MAX_PRODUCTS);
+        let error = Error::TooManyComponents { components: most + 1, features: 4000, most };
+        assert_eq!(fit(most + 1), Err(error));
+        assert!(fit(40).is_ok());
     }
 
     fn observe(rows: &[Vec<f64>], scale: Scale) -> PcaRows {
@@ -964,6 +1046,23 @@ mod tests {
         assert_eq!((all.rows, sample.rows), (30_000, 30_000));
         for (x, y) in all.explained_variance_ratio.iter().zip(&sample.explained_variance_ratio) {
             assert!(x != y && (x - y).abs() < 0.05, "{x} and {y}");
+        }
+    }
+
+    #[test]
+    fn repeated_rows_are_summed_as_often_as_they_stand_for() {
+        // More than memory holds, so that equal rows become one with a count: of few rows, and of many.
+        for (n_distinct, n_copies) in [(100, 300), (3000, 11)] {
+            let distinct = blobs(n_distinct as u64, n_distinct, 3, 2);
+            let rows: Vec<Vec<f64>> = distinct.iter().cycle().take(n_distinct * n_copies).cloned().collect();
+            let columns = columns(&rows);
+            let fit = |memory| {
+                let mut own = new_rows(3, Scale::Robust, memory);
+                own.append(&columns, 0..rows.len());
+                let fit = Pca::fit(own, &options(Scale::Robust, Components::Count(3)));
+                fit.expect("rows to fit").expect("a usable row")
+            };
+            assert_eq!(fit(8 * 3 * 3), fit(MEMORY), "{n_distinct} rows");
         }
     }
 
