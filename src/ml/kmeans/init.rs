@@ -1,9 +1,9 @@
 //! Where k-means starts: the distinct rows (or a sample of them) and greedy k-means++ over it.
 
-use super::super::observations::{Block, Entry, Tile, mix};
 use super::super::scaling::Points;
 use super::super::simd::vectorize;
 use super::super::threads::{map_parts, worth};
+use crate::rows::{Block, Entry, Tile, mix};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::borrow::Cow;

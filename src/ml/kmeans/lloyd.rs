@@ -8,12 +8,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::exact_sum::ExactSum;
-use super::super::observations::{Block, Tile};
 use super::super::pages::Pages;
 use super::super::scaling::Points;
 use super::super::threads::{PARTS_PER_THREAD, map_parts};
 use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow, own_distances};
 use super::sums::{Arithmetic, ClusterSums, Move, Quanta, ShadowSums, moves};
+use crate::rows::{Block, Tile};
 
 /// Distances times features below which a further thread costs more than it saves.
 const WORK_PER_THREAD: usize = 1 << 20;

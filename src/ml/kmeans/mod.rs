@@ -9,9 +9,9 @@ mod restarts;
 mod sums;
 
 use super::logarithm::ln_1p_all;
-use super::observations::Observations;
 use super::scaling::{Nulls, Points, Scale, Scaled, Transform, fit_transform};
 use super::{Error, MAX_MAGNITUDE};
+use crate::rows::Observations;
 use init::Sample;
 use lloyd::{Limits, Prepared, Run};
 pub use metrics::Figures;

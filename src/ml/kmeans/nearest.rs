@@ -1,9 +1,9 @@
 //! The nearest centroid of each row: in doubles, and for a fit in single precision with a proof for each row.
 
 use super::super::exact_sum::scale_by_power;
-use super::super::observations::Tile;
 use super::super::scaling::{Extent, Transform};
 use super::super::simd::{dispatch, vectorize};
+use crate::rows::Tile;
 use pulp::{Simd, WithSimd};
 
 /// Doubles that fill a wide register, or two.
@@ -486,11 +486,11 @@ impl<V: Copy> Ranked<V> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::observations::Block;
     use super::super::super::scaling::{Nulls, Points, Scale, fit_transform};
     use super::super::super::simd::tests::on_each;
     use super::super::super::test_data::{Random, blobs, observe};
     use super::*;
+    use crate::rows::Block;
 
     fn points(rows: &[Vec<f64>], scale: Scale) -> Points {
         fit_transform(observe(rows), scale, Nulls::Skip, 1).expect("rows to scale").1

@@ -2,10 +2,10 @@
 
 use super::super::ExactSum;
 use super::super::exact_sum::scale_by_power;
-use super::super::observations::Tile;
 use super::super::scaling::Points;
 use super::super::simd::vectorize;
 use super::nearest::Shadow;
+use crate::rows::Tile;
 
 /// Bits of a value's high and low part in fixed point.
 const HIGH_BITS: i32 = 51;
@@ -537,11 +537,11 @@ impl ShadowSums {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::observations::Block;
     use super::super::super::scaling::{Nulls, Scale, fit_transform};
     use super::super::super::simd::tests::on_each;
     use super::super::super::test_data::{Random, blobs, observe};
     use super::*;
+    use crate::rows::Block;
 
     #[test]
     fn a_tile_that_is_added_at_once_gives_the_sums_of_its_rows_one_by_one() {
@@ -586,7 +586,7 @@ mod tests {
     }
 
     fn mixed(row: usize) -> usize {
-        (super::super::super::observations::mix(row as u64) >> 40) as usize
+        (crate::rows::mix(row as u64) >> 40) as usize
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! Rows come back as they came, and samples are functions of the set of rows.
+
+use super::*;
+use crate::test_data::{MEMORY, append, blobs, observe};
+
+fn contents(observations: &Observations) -> Vec<Vec<u64>> {
+    let rows = |block: &Arc<Block>| -> Vec<Vec<u64>> {
+        (0..block.rows).map(|row| block.row(row).map(f64::to_bits).collect()).collect()
+    };
+    observations.blocks.iter().flat_map(rows).collect()
+}
+
+#[test]
+fn rows_come_back_as_they_came() {
+    let rows = blobs(1, 5000, 3, 2);
+    for chunk in [1, 7, 2048] {
+        let mut observations = Observations::new(3, false, false, MEMORY, 42);
+        append(&mut observations, &rows, None, chunk);
+        let expected: Vec<Vec<u64>> =
+            rows.iter().map(|row| row.iter().map(|x| x.to_bits()).collect()).collect();
+        assert_eq!(contents(&observations), expected);
+        assert_eq!(observations.rows(), 5000);
+    }
+}
+
+#[test]
+fn a_row_with_a_missing_value_is_skipped_and_counted() {
+    let rows = [vec![1.0, f64::NAN], vec![2.0, 3.0], vec![f64::INFINITY, 4.0], vec![5.0, -0.0]];
+    let observations = observe(&rows);
+    assert_eq!((observations.rows(), observations.skipped()), (2, 2));
+    assert_eq!(
+        contents(&observations),
+        [[2.0_f64, 3.0], [5.0, 0.0]].map(|row| row.map(f64::to_bits).to_vec())
+    );
+}
+
+#[test]
+fn a_row_of_weight_zero_is_neither_counted_nor_skipped() {
+    let mut observations = Observations::new(1, true, false, MEMORY, 42);
+    let rows = [vec![1.0], vec![f64::NAN], vec![f64::NAN], vec![4.0]];
+    append(&mut observations, &rows, Some(&[0.0, 0.0, 1.0, 2.0]), 4);
+    assert_eq!((observations.rows(), observations.skipped()), (1, 1));
+    assert_eq!(observations.blocks[0].weights, [2.0]);
+}
+
+#[test]
+fn a_small_state_stays_small() {
+    let observations = observe(&blobs(1, 3, 4, 1));
+    assert_eq!(observations.blocks[0].values.len(), 4 * 4);
+}
+
+#[test]
+fn a_merge_shares_blocks_and_leaves_the_other_side_alone() {
+    let (mut left, right) = (observe(&blobs(1, 10, 2, 1)), observe(&blobs(2, 3000, 2, 1)));
+    let before = contents(&right);
+    left.merge(&right);
+    assert!(Arc::ptr_eq(&left.blocks[0], &right.blocks[0]));
+    append(&mut left, &blobs(3, 5000, 2, 1), None, 2048);
+    assert_eq!(contents(&right), before);
+    assert_eq!((left.rows(), right.rows(), left.held), (8010, 3000, 8010));
+}
+
+#[test]
+fn an_append_to_a_shared_block_starts_a_new_one() {
+    let mut left = observe(&blobs(1, 100, 2, 1));
+    let right = left.clone();
+    append(&mut left, &blobs(2, 1, 2, 1), None, 1);
+    assert_eq!((left.blocks.len(), contents(&right).len(), contents(&left).len()), (2, 100, 101));
+}
+
+#[test]
+fn the_sample_is_a_function_of_the_set_of_rows() {
+    // 30,000 rows, a third of them twice, for a capacity of 4,096.
+    let mut rows = blobs(4, 20_000, 2, 5);
+    rows.extend_from_within(..10_000);
+    let expected = {
+        let mut observations = Observations::new(2, false, false, 0, 42);
+        append(&mut observations, &rows, None, 2048);
+        observations.settled()
+    };
+    assert!((1500..=MIN_CAPACITY).contains(&expected.held), "{} rows", expected.held);
+    crate::test_data::Random::new(5).shuffle(&mut rows);
+    let parts = rows.chunks(6700).map(|part| {
+        let mut observations = Observations::new(2, false, false, 0, 42);
+        append(&mut observations, part, None, 100);
+        observations
+    });
+    let mut merged = Observations::new(2, false, false, 0, 42);
+    parts.for_each(|part| merged.merge(&part));
+    let merged = merged.settled();
+    // As a set: only a fit gives the rows an order.
+    let entries = |observations: &Observations| -> Vec<(Vec<u64>, u64)> {
+        let counts = observations.blocks.iter().flat_map(|block| (0..block.rows).map(|row| block.count(row)));
+        let mut entries: Vec<_> = contents(observations).into_iter().zip(counts).collect();
+        entries.sort_unstable();
+        entries
+    };
+    assert_eq!(entries(&merged), entries(&expected));
+    assert_eq!(entries(&merged).iter().map(|(_, count)| count).max(), Some(&2));
+    assert_eq!(merged.rows(), 30_000);
+}
+
+#[test]
+fn distinct_rows_above_the_capacity_are_given_up_while_they_arrive() {
+    let rows = blobs(9, 60_000, 2, 5);
+    let mut observations = Observations::new(2, false, false, 0, 42);
+    let mut most_held = 0;
+    for part in rows.chunks(500) {
+        append(&mut observations, part, None, 100);
+        most_held = most_held.max(observations.held);
+    }
+    assert!(most_held <= MIN_CAPACITY * 5 / 4, "{most_held} rows");
+    let mut halves = rows.chunks(30_000).map(|half| {
+        let mut observations = Observations::new(2, false, false, 0, 42);
+        append(&mut observations, half, None, 2048);
+        observations
+    });
+    let mut merged = halves.next().expect("a half");
+    halves.for_each(|half| merged.merge(&half));
+    assert!(merged.held <= MIN_CAPACITY && merged.held == contents(&merged).len(), "{} rows", merged.held);
+    let sorted = |observations: Observations| {
+        let mut contents = contents(&observations.settled());
+        contents.sort_unstable();
+        contents
+    };
+    assert_eq!(sorted(merged), sorted(observations));
+}
+
+#[test]
+fn duplicates_alone_need_no_sample() {
+    let rows: Vec<Vec<f64>> = (0..20_000).map(|i| vec![f64::from(i % 10)]).collect();
+    let mut observations = Observations::new(1, false, false, 0, 42);
+    append(&mut observations, &rows, None, 2048);
+    let settled = observations.settled();
+    assert_eq!((settled.held, settled.level), (10, 0));
+    assert_eq!(settled.blocks[0].counts, [2000; 10]);
+}
