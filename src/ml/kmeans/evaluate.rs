@@ -1,11 +1,11 @@
 //! Clusterings with several numbers of clusters at once, where there are more rows than restarts work on: each is
 //! found on the sample, then takes one step of Lloyd's algorithm over all rows.
 
-use super::super::exact_sum::scale_by_power;
-use super::super::scaling::Points;
-use super::super::threads::map_parts;
 use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow};
+use crate::exact_sum::scale_by_power;
 use crate::rows::{Block, TILE_ROWS, Tile};
+use crate::scaling::Points;
+use crate::threads::map_parts;
 
 /// Bits of a value in fixed point: with those of the rows of a tile they fill a double.
 const BITS: i32 = 53 - TILE_ROWS.ilog2() as i32;

@@ -1,11 +1,11 @@
 //! How good a clustering is: simplified silhouette, Davies-Bouldin and Calinski-Harabasz index.
 
-use super::super::ExactSum;
-use super::super::scaling::Points;
-use super::super::simd::vectorize;
-use super::super::threads::{map_parts, worth};
 use super::nearest::TwoNearest;
+use crate::ExactSum;
 use crate::rows::{Block, Tile};
+use crate::scaling::Points;
+use crate::simd::vectorize;
+use crate::threads::{map_parts, worth};
 
 /// Figures of a clustering about its centroids, in scaled space.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,11 +1,11 @@
 //! The best start that a bounded amount of work finds: restarts, then swaps of single centroids.
 
-use super::super::scaling::Points;
-use super::super::threads::{map_parts, worth};
-use super::init::{Cumulative, Draw, distances_to, plus_plus, row_of};
 use super::lloyd::{Attempt, Limits, Prepared};
 use super::nearest::TwoNearest;
+use super::seeding::{Cumulative, Draw, distances_to, plus_plus, row_of};
 use crate::rows::mix;
+use crate::scaling::Points;
+use crate::threads::{map_parts, worth};
 
 /// Products (of a row, a centroid and a feature) that restarts may take: a few tenths of a second.
 const MAX_RESTART_PRODUCTS: u64 = 1 << 32;
