@@ -43,7 +43,7 @@ pub const NORMALIZE_CATEGORY: Function = Function {
               within 0.05 of the winner gives NULL rather than a guess; digits and signs (`+`, `#`, `%`, `<`, `>`, `:`) must \
               agree exactly; entries under four letters are not repaired by similarity; nothing is repaired to its \
               opposite (`inactive` is not `active`) or to a name with another word (`South Korea` is not `North Korea`). NULL and texts that are empty in canonical form give NULL, and \
-              so does the vocabulary NULL; an empty vocabulary is an error. A value that is not text must be cast. \
+              so does the vocabulary NULL; an empty vocabulary is an error, and so are texts above 2 MiB in it or without one. A value that is not text must be cast. \
               Sources: Unicode Standard Annex 15; see `category_similarity` for the measure.",
     examples: &[
         Example { sql: "SELECT normalize_category('  Home Appliances ')", rows: &["home_appliances"] },
@@ -113,7 +113,7 @@ pub const CATEGORY_SIMILARITY: Function = Function {
               word may have their words in another order for half an edit. Paths with `>`, ` / `, ` | ` or `::` between \
               their levels are compared level by level; each level weighs half of the one below it and is as alike as \
               its letters and its words in the mean; the similarity is the cube root of the mean of the levels. Words are compared each once, however often they stand in \
-              a text; texts above 4,096 characters have similarity 0 unless they are equal without accents and separators. \
+              a text; texts above 4,096 characters have similarity 0 unless they are equal without accents and separators, above 2 MiB unless they are written alike. \
               NULL where one is NULL. Source: \
               Damerau, *A technique for computer detection and correction of spelling errors* (1964).",
     examples: &[Example { sql: "SELECT category_similarity('Action', 'action')", rows: &["1.0"] }],
@@ -136,7 +136,7 @@ pub const CATEGORY_FINGERPRINT: Function = Function {
     details: "The key collision of OpenRefine's fingerprint, where numbers keep value, order and signs: `1,000` is not \
               `1,000,000`, `16:9` not `9:16`, `<18` not `>18`, `A-` not `A`. NULL for NULL and for texts that are empty in \
               canonical form; a text without letters or digits, or of more than 65,536 bytes in canonical form, is its own \
-              key.",
+              key. A text above 2 MiB is an error.",
     examples: &[Example {
         sql: "SELECT category_fingerprint('Pro  Café') = category_fingerprint('cafe-pro')",
         rows: &["true"],
@@ -219,10 +219,7 @@ struct Normalize(Lease);
 impl Scalar for Normalize {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         if arguments.n_columns() == 1 {
-            let value = arguments.column(0);
-            (0..arguments.len())
-                .for_each(|row| out.push_text(text(value, row).and_then(|v| text::canonical(&v)).as_deref()));
-            return Ok(());
+            return each_text(arguments.column(0), out, text::canonical);
         }
         matches(arguments, |found| {
             let entry =
@@ -273,11 +270,24 @@ struct Fingerprint;
 
 impl Scalar for Fingerprint {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        let value = arguments.column(0);
-        (0..arguments.len())
-            .for_each(|row| out.push_text(text(value, row).and_then(|v| text::fingerprint(&v)).as_deref()));
-        Ok(())
+        each_text(arguments.column(0), out, text::fingerprint)
     }
+}
+
+/// A form of each text.
+fn each_text(values: &Column<'_>, out: &mut Output, form: fn(&str) -> Option<String>) -> Result<()> {
+    for row in 0..values.len() {
+        let value = text(values, row);
+        if let Some(n_bytes) = value.as_ref().map(|value| value.len()).filter(|n| *n > text::MAX_BYTES) {
+            return Err(Error::new(format!(
+                "a text of {n_bytes} bytes is no category, at most {} are: leave it out, or take its beginning with \
+                 left(value, 4096)",
+                text::MAX_BYTES
+            )));
+        }
+        out.push_text(value.and_then(|value| form(&value)).as_deref());
+    }
+    Ok(())
 }
 
 /// Hands the match of each row to `give`; `None` where the vocabulary is NULL.

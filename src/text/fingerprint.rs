@@ -27,11 +27,15 @@ pub fn fingerprint(value: &str) -> Option<String> {
     let is_number = |i: usize| chars.get(i).is_some_and(|c| c.is_numeric());
     let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric());
     let mut spaced = String::with_capacity(text.len());
+    let mut behind = 0;
     for (i, &c) in chars.iter().enumerate() {
         let before = i.checked_sub(1).map(|i| &chars[i]);
         match c {
             _ if is_comparison(c) => {
-                let behind = (i..chars.len()).find(|&i| !is_comparison(chars[i])).unwrap_or(i);
+                // Looked for once in a run of such signs.
+                if i >= behind {
+                    behind = (i..chars.len()).find(|&i| !is_comparison(chars[i])).unwrap_or(chars.len());
+                }
                 let is_of_number =
                     is_number(behind) || (chars.get(behind) == Some(&'-') && is_number(behind + 1));
                 if !before.is_some_and(|&c| is_comparison(c)) || !is_of_number {
@@ -305,6 +309,14 @@ mod tests {
                 assert_eq!(fingerprint(&variant), key, "{variant:?} of {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn signs_of_comparison_may_come_in_runs() {
+        let run = ">=".repeat(1 << 14);
+        assert_eq!(fingerprint(&format!("a {run}18")), Some(format!("{run}18 a")));
+        assert_eq!(fingerprint(&format!("a {run} b")), Some("a b".into()));
+        assert_eq!(fingerprint(&run), Some(run));
     }
 
     #[test]

@@ -18,5 +18,5 @@ mod vocabulary;
 pub use canonical::{canonical, folded};
 pub use fingerprint::fingerprint;
 pub use memo::Memo;
-pub use similarity::similarity;
+pub use similarity::{MAX_BYTES, similarity};
 pub use vocabulary::{Match, Rule, Vocabulary, VocabularyError};

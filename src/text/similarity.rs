@@ -10,8 +10,8 @@ use super::name::Name;
 pub(super) const MAX_CHARS: usize = 4096;
 
 /// Longer texts (in bytes, as they are written) are equal only where they are written alike: other forms of them would be
-/// made in many seconds.
-pub(super) const MAX_BYTES: usize = 16 << 20;
+/// made in many seconds, for a character may stand for 18.
+pub const MAX_BYTES: usize = 2 << 20;
 
 /// Similarity of two texts, 0 to 1, symmetric; 1 only where their canonical texts are equal.
 ///
@@ -21,7 +21,7 @@ pub(super) const MAX_BYTES: usize = 16 << 20;
 /// Where it is less, `d` is half an edit more than the edits inside words that are paired in the cheapest way,
 /// whatever their order. Levels of a path (`a > b > c`) are compared one by one, see [`Name`]. Texts that
 /// differ in accents or separators only are half an edit apart. Texts above 4,096 characters have 0 unless
-/// equal, and above 16 MiB unless written alike.
+/// equal, and above 2 MiB unless written alike.
 pub fn similarity(a: &str, b: &str) -> f64 {
     if a.len().max(b.len()) > MAX_BYTES {
         return f64::from(u8::from(a == b));

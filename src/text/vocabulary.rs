@@ -129,6 +129,13 @@ pub enum VocabularyError {
         /// The entry that the synonym is equal to.
         other: String,
     },
+    /// An entry or a synonym is no name.
+    TooLong {
+        /// Its bytes.
+        n_bytes: usize,
+        /// Its beginning.
+        text: String,
+    },
     /// All forms of the entries and synonyms take more than can be held.
     TooLarge {
         /// How many entries there are, or were read so far.
@@ -158,6 +165,11 @@ impl fmt::Display for VocabularyError {
                     quoted(other)
                 )
             }
+            Self::TooLong { n_bytes, text } => write!(
+                f,
+                "an entry or synonym of the vocabulary has {n_bytes} bytes, at most {MAX_BYTES} are allowed: {}",
+                quoted(text)
+            ),
             Self::TooLarge { n_entries } => write!(
                 f,
                 "the vocabulary takes 4 GiB of text or more than the memory there is, after {n_entries} entries; match \
@@ -168,6 +180,16 @@ impl fmt::Display for VocabularyError {
 }
 
 impl std::error::Error for VocabularyError {}
+
+/// Other forms of a long text would be made in many seconds.
+fn check_length(text: &str) -> Result<(), VocabularyError> {
+    match text.len() {
+        n_bytes if n_bytes > MAX_BYTES => {
+            Err(VocabularyError::TooLong { n_bytes, text: text.chars().take(100).collect() })
+        }
+        _ => Ok(()),
+    }
+}
 
 fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
@@ -296,6 +318,7 @@ impl Vocabulary {
             let number = number.map_err(full)?;
             synonyms.extend(entry_synonyms.into_iter().map(|synonym| (number, synonym)));
             if first.is_none() {
+                check_length(entry)?;
                 let Some(text) = canonical(entry) else {
                     return Err(VocabularyError::EmptyEntry { position, entry: entry.into() });
                 };
@@ -308,6 +331,7 @@ impl Vocabulary {
         }
         for (entry, synonym) in synonyms {
             let name = |number: u32| vocabulary.entries.get(number).to_string();
+            check_length(synonym)?;
             let Some(text) = canonical(synonym) else {
                 return Err(VocabularyError::EmptySynonym { entry: name(entry), synonym: synonym.into() });
             };
@@ -1358,6 +1382,14 @@ pub(super) mod tests {
             |entries: Vec<(&str, Vec<&str>)>| Vocabulary::new(entries).err().expect("refused").to_string();
         assert_eq!(error(vec![]), "the vocabulary has no entries");
         assert_eq!(error(vec![("web", vec![]), (" \t", vec![])]), "vocabulary entry 2 has no text: \" \t\"");
+        let long = "x".repeat(MAX_BYTES + 1);
+        for entries in [vec![("web", vec![]), (long.as_str(), vec![])], vec![("web", vec![long.as_str()])]] {
+            assert!(
+                error(entries)
+                    .starts_with("an entry or synonym of the vocabulary has 2097153 bytes, at most 2097152")
+            );
+        }
+        assert!(Vocabulary::new([(&long[1..], vec![])]).is_ok());
         assert_eq!(error(vec![("unknown", vec![""])]), "a synonym of \"unknown\" has no text: \"\"");
         assert_eq!(
             error(vec![("mobile", vec!["tablet"]), ("desktop", vec!["Tablet"])]),
