@@ -4,6 +4,7 @@
 //! The sum is an integer in signed limbs of 32 bits, each held in 64 bits, so that carries wait. Since integer
 //! addition is associative, a sum is the same whatever the order of its terms and however it was merged.
 
+use super::fixed_point::Cut;
 use super::simd::vectorize;
 
 /// Bits of a limb.
@@ -301,8 +302,7 @@ fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
     }
     let (_, exponent) = decompose(greatest);
     let quantum = exponent + 53 - CUT_BITS;
-    // Adding and taking away 1.5 * 2^52 quanta leaves a multiple of the quantum.
-    let cuts = [0, 1, 2].map(|slice| 1.5 * f64::powi(2.0, quantum - slice * (CUT_BITS + 1) + 52));
+    let cuts = [0, 1, 2].map(|slice| Cut::to(quantum - slice * (CUT_BITS + 1)));
     let mut sums = [[0.0; LANES]; 3];
     let mut left = [0_u64; LANES];
     let mut last = [0.0; LANES];
@@ -311,7 +311,7 @@ fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
         let mut x = *x;
         for (cut, sum) in cuts.iter().zip(&mut sums) {
             for lane in 0..LANES {
-                let slice = (x[lane] + cut) - cut;
+                let slice = cut.multiple(x[lane]);
                 sum[lane] += slice;
                 x[lane] -= slice;
             }

@@ -7,6 +7,7 @@
 //! is a difference of two such sums, which costs no digit, because both are exact.
 
 use super::exact_sum::{ExactSum, exponent_above};
+use super::fixed_point::Cut;
 use super::moments::SLICE_BITS;
 use super::simd::dispatch;
 use pulp::{Simd, WithSimd};
@@ -222,12 +223,12 @@ impl Column {
         column.slices.reserve_exact((MAX_SLICES + 1) * values.len());
         column.slices.extend_from_slice(values);
         while column.n_slices < MAX_SLICES {
-            let cut = 1.5 * f64::powi(2.0, column.quantum(column.n_slices) + 52);
+            let cut = Cut::to(column.quantum(column.n_slices));
             let start = column.n_slices * values.len();
             column.slices.resize(start + 2 * values.len(), 0.0);
             column.n_slices += 1;
             let (slice, rest) = column.slices[start..].split_at_mut(values.len());
-            if !dispatch(Cut { cut, slice, rest }) {
+            if !dispatch(CutAll { cut, slice, rest }) {
                 return column;
             }
         }
@@ -250,33 +251,32 @@ impl Column {
 }
 
 /// Makes slices of the values in `slice` and writes what is left of them to `rest`; whether anything is.
-struct Cut<'a> {
-    /// Adding and taking away this leaves a multiple of the slice's quantum.
-    cut: f64,
+struct CutAll<'a> {
+    /// To multiples of the slice's quantum.
+    cut: Cut,
     slice: &'a mut [f64],
     rest: &'a mut [f64],
 }
 
-impl WithSimd for Cut<'_> {
+impl WithSimd for CutAll<'_> {
     type Output = bool;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { cut, rest, slice } = self;
-        let cuts = simd.splat_f64s(cut);
         let (rests, last_rests) = S::as_mut_simd_f64s(rest);
         let (slices, last_slices) = S::as_mut_simd_f64s(slice);
         let mut left = simd.splat_f64s(0.0);
         for (rest, slice) in rests.iter_mut().zip(slices) {
             let x = *slice;
-            *slice = simd.sub_f64s(simd.add_f64s(x, cuts), cuts);
+            *slice = cut.multiples(simd, x);
             *rest = simd.sub_f64s(x, *slice);
             left = simd.max_f64s(left, simd.abs_f64s(*rest));
         }
         let mut is_left = simd.reduce_max_f64s(left) != 0.0;
         for (rest, slice) in last_rests.iter_mut().zip(last_slices) {
             let x = *slice;
-            *slice = (x + cut) - cut;
+            *slice = cut.multiple(x);
             *rest = x - *slice;
             is_left |= *rest != 0.0;
         }

@@ -6,6 +6,7 @@
 //! nor the way they were cut into chunks and merged can change a bit.
 
 mod exact_sum;
+mod fixed_point;
 mod gram;
 pub mod kmeans;
 mod logarithm;

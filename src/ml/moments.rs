@@ -1,6 +1,7 @@
 //! Extremes, sum and sum of squares of columns, exactly: one pass over a tile while it is in the cache.
 
 use super::exact_sum::{ExactSum, exponent_above};
+use super::fixed_point::Cut;
 use super::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
@@ -127,10 +128,8 @@ impl<const N: usize> WithSimd for Slices<'_, N> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Option<Sums> {
         let zero = simd.splat_f64s(0.0);
-        let cuts: [S::f64s; N] = std::array::from_fn(|slice| {
-            // Adding and taking away 1.5 * 2^52 quanta leaves a multiple of the quantum.
-            simd.splat_f64s(1.5 * f64::powi(2.0, self.exponent - SLICE_BITS * (slice as i32 + 1) + 52))
-        });
+        let cuts: [Cut; N] =
+            std::array::from_fn(|slice| Cut::to(self.exponent - SLICE_BITS * (slice as i32 + 1)));
         let mut sums = [zero; N];
         let mut products = [[zero; N]; N];
         let mut left = zero;
@@ -139,7 +138,7 @@ impl<const N: usize> WithSimd for Slices<'_, N> {
         for mut x in registers.iter().copied().chain([last]) {
             let mut slices = [zero; N];
             for i in 0..N {
-                slices[i] = simd.sub_f64s(simd.add_f64s(x, cuts[i]), cuts[i]);
+                slices[i] = cuts[i].multiples(simd, x);
                 x = simd.sub_f64s(x, slices[i]);
                 sums[i] = simd.add_f64s(sums[i], slices[i]);
                 for (product, slice) in products[i].iter_mut().zip(&slices[..=i]) {

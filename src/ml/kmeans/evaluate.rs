@@ -3,6 +3,7 @@
 
 use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow};
 use crate::exact_sum::scale_by_power;
+use crate::fixed_point::Cut;
 use crate::rows::{Block, TILE_ROWS, Tile};
 use crate::scaling::Points;
 use crate::threads::map_parts;
@@ -56,45 +57,34 @@ pub(super) fn step(points: &Points, clusterings: &mut [Vec<f64>], n_threads: usi
     }
 }
 
-/// How values become multiples of a power of two.
-#[derive(Clone, Copy)]
-struct Quantum {
-    exponent: i32,
-    /// Adding and taking away this rounds to a multiple.
-    cut: f64,
-}
-
-/// Of each feature times the weight, and of the weight.
-fn quanta(points: &Points) -> Vec<Quantum> {
+/// How values of each feature times the weight, and the weight, become multiples of a power of two.
+fn quanta(points: &Points) -> Vec<Cut> {
     let weights = points.blocks.iter().flat_map(|block| &block.weights);
     let heaviest = weights.copied().fold(0.0, f64::max);
     // Without weights all rows weigh 1.
     let heaviest = if heaviest > 0.0 { heaviest } else { 1.0 };
     let greatest = points.extents.iter().map(|extent| extent.max.abs().max(extent.min.abs()) * heaviest);
-    let quantum = |greatest: f64| {
-        let exponent = greatest.max(1e-250).log2().floor() as i32 + 2 - BITS;
-        Quantum { exponent, cut: 1.5 * scale_by_power(1.0, exponent + 52) }
-    };
+    let quantum = |greatest: f64| Cut::to(greatest.max(1e-250).log2().floor() as i32 + 2 - BITS);
     greatest.chain([heaviest]).map(quantum).collect()
 }
 
 /// The rows of a tile, one after the other: rounded products of features and weight, then the weight.
-fn round_rows(tile: &Tile, quanta: &[Quantum], rows: &mut Vec<f64>) {
+fn round_rows(tile: &Tile, quanta: &[Cut], rows: &mut Vec<f64>) {
     rows.clear();
     rows.resize(tile.rows() * quanta.len(), 0.0);
     let ones = vec![1.0; tile.rows()];
     let weights = if tile.weights().is_empty() { &ones } else { tile.weights() };
     let columns = tile.columns().into_iter().chain([ones.as_slice()]);
-    for (i, (column, Quantum { cut, .. })) in columns.zip(quanta).enumerate() {
+    for (i, (column, cut)) in columns.zip(quanta).enumerate() {
         let places = rows.iter_mut().skip(i).step_by(quanta.len());
         for ((place, x), weight) in places.zip(column).zip(weights) {
-            *place = (x * weight + cut) - cut;
+            *place = cut.multiple(x * weight);
         }
     }
 }
 
 /// Adds rounded rows to the sums of their clusters, in quanta.
-fn add_rows(rows: &[f64], labels: &[f32], quanta: &[Quantum], sums: &mut [i128]) {
+fn add_rows(rows: &[f64], labels: &[f32], quanta: &[Cut], sums: &mut [i128]) {
     let width = quanta.len();
     let mut of_block = vec![0.0; sums.len()];
     for (row, &label) in rows.chunks_exact(width).zip(labels) {

@@ -1,9 +1,9 @@
 //! Exact sums of the doubles of the rows of each cluster.
 
 use super::Move;
-use super::fixed_point::{FixedPoint, LOW_BITS};
 use crate::ExactSum;
 use crate::exact_sum::scale_by_power;
+use crate::fixed_point::{FixedPoint, LOW_BITS};
 use crate::rows::Tile;
 use crate::scaling::Points;
 use crate::simd::vectorize;
@@ -261,10 +261,10 @@ impl ClusterSums {
             let rests = parts.iter().map(|part| &part.rests[feature * part.n_clusters + cluster]);
             let mut rests = rests.filter(|rest| !rest.is_empty()).peekable();
             *mean = if rests.peek().is_none() {
-                scale_by_power(integer as f64 / weight, fixed_point.exponent)
+                scale_by_power(integer as f64 / weight, fixed_point.exponent())
             } else {
                 let mut sum = ExactSum::new();
-                sum.add_integer(integer, fixed_point.exponent);
+                sum.add_integer(integer, fixed_point.exponent());
                 rests.for_each(|rest| sum.merge(rest));
                 sum.quotient(weight)
             } + 0.0;

@@ -1,7 +1,6 @@
 //! Sums over the rows of each cluster, to which rows are added and from which they are taken away.
 
 mod exact;
-mod fixed_point;
 mod single;
 
 use crate::simd::vectorize;

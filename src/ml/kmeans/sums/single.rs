@@ -2,8 +2,8 @@
 
 use super::super::nearest::Shadow;
 use super::Move;
-use super::fixed_point::difference;
 use crate::exact_sum::scale_by_power;
+use crate::fixed_point::Cut;
 use crate::scaling::Points;
 use crate::simd::vectorize;
 
@@ -59,9 +59,7 @@ impl Quanta {
 
     #[inline(always)]
     fn value(&self, x: f32) -> i64 {
-        // Adding 1.5 * 2^52 leaves a whole number in the lowest bits; a conversion would be one at a time.
-        const ORIGIN: f64 = 6_755_399_441_055_744.0;
-        difference(f64::from(x) * self.values + ORIGIN, ORIGIN)
+        Cut::WHOLE.units(f64::from(x) * self.values)
     }
 }
 
