@@ -1,7 +1,7 @@
 //! Clusterings with several numbers of clusters at once, where there are more rows than restarts work on: each is
 //! found on the sample, then takes one step of Lloyd's algorithm over all rows.
 
-use super::nearest::{Frame, ROWS_TOGETHER, Search, Shadow};
+use super::nearest::{Frame, ROWS_TOGETHER, Search, SingleTile};
 use crate::exact_sum::scale_by_power;
 use crate::fixed_point::Cut;
 use crate::rows::{Block, TILE_ROWS, Tile};
@@ -24,17 +24,17 @@ pub(super) fn step(points: &Points, clusterings: &mut [Vec<f64>], n_threads: usi
     let parts = map_parts(&mut points.tiles(), n_threads, |tiles| {
         let mut sums: Vec<Vec<i128>> =
             given.iter().map(|centroids| vec![0; centroids.len() / points.n_features * width]).collect();
-        let (mut rows, mut shadow) = (Vec::new(), Vec::new());
+        let (mut rows, mut single) = (Vec::new(), Vec::new());
         let mut labels = vec![0.0; TILE_ROWS.next_multiple_of(ROWS_TOGETHER)];
         let mut scratch = Block::scratch();
         for tile in tiles {
             let tile = points.scaled(*tile, &mut scratch);
             round_rows(&tile, &quanta, &mut rows);
-            shadow.resize(Shadow::len(points.n_features, tile.rows()), 0.0);
-            frame.cast(&tile, &mut shadow);
-            let shadow = Shadow::new(&shadow, tile.rows());
+            single.resize(SingleTile::len(points.n_features, tile.rows()), 0.0);
+            frame.cast(&tile, &mut single);
+            let single = SingleTile::new(&single, tile.rows());
             for (search, sums) in searches.iter().zip(&mut sums) {
-                search.labels(shadow, tile.rows(), |row| tile.row(row), &mut labels);
+                search.labels(single, tile.rows(), |row| tile.row(row), &mut labels);
                 add_rows(&rows, &labels, &quanta, sums);
             }
         }

@@ -32,7 +32,7 @@ impl<'o> Fitting<'o> {
         if observations.rows() == 0 {
             return Ok(None);
         }
-        let observations = observations.settled();
+        let observations = observations.within_memory();
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
@@ -84,9 +84,9 @@ impl<'o> Fitting<'o> {
         if self.sample.is_whole {
             return sample.run(centroids, limits);
         }
-        let mut rough = sample.attempt(centroids.clone(), true);
-        rough.go_on(limits, f64::INFINITY);
-        let leads = sample.resolves(rough.inertia);
+        let mut single = sample.attempt(centroids.clone(), true);
+        single.go_on(limits, f64::INFINITY);
+        let leads = sample.resolves(single.inertia);
         self.run_over_all(centroids, leads)
     }
 
@@ -110,7 +110,7 @@ impl<'o> Fitting<'o> {
         let limits = self.limits(rows.len(), n_clusters);
         let finer = if self.sample.is_whole { 1.0 } else { FINER };
         let limits = Limits { tolerance: finer * limits.tolerance, ..limits };
-        let search = |is_rough| {
+        let search = |in_single_precision| {
             let search = restarts::Search {
                 points: &self.sample.points,
                 rows,
@@ -119,7 +119,7 @@ impl<'o> Fitting<'o> {
                 seed: self.options.seed,
                 n_threads: self.options.n_threads,
                 limits,
-                is_rough,
+                in_single_precision,
             };
             let n_init = self.options.n_init;
             match fewer {
@@ -128,9 +128,9 @@ impl<'o> Fitting<'o> {
                 Some(fewer) => search.best_grown((3 * n_init).div_ceil(n_clusters).min(n_init), fewer),
             }
         };
-        let rough = search(true);
-        let leads = rows.resolves(rough.inertia);
-        let best = if leads { rough } else { search(false) };
+        let single = search(true);
+        let leads = rows.resolves(single.inertia);
+        let best = if leads { single } else { search(false) };
         (best.centroids().to_vec(), leads)
     }
 

@@ -1,6 +1,6 @@
 //! How good a clustering is: simplified silhouette, Davies-Bouldin and Calinski-Harabasz index.
 
-use super::nearest::TwoNearest;
+use super::nearest::NearestTwo;
 use crate::ExactSum;
 use crate::rows::{Block, Tile};
 use crate::scaling::Points;
@@ -82,7 +82,7 @@ struct ClusterSums {
 /// Memory that is used again from tile to tile.
 #[derive(Default)]
 struct Scratch {
-    nearest: TwoNearest,
+    nearest: NearestTwo,
     distances: Vec<f64>,
     silhouettes: Vec<f64>,
 }

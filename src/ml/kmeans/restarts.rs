@@ -1,7 +1,7 @@
 //! The best start that a bounded amount of work finds: restarts, then swaps of single centroids.
 
 use super::lloyd::{Attempt, Limits, Prepared};
-use super::nearest::TwoNearest;
+use super::nearest::NearestTwo;
 use super::seeding::{Cumulative, Draw, distances_to, plus_plus, row_of};
 use crate::rows::mix;
 use crate::scaling::Points;
@@ -15,7 +15,7 @@ const MAX_SWAP_PRODUCTS: u64 = 1 << 30;
 const CHEAP_TRIALS: u64 = 1 << 20;
 const CHEAP_SAMPLE_TRIALS: u64 = 1 << 22;
 /// Iterations after which half of the restarts are given up; further ones after which half of the rest are, and so on.
-const HEATS: [usize; 3] = [5, 10, 20];
+const HALVING_ROUNDS: [usize; 3] = [5, 10, 20];
 /// Rows that a round of swaps looks at: the same for any number of threads.
 const DRAWS: usize = 8;
 
@@ -30,8 +30,8 @@ pub(super) struct Search<'a> {
     pub(super) seed: i64,
     pub(super) n_threads: usize,
     pub(super) limits: Limits,
-    /// Whether the shadows lead the runs.
-    pub(super) is_rough: bool,
+    /// Whether sums in single precision lead the runs.
+    pub(super) in_single_precision: bool,
 }
 
 impl<'a> Search<'a> {
@@ -46,9 +46,9 @@ impl<'a> Search<'a> {
     pub(super) fn best_grown(&self, n_init: usize, fewer: &[f64]) -> Attempt<'a, 'a> {
         /// Rows that are tried.
         const ROWS: usize = 2;
-        let gaps = Gaps::of(self.points, fewer);
+        let costs = SwapCosts::of(self.points, fewer);
         let mut draw = Draw::new(mix(self.seed as u64) ^ 2);
-        let grown = (0..ROWS).map(|_| [fewer, &row_of(self.points, draw.row(&gaps.cumulative))].concat());
+        let grown = (0..ROWS).map(|_| [fewer, &row_of(self.points, draw.row(&costs.cumulative))].concat());
         let best = self.restart(n_init, grown.collect());
         self.swap(best)
     }
@@ -80,15 +80,15 @@ impl<'a> Search<'a> {
                 starts.push(start);
             }
         }
-        let start = |start| self.rows.attempt(start, self.is_rough);
+        let start = |start| self.rows.attempt(start, self.in_single_precision);
         let mut attempts: Vec<Attempt> = starts.into_iter().map(start).collect();
         let mut iterations = 0;
-        for heat in HEATS {
-            if attempts.len() <= 2 || self.is_whole || !self.is_rough {
+        for n_iterations in HALVING_ROUNDS {
+            if attempts.len() <= 2 || self.is_whole || !self.in_single_precision {
                 break;
             }
-            self.go_on(&mut attempts, heat, f64::INFINITY);
-            iterations += heat;
+            self.go_on(&mut attempts, n_iterations, f64::INFINITY);
+            iterations += n_iterations;
             attempts.sort_by(|x, y| x.inertia.total_cmp(&y.inertia));
             attempts.truncate(attempts.len().div_ceil(2));
         }
@@ -128,21 +128,21 @@ impl<'a> Search<'a> {
         let n = self.points.len();
         let max_failures = wanted.min((n / 4).max(n * n / 100));
         let mut n_failures = 0;
-        let mut gaps = Gaps::of(self.points, best.centroids());
+        let mut costs = SwapCosts::of(self.points, best.centroids());
         // Since the last success: swaps in turn, and all that failed.
         let (mut turn, mut tried) = (0, Vec::new());
         while n_failures < max_failures && products < MAX_SWAP_PRODUCTS {
-            let mut rows: Vec<usize> = (0..DRAWS).map(|_| draw.row(&gaps.cumulative)).collect();
+            let mut rows: Vec<usize> = (0..DRAWS).map(|_| draw.row(&costs.cumulative)).collect();
             let n_threads = worth(rows.len() * self.points.len() * self.points.n_features, self.n_threads);
             let parts = map_parts(&mut rows, n_threads, |rows| {
-                rows.iter().map(|&row| gaps.swap(self.points, row)).collect::<Vec<Swap>>()
+                rows.iter().map(|&row| costs.swap(self.points, row)).collect::<Vec<Swap>>()
             });
-            let swaps = parts.into_iter().flatten().filter(|swap| !tried.contains(&(swap.row, swap.lost)));
-            let in_turn = Swap { row: rows[0], lost: gaps.cheapest[turn % self.n_clusters], change: 0.0 };
+            let swaps = parts.into_iter().flatten().filter(|swap| !tried.contains(&(swap.row, swap.removed)));
+            let in_turn = Swap { row: rows[0], removed: costs.cheapest[turn % self.n_clusters], change: 0.0 };
             turn += 1;
             let mut chosen = vec![in_turn];
             chosen.extend(swaps.min_by(|x, y| x.change.total_cmp(&y.change)));
-            tried.extend(chosen.iter().map(|swap| (swap.row, swap.lost)));
+            tried.extend(chosen.iter().map(|swap| (swap.row, swap.removed)));
             // From the labels of the best, of which a swap changes few.
             let start = |swap: &Swap| best.with_centroids(swap.centroids(self.points, best.centroids()));
             let mut attempts: Vec<Attempt> = chosen.iter().map(start).collect();
@@ -158,7 +158,7 @@ impl<'a> Search<'a> {
                 }
             }
             if n_failures == 0 {
-                gaps = Gaps::of(self.points, best.centroids());
+                costs = SwapCosts::of(self.points, best.centroids());
                 (turn, tried) = (0, Vec::new());
             }
         }
@@ -175,7 +175,7 @@ fn plus_plus_passes(n_clusters: usize) -> u64 {
 struct Swap {
     row: usize,
     /// The cluster whose centroid moves.
-    lost: usize,
+    removed: usize,
     /// What the inertia changes by, before any other centroid moves.
     change: f64,
 }
@@ -184,29 +184,30 @@ impl Swap {
     fn centroids(&self, points: &Points, centroids: &[f64]) -> Vec<f64> {
         let n_features = points.n_features;
         let mut centroids = centroids.to_vec();
-        centroids.splice(self.lost * n_features..(self.lost + 1) * n_features, row_of(points, self.row));
+        centroids
+            .splice(self.removed * n_features..(self.removed + 1) * n_features, row_of(points, self.row));
         centroids
     }
 }
 
-/// What swaps go by: the two nearest centroids of each row.
-struct Gaps {
+/// What swaps cost: from the two nearest centroids of each row.
+struct SwapCosts {
     /// Weighted squared distances to the nearest centroid.
     cumulative: Cumulative,
     labels: Vec<u32>,
     /// Squared distances.
     first: Vec<f64>,
     second: Vec<f64>,
-    /// Clusters in the order of what the loss of their centroids costs.
+    /// Clusters in the order of what it costs to remove their centroids.
     cheapest: Vec<usize>,
 }
 
-impl Gaps {
+impl SwapCosts {
     fn of(points: &Points, centroids: &[f64]) -> Self {
         let (mut labels, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
         let mut steps = Vec::with_capacity(points.len());
         let mut costs = vec![0.0; centroids.len() / points.n_features];
-        let mut nearest = TwoNearest::default();
+        let mut nearest = NearestTwo::default();
         for tile in points.tiles() {
             nearest.search(&tile, centroids);
             for row in 0..tile.rows() {
@@ -245,7 +246,7 @@ impl Gaps {
         }
         let own = self.labels[row] as usize;
         let others = (0..losses.len()).filter(|&cluster| cluster != own);
-        let lost = others.min_by(|&x, &y| losses[x].total_cmp(&losses[y])).unwrap_or(own);
-        Swap { row, lost, change: losses[lost] - gain }
+        let removed = others.min_by(|&x, &y| losses[x].total_cmp(&losses[y])).unwrap_or(own);
+        Swap { row, removed, change: losses[removed] - gain }
     }
 }

@@ -30,14 +30,14 @@ impl Sample {
     ) -> Self {
         let most = n_clusters.max(MAX_WHOLE);
         if points.len() <= most {
-            return Self::draw_lowest(points, most, seed);
+            return Self::draw_uniform(points, most, seed);
         }
-        let survey = Survey::of(points, seed, n_threads);
-        if survey.n_distinct <= most as f64 {
-            return Self::draw_lowest(points, most, seed);
+        let sketch = Sketch::of(points, seed, n_threads);
+        if sketch.n_distinct <= most as f64 {
+            return Self::draw_uniform(points, most, seed);
         }
-        let sample = Self::draw_far(points, variance, &survey, n_clusters, seed, n_threads);
-        sample.unwrap_or_else(|| Self::draw_lowest(points, most, seed))
+        let sample = Self::draw_coreset(points, variance, &sketch, n_clusters, seed, n_threads);
+        sample.unwrap_or_else(|| Self::draw_uniform(points, most, seed))
     }
 
     /// About 20,000 rows, the farther from the mean the more probable, with the reciprocals of the probabilities as
@@ -46,44 +46,48 @@ impl Sample {
     /// scaled features. `None` where that gives fewer rows than clusters, or far too many.
     ///
     /// A row is drawn where its hash lies below its probability, so that equal rows are drawn together.
-    fn draw_far(
+    fn draw_coreset(
         points: &Points,
         variance: f64,
-        survey: &Survey,
+        sketch: &Sketch,
         n_clusters: usize,
         seed: i64,
         n_threads: usize,
     ) -> Option<Self> {
         let wanted = n_clusters.max(SAMPLE_ROWS);
-        let share = wanted as f64 / survey.n_distinct;
-        let chance = Chance { origins: points.origins(), base: share / 2.0, factor: share / 2.0 / variance };
-        let atoms = survey.atoms(points, n_threads);
+        let share = wanted as f64 / sketch.n_distinct;
+        let probability = InclusionProbability {
+            origins: points.origins(),
+            base: share / 2.0,
+            factor: share / 2.0 / variance,
+        };
+        let heavy_hitters = sketch.heavy_hitters(points, n_threads);
         let most = 4 * wanted + 1000;
-        let mut tiles = survey.tiles.clone();
+        let mut tiles = sketch.tiles.clone();
         let n_threads = worth(2 * points.len() * points.n_features, n_threads);
         let parts = map_parts(&mut tiles, n_threads, |tiles| {
-            let (mut entries, mut chances) = (Vec::new(), Vec::new());
-            let mut of_atoms: HashMap<u32, Entry> = HashMap::new();
+            let (mut entries, mut probabilities) = (Vec::new(), Vec::new());
+            let mut of_heavy_hitters: HashMap<u32, Entry> = HashMap::new();
             for (index, tile) in tiles {
-                let hashes = survey.hashes(tile);
-                chance.of_tile(tile, &mut chances);
-                for (row, (&hash, &chance)) in hashes.iter().zip(&chances).enumerate() {
-                    if atoms.contains(hash) {
+                let hashes = sketch.hashes(tile);
+                probability.of_tile(tile, &mut probabilities);
+                for (row, (&hash, &probability)) in hashes.iter().zip(&probabilities).enumerate() {
+                    if heavy_hitters.contains(hash) {
                         let entry = Entry::of_tile(tile, *index, row, seed);
                         // Copies of one row need not be sorted one by one.
-                        match of_atoms.get_mut(&hash) {
+                        match of_heavy_hitters.get_mut(&hash) {
                             Some(known) if known.is_equal(entry, &points.blocks) => known.add(entry),
                             Some(_) => entries.push(entry),
                             None => {
-                                of_atoms.insert(hash, entry);
+                                of_heavy_hitters.insert(hash, entry);
                             }
                         }
-                    } else if f64::from(hash) < chance * UPPER {
+                    } else if f64::from(hash) < probability * UPPER {
                         entries.push(Entry::of_tile(tile, *index, row, seed));
                     }
                 }
             }
-            entries.extend(of_atoms.into_values());
+            entries.extend(of_heavy_hitters.into_values());
             // Rows are copied while they are in a cache, as long as they are few.
             let mut drawn = Vec::new();
             if entries.len() <= most {
@@ -101,17 +105,17 @@ impl Sample {
             return None;
         }
         let sample = Self::of_entries(points, entries, &drawn, |entry| {
-            if atoms.contains((entry.hash >> 32) as u32) {
+            if heavy_hitters.contains((entry.hash >> 32) as u32) {
                 1.0
             } else {
-                1.0 / chance.of(entry.row_of(&drawn))
+                1.0 / probability.of(entry.row_of(&drawn))
             }
         });
         (sample.points.len() >= n_clusters).then_some(sample)
     }
 
     /// The `wanted` distinct rows with the lowest hashes.
-    fn draw_lowest(points: &Points, wanted: usize, seed: i64) -> Self {
+    fn draw_uniform(points: &Points, wanted: usize, seed: i64) -> Self {
         let blocks = points.blocks.as_slice();
         let mut entries = Vec::new();
         let mut highest = u64::MAX;
@@ -171,7 +175,7 @@ impl Sample {
 const UPPER: f64 = 4_294_967_296.0;
 
 /// What the hashes of the rows tell of their set.
-struct Survey<'a> {
+struct Sketch<'a> {
     /// With the indices of their blocks.
     tiles: Vec<(usize, Tile<'a>)>,
     seed: i64,
@@ -186,7 +190,7 @@ struct Survey<'a> {
 /// The largest weight as a whole number.
 const WEIGHT_UNITS: f64 = 1_048_576.0;
 
-impl<'a> Survey<'a> {
+impl<'a> Sketch<'a> {
     /// Distinct rows that an estimate is made of at least, if there are so many.
     const LOW_ROWS: usize = 4096;
     const BUCKETS: usize = 4096;
@@ -198,15 +202,15 @@ impl<'a> Survey<'a> {
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
         let heaviest = weights.copied().fold(0.0, f64::max);
         let unit = if heaviest > 0.0 { WEIGHT_UNITS / heaviest.log2().ceil().exp2() } else { WEIGHT_UNITS };
-        let mut survey = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
+        let mut sketch = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
         let n_threads = worth(8 * points.len(), n_threads);
-        survey.n_distinct = survey.estimate(points.len(), n_threads);
-        survey.buckets = survey.buckets(n_threads);
-        survey
+        sketch.n_distinct = sketch.estimate(points.len(), n_threads);
+        sketch.buckets = sketch.buckets(n_threads);
+        sketch
     }
 
     /// The number of distinct rows, by that of the hashes below a bound: the lowest bound of a power of two below which
-    /// there are [`Survey::LOW_ROWS`], so that copies of rows do not matter.
+    /// there are [`Sketch::LOW_ROWS`], so that copies of rows do not matter.
     fn estimate(&self, n_rows: usize, n_threads: usize) -> f64 {
         let mut level = (n_rows / (4 * Self::LOW_ROWS)).max(1).ilog2();
         loop {
@@ -262,8 +266,8 @@ impl<'a> Survey<'a> {
 
     /// The upper halves of a tile's hashes.
     fn hashes(&self, tile: &Tile<'a>) -> Cow<'a, [u32]> {
-        match tile.known_notes() {
-            Some(notes) => Cow::Borrowed(&notes.hashes),
+        match tile.known_statistics() {
+            Some(statistics) => Cow::Borrowed(&statistics.hashes),
             None => Cow::Owned(tile.upper_hashes(self.seed)),
         }
     }
@@ -273,7 +277,7 @@ impl<'a> Survey<'a> {
     }
 
     /// The rows that each make up a thousandth of all.
-    fn atoms(&self, points: &Points, n_threads: usize) -> Atoms {
+    fn heavy_hitters(&self, points: &Points, n_threads: usize) -> HeavyHitters {
         let least = self.buckets.iter().sum::<u64>() / 1000;
         // All of the others in a bucket weigh a quarter of that.
         let is_full: Vec<bool> = self.buckets.iter().map(|&weight| weight >= least).collect();
@@ -295,30 +299,30 @@ impl<'a> Survey<'a> {
                 part.into_iter().for_each(|(hash, weight)| *weights.entry(hash).or_default() += weight);
                 weights
             });
-            let atoms = weights.into_iter().flatten().filter(|(_, weight)| *weight >= least);
-            hashes.extend(atoms.map(|(hash, _)| hash));
+            let heavy_hitters = weights.into_iter().flatten().filter(|(_, weight)| *weight >= least);
+            hashes.extend(heavy_hitters.map(|(hash, _)| hash));
             hashes.sort_unstable();
         }
         let mut has_one = vec![false; Self::BUCKETS];
         hashes.iter().for_each(|&hash| has_one[hash as usize % Self::BUCKETS] = true);
-        Atoms { hashes, has_one }
+        HeavyHitters { hashes, has_one }
     }
 }
 
 /// The upper halves of the hashes of rows that are many.
-struct Atoms {
+struct HeavyHitters {
     hashes: Vec<u32>,
     has_one: Vec<bool>,
 }
 
-impl Atoms {
+impl HeavyHitters {
     fn contains(&self, hash: u32) -> bool {
-        self.has_one[hash as usize % Survey::BUCKETS] && self.hashes.binary_search(&hash).is_ok()
+        self.has_one[hash as usize % Sketch::BUCKETS] && self.hashes.binary_search(&hash).is_ok()
     }
 }
 
 /// The probability that a row is drawn.
-struct Chance {
+struct InclusionProbability {
     /// Of each feature: where its mean lies, and what scales distances from it.
     origins: Vec<(f64, f64)>,
     base: f64,
@@ -326,7 +330,7 @@ struct Chance {
     factor: f64,
 }
 
-impl Chance {
+impl InclusionProbability {
     fn of(&self, row: impl Iterator<Item = f64>) -> f64 {
         let square = row.zip(&self.origins).fold(0.0, |sum, (x, (origin, scale))| {
             let distance = (x - origin) * scale;
@@ -335,21 +339,23 @@ impl Chance {
         (self.base + self.factor * square).min(1.0)
     }
 
-    /// Of each row of a tile, to the bit as [`Chance::of`] has them.
-    fn of_tile(&self, tile: &Tile, chances: &mut Vec<f64>) {
-        chances.clear();
-        chances.resize(tile.rows(), 0.0);
+    /// Of each row of a tile, to the bit as [`InclusionProbability::of`] has them.
+    fn of_tile(&self, tile: &Tile, probabilities: &mut Vec<f64>) {
+        probabilities.clear();
+        probabilities.resize(tile.rows(), 0.0);
         let columns = tile.columns();
         vectorize(
             #[inline(always)]
             || {
                 for (column, (origin, scale)) in columns.iter().zip(&self.origins) {
-                    for (sum, x) in chances.iter_mut().zip(*column) {
+                    for (sum, x) in probabilities.iter_mut().zip(*column) {
                         let distance = (x - origin) * scale;
                         *sum += distance * distance;
                     }
                 }
-                chances.iter_mut().for_each(|chance| *chance = (self.base + self.factor * *chance).min(1.0));
+                probabilities
+                    .iter_mut()
+                    .for_each(|probability| *probability = (self.base + self.factor * *probability).min(1.0));
             },
         );
     }

@@ -16,14 +16,14 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
     let mut centroids = Vec::with_capacity(n_clusters * points.n_features);
     // The first draw is by weight alone.
     let mut closest = vec![f64::INFINITY; points.len()];
-    let mut gaps = Cumulative::of(weights.clone());
+    let mut cumulative = Cumulative::of(weights.clone());
     let mut distances = vec![vec![0.0; points.len()]; n_trials];
     for _ in 0..n_clusters {
         let n_draws = if chosen.is_empty() { 1 } else { n_trials };
         let rows: Vec<usize> = (0..n_draws)
             .map(|_| {
-                if gaps.total() > 0.0 {
-                    draw.row(&gaps)
+                if cumulative.total() > 0.0 {
+                    draw.row(&cumulative)
                 } else {
                     // All squared distances have underflown to 0.
                     (0..points.len()).find(|row| !chosen.contains(row)).unwrap_or(0)
@@ -37,7 +37,7 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
         centroids.extend(&centers[best]);
         std::mem::swap(&mut closest, &mut distances[best]);
         let steps = closest.iter().zip(&weights).map(|(distance, weight)| distance * weight);
-        gaps = Cumulative::of(steps.collect());
+        cumulative = Cumulative::of(steps.collect());
     }
     centroids
 }
@@ -103,9 +103,9 @@ impl Draw {
     }
 
     /// A row with a probability in proportion to its step.
-    pub(super) fn row(&mut self, gaps: &Cumulative) -> usize {
-        let drawn = (self.0.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * gaps.total();
-        gaps.row(drawn)
+    pub(super) fn row(&mut self, cumulative: &Cumulative) -> usize {
+        let drawn = (self.0.next_u64() >> 11) as f64 * f64::EPSILON / 2.0 * cumulative.total();
+        cumulative.row(drawn)
     }
 }
 

@@ -86,7 +86,7 @@ impl Fitted {
         if observations.rows() == 0 {
             return Ok(None);
         }
-        let observations = observations.settled();
+        let observations = observations.within_memory();
         let (rows, skipped) = (observations.rows(), observations.skipped());
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;

@@ -1,7 +1,7 @@
 //! Rows in columns, a block of memory at a time.
 
 use super::TILE_ROWS;
-use super::tile::{Tile, TileNotes};
+use super::tile::{Tile, TileStatistics};
 use crate::pages::Pages;
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) struct Block {
     /// How many rows an entry stands for; empty where every row stands for itself.
     pub(crate) counts: Vec<u64>,
     /// What is known of the full tiles; empty or one for each of them.
-    pub(super) notes: Vec<TileNotes>,
+    pub(super) statistics: Vec<TileStatistics>,
 }
 
 impl Block {
@@ -34,7 +34,7 @@ impl Block {
             values: Pages::new(n_features * stride),
             weights: Vec::new(),
             counts: Vec::new(),
-            notes: Vec::new(),
+            statistics: Vec::new(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Block {
         Self::new(0, 0)
     }
 
-    /// Makes room for `rows` rows and forgets those that were there.
+    /// Makes room for `rows` rows in the place of those that were there.
     pub(crate) fn resize(&mut self, n_features: usize, rows: usize) {
         if self.values.len() != n_features * self.stride || self.capacity < rows {
             *self = Self::new(n_features, rows);
@@ -56,9 +56,9 @@ impl Block {
         if self.counts.is_empty() { self.rows as u64 } else { self.counts.iter().sum() }
     }
 
-    /// Forgets what was noted: the values will be changed.
-    pub(crate) fn forget(&mut self) {
-        self.notes.clear();
+    /// Drops the statistics: the values will be changed.
+    pub(crate) fn forget_statistics(&mut self) {
+        self.statistics.clear();
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -124,12 +124,12 @@ impl Block {
         self.values = grown.values;
     }
 
-    /// Notes what is to be known of the tiles that have become full.
-    pub(super) fn note(&mut self, seed: i64) {
-        while (self.notes.len() + 1) * TILE_ROWS <= self.rows {
-            let start = self.notes.len() * TILE_ROWS;
-            let notes = self.tile(start..start + TILE_ROWS).notes(seed);
-            self.notes.push(notes);
+    /// Gathers the statistics of the tiles that have become full, while they are in the cache.
+    pub(super) fn gather_statistics(&mut self, seed: i64) {
+        while (self.statistics.len() + 1) * TILE_ROWS <= self.rows {
+            let start = self.statistics.len() * TILE_ROWS;
+            let statistics = self.tile(start..start + TILE_ROWS).statistics(seed);
+            self.statistics.push(statistics);
         }
     }
 }

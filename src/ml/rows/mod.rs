@@ -64,7 +64,7 @@ impl Observations {
     /// read (at least 4,096 rows are held whatever it says). `seed` draws the sample above it.
     /// `keep_missing`: a row with a missing value is kept, for a fit that fills it or refuses it.
     pub fn new(n_features: usize, weighted: bool, keep_missing: bool, memory: u64, seed: i64) -> Self {
-        // Two threads may hold 5/4 of the capacity each before they meet, with notes, and whole hashes while they look
+        // Two threads may hold 5/4 of the capacity each before they meet, with statistics, and whole hashes while they look
         // for what to give up; a fit holds less then: the rows, in single precision too, with labels.
         let bytes_per_row = 20 * (n_features + usize::from(weighted)) as u64 + 56;
         Self {
@@ -307,8 +307,8 @@ impl Observations {
         }
     }
 
-    /// Counts rows that were written into the open block, takes the logarithms of raw ones, and notes what is to be known
-    /// of the tiles that are full now.
+    /// Counts rows that were written into the open block, takes the logarithms of raw ones, and gathers the
+    /// statistics of the tiles that are full now.
     fn filled(&mut self, rows: usize, are_raw: bool) {
         self.held += rows;
         let block = self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
@@ -322,7 +322,7 @@ impl Observations {
         block.rows += rows;
         // A fit that fills missing values, or weighs the rows, looks at them itself.
         if !self.keep_missing && !self.weighted {
-            block.note(self.seed);
+            block.gather_statistics(self.seed);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 impl Observations {
     /// The rows that a fit works on: all as long as they may be held, else those of the sample.
-    pub(crate) fn settled(mut self) -> Self {
+    pub(crate) fn within_memory(mut self) -> Self {
         if self.rows > self.most_held() as u64 {
             self.compact();
         }
@@ -80,7 +80,7 @@ impl Observations {
         while !rows.is_empty() {
             let is_open = self.blocks.last_mut().and_then(Arc::get_mut).is_some_and(|open| {
                 open.rows < open.capacity
-                    && open.notes.is_empty()
+                    && open.statistics.is_empty()
                     && (open.rows == 0 || open.counts.is_empty() != has_counts)
             });
             if !is_open {

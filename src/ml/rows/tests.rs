@@ -76,7 +76,7 @@ fn the_sample_is_a_function_of_the_set_of_rows() {
     let expected = {
         let mut observations = Observations::new(2, false, false, 0, 42);
         append(&mut observations, &rows, None, 2048);
-        observations.settled()
+        observations.within_memory()
     };
     assert!((1500..=MIN_CAPACITY).contains(&expected.held), "{} rows", expected.held);
     crate::test_data::Random::new(5).shuffle(&mut rows);
@@ -87,7 +87,7 @@ fn the_sample_is_a_function_of_the_set_of_rows() {
     });
     let mut merged = Observations::new(2, false, false, 0, 42);
     parts.for_each(|part| merged.merge(&part));
-    let merged = merged.settled();
+    let merged = merged.within_memory();
     // As a set: only a fit gives the rows an order.
     let entries = |observations: &Observations| -> Vec<(Vec<u64>, u64)> {
         let counts = observations.blocks.iter().flat_map(|block| (0..block.rows).map(|row| block.count(row)));
@@ -119,7 +119,7 @@ fn distinct_rows_above_the_capacity_are_given_up_while_they_arrive() {
     halves.for_each(|half| merged.merge(&half));
     assert!(merged.held <= MIN_CAPACITY && merged.held == contents(&merged).len(), "{} rows", merged.held);
     let sorted = |observations: Observations| {
-        let mut contents = contents(&observations.settled());
+        let mut contents = contents(&observations.within_memory());
         contents.sort_unstable();
         contents
     };
@@ -131,7 +131,7 @@ fn duplicates_alone_need_no_sample() {
     let rows: Vec<Vec<f64>> = (0..20_000).map(|i| vec![f64::from(i % 10)]).collect();
     let mut observations = Observations::new(1, false, false, 0, 42);
     append(&mut observations, &rows, None, 2048);
-    let settled = observations.settled();
-    assert_eq!((settled.held, settled.level), (10, 0));
-    assert_eq!(settled.blocks[0].counts, [2000; 10]);
+    let within_memory = observations.within_memory();
+    assert_eq!((within_memory.held, within_memory.level), (10, 0));
+    assert_eq!(within_memory.blocks[0].counts, [2000; 10]);
 }

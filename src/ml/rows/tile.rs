@@ -1,4 +1,4 @@
-//! Up to 2,048 rows of a block: what the kernels take at once, and what is noted of them.
+//! Up to 2,048 rows of a block: what the kernels take at once, and their statistics.
 
 use super::TILE_ROWS;
 use super::block::Block;
@@ -14,9 +14,9 @@ pub(crate) struct Tile<'b> {
     pub(super) rows: usize,
 }
 
-/// What is noted of a tile while it is in the cache.
+/// Statistics of a tile, computed while it is in the cache.
 #[derive(Clone, Debug)]
-pub(crate) struct TileNotes {
+pub(crate) struct TileStatistics {
     /// One for each feature.
     pub(crate) moments: Vec<Moments>,
     /// The upper halves of the rows' hashes of content and seed.
@@ -92,14 +92,14 @@ impl<'b> Tile<'b> {
         keys.finish(hash)
     }
 
-    /// What is known of it, if that was noted.
-    pub(crate) fn known_notes(&self) -> Option<&'b TileNotes> {
-        let notes = self.block.notes.get(self.start / TILE_ROWS);
-        notes.filter(|_| self.rows == TILE_ROWS)
+    /// Its statistics, if they were gathered.
+    pub(crate) fn known_statistics(&self) -> Option<&'b TileStatistics> {
+        let statistics = self.block.statistics.get(self.start / TILE_ROWS);
+        statistics.filter(|_| self.rows == TILE_ROWS)
     }
 
-    pub(crate) fn notes(&self, seed: i64) -> TileNotes {
-        TileNotes {
+    pub(crate) fn statistics(&self, seed: i64) -> TileStatistics {
+        TileStatistics {
             moments: self.columns().into_iter().map(Moments::of).collect(),
             hashes: self.upper_hashes(seed),
         }

@@ -58,7 +58,7 @@ pub(crate) fn fit_transform(
     let copies = (weighted && scale == Scale::Robust).then(|| Copies::of(&blocks));
     for block in blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
         let block = Arc::make_mut(block);
-        block.forget();
+        block.forget_statistics();
         let weight = |row: usize| block.weights.get(row).copied().unwrap_or(1.0);
         block.weights = (0..block.rows()).map(|row| weight(row) * block.counts[row] as f64).collect();
     }
@@ -152,7 +152,7 @@ fn means_of_present(blocks: &[Arc<Block>], n_features: usize, n_threads: usize) 
 fn fill_block(block: &mut Arc<Block>, fill: &[f64], log: &[bool], least: &mut [f64]) {
     // A block that another state still shares is copied.
     let block = Arc::make_mut(block);
-    block.forget();
+    block.forget_statistics();
     for (((column, &fill), &log), least) in block.columns_mut().zip(fill).zip(log).zip(least) {
         for x in &mut *column {
             *x = if x.is_nan() { fill + 0.0 } else { *x };
@@ -183,10 +183,10 @@ fn moments(
                 continue;
             }
             let computed;
-            let known = match tile.known_notes() {
-                Some(notes) => &notes.moments,
+            let known = match tile.known_statistics() {
+                Some(statistics) => &statistics.moments,
                 None => {
-                    computed = tile.notes(seed).moments;
+                    computed = tile.statistics(seed).moments;
                     &computed
                 }
             };

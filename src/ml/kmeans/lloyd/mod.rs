@@ -1,6 +1,6 @@
 //! Lloyd's algorithm with centroid sums that only rows which change their cluster update.
 //!
-//! There are two kinds of sums. Those of the rows' shadows (single precision, in the cache after a search) lead a run, as
+//! There are two kinds of sums. Those of the rows in single precision (in the cache after a search) lead a run, as
 //! long as rounding the rows is nothing beside their distances to the centroids. Exact sums of the doubles give the
 //! centroids that it ends with; the rows whose labels differ from those of last time bring them up to date.
 
@@ -14,7 +14,7 @@ use crate::rows::Tile;
 use crate::scaling::Points;
 use crate::threads::{PARTS_PER_THREAD, map_parts};
 use part::Part;
-use singles::Shadows;
+use singles::Singles;
 use state::State;
 use std::sync::Arc;
 
@@ -59,12 +59,12 @@ impl Scheme {
     }
 }
 
-/// Rows as Lloyd's algorithm reads them: with their shadows, and what sums need.
+/// Rows as Lloyd's algorithm reads them: in single precision too, with what sums need.
 pub(crate) struct Prepared<'a> {
     points: &'a Points,
     scheme: Scheme,
-    parts: Vec<Arc<Shadows<'a>>>,
-    /// In the frame: the weighted squares of what the sums of shadows add up, and of what rounding takes away.
+    parts: Vec<Arc<Singles<'a>>>,
+    /// In the frame: the weighted squares of what the sums in single precision add up, and of what rounding takes away.
     squares: f64,
     noise: f64,
 }
@@ -75,17 +75,17 @@ impl<'a> Prepared<'a> {
         let scheme = Scheme::of(points);
         let Scheme { frame, quanta, .. } = &scheme;
         let (mut squares, mut noise) = (0.0, 0.0);
-        let shadows = Shadows::new(points, &scheme, &points.tiles(), |scaled, shadow| {
+        let singles = Singles::new(points, &scheme, &points.tiles(), |scaled, single| {
             for row in 0..scaled.rows() {
                 let weight = if scaled.weights().is_empty() { 1 } else { quanta.weight(scaled.weight(row)) };
-                for (feature, (x, rounded)) in scaled.row(row).zip(shadow.row(row)).enumerate() {
+                for (feature, (x, rounded)) in scaled.row(row).zip(single.row(row)).enumerate() {
                     let summed = quanta.rounded(rounded);
                     squares += weight as f64 * summed * summed;
                     noise += weight as f64 * (frame.place(feature, x) - summed).powi(2);
                 }
             }
         });
-        Self { points, scheme, parts: vec![Arc::new(shadows)], squares, noise }
+        Self { points, scheme, parts: vec![Arc::new(singles)], squares, noise }
     }
 
     /// Rows.
@@ -93,17 +93,17 @@ impl<'a> Prepared<'a> {
         self.points.len()
     }
 
-    /// Whether rounding the rows to single precision is nothing beside the inertia of a rough attempt.
+    /// Whether rounding the rows to single precision is nothing beside the inertia of an attempt in single precision.
     pub(crate) fn resolves(&self, inertia: f64) -> bool {
         let inertia = inertia * self.scheme.quanta.weight_unit() * self.scheme.frame.unit().powi(2);
         // What cancels in the difference of squares is no inertia either.
         self.noise <= MAX_NOISE * inertia && 1e-12 * self.squares <= inertia
     }
 
-    /// A run that has not begun; `is_rough`: the shadows lead it to its end. Then its inertia is that of the last labels
+    /// A run that has not begun; `in_single_precision`: such sums lead it to its end. Then its inertia is that of the last labels
     /// about their means, to the digits that [`Prepared::resolves`] asks for.
-    pub(crate) fn attempt(&self, centroids: Vec<f64>, is_rough: bool) -> Attempt<'_, 'a> {
-        let lead = if is_rough { Lead::Shadows } else { Lead::Exact };
+    pub(crate) fn attempt(&self, centroids: Vec<f64>, in_single_precision: bool) -> Attempt<'_, 'a> {
+        let lead = if in_single_precision { Lead::Single } else { Lead::Exact };
         Attempt { inertia: f64::INFINITY, iterations: 0, state: State::new(self, centroids, lead) }
     }
 
@@ -134,12 +134,12 @@ impl Attempt<'_, '_> {
         Self { iterations: 0, state: State { centroids, ..self.state.clone() }, ..*self }
     }
 
-    /// Goes on. A rough run ends early where it will not come below the inertia `rival`.
+    /// Goes on. A run in single precision ends early where it will not come below the inertia `rival`.
     pub(crate) fn go_on(&mut self, limits: Limits, rival: f64) {
         self.state.rival = rival;
-        if self.state.lead == Lead::Shadows {
+        if self.state.lead == Lead::Single {
             self.iterations += self.state.iterate(limits, 0).0;
-            self.inertia = self.state.rough_inertia();
+            self.inertia = self.state.inertia_in_single_precision();
         } else {
             self.iterations += self.state.finish(limits).0;
             self.inertia = self.state.inertia();
@@ -147,7 +147,7 @@ impl Attempt<'_, '_> {
     }
 }
 
-/// A run over many rows. The first labels and sums are made with the shadows, in one pass. `leads`: whether single
+/// A run over many rows. The first labels and sums are made in single precision, in one pass. `leads`: whether single
 /// precision is fine enough to lead it.
 pub(crate) fn run(
     points: &Points,
@@ -173,8 +173,8 @@ pub(crate) fn run(
             .collect::<Vec<Part>>()
     });
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
-    let shadows = parts.iter().map(|part| part.shadows.clone()).collect();
-    let prepared = Prepared { points, scheme, parts: shadows, squares: 0.0, noise: 0.0 };
+    let singles = parts.iter().map(|part| part.singles.clone()).collect();
+    let prepared = Prepared { points, scheme, parts: singles, squares: 0.0, noise: 0.0 };
     let is_weighted = points.blocks.iter().any(|block| !block.weights.is_empty());
     let lead = if leads && !is_weighted { Lead::Both } else { Lead::Exact };
     let mut state = State {
@@ -198,8 +198,8 @@ pub(crate) fn run(
 /// Which sums lead the iterations.
 #[derive(Clone, Copy, PartialEq)]
 enum Lead {
-    Shadows,
-    /// Exact sums of some labels, and those of the shadows that have moved since.
+    Single,
+    /// Exact sums of some labels, and those in single precision of the rows that have moved since.
     Both,
     Exact,
 }

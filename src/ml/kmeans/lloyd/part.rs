@@ -1,8 +1,8 @@
 //! The rows of one thread, their labels and their sums.
 
 use super::super::nearest::{ROWS_TOGETHER, Search};
-use super::super::sums::{ClusterSums, Move, Quanta, ShadowSums, moves};
-use super::singles::Shadows;
+use super::super::sums::{ClusterSums, Move, Quanta, SingleSums, moves};
+use super::singles::Singles;
 use super::{Lead, Prepared, Scheme};
 use crate::pages::Pages;
 use crate::rows::{Block, Tile};
@@ -12,11 +12,11 @@ use std::sync::Arc;
 /// The rows of one thread, their labels and their sums.
 #[derive(Clone)]
 pub(super) struct Part<'a> {
-    pub(super) shadows: Arc<Shadows<'a>>,
+    pub(super) singles: Arc<Singles<'a>>,
     /// The number of clusters where there is none yet.
     pub(super) labels: Pages<f32>,
     pub(super) sizes: Vec<u64>,
-    pub(super) sums: ShadowSums,
+    pub(super) sums: SingleSums,
     pub(super) exact: Option<Exact>,
     /// New labels of a tile, and the rows that moved; memory that is used again.
     found: Vec<f32>,
@@ -32,25 +32,25 @@ pub(super) struct Exact {
 
 impl<'a> Part<'a> {
     pub(super) fn new(
-        shadows: Arc<Shadows<'a>>,
+        singles: Arc<Singles<'a>>,
         n_clusters: usize,
         n_features: usize,
         quanta: Quanta,
     ) -> Self {
-        let mut labels = Pages::new(shadows.n_labels());
+        let mut labels = Pages::new(singles.n_labels());
         labels.fill(n_clusters as f32);
         Self {
             labels,
             sizes: vec![0; n_clusters],
-            sums: ShadowSums::new(n_clusters, n_features, quanta),
+            sums: SingleSums::new(n_clusters, n_features, quanta),
             exact: None,
             found: Vec::new(),
             moved: Vec::new(),
-            shadows,
+            singles,
         }
     }
 
-    /// Shadows, labels and exact sums of some tiles, in one pass.
+    /// Rows in single precision, labels and exact sums of some tiles, in one pass.
     pub(super) fn assigned(
         points: &Points,
         scheme: &Scheme,
@@ -63,31 +63,31 @@ impl<'a> Part<'a> {
         let mut rest = &mut *labels;
         let mut sums = ClusterSums::new(n_clusters, points.n_features);
         let mut sizes = vec![0; n_clusters];
-        let shadows = Shadows::new(points, scheme, tiles, |scaled, shadow| {
+        let singles = Singles::new(points, scheme, tiles, |scaled, single| {
             let rows = scaled.rows();
             let (found, others) = std::mem::take(&mut rest).split_at_mut(padded(scaled));
             rest = others;
-            search.labels(shadow, rows, |row| scaled.row(row), found);
+            search.labels(single, rows, |row| scaled.row(row), found);
             sums.add(&scheme.arithmetic, scaled, &found[..rows]);
             for (row, &label) in found[..rows].iter().enumerate() {
                 sizes[label as usize] += scaled.count(row);
             }
         });
         let exact = Some(Exact { labels: Some(whole(&labels)), sums });
-        let sums = ShadowSums::new(n_clusters, points.n_features, scheme.quanta);
+        let sums = SingleSums::new(n_clusters, points.n_features, scheme.quanta);
         let (found, moved) = (Vec::new(), Vec::new());
-        Self { shadows: Arc::new(shadows), labels, sizes, sums, exact, found, moved }
+        Self { singles: Arc::new(singles), labels, sizes, sums, exact, found, moved }
     }
 
     /// Labels the rows anew; whether a label changed.
     pub(super) fn assign(&mut self, search: &Search, rows: &Prepared, lead: Lead) -> bool {
         let mut changed = false;
         let Self { found, moved, .. } = self;
-        for (i, tile) in self.shadows.tiles.iter().enumerate() {
-            let shadow = self.shadows.shadow(i);
+        for (i, tile) in self.singles.tiles.iter().enumerate() {
+            let single = self.singles.single(i);
             found.resize(tile.rows().next_multiple_of(ROWS_TOGETHER), 0.0);
-            search.labels(shadow, tile.rows(), |row| rows.points.scaled_row(tile, row), found);
-            let labels = &mut self.labels[self.shadows.labels(i)];
+            search.labels(single, tile.rows(), |row| rows.points.scaled_row(tile, row), found);
+            let labels = &mut self.labels[self.singles.labels(i)];
             moves(labels, &found[..tile.rows()], moved);
             if moved.is_empty() {
                 continue;
@@ -104,11 +104,11 @@ impl<'a> Part<'a> {
             if lead == Lead::Exact {
                 continue;
             }
-            let weights = &self.shadows.weights[i];
+            let weights = &self.singles.weights[i];
             if moved[0].from as usize == self.sizes.len() {
-                self.sums.add(shadow, labels, weights);
+                self.sums.add(single, labels, weights);
             } else {
-                self.sums.apply(shadow, moved, weights);
+                self.sums.apply(single, moved, weights);
             }
         }
         changed
@@ -116,15 +116,15 @@ impl<'a> Part<'a> {
 
     /// Gives all rows that equal `row` another label.
     pub(super) fn relabel(&mut self, lead: Lead, row: &[f64], to: usize, distances: &mut [Vec<f64>]) {
-        for (i, (tile, distances)) in self.shadows.tiles.iter().zip(distances).enumerate() {
-            let labels = &mut self.labels[self.shadows.labels(i)];
+        for (i, (tile, distances)) in self.singles.tiles.iter().zip(distances).enumerate() {
+            let labels = &mut self.labels[self.singles.labels(i)];
             for equal in (0..tile.rows()).filter(|&equal| tile.row(equal).eq(row.iter().copied())) {
                 let moved = Move { row: equal as u32, from: labels[equal] as u32, to: to as u32 };
                 let count = tile.count(equal);
                 self.sizes[moved.from as usize] -= count;
                 self.sizes[to] += count;
                 if lead != Lead::Exact {
-                    self.sums.apply(self.shadows.shadow(i), &[moved], &self.shadows.weights[i]);
+                    self.sums.apply(self.singles.single(i), &[moved], &self.singles.weights[i]);
                 }
                 (labels[equal], distances[equal]) = (to as f32, 0.0);
             }
@@ -139,15 +139,15 @@ impl<'a> Part<'a> {
             .get_or_insert_with(|| Exact { labels: None, sums: ClusterSums::new(n_clusters, n_features) });
         let (mut moved, mut old_labels) = (Vec::new(), Vec::new());
         let mut scratch = Block::scratch();
-        for (i, tile) in self.shadows.tiles.iter().enumerate() {
-            let new = &self.labels[self.shadows.labels(i)];
+        for (i, tile) in self.singles.tiles.iter().enumerate() {
+            let new = &self.labels[self.singles.labels(i)];
             match &mut exact.labels {
                 None => {
                     let scaled = rows.points.scaled(*tile, &mut scratch);
                     exact.sums.add(&rows.scheme.arithmetic, &scaled, new);
                 }
                 Some(old) => {
-                    let old = &mut old[self.shadows.labels(i)];
+                    let old = &mut old[self.singles.labels(i)];
                     old_labels.clear();
                     old_labels.extend(old.iter().map(|&label| f32::from(label)));
                     moves(&old_labels, new, &mut moved);

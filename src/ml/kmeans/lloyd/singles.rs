@@ -1,34 +1,34 @@
 //! The rows of one thread in single precision.
 
-use super::super::nearest::{ROWS_TOGETHER, Shadow};
+use super::super::nearest::{ROWS_TOGETHER, SingleTile};
 use super::Scheme;
 use crate::pages::Pages;
 use crate::rows::{Block, Tile};
 use crate::scaling::Points;
 use std::ops::Range;
 
-/// The tiles of one thread with their shadows.
-pub(super) struct Shadows<'a> {
+/// The tiles of one thread, with their rows in single precision.
+pub(super) struct Singles<'a> {
     pub(super) tiles: Vec<Tile<'a>>,
     values: Pages<f32>,
-    /// Where the shadow of each tile starts, and where its labels do; then where the last ones end.
+    /// Where the values of each tile start, and where its labels do; then where the last ones end.
     starts: Vec<(usize, usize)>,
     /// The weights of the rows of each tile as whole numbers; none where all weigh 1.
     pub(super) weights: Vec<Vec<i64>>,
 }
 
-impl<'a> Shadows<'a> {
-    /// Makes the shadows of `tiles`; calls `each` with the scaled rows of each, while they are in the cache.
+impl<'a> Singles<'a> {
+    /// Brings `tiles` to single precision; calls `each` with the scaled rows of each, while they are in the cache.
     pub(super) fn new(
         points: &Points,
         scheme: &Scheme,
         tiles: &[Tile<'a>],
-        mut each: impl FnMut(&Tile, Shadow),
+        mut each: impl FnMut(&Tile, SingleTile),
     ) -> Self {
         let (mut starts, mut end) = (Vec::new(), (0, 0));
         for tile in tiles {
             starts.push(end);
-            end.0 += Shadow::len(points.n_features, tile.rows());
+            end.0 += SingleTile::len(points.n_features, tile.rows());
             end.1 += tile.rows().next_multiple_of(ROWS_TOGETHER);
         }
         starts.push(end);
@@ -38,16 +38,16 @@ impl<'a> Shadows<'a> {
             let scaled = points.scaled(*tile, &mut scratch);
             let own = &mut values[starts[i].0..starts[i + 1].0];
             scheme.frame.cast(&scaled, own);
-            each(&scaled, Shadow::new(own, tile.rows()));
+            each(&scaled, SingleTile::new(own, tile.rows()));
         }
         let weight = |&weight: &f64| scheme.quanta.weight(weight);
         let weights = |tile: &Tile| tile.weights().iter().map(weight).collect();
         Self { tiles: tiles.to_vec(), values, starts, weights: tiles.iter().map(weights).collect() }
     }
 
-    pub(super) fn shadow(&self, tile: usize) -> Shadow<'_> {
+    pub(super) fn single(&self, tile: usize) -> SingleTile<'_> {
         let values = &self.values[self.starts[tile].0..self.starts[tile + 1].0];
-        Shadow::new(values, self.tiles[tile].rows())
+        SingleTile::new(values, self.tiles[tile].rows())
     }
 
     /// Where the labels of a tile's rows are.

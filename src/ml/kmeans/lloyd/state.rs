@@ -1,9 +1,9 @@
 //! A run of Lloyd's algorithm: labels, means, and what ends it.
 
 use super::super::nearest::{Search, own_distances};
-use super::super::sums::{ClusterSums, ShadowSums};
+use super::super::sums::{ClusterSums, SingleSums};
 use super::part::Part;
-use super::singles::Shadows;
+use super::singles::Singles;
 use super::{Lead, Limits, Prepared, Run};
 use crate::exact_sum::ExactSum;
 use crate::rows::{Block, Tile};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The share of the inertia in the variance of the rows from which on a difference of both is exact enough.
 const MIN_SHARE: f64 = 1e-4;
 /// How many times what an iteration gained the later ones may gain, where a run has a rival.
-const FORESIGHT: f64 = 10.0;
+const MAX_LATER_GAIN: f64 = 10.0;
 
 #[derive(Clone)]
 pub(super) struct State<'p, 'a> {
@@ -25,7 +25,7 @@ pub(super) struct State<'p, 'a> {
     pub(super) base: Vec<(f64, Vec<f64>)>,
     /// Whether the labels are those of the centroids already.
     pub(super) is_fresh: bool,
-    /// The inertia to come below, under [`Lead::Shadows`].
+    /// The inertia to come below, under [`Lead::Single`].
     pub(super) rival: f64,
     pub(super) n_threads: usize,
 }
@@ -34,8 +34,8 @@ impl<'p, 'a> State<'p, 'a> {
     pub(super) fn new(rows: &'p Prepared<'a>, centroids: Vec<f64>, lead: Lead) -> Self {
         let n_features = rows.points.n_features;
         let n_clusters = centroids.len() / n_features;
-        let part = |shadows: &Arc<Shadows<'a>>| {
-            Part::new(shadows.clone(), n_clusters, n_features, rows.scheme.quanta)
+        let part = |singles: &Arc<Singles<'a>>| {
+            Part::new(singles.clone(), n_clusters, n_features, rows.scheme.quanta)
         };
         let parts = rows.parts.iter().map(part).collect();
         Self {
@@ -65,8 +65,8 @@ impl<'p, 'a> State<'p, 'a> {
                 return (iterations, true, false);
             }
             if self.rival < f64::INFINITY {
-                let inertia = self.rough_inertia();
-                if inertia - FORESIGHT * (before - inertia) > self.rival {
+                let inertia = self.inertia_in_single_precision();
+                if inertia - MAX_LATER_GAIN * (before - inertia) > self.rival {
                     return (iterations, false, false);
                 }
                 before = inertia;
@@ -171,7 +171,7 @@ impl<'p, 'a> State<'p, 'a> {
             };
             let mut rest = distances.as_mut_slice();
             for part in &mut self.parts {
-                let (own, others) = std::mem::take(&mut rest).split_at_mut(part.shadows.tiles.len());
+                let (own, others) = std::mem::take(&mut rest).split_at_mut(part.singles.tiles.len());
                 part.relabel(self.lead, &farthest, empty, own);
                 rest = others;
             }
@@ -182,11 +182,11 @@ impl<'p, 'a> State<'p, 'a> {
     fn distances(&self) -> Vec<Vec<f64>> {
         let mut scratch = Block::scratch();
         let mut all = Vec::new();
-        for Part { shadows, labels, .. } in &self.parts {
-            for (i, tile) in shadows.tiles.iter().enumerate() {
+        for Part { singles, labels, .. } in &self.parts {
+            for (i, tile) in singles.tiles.iter().enumerate() {
                 let mut distances = Vec::new();
                 let scaled = self.rows.points.scaled(*tile, &mut scratch);
-                own_distances(&scaled, &self.centroids, &labels[shadows.labels(i)], &mut distances);
+                own_distances(&scaled, &self.centroids, &labels[singles.labels(i)], &mut distances);
                 all.push(distances);
             }
         }
@@ -196,7 +196,7 @@ impl<'p, 'a> State<'p, 'a> {
     /// The row at the greatest distance from its centroid, as it is held; `None` where all are 0.
     fn farthest_row(&self, distances: &[Vec<f64>]) -> Option<Vec<f64>> {
         let mut farthest: Option<(f64, &Tile, usize)> = None;
-        let tiles = self.parts.iter().flat_map(|part| &part.shadows.tiles);
+        let tiles = self.parts.iter().flat_map(|part| &part.singles.tiles);
         for (tile, distances) in tiles.zip(distances) {
             for (row, &distance) in distances.iter().enumerate().filter(|&(_, &distance)| distance > 0.0) {
                 let is_farther = farthest.is_none_or(|(greatest, other, other_row)| {
@@ -218,7 +218,7 @@ impl<'p, 'a> State<'p, 'a> {
         }
         let means: Vec<(f64, Vec<f64>)> = match self.lead {
             Lead::Exact => self.exact_means(),
-            Lead::Both | Lead::Shadows => self.led_means(),
+            Lead::Both | Lead::Single => self.led_means(),
         };
         let mut shift = 0.0;
         let centroids = self.centroids.chunks_exact_mut(self.rows.points.n_features);
@@ -231,13 +231,13 @@ impl<'p, 'a> State<'p, 'a> {
         shift
     }
 
-    /// Weight and means of each cluster by the shadows.
+    /// Weight and means of each cluster in single precision.
     fn led_means(&self) -> Vec<(f64, Vec<f64>)> {
         let frame = &self.rows.scheme.frame;
-        let sums: Vec<&ShadowSums> = self.parts.iter().map(|part| &part.sums).collect();
+        let sums: Vec<&SingleSums> = self.parts.iter().map(|part| &part.sums).collect();
         let of_cluster = |cluster| {
-            let moved = ShadowSums::weight(&sums, cluster) as f64;
-            let sum = |feature| ShadowSums::sum(&sums, cluster, feature);
+            let moved = SingleSums::weight(&sums, cluster) as f64;
+            let sum = |feature| SingleSums::sum(&sums, cluster, feature);
             let features = 0..self.rows.points.n_features;
             match self.base.get(cluster) {
                 // Only under weights of 1, whose unit is 1.
@@ -258,15 +258,15 @@ impl<'p, 'a> State<'p, 'a> {
         (0..self.n_clusters()).map(of_cluster).collect()
     }
 
-    /// The inertia of the labels about their means, by the shadows.
-    pub(super) fn rough_inertia(&self) -> f64 {
-        let sums: Vec<&ShadowSums> = self.parts.iter().map(|part| &part.sums).collect();
+    /// The inertia of the labels about their means, in single precision.
+    pub(super) fn inertia_in_single_precision(&self) -> f64 {
+        let sums: Vec<&SingleSums> = self.parts.iter().map(|part| &part.sums).collect();
         let mut inertia = self.rows.squares;
         for cluster in 0..self.n_clusters() {
-            let weight = ShadowSums::weight(&sums, cluster) as f64;
+            let weight = SingleSums::weight(&sums, cluster) as f64;
             if weight > 0.0 {
                 let squares = (0..self.rows.points.n_features)
-                    .map(|feature| ShadowSums::sum(&sums, cluster, feature).powi(2));
+                    .map(|feature| SingleSums::sum(&sums, cluster, feature).powi(2));
                 inertia -= squares.sum::<f64>() / weight;
             }
         }
@@ -296,10 +296,10 @@ impl<'p, 'a> State<'p, 'a> {
             let mut inertia = ExactSum::new();
             let mut distances = Vec::new();
             let mut scratch = Block::scratch();
-            for Part { shadows, labels, .. } in parts.iter() {
-                for (i, tile) in shadows.tiles.iter().enumerate() {
+            for Part { singles, labels, .. } in parts.iter() {
+                for (i, tile) in singles.tiles.iter().enumerate() {
                     let scaled = points.scaled(*tile, &mut scratch);
-                    own_distances(&scaled, centroids, &labels[shadows.labels(i)], &mut distances);
+                    own_distances(&scaled, centroids, &labels[singles.labels(i)], &mut distances);
                     if tile.weights().is_empty() {
                         inertia.add_all(&distances);
                     } else {

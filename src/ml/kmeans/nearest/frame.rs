@@ -6,7 +6,7 @@ use crate::rows::Tile;
 use crate::scaling::Extent;
 use crate::simd::vectorize;
 
-/// Elements between the columns of a full shadow beyond its rows: a stride of 2^n would put all in the same cache sets.
+/// Elements between the columns of a full tile beyond its rows: a stride of 2^n would put all in the same cache sets.
 const PADDING: usize = 16;
 
 /// How rows are brought to single precision: about the mean of each feature, by a power of two.
@@ -30,22 +30,22 @@ impl Frame {
 }
 
 impl Frame {
-    /// Writes the shadow of a tile of scaled rows to `out`.
+    /// Writes a tile of scaled rows to `out`, in single precision.
     pub(crate) fn cast(&self, tile: &Tile, out: &mut [f32]) {
-        let stride = Shadow::stride(tile.rows());
-        let (shadows, squares) = out.split_at_mut(stride * self.means.len());
+        let stride = SingleTile::stride(tile.rows());
+        let (singles, squares) = out.split_at_mut(stride * self.means.len());
         let columns = tile.columns();
         squares.fill(0.0);
         vectorize(
             #[inline(always)]
             || {
-                let shadows = shadows.chunks_exact_mut(stride);
-                for ((column, mean), shadows) in columns.iter().zip(&self.means).zip(shadows) {
-                    for ((&x, shadow), square) in column.iter().zip(&mut *shadows).zip(&mut *squares) {
-                        *shadow = ((x - mean) * self.unit) as f32;
-                        *square += *shadow * *shadow;
+                let singles = singles.chunks_exact_mut(stride);
+                for ((column, mean), singles) in columns.iter().zip(&self.means).zip(singles) {
+                    for ((&x, single), square) in column.iter().zip(&mut *singles).zip(&mut *squares) {
+                        *single = ((x - mean) * self.unit) as f32;
+                        *square += *single * *single;
                     }
-                    shadows[column.len()..].fill(0.0);
+                    singles[column.len()..].fill(0.0);
                 }
             },
         );
@@ -69,14 +69,14 @@ impl Frame {
 
 /// The rows of a tile in single precision, and the squares of their lengths there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shadow<'a> {
+pub(crate) struct SingleTile<'a> {
     stride: usize,
     /// One column after the other, then the squares.
     values: &'a [f32],
 }
 
-impl<'a> Shadow<'a> {
-    /// Values that the shadow of `rows` rows takes.
+impl<'a> SingleTile<'a> {
+    /// Values that `rows` rows take.
     pub(crate) fn len(n_features: usize, rows: usize) -> usize {
         (n_features + 1) * Self::stride(rows)
     }
@@ -85,7 +85,7 @@ impl<'a> Shadow<'a> {
         rows.next_multiple_of(ROWS_TOGETHER) + PADDING
     }
 
-    /// The shadow that [`Frame::cast`] wrote to `values`.
+    /// What [`Frame::cast`] wrote to `values`.
     pub(crate) fn new(values: &'a [f32], rows: usize) -> Self {
         Self { stride: Self::stride(rows), values }
     }

@@ -7,10 +7,10 @@ mod search;
 mod two;
 
 pub(super) use doubles::{nearest, own_distances};
-pub(super) use frame::{Frame, Shadow};
+pub(super) use frame::{Frame, SingleTile};
 pub(super) use proven::proven_labels;
 pub(super) use search::Search;
-pub(super) use two::TwoNearest;
+pub(super) use two::NearestTwo;
 
 /// Doubles that fill a wide register, or two.
 const LANES: usize = 8;

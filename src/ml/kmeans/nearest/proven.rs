@@ -1,7 +1,7 @@
 //! Labels of rows by a model, where single precision proves them.
 
 use super::ROWS_TOGETHER;
-use super::frame::{Frame, Shadow};
+use super::frame::{Frame, SingleTile};
 use super::search::{Search, SearchRows};
 use crate::scaling::Transform;
 use crate::simd::{dispatch, vectorize};
@@ -30,26 +30,26 @@ pub(crate) fn proven_labels(
     let lost = reaches.iter().zip(&frame.means).map(|(reach, mean)| reach * mean.abs());
     search.underflow += (lost.sum::<f64>() * frame.unit * frame.unit * f64::EPSILON * 8.0) as f32;
 
-    let stride = Shadow::stride(n_rows);
-    let mut values = vec![0.0; Shadow::len(n_features, n_rows)];
-    let (shadows, squares) = values.split_at_mut(stride * n_features);
+    let stride = SingleTile::stride(n_rows);
+    let mut values = vec![0.0; SingleTile::len(n_features, n_rows)];
+    let (singles, squares) = values.split_at_mut(stride * n_features);
     vectorize(
         #[inline(always)]
         || {
-            for (feature, (column, shadows)) in
-                columns.iter().zip(shadows.chunks_exact_mut(stride)).enumerate()
+            for (feature, (column, singles)) in
+                columns.iter().zip(singles.chunks_exact_mut(stride)).enumerate()
             {
                 let center = transform.center[feature];
                 let factor = frame.unit / transform.spread[feature];
                 let mean = frame.means[feature] * frame.unit;
-                for ((&x, shadow), square) in column.iter().zip(shadows).zip(&mut *squares) {
-                    *shadow = ((x - center) * factor - mean) as f32;
-                    *square += *shadow * *shadow;
+                for ((&x, single), square) in column.iter().zip(singles).zip(&mut *squares) {
+                    *single = ((x - center) * factor - mean) as f32;
+                    *square += *single * *single;
                 }
             }
         },
     );
     found.clear();
     found.resize(n_rows.next_multiple_of(ROWS_TOGETHER), 0.0);
-    dispatch(SearchRows { search: &search, shadow: Shadow::new(&values, n_rows), found });
+    dispatch(SearchRows { search: &search, single: SingleTile::new(&values, n_rows), found });
 }

@@ -2,7 +2,7 @@
 
 use super::ROWS_TOGETHER;
 use super::doubles::nearest_of_row;
-use super::frame::{Frame, Shadow};
+use super::frame::{Frame, SingleTile};
 use crate::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
@@ -53,14 +53,19 @@ impl<'a> Search<'a> {
         Self { centroids, n_features, tiles, offsets, kappa, underflow: UNDERFLOW }
     }
 
-    /// Writes the labels of a shadow's rows to `labels`, which has room for a multiple of [`ROWS_TOGETHER`]. `row` gives
+    /// Writes the labels of the rows of a tile to `labels`, which has room for a multiple of [`ROWS_TOGETHER`]. `row` gives
     /// the scaled features of a row.
-    pub(crate) fn labels<R>(&self, shadow: Shadow, rows: usize, row: impl Fn(usize) -> R, labels: &mut [f32])
-    where
+    pub(crate) fn labels<R>(
+        &self,
+        single: SingleTile,
+        rows: usize,
+        row: impl Fn(usize) -> R,
+        labels: &mut [f32],
+    ) where
         R: ExactSizeIterator<Item = f64> + Clone,
     {
         let padded = rows.next_multiple_of(ROWS_TOGETHER);
-        let all_proven = dispatch(SearchRows { search: self, shadow, found: &mut labels[..padded] });
+        let all_proven = dispatch(SearchRows { search: self, single, found: &mut labels[..padded] });
         if !all_proven {
             for (i, label) in labels[..rows].iter_mut().enumerate().filter(|(_, label)| **label < 0.0) {
                 *label = nearest_of_row(row(i), self.centroids).0 as f32;
@@ -73,7 +78,7 @@ impl<'a> Search<'a> {
 /// share the mask of the comparison. Whether all have one.
 pub(super) struct SearchRows<'a> {
     pub(super) search: &'a Search<'a>,
-    pub(super) shadow: Shadow<'a>,
+    pub(super) single: SingleTile<'a>,
     pub(super) found: &'a mut [f32],
 }
 
@@ -82,10 +87,10 @@ impl WithSimd for SearchRows<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let Self { search, shadow, found } = self;
-        let columns: Vec<&[S::f32s]> = shadow.columns().map(|column| S::as_simd_f32s(column).0).collect();
+        let Self { search, single, found } = self;
+        let columns: Vec<&[S::f32s]> = single.columns().map(|column| S::as_simd_f32s(column).0).collect();
         let (found, _) = S::as_mut_simd_f32s(found);
-        let (squares, _) = S::as_simd_f32s(shadow.squares());
+        let (squares, _) = S::as_simd_f32s(single.squares());
         let mut least = simd.splat_f32s(0.0);
         let (kappa, underflow) = (simd.splat_f32s(search.kappa), simd.splat_f32s(search.underflow));
         let lowest = [simd.splat_f32s(f32::NEG_INFINITY); 2];

@@ -21,12 +21,12 @@ fn compare(points: &Points, centroids: &[f64]) -> usize {
     for tile in points.tiles() {
         let scaled = points.scaled(tile, &mut scratch);
         let rows = tile.rows();
-        let mut values = vec![f32::NAN; Shadow::len(points.n_features, rows)];
+        let mut values = vec![f32::NAN; SingleTile::len(points.n_features, rows)];
         frame.cast(&scaled, &mut values);
-        let shadow = Shadow::new(&values, rows);
+        let single = SingleTile::new(&values, rows);
         let padded = rows.next_multiple_of(ROWS_TOGETHER);
         let mut labels = vec![0.0; padded];
-        search.labels(shadow, rows, |row| points.scaled_row(&tile, row), &mut labels);
+        search.labels(single, rows, |row| points.scaled_row(&tile, row), &mut labels);
         let (mut expected, mut distances) = (vec![0; rows], vec![0.0; rows]);
         nearest(&scaled.columns(), centroids, &mut expected, &mut distances);
         assert!(labels.iter().zip(&expected).all(|(&label, &expected)| label as u32 == expected));
@@ -34,7 +34,7 @@ fn compare(points: &Points, centroids: &[f64]) -> usize {
         own_distances(&scaled, centroids, &labels[..rows], &mut own);
         assert_eq!(own, distances);
         let mut found = vec![0.0; padded];
-        dispatch(SearchRows { search: &search, shadow, found: &mut found });
+        dispatch(SearchRows { search: &search, single, found: &mut found });
         n_doubtful += found[..rows].iter().filter(|&&label| label < 0.0).count();
     }
     n_doubtful

@@ -6,7 +6,7 @@ use crate::simd::vectorize;
 
 /// The two nearest centroids of each row of a tile.
 #[derive(Default)]
-pub(crate) struct TwoNearest {
+pub(crate) struct NearestTwo {
     /// Of the nearest, the lower one of two at the same distance.
     pub(crate) labels: Vec<u32>,
     /// Squared distances to the nearest.
@@ -15,7 +15,7 @@ pub(crate) struct TwoNearest {
     pub(crate) second: Vec<f64>,
 }
 
-impl TwoNearest {
+impl NearestTwo {
     /// Of rows that are scaled.
     pub(crate) fn search(&mut self, tile: &Tile, centroids: &[f64]) {
         let columns = tile.columns();

@@ -5,7 +5,7 @@ mod single;
 
 use crate::simd::vectorize;
 pub(super) use exact::{Arithmetic, ClusterSums};
-pub(super) use single::{Quanta, ShadowSums};
+pub(super) use single::{Quanta, SingleSums};
 
 /// A row of a tile that goes from one cluster to another.
 #[derive(Clone, Copy, Debug)]

@@ -1,22 +1,22 @@
 //! Sums of the rows of each cluster in single precision, as whole numbers.
 
-use super::super::nearest::Shadow;
+use super::super::nearest::SingleTile;
 use super::Move;
 use crate::exact_sum::scale_by_power;
 use crate::fixed_point::Cut;
 use crate::scaling::Points;
 use crate::simd::vectorize;
 
-/// Bits of a shadow's value, which is at most 1, as a whole number.
+/// Bits of a value in single precision, which is at most 1, as a whole number.
 const VALUE_BITS: i32 = 30;
 /// Bits of the heaviest weight where not all are whole numbers of fewer, and beyond the ratio of weights.
 const WEIGHT_BITS: i32 = 16;
 const SPARE_BITS: i32 = 8;
 
-/// How shadows and weights become whole numbers whose sums of products fit 64 bits.
+/// How values in single precision and weights become whole numbers whose sums of products fit 64 bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quanta {
-    /// Of a shadow's value 1.
+    /// Of the value 1.
     values: f64,
     /// Of a weight of 1.
     weights: f64,
@@ -52,7 +52,7 @@ impl Quanta {
         self.weights
     }
 
-    /// A value of a shadow as the sums take it, in the frame.
+    /// A value as the sums take it, in the frame.
     pub(crate) fn rounded(&self, x: f32) -> f64 {
         self.value(x) as f64 / self.values
     }
@@ -69,10 +69,10 @@ fn weight_of(weights: &[i64], row: usize) -> i64 {
     weights.get(row).copied().unwrap_or(1)
 }
 
-/// Sums of the shadows of the rows of each cluster: whole numbers too, so they are free of the order of rows, but of
-/// values that single precision has rounded. A tile's shadow is in the cache after a search, its doubles are not.
+/// Sums of the rows of each cluster in single precision: whole numbers too, so the order of rows does not matter, but of
+/// rounded values. After a search a tile is in the cache in single precision, and its doubles are not.
 #[derive(Clone, Debug)]
-pub(crate) struct ShadowSums {
+pub(crate) struct SingleSums {
     n_features: usize,
     quanta: Quanta,
     /// The features of one cluster after the other.
@@ -83,7 +83,7 @@ pub(crate) struct ShadowSums {
     scratch: Vec<i64>,
 }
 
-impl ShadowSums {
+impl SingleSums {
     pub(crate) fn new(n_clusters: usize, n_features: usize, quanta: Quanta) -> Self {
         let sums = vec![0; n_clusters * n_features];
         let (weights, of_tile) = (vec![0; n_clusters], vec![0; n_clusters]);
@@ -91,10 +91,10 @@ impl ShadowSums {
     }
 
     /// Adds all rows of a tile to the clusters of their labels; without weights they weigh 1.
-    pub(crate) fn add(&mut self, shadow: Shadow, labels: &[f32], weights: &[i64]) {
+    pub(crate) fn add(&mut self, single: SingleTile, labels: &[f32], weights: &[i64]) {
         let Self { quanta, of_tile, scratch, .. } = self;
         scratch.resize(labels.len(), 0);
-        for (feature, column) in shadow.columns().enumerate() {
+        for (feature, column) in single.columns().enumerate() {
             vectorize(
                 #[inline(always)]
                 || {
@@ -113,7 +113,7 @@ impl ShadowSums {
     }
 
     /// Moves rows between clusters; without weights they weigh 1.
-    pub(crate) fn apply(&mut self, shadow: Shadow, moves: &[Move], weights: &[i64]) {
+    pub(crate) fn apply(&mut self, single: SingleTile, moves: &[Move], weights: &[i64]) {
         let Self { n_features, quanta, scratch, sums, .. } = self;
         scratch.resize(*n_features, 0);
         vectorize(
@@ -122,7 +122,7 @@ impl ShadowSums {
                 for Move { row, from, to } in moves {
                     let row = *row as usize;
                     let weight = weight_of(weights, row);
-                    let values = scratch.iter_mut().zip(shadow.row(row));
+                    let values = scratch.iter_mut().zip(single.row(row));
                     values.for_each(|(value, x)| *value = quanta.value(x) * weight);
                     let to = &mut sums[*to as usize * *n_features..][..*n_features];
                     to.iter_mut().zip(&*scratch).for_each(|(sum, value)| *sum += value);
