@@ -33,11 +33,13 @@ pub use scaling::{Nulls, Scale, Scaled, Transform};
 pub use simd::registers;
 pub use summary::{FeatureSummary, Summary};
 
+use std::fmt;
+
 /// The largest magnitude of a value (after the logarithm, before and after scaling) that a model takes: its
 /// square and sums of squares over any number of rows and features stay far below the largest double.
 pub const MAX_MAGNITUDE: f64 = 1e100;
 
-/// What the functions of this module return where data or options can be wrong.
+/// What the functions of this package return where data or options can be wrong.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What the data or the options cannot satisfy. `feature` is an index in the order of the columns given.
@@ -117,4 +119,63 @@ pub enum Error {
     },
     /// The distances of a row to all centroids of a model are infinite or undefined.
     DistanceOverflow,
+}
+
+/// Says what is wrong with features by their index; callers that know names say it better.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooFewDistinctRows { n_distinct, n_clusters, rows, .. } => {
+                write!(f, "{n_distinct} distinct rows cannot form {n_clusters} clusters (of {rows} rows)")
+            }
+            Self::NegativeLog { feature, value } => {
+                write!(f, "feature {feature} has the value {value:?}, logarithms take values of at least 0")
+            }
+            Self::TooLarge { feature, value } => {
+                write!(
+                    f,
+                    "feature {feature} has the value {value:?}, magnitudes above {MAX_MAGNITUDE:?} cannot be used"
+                )
+            }
+            Self::WeightTooLarge { value } => {
+                write!(f, "a weight is {value:?}, weights above {MAX_MAGNITUDE:?} cannot be used")
+            }
+            Self::Missing { feature } => write!(f, "feature {feature} has a missing value"),
+            Self::NoUsableRow { feature, missing, rows } => {
+                write!(
+                    f,
+                    "none of {rows} rows has a value in every feature, {missing} lack feature {feature}"
+                )
+            }
+            Self::OverMemory { features, most, memory } => {
+                write!(f, "{features} features are too many for {memory} bytes, which are enough for {most}")
+            }
+            Self::TooWide { rows, features, most } => {
+                write!(
+                    f,
+                    "{rows} rows of {features} features are too many, a fit takes at most {most} such rows"
+                )
+            }
+            Self::TooManyComponents { components, features, most } => {
+                write!(
+                    f,
+                    "{components} components of {features} features are too many, a fit makes at most {most}"
+                )
+            }
+            Self::DistanceOverflow => write!(f, "a distance is not finite"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_the_feature_and_the_value() {
+        let error: Box<dyn std::error::Error> = Box::new(Error::NegativeLog { feature: 3, value: -0.5 });
+        assert_eq!(error.to_string(), "feature 3 has the value -0.5, logarithms take values of at least 0");
+    }
 }
