@@ -9,7 +9,7 @@ use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_
 use super::options::{self, Options};
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Scalar, Signature, SqlType, Value};
-use crate::ml::{Figures, KMeans, KMeansOptions, Observations, Transform};
+use crate::ml::{Figures, KMeans, KMeansOptions, NO_SEGMENT, Observations, Transform};
 
 const MODEL: SqlType = model_type! {
     ("version", SqlType::Integer), ("k", SqlType::Integer);
@@ -751,13 +751,13 @@ impl Scalar for Predict {
         model::apply_raw(arguments, out, |model: &NamedModel, features, rows, out| {
             let found = model.kmeans.labels(&features.slices(rows.clone()), &mut labels);
             found.map_err(|error| features::explain(error, &model.names))?;
-            if features.null_rows.is_none() && !labels.contains(&u32::MAX) {
+            if features.null_rows.is_none() && !labels.contains(&NO_SEGMENT) {
                 out.extend_i32(labels.iter().map(|&label| label as i32));
                 return Ok(());
             }
             for (row, &label) in rows.zip(&labels) {
                 match label {
-                    u32::MAX => out.push_null(),
+                    NO_SEGMENT => out.push_null(),
                     _ if features.is_null_row(row) => out.push_null(),
                     label => out.push_i32(label as i32),
                 }

@@ -24,7 +24,7 @@ mod test_data;
 mod threads;
 
 pub use exact_sum::ExactSum;
-pub use kmeans::{Figures, KMeans, KMeansOptions};
+pub use kmeans::{Figures, KMeans, KMeansOptions, NO_SEGMENT};
 pub use logarithm::ln_1p;
 pub use pca::{Components, Pca, PcaOptions, PcaRows};
 pub use repeats::Repeats;

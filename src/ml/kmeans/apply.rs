@@ -1,6 +1,6 @@
 //! What a model says of rows: labels and distances.
 
-use super::{KMeans, nearest};
+use super::{KMeans, NO_SEGMENT, nearest};
 use crate::logarithm::ln_1p_all;
 use crate::scaling::{Scaled, Transform};
 use crate::{Error, MAX_MAGNITUDE};
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 impl KMeans {
     /// The nearest centroid of each row and its squared distance, in scaled units; of two at the same distance
-    /// the lower one. An unusable row gets the label `u32::MAX` and a distance of NaN.
+    /// the lower one. An unusable row gets the label [`NO_SEGMENT`] and a distance of NaN.
     ///
     /// # Errors
     /// [`Error::DistanceOverflow`] where a usable row is at no finite distance from any centroid.
@@ -27,7 +27,7 @@ impl KMeans {
         nearest::nearest(&columns, &self.centroids.concat(), labels, distances);
         for ((label, distance), &usable) in labels.iter_mut().zip(distances).zip(&scaled.usable) {
             if !usable {
-                (*label, *distance) = (u32::MAX, f64::NAN);
+                (*label, *distance) = (NO_SEGMENT, f64::NAN);
             } else if !distance.is_finite() {
                 return Err(Error::DistanceOverflow);
             }
@@ -36,7 +36,7 @@ impl KMeans {
     }
 
     /// The label of the nearest centroid of each row of `columns`, one slice of raw values for each feature: those of
-    /// [`Transform::apply`] and [`KMeans::assign`], several times as fast. An unusable row gets `u32::MAX`.
+    /// [`Transform::apply`] and [`KMeans::assign`], several times as fast. An unusable row gets [`NO_SEGMENT`].
     ///
     /// # Errors
     /// Theirs.

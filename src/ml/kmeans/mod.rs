@@ -19,6 +19,9 @@ use lloyd::Run;
 pub use metrics::Figures;
 use std::ops::RangeInclusive;
 
+/// The label of a row that belongs to no segment, because a value is missing.
+pub const NO_SEGMENT: u32 = u32::MAX;
+
 /// How to fit a [`KMeans`].
 #[derive(Clone, Debug)]
 pub struct KMeansOptions {

@@ -399,7 +399,7 @@ fn a_missing_value_is_left_out_or_filled() {
     let rows = column(&[1.0, 1.0, f64::NAN, 9.0, 9.0, 9.0]);
     let model = fit(&rows, &options(2));
     assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
-    assert_eq!(predict(&model, &rows).0, [1, 1, u32::MAX, 0, 0, 0]);
+    assert_eq!(predict(&model, &rows).0, [1, 1, NO_SEGMENT, 0, 0, 0]);
     let options = KMeansOptions { nulls: Nulls::Zero, ..options(2) };
     let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
     assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
