@@ -13,7 +13,6 @@ pub mod files;
 pub mod games;
 pub mod generators;
 mod identifier;
-pub mod introspection;
 pub mod kmeans;
 pub mod model;
 pub mod options;
@@ -88,22 +87,22 @@ pub struct Function {
 }
 
 /// A required parameter.
-const fn required(name: &'static str, sql_type: SqlType) -> Parameter {
+pub(crate) const fn required(name: &'static str, sql_type: SqlType) -> Parameter {
     Parameter { name, sql_type, optional: false }
 }
 
 /// An optional parameter.
-const fn optional(name: &'static str, sql_type: SqlType) -> Parameter {
+pub(crate) const fn optional(name: &'static str, sql_type: SqlType) -> Parameter {
     Parameter { name, sql_type, optional: true }
 }
 
 /// The signature of a relation: its parameters stand in the macro text.
-const fn relation(name: &'static str) -> Signature {
+pub(crate) const fn relation(name: &'static str) -> Signature {
     Signature { name, parameters: &[], returns: SqlType::Any }
 }
 
 /// The candidate that a misspelled `name` most likely means.
-fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const CLOSE_ENOUGH: f64 = 0.6;
     candidates
         .into_iter()

@@ -1,8 +1,7 @@
 //! What the extension tells of itself: its functions, its scripts, its state.
 
-use super::{Example, Function, Kind, nearest, optional, required};
-use crate::catalog;
 use crate::ffi::{Error, Generator, Output, Registry, Result, Session, Signature, SqlType, Value};
+use crate::functions::{Example, Function, Kind, nearest, optional, relation, required};
 use crate::ml;
 use crate::scripts;
 
@@ -124,7 +123,7 @@ pub const AMAZING_INFO: Function = Function {
 pub const AMAZING_INFO_RELATION: Function = Function {
     kind: Kind::Relation,
     subject: "introspection",
-    signature: super::relation("amazing_info"),
+    signature: relation("amazing_info"),
     columns: "version VARCHAR, c_api_version VARCHAR, duckdb_version VARCHAR, cpu VARCHAR, threads INTEGER, \
               macros VARCHAR, advice VARCHAR, stale_macros VARCHAR[]",
     description: "What `amazing_info()` tells, and relations in the current database that another version installed.",
@@ -179,18 +178,18 @@ fn advice(session: &Session) -> Option<&'static str> {
 
 /// One row a function; relations as they are called behind `prefix`.
 fn functions(prefix: &str) -> Vec<Vec<Value>> {
-    let called = |sql: &str| Value::from(catalog::called_behind(prefix, sql));
+    let called = |sql: &str| Value::from(super::called_behind(prefix, sql));
     let row = |function: &&Function| {
         vec![
             Value::from(function.signature.name),
             Value::from(function.kind.name()),
-            called(&catalog::call(function)),
-            Value::from(catalog::returns(function)),
+            called(&super::call(function)),
+            Value::from(super::returns(function)),
             Value::from(function.description),
             function.examples.first().map_or(Value::Null, |example| called(example.sql)),
         ]
     };
-    catalog::FUNCTIONS.iter().map(row).collect()
+    super::FUNCTIONS.iter().map(row).collect()
 }
 
 fn statements(arguments: &[Value]) -> Result<Vec<Vec<Value>>> {
@@ -211,7 +210,7 @@ fn statements(arguments: &[Value]) -> Result<Vec<Vec<Value>>> {
     }
     let mut rows = Vec::new();
     for chosen in scripts::PIPELINES.iter().filter(|p| pipeline.is_none_or(|name| name == p.name)) {
-        for (step, (name, sql)) in catalog::pipeline_statements(chosen, prefix).into_iter().enumerate() {
+        for (step, (name, sql)) in super::pipeline_statements(chosen, prefix).into_iter().enumerate() {
             rows.push(vec![
                 Value::from(chosen.name),
                 Value::Integer(step as i128 + 1),

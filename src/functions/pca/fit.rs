@@ -1,0 +1,131 @@
+//! `pca_fit`: rows of a group in, a model out.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{MODEL, NamedModel};
+use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType};
+use crate::functions::call::{Call, Calls};
+use crate::functions::features::{self, Features, Group, Rows};
+use crate::functions::options::{self, Options};
+use crate::functions::{Example, Function, Kind, optional, quoted, required};
+use crate::ml::{self, Pca, PcaOptions, PcaRows};
+
+/// `pca_fit(row [, options])`
+pub const PCA_FIT: Function = Function {
+    kind: Kind::Aggregate,
+    subject: "principal components",
+    signature: Signature {
+        name: "pca_fit",
+        parameters: &[required("row", SqlType::Any), optional("options", SqlType::Any)],
+        returns: MODEL,
+    },
+    columns: "",
+    description: "Fits principal components to the rows of a group and returns the model.",
+    details: "`row` and its features as in `kmeans_fit`. Features are scaled (`scale`, default `'standard'`: the \
+              components of the correlation matrix; `'none'`: those of the covariance matrix, as scikit-learn's \
+              `PCA`). `n` is a count of components (default 2) or, below 1, the share of variance to reach. \
+              `explained_variance` divides by `rows - 1`; the ratio is over the total variance. Signs are fixed: in \
+              each component the loading of largest magnitude is positive (ties: the first). Rows are summed exactly as \
+              they arrive and not held, whatever their number; where scaling has to know all of them first (`scale` \
+              `'robust'`, `nulls` `'mean'`), they are, up to the option `memory`, above it a sample. The same set of \
+              rows gives the same bits in any order. No row gives NULL; rows of which none is usable are an error that \
+              names the feature they lack. A BOOLEAN is 0 and 1 whatever the scale, as in `kmeans_fit`: beside standardised \
+              features it has a variance of at most 1/4. Features times features times 8 bytes count towards the option \
+              `memory` (1 GiB: 11,585 features), and of rows and features, one is at most 1,024; these and other bounds, \
+              on the page of limits, keep the end of the fit, which nothing can interrupt, below ten seconds. Of more than \
+              128 features and fewer rows than features, the products of rows take the place of those of features. Source: Jolliffe, *Principal Component Analysis* (2002).",
+    examples: &[Example {
+        sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
+        rows: &["[9.0] | [1.0, 0.0]"],
+    }],
+    errors: &[(
+        "SELECT pca_fit({'x': x}, {'n': 1.5}) FROM range(5) AS t(x)",
+        "pca_fit: n must be a count of components or a share of variance between 0 and 1, not 1.5",
+    )],
+    since: "0.1.0",
+    register: Some(|registry, function| {
+        let n_threads = registry.session().threads;
+        registry.aggregate(&function.signature, Fit { n_threads, calls: Arc::default() })
+    }),
+};
+
+/// The aggregate; `n_threads` is what DuckDB had at `LOAD`.
+#[derive(Clone)]
+struct Fit {
+    n_threads: usize,
+    calls: Arc<Calls<Options>>,
+}
+
+/// What one group has seen.
+#[derive(Default)]
+struct FitState {
+    call: Option<Arc<Call<Options>>>,
+    group: Group<PcaRows>,
+}
+
+impl Aggregate for Fit {
+    type State = FitState;
+    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
+        features::read(&self.calls, rows, rows.get(1), options::PCA)
+    }
+
+    fn update(
+        &self,
+        state: &mut FitState,
+        (call, features): &Self::Batch<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
+        let options = &call.read;
+        let kept = Call::keep(&mut state.call, call).map(|_| ());
+        kept.and_then(|()| state.group.add(features, options, range)).map_err(|error| options.speak(error))
+    }
+
+    fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
+        let Some(call) = &source.call else {
+            return Ok(());
+        };
+        Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
+        target.group.merge(&source.group)
+    }
+
+    fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
+        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group) else {
+            out.push_null();
+            return Ok(());
+        };
+        let options = &call.read;
+        match self.fit(options, rows, n_null_rows).map_err(|error| options.speak(error))? {
+            Some(model) => out.push(&model.value()),
+            None => out.push_null(),
+        }
+        Ok(())
+    }
+}
+
+impl Fit {
+    fn fit(&self, options: &Options, rows: Rows<PcaRows>, n_null_rows: u64) -> Result<Option<NamedModel>> {
+        let n_features = rows.names.len();
+        let n = if options.n < 1.0 {
+            ml::Components::Share(options.n)
+        } else if options.n <= n_features as f64 {
+            ml::Components::Count(options.n as usize)
+        } else {
+            let names = quoted(rows.names.iter().map(String::as_str));
+            return Err(Error::new(format!(
+                "{} components need as many features, the row has {n_features}: {names}",
+                options.n
+            )));
+        };
+        let n_threads = options.threads.unwrap_or(self.n_threads);
+        let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, n, n_threads };
+        let names = rows.names.clone();
+        let fit = rows.fit(|rows| Pca::fit(rows, &pca_options))?;
+        Ok(fit.map(|mut pca| {
+            pca.skipped += n_null_rows;
+            NamedModel { names, pca }
+        }))
+    }
+}
