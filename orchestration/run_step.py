@@ -59,7 +59,7 @@ PARAMETERS = {
     "max_time": {"type": moment, "help": "events after it are rejected (the day after the load)"},
     "brands": {"type": vocabulary, "help": 'the brands of marketplace, in JSON: ["apple"] or {"apple": ["aple"]}'},
     "category_codes": {"type": vocabulary, "help": "the category codes of marketplace, likewise"},
-    "as_of": {"type": day, "help": "the day from which days are counted (that of the last event)"},
+    "as_of": {"type": day, "help": "the last day that counts (that of the last event)"},
     "min_events": {"type": int, "help": "events that a user needs to be in a segment (10)"},
     "k": {"type": int, "help": "segments (5)"},
     "refit": {

@@ -716,7 +716,7 @@ CREATE OR REPLACE MACRO user_features(
                 CASE WHEN __u.__n_purchases = 0 THEN 0 ELSE __u.__spent / nullif(__u.__n_baskets, 0) END AS DOUBLE
             ) AS avg_basket,
             __u.__last_time AS last_event_time,
-            CAST(coalesce(__u.__n_purchases / nullif(__u.__n_views, 0), 0) AS DOUBLE) AS conversion_rate,
+            CAST(__u.__n_purchases / nullif(__u.__n_views, 0) AS DOUBLE) AS conversion_rate,
             CAST(__u.__n_purchases / __u.__n_events AS DOUBLE) AS purchase_ratio,
             date_diff('day', CAST(__u.__last_time AS DATE), __t.__as_of) AS days_since_last_event,
             __n.*

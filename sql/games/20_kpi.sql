@@ -1,6 +1,9 @@
 -- Step 20_kpi of the pipeline `games`: who plays, what, where, and what each month brought.
 --
 -- kpi.user_status          one row: a user
+-- kpi.status_by_month      one row: a month of kpi.monthly, with the status of users at its end
+-- kpi.event_frequency      one row: a month of kpi.monthly, and NULL for all months
+-- kpi.demographics_by_month  one row: a month of kpi.monthly, a dimension and a value
 -- kpi.user_status_counts   one row: a status, also one that nobody has
 -- kpi.user_engagement      one row: a user; NULL for figures that need an event and a favourite that is not known
 -- kpi.demographics         one row: a dimension (age_range, gender, subscription_type, workout_frequency) and value
@@ -13,17 +16,21 @@
 -- kpi.location_behaviour   one row: a location of a user; figures are per user who ever played, NULL where nobody did
 --
 -- Parameter (session variable):
---   as_of  the day on which users are active or not, at its end (the day of the last event)
+--   as_of  the last day that counts (the day of the last event): no figure knows of an event after it
 --
 -- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of as_of. As of
 --   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
---   none in this time. `inactive`: no event up to as_of. first_event_time, last_event_time and days_since_last_event of
---   kpi.user_status are those up to as_of. active_users is meant so in demographics, game_performance (an event in the
---   game) and location. The days_since_last_event of kpi.user_engagement count from the last event of all to as_of; no
---   other figure depends on it.
+--   none in this time. `inactive`: no event up to as_of. active_users is meant so in demographics, game_performance (an
+--   event in the game) and location.
+-- kpi.status_by_month means the same at the end of each month, of the last one at as_of. Its users are those who were
+--   registered or had an event by then; who has no date of registration is counted always.
+-- A month is complete when as_of is its last day or later. One that is not has no changes, no churned_users and no part in
+--   kpi.seasonality: it has not ended.
 -- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
 --   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
 --   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
+-- avg_session_seconds is from the first event of a session to its last, avg_seconds_played the sum of duration_seconds of
+--   its events: it knows of sessions with one event too. Both are means over sessions.
 -- A session belongs to the month in which it begins. Of a game, sessions are those with an event in the game, from the
 --   first to the last such event. A session of one event has 0 seconds and counts in the mean.
 -- A change is (this month - the other) / the other, against the month before or the same month of the year before;
@@ -55,16 +62,75 @@ FROM (
     FROM clean.events AS e
 ) AS d;
 
+CREATE OR REPLACE TEMP VIEW kpi_events AS
+SELECT e.*
+FROM clean.events AS e
+CROSS JOIN temp.kpi_active_time AS t
+WHERE e.event_time < t.end_time;
+
+-- Of a session that goes on after as_of, the events up to then: all events of the user from its start on.
+CREATE OR REPLACE TEMP TABLE kpi_session_games AS
+WITH cut_sessions AS (
+    SELECT s.*
+    FROM clean.sessions AS s
+    CROSS JOIN temp.kpi_active_time AS t
+    WHERE s.session_start < t.end_time AND s.session_end >= t.end_time
+)
+
+SELECT g.*
+FROM clean.session_games AS g
+CROSS JOIN temp.kpi_active_time AS t
+ANTI JOIN cut_sessions AS c ON c.user_id = g.user_id AND c.session_number = g.session_number
+WHERE g.first_event_time < t.end_time
+UNION ALL
+SELECT
+    c.user_id,
+    c.session_number,
+    e.game_id,
+    min(e.event_time) AS first_event_time,
+    max(e.event_time) AS last_event_time,
+    count(*) AS events,
+    coalesce(sum(e.duration_seconds), 0)::BIGINT AS seconds_played
+FROM cut_sessions AS c
+JOIN temp.kpi_events AS e ON e.user_id = c.user_id AND e.event_time >= c.session_start
+GROUP BY
+    c.user_id,
+    c.session_number,
+    e.game_id;
+
+CREATE OR REPLACE TEMP TABLE kpi_sessions AS
+SELECT
+    g.user_id,
+    g.session_number,
+    min(g.first_event_time) AS session_start,
+    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
+    sum(g.seconds_played)::BIGINT AS seconds_played
+FROM temp.kpi_session_games AS g
+GROUP BY
+    g.user_id,
+    g.session_number;
+
+-- One row: a user and a month with an event.
+CREATE OR REPLACE TEMP TABLE kpi_user_months AS
+SELECT
+    e.user_id,
+    date_trunc('month', e.event_time)::DATE AS month,
+    count(*) AS events,
+    min(e.event_time) AS first_event_time,
+    max(e.event_time) AS last_event_time
+FROM temp.kpi_events AS e
+GROUP BY
+    e.user_id,
+    date_trunc('month', e.event_time);
+
 CREATE OR REPLACE TABLE kpi.user_status AS
 WITH histories AS (
     SELECT
-        e.user_id,
-        min(e.event_time) AS first_event_time,
-        max(e.event_time) AS last_event_time
-    FROM clean.events AS e
-    CROSS JOIN temp.kpi_active_time AS t
-    WHERE e.event_time < t.end_time
-    GROUP BY e.user_id
+        m.user_id,
+        min(m.first_event_time) AS first_event_time,
+        max(m.last_event_time) AS last_event_time
+    FROM temp.kpi_user_months AS m
+    GROUP BY m.user_id
 )
 
 SELECT
@@ -102,7 +168,7 @@ SELECT
     g.game_id,
     sum(g.events)::BIGINT AS events,
     count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time) > 0 AS is_active
-FROM clean.session_games AS g
+FROM temp.kpi_session_games AS g
 CROSS JOIN temp.kpi_active_time AS t
 WHERE g.game_id IS NOT NULL
 GROUP BY
@@ -116,7 +182,7 @@ WITH user_sessions AS (
         count(*) AS sessions,
         sum(s.session_seconds)::BIGINT AS session_seconds,
         sum(s.seconds_played)::BIGINT AS seconds_played
-    FROM clean.sessions AS s
+    FROM temp.kpi_sessions AS s
     GROUP BY s.user_id
 ),
 
@@ -124,7 +190,7 @@ user_days AS (
     SELECT
         e.user_id,
         e.event_time::DATE AS day
-    FROM clean.events AS e
+    FROM temp.kpi_events AS e
     GROUP BY
         e.user_id,
         e.event_time::DATE
@@ -160,7 +226,7 @@ user_devices AS (
         e.device_type,
         count(*) AS events,
         count(*) FILTER (e.event_type = 'purchase') AS purchases
-    FROM clean.events AS e
+    FROM temp.kpi_events AS e
     GROUP BY
         e.user_id,
         e.device_type
@@ -192,6 +258,7 @@ SELECT
     (a.events / m.months_active)::DOUBLE AS events_per_active_month,
     a.avg_time_between_events,
     (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    (s.seconds_played / s.sessions)::DOUBLE AS avg_seconds_played,
     coalesce(s.seconds_played, 0) AS seconds_played,
     coalesce(g.games_played, 0) AS games_played,
     g.game_id AS favourite_game,
@@ -201,7 +268,7 @@ SELECT
     date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
 FROM clean.users AS u
 CROSS JOIN temp.kpi_active_time AS t
-LEFT JOIN amz.user_activity('clean.events') AS a ON a.user_id = u.user_id
+LEFT JOIN amz.user_activity('temp.kpi_events') AS a ON a.user_id = u.user_id
 LEFT JOIN active_times AS m ON m.user_id = u.user_id
 LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
@@ -244,7 +311,7 @@ game_sessions AS (
         count(*) AS sessions,
         sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds,
         sum(g.seconds_played)::BIGINT AS seconds_played
-    FROM clean.session_games AS g
+    FROM temp.kpi_session_games AS g
     GROUP BY g.game_id
 ),
 
@@ -255,7 +322,7 @@ game_events AS (
         count(*) FILTER (e.event_type = 'start_game') AS starts,
         count(*) FILTER (e.event_type = 'finish_game') AS finishes,
         count(*) FILTER (e.event_type = 'purchase') AS purchases
-    FROM clean.events AS e
+    FROM temp.kpi_events AS e
     GROUP BY e.game_id
 )
 
@@ -291,7 +358,7 @@ SELECT
     e.event_time,
     e.event_type,
     u.location
-FROM clean.events AS e
+FROM temp.kpi_events AS e
 JOIN clean.users AS u ON u.user_id = e.user_id;
 
 CREATE OR REPLACE TEMP TABLE kpi_month_activity AS
@@ -300,14 +367,14 @@ SELECT
     NULL::BIGINT AS game_id,
     NULL::VARCHAR AS location,
     a.*
-FROM amz.monthly_activity('clean.events') AS a
+FROM amz.monthly_activity('temp.kpi_events') AS a
 UNION ALL
 SELECT
     'game' AS level,
     a.game_id,
     NULL AS location,
     a.* EXCLUDE (game_id)
-FROM amz.monthly_activity('clean.events', col := 'game_id') AS a
+FROM amz.monthly_activity('temp.kpi_events', col := 'game_id') AS a
 UNION ALL
 SELECT
     'location' AS level,
@@ -324,7 +391,7 @@ SELECT
     date_trunc('month', s.session_start)::DATE AS month,
     count(*) AS sessions,
     sum(s.session_seconds)::BIGINT AS session_seconds
-FROM clean.sessions AS s
+FROM temp.kpi_sessions AS s
 JOIN clean.users AS u ON u.user_id = s.user_id
 GROUP BY
     GROUPING SETS (
@@ -339,7 +406,7 @@ SELECT
     date_trunc('month', g.first_event_time)::DATE AS month,
     count(*) AS sessions,
     sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds
-FROM clean.session_games AS g
+FROM temp.kpi_session_games AS g
 GROUP BY
     g.game_id,
     date_trunc('month', g.first_event_time);
@@ -355,7 +422,7 @@ SELECT
     u.location,
     date_trunc('month', e.event_time)::DATE AS month,
     count(*) AS purchases
-FROM clean.events AS e
+FROM temp.kpi_events AS e
 JOIN clean.users AS u ON u.user_id = e.user_id
 WHERE e.event_type = 'purchase'
 GROUP BY
@@ -386,8 +453,11 @@ WITH subjects AS (
 ),
 
 calendar AS (
-    SELECT a.month
+    SELECT
+        a.month,
+        a.month + INTERVAL 1 MONTH <= t.end_time AS is_complete
     FROM temp.kpi_month_activity AS a
+    CROSS JOIN temp.kpi_active_time AS t
     WHERE a.level = 'all'
 ),
 
@@ -397,10 +467,11 @@ months AS (
         j.game_id,
         j.location,
         c.month,
+        c.is_complete,
         coalesce(a.events, 0) AS events,
         coalesce(a.active_users, 0) AS active_users,
         coalesce(a.new_users, 0) AS new_users,
-        coalesce(a.churned_users, 0) AS churned_users,
+        if(c.is_complete, coalesce(a.churned_users, 0), NULL) AS churned_users,
         coalesce(a.reactivated_users, 0) AS reactivated_users,
         coalesce(s.sessions, 0) AS sessions,
         (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
@@ -425,22 +496,43 @@ months AS (
             AND p.game_id IS NOT DISTINCT FROM j.game_id
             AND p.location IS NOT DISTINCT FROM j.location
             AND p.month = c.month
+),
+
+-- The figures to compare with, of a month that has ended.
+compared AS (
+    SELECT
+        m.*,
+        if(
+            m.is_complete,
+            lag(
+                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases}
+            ) OVER subject,
+            NULL
+        ) AS before,
+        if(
+            m.is_complete,
+            lag(
+                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases},
+                12
+            ) OVER subject,
+            NULL
+        ) AS year_before
+    FROM months AS m
+    WINDOW subject AS (PARTITION BY m.level, m.game_id, m.location ORDER BY m.month)
 )
 
 SELECT
-    m.*,
-    ((m.events - lag(m.events) OVER subject) / nullif(lag(m.events) OVER subject, 0))::DOUBLE AS events_change,
-    ((m.active_users - lag(m.active_users) OVER subject) / nullif(lag(m.active_users) OVER subject, 0))::DOUBLE AS active_users_change,
-    ((m.sessions - lag(m.sessions) OVER subject) / nullif(lag(m.sessions) OVER subject, 0))::DOUBLE AS sessions_change,
-    ((m.purchases - lag(m.purchases) OVER subject) / nullif(lag(m.purchases) OVER subject, 0))::DOUBLE AS purchases_change,
-    ((m.events - lag(m.events, 12) OVER subject) / nullif(lag(m.events, 12) OVER subject, 0))::DOUBLE AS events_year_change,
-    ((m.active_users - lag(m.active_users, 12) OVER subject) / nullif(lag(m.active_users, 12) OVER subject, 0))::DOUBLE
-        AS active_users_year_change,
-    ((m.sessions - lag(m.sessions, 12) OVER subject) / nullif(lag(m.sessions, 12) OVER subject, 0))::DOUBLE AS sessions_year_change,
-    ((m.purchases - lag(m.purchases, 12) OVER subject) / nullif(lag(m.purchases, 12) OVER subject, 0))::DOUBLE
-        AS purchases_year_change
-FROM months AS m
-WINDOW subject AS (PARTITION BY m.level, m.game_id, m.location ORDER BY m.month);
+    c.* EXCLUDE (is_complete, before, year_before),
+    ((c.events - c.before.events) / nullif(c.before.events, 0))::DOUBLE AS events_change,
+    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE AS active_users_change,
+    ((c.sessions - c.before.sessions) / nullif(c.before.sessions, 0))::DOUBLE AS sessions_change,
+    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE AS purchases_change,
+    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE AS events_year_change,
+    ((c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0))::DOUBLE AS active_users_year_change,
+    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE AS sessions_year_change,
+    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE AS purchases_year_change,
+    c.is_complete
+FROM compared AS c;
 
 CREATE OR REPLACE TABLE kpi.monthly AS
 SELECT m.* EXCLUDE (level, game_id, location)
@@ -470,6 +562,7 @@ WITH series AS (
         list(m.month ORDER BY m.month) AS months,
         list(m.events ORDER BY m.month) AS events
     FROM kpi.monthly AS m
+    WHERE m.is_complete
 ),
 
 parts AS (
@@ -482,22 +575,150 @@ parts AS (
 SELECT
     m.month,
     m.events,
-    avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
+    if(
+        m.is_complete,
+        avg(if(m.is_complete, m.events, NULL)) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
+        NULL
+    ) AS trend,
     p.part.level AS level,
     p.part.seasonal_index AS seasonal_index,
     p.part.expected AS expected,
     p.part.deviation AS deviation,
     p.part.is_outlier AS is_outlier
 FROM kpi.monthly AS m
-JOIN parts AS p ON p.month = m.month
+LEFT JOIN parts AS p ON p.month = m.month
 ORDER BY m.month;
+
+CREATE OR REPLACE TABLE kpi.status_by_month AS
+WITH calendar AS (
+    SELECT
+        m.month,
+        m.is_complete,
+        least((m.month + INTERVAL 1 MONTH - INTERVAL 1 DAY)::DATE, t.as_of) AS last_day
+    FROM kpi.monthly AS m
+    CROSS JOIN temp.kpi_active_time AS t
+),
+
+-- A user's last event of a month is the last one until the user's next month: seen from the six months that follow.
+spans AS (
+    SELECT
+        m.month,
+        m.last_event_time,
+        lead(m.month) OVER (PARTITION BY m.user_id ORDER BY m.month) AS next_month
+    FROM temp.kpi_user_months AS m
+),
+
+active AS (
+    SELECT
+        c.month,
+        count(*) AS users
+    FROM (
+        SELECT
+            s.*,
+            unnest(range(7)) AS months_since
+        FROM spans AS s
+    ) AS s
+    JOIN calendar AS c ON c.month = (s.month + to_months(s.months_since::INTEGER))::DATE
+    WHERE (s.next_month IS NULL OR s.next_month > c.month) AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
+    GROUP BY c.month
+),
+
+known AS (
+    SELECT
+        least(u.registration_date, s.first_event_time::DATE) AS since,
+        s.first_event_time::DATE AS first_day
+    FROM clean.users AS u
+    JOIN kpi.user_status AS s ON s.user_id = u.user_id
+),
+
+counts AS (
+    SELECT
+        c.month,
+        count(*) FILTER (k.since IS NULL OR k.since <= c.last_day) AS users,
+        count(*) FILTER (k.first_day <= c.last_day) AS players
+    FROM calendar AS c
+    CROSS JOIN known AS k
+    GROUP BY c.month
+)
+
+SELECT
+    c.month,
+    n.users,
+    coalesce(a.users, 0) AS active_users,
+    n.players - coalesce(a.users, 0) AS churned_users,
+    n.users - n.players AS inactive_users,
+    c.is_complete
+FROM calendar AS c
+JOIN counts AS n ON n.month = c.month
+LEFT JOIN active AS a ON a.month = c.month
+ORDER BY c.month;
+
+CREATE OR REPLACE TABLE kpi.event_frequency AS
+SELECT
+    NULL::DATE AS month,
+    count(DISTINCT u.user_id) AS users,
+    coalesce(sum(u.events), 0)::BIGINT AS events,
+    (sum(u.events) / nullif(count(DISTINCT u.user_id), 0))::DOUBLE AS events_per_user
+FROM temp.kpi_user_months AS u
+UNION ALL
+SELECT
+    m.month,
+    m.active_users,
+    m.events,
+    (m.events / nullif(m.active_users, 0))::DOUBLE
+FROM kpi.monthly AS m
+ORDER BY month NULLS FIRST;
+
+CREATE OR REPLACE TABLE kpi.demographics_by_month AS
+WITH people AS (
+    UNPIVOT clean.users
+    ON age_range, gender, subscription_type, workout_frequency
+    INTO NAME dimension VALUE value
+),
+
+found AS (
+    SELECT
+        m.month,
+        p.dimension,
+        p.value,
+        count(*) AS active_users,
+        sum(m.events)::BIGINT AS events
+    FROM temp.kpi_user_months AS m
+    JOIN people AS p ON p.user_id = m.user_id
+    GROUP BY
+        m.month,
+        p.dimension,
+        p.value
+)
+
+SELECT
+    c.month,
+    v.dimension,
+    v.value,
+    coalesce(f.active_users, 0) AS active_users,
+    coalesce(f.events, 0) AS events,
+    (coalesce(f.active_users, 0) / nullif(c.active_users, 0))::DOUBLE AS share
+FROM kpi.monthly AS c
+CROSS JOIN (
+    SELECT DISTINCT
+        p.dimension,
+        p.value
+    FROM people AS p
+) AS v
+LEFT JOIN found AS f ON f.month = c.month AND f.dimension = v.dimension AND f.value = v.value
+ORDER BY
+    c.month,
+    v.dimension,
+    v.value;
 
 CREATE OR REPLACE TABLE kpi.location AS
 WITH locations AS (
     SELECT
         u.location,
         count(*) AS users,
-        count(*) FILTER (s.status = 'active') AS active_users
+        count(*) FILTER (s.status = 'active') AS active_users,
+        count(*) FILTER (s.status = 'churned') AS churned_users,
+        count(*) FILTER (s.status = 'inactive') AS inactive_users
     FROM clean.users AS u
     JOIN kpi.user_status AS s ON s.user_id = u.user_id
     GROUP BY u.location
@@ -508,7 +729,9 @@ SELECT
     l.users,
     l.active_users,
     (l.active_users / nullif(sum(l.active_users) OVER (), 0))::DOUBLE AS share,
-    rank() OVER (ORDER BY l.active_users DESC) AS rank
+    rank() OVER (ORDER BY l.active_users DESC) AS rank,
+    l.churned_users,
+    l.inactive_users
 FROM locations AS l
 ORDER BY
     rank,
@@ -577,6 +800,14 @@ SELECT
     (SELECT count(*) FROM kpi.user_engagement);
 
 DROP VIEW temp.kpi_located_events;
+
+DROP VIEW temp.kpi_events;
+
+DROP TABLE temp.kpi_session_games;
+
+DROP TABLE temp.kpi_sessions;
+
+DROP TABLE temp.kpi_user_months;
 
 DROP TABLE temp.kpi_active_time;
 

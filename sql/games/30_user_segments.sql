@@ -16,9 +16,10 @@
 --   seed        of the random draws (42)
 --   svg         the file that the picture goes to ('segments.svg')
 --
--- Features: every figure of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
+-- Features: the figures of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
 -- standard scale. Counts and seconds are taken as ln(1 + x): they are spread over powers of ten, and without it the few
--- keenest players would be segments of their own. Time since the last event is not: there each day counts the same.
+-- keenest players would be segments of their own. Time since the last event is not: there each day counts the same. Of a
+-- session's two lengths it is avg_seconds_played, as avg_session_seconds says 0 of one event.
 --
 -- Segments keep their numbers. A run starts from the centroids of the stored model, at their place among the users of
 --   today (in standard deviations from the mean, as figures that add up over the months grow for everyone). Another k,
@@ -46,12 +47,12 @@ SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable(
 
 SET VARIABLE segment_features = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+    'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ];
 
 SET VARIABLE segment_log = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+    'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ];
 
 BEGIN TRANSACTION;

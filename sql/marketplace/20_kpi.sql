@@ -9,10 +9,12 @@
 -- kpi.cohorts        one row: a month that brought new users, and a number of months since, up to the last with events
 --
 -- Parameter (session variable):
---   as_of  the day from which days_since_last_event counts (the day of the last event)
+--   as_of  the last day that counts (the day of the last event): no figure knows of an event after it
 --
 -- views, carts and purchases count events, buyers are users with a purchase, revenue is the sum of prices of purchases.
---   conversion_rate = purchases / views, 0 without views.
+--   conversion_rate = purchases / views, NULL without views; above 1 where more was bought than looked at.
+--   session_conversion_rate = sessions with a purchase / sessions, user_conversion_rate = buyers / users.
+-- A month is complete when as_of is its last day or later. One that is not has no changes: it has not ended.
 -- Of a category or brand, `share` is its part of all revenue, 0 where there is none. `rank` is by revenue and leaves gaps
 --   after ties (1, 2, 2, 4); events without a category or brand are nobody's success: their rank is NULL.
 -- In the funnel, a user or session reaches a step in a month with an event of the step's type or of a later step's in
@@ -31,6 +33,15 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
+CREATE OR REPLACE TEMP TABLE kpi_time AS
+SELECT
+    d.as_of,
+    (d.as_of + INTERVAL 1 DAY)::TIMESTAMP AS end_time
+FROM (
+    SELECT coalesce(getvariable('as_of')::DATE, max(e.event_time)::DATE) AS as_of
+    FROM clean.events AS e
+) AS d;
+
 -- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events, and still with users
 -- and sessions to count. Only categories and brands need the events again.
 CREATE OR REPLACE TEMP TABLE kpi_visits AS
@@ -46,6 +57,7 @@ SELECT
     count(*) FILTER (e.event_type = 'purchase') AS purchases,
     coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(38, 2) AS revenue
 FROM clean.events AS e
+WHERE e.event_time < (SELECT t.end_time FROM temp.kpi_time AS t)
 GROUP BY
     e.event_time::DATE,
     e.user_id,
@@ -106,11 +118,6 @@ WITH buyers AS (
     FROM temp.kpi_visits AS v
     WHERE v.purchases > 0
     GROUP BY v.user_id
-),
-
-last_day AS (
-    SELECT coalesce(getvariable('as_of')::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM temp.kpi_users AS u
 )
 
 SELECT
@@ -123,11 +130,11 @@ SELECT
     u.revenue AS total_spent,
     coalesce(u.revenue / b.session_count, 0)::DOUBLE AS avg_basket,
     u.last_event_time,
-    coalesce(u.purchases / nullif(u.views, 0), 0)::DOUBLE AS conversion_rate,
+    (u.purchases / nullif(u.views, 0))::DOUBLE AS conversion_rate,
     (u.purchases / u.events)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
 FROM temp.kpi_users AS u
-CROSS JOIN last_day AS d
+CROSS JOIN temp.kpi_time AS d
 LEFT JOIN buyers AS b ON b.user_id = u.user_id;
 
 CREATE OR REPLACE TABLE kpi.daily AS
@@ -149,7 +156,8 @@ days AS (
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
         sum(v.revenue)::DECIMAL(38, 2) AS revenue,
-        count(*) FILTER (v.purchases > 0) AS purchase_visits
+        count(*) FILTER (v.purchases > 0) AS purchase_visits,
+        count(DISTINCT v.user_id) FILTER (v.purchases > 0) AS buyers
     FROM temp.kpi_visits AS v
     GROUP BY v.day
 ),
@@ -174,8 +182,10 @@ SELECT
     d.carts,
     d.purchases,
     d.revenue,
-    coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket
+    (d.purchases / nullif(d.views, 0))::DOUBLE AS conversion_rate,
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket,
+    ((d.purchase_visits - coalesce(r.purchase_visits, 0)) / (d.visits - coalesce(r.visits, 0)))::DOUBLE AS session_conversion_rate,
+    (d.buyers / d.users)::DOUBLE AS user_conversion_rate
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
 LEFT JOIN repeats AS r ON r.day = d.day
@@ -233,7 +243,8 @@ user_sums AS (
         sum(u.views)::BIGINT AS views,
         sum(u.carts)::BIGINT AS carts,
         sum(u.purchases)::BIGINT AS purchases,
-        sum(u.revenue)::DECIMAL(38, 2) AS revenue
+        sum(u.revenue)::DECIMAL(38, 2) AS revenue,
+        count(*) FILTER (u.purchases > 0) AS buyers
     FROM temp.kpi_user_months AS u
     GROUP BY u.month
 ),
@@ -243,8 +254,10 @@ months AS (
         u.*,
         coalesce(n.new_users, 0) AS new_users,
         s.sessions,
-        s.purchase_sessions
+        s.purchase_sessions,
+        u.month + INTERVAL 1 MONTH <= t.end_time AS is_complete
     FROM user_sums AS u
+    CROSS JOIN temp.kpi_time AS t
     JOIN sessions AS s ON s.month = u.month
     LEFT JOIN new_users AS n ON n.month = u.month
 )
@@ -259,12 +272,16 @@ SELECT
     m.carts,
     m.purchases,
     m.revenue,
-    coalesce(m.purchases / nullif(m.views, 0), 0)::DOUBLE AS conversion_rate,
+    (m.purchases / nullif(m.views, 0))::DOUBLE AS conversion_rate,
     coalesce(m.revenue / nullif(m.purchase_sessions, 0), 0)::DOUBLE AS avg_basket,
-    ((m.events - before.events) / nullif(before.events, 0))::DOUBLE AS events_change,
-    ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
-    ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
-    ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
+    if(m.is_complete, (m.events - before.events) / nullif(before.events, 0), NULL)::DOUBLE AS events_change,
+    if(m.is_complete, (m.users - before.users) / nullif(before.users, 0), NULL)::DOUBLE AS users_change,
+    if(m.is_complete, (m.purchases - before.purchases) / nullif(before.purchases, 0), NULL)::DOUBLE AS purchases_change,
+    if(m.is_complete, (m.revenue - before.revenue) / nullif(before.revenue, 0), NULL)::DOUBLE AS revenue_change,
+    coalesce(m.purchase_sessions / nullif(m.sessions, 0), 0)::DOUBLE AS session_conversion_rate,
+    (m.buyers / m.users)::DOUBLE AS user_conversion_rate,
+    (m.events / m.users)::DOUBLE AS events_per_user,
+    m.is_complete
 FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
@@ -279,6 +296,7 @@ WITH totals AS (
         e.brand,
         count(*) AS events
     FROM clean.events AS e
+    WHERE e.event_time < (SELECT t.end_time FROM temp.kpi_time AS t)
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
 ),
 
@@ -293,7 +311,7 @@ others AS (
         sum(e.price) FILTER (e.event_type = 'purchase') AS revenue,
         count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
     FROM clean.events AS e
-    WHERE e.event_type <> 'view'
+    WHERE e.event_type <> 'view' AND e.event_time < (SELECT t.end_time FROM temp.kpi_time AS t)
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
 ),
 
@@ -317,7 +335,7 @@ product_groups AS (
 
 SELECT
     g.*,
-    coalesce(g.purchases / nullif(g.views, 0), 0)::DOUBLE AS conversion_rate,
+    (g.purchases / nullif(g.views, 0))::DOUBLE AS conversion_rate,
     coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE AS share,
     if(
         coalesce(g.category_code, g.brand) IS NULL,
@@ -431,8 +449,10 @@ SELECT
     c.users,
     coalesce(m.active_users, 0) AS active_users,
     (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
-    coalesce(m.revenue, 0)::DECIMAL(38, 2) AS revenue
+    coalesce(m.revenue, 0)::DECIMAL(38, 2) AS revenue,
+    c.month + INTERVAL 1 MONTH <= t.end_time AS is_complete
 FROM calendar AS c
+CROSS JOIN temp.kpi_time AS t
 LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
 ORDER BY
     c.first_month,
@@ -445,6 +465,8 @@ SELECT
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
     (SELECT count(*) FROM kpi.user_features);
+
+DROP TABLE temp.kpi_time;
 
 DROP TABLE temp.kpi_visits;
 

@@ -112,7 +112,7 @@ pub const USER_FEATURES: Function = Function {
               `avg_time_between_events` in seconds, (last - first) / (events - 1), NULL for one event; `total_spent`: the \
               sum of the values of purchases, of their type (a DECIMAL stays exact), 0 without one; `avg_basket`: \
               `total_spent` by session with a purchase, 0 without a purchase, NULL where purchases have no session; \
-              `conversion_rate`: purchases by view, 0 without a view; `purchase_ratio`: purchases by event; \
+              `conversion_rate`: purchases by view, NULL without a view (a fit takes such users with `nulls := 'zero'`); `purchase_ratio`: purchases by event; \
               `days_since_last_event`: whole days from the last event to `as_of`, by default the day of the last event of \
               all.\n\nWhat events lack is NULL, and the columns that need it are left out: `value := NULL` leaves \
               `total_spent` and `avg_basket` out, `session := NULL` `avg_basket`, `view := NULL` `total_views` and \

@@ -28,7 +28,7 @@ CLEAN_TABLES = [
 KPI_TABLES = [
     "kpi.user_status", "kpi.user_status_counts", "kpi.user_engagement", "kpi.demographics", "kpi.game_performance",
     "kpi.monthly", "kpi.monthly_by_game", "kpi.monthly_by_location", "kpi.seasonality", "kpi.location",
-    "kpi.location_behaviour",
+    "kpi.location_behaviour", "kpi.status_by_month", "kpi.event_frequency", "kpi.demographics_by_month",
 ]  # fmt: skip
 SEGMENT_TABLES = [
     "main.user_segments", "kpi.segment_history", "kpi.segment_migration", "kpi.segment_profile", "kpi.segment_map",
@@ -515,16 +515,16 @@ def test_status_on_another_day_knows_nothing_of_later_events(world):
 
 def test_engagement_by_hand(world):
     # user, events, sessions, days, months, events per active month, seconds between events, session seconds, seconds
-    # played, games, favourite game and device, purchases, last event, days since.
+    # played of a session and of all, games, favourite game and device, purchases, last event, days since.
     # User 1: 185 days but 11:50 hours lie between first and last event; mobile and web have two events each.
     between = (185 * 86400 - 42600) / 4
     assert table_of(world, "kpi.user_engagement", "user_id") == [
-        [1, 5, 3, 5, 4, 1.25, between, 600.0, 90, 2, 1, "mobile", 1, "2024-08-31 12:00:00", 0],
-        [2, 1, 1, 1, 1, 1.0, None, 0.0, 90, 1, 2, "web", 0, "2024-04-10 10:00:00", 143],
-        [3, 1, 1, 1, 1, 1.0, None, 0.0, 30, 1, 1, None, 0, "2024-08-01 08:00:00", 30],
-        [4, 0, 0, 0, 0, None, None, None, 0, 0, None, None, 0, None, None],
-        [5, 1, 1, 1, 1, 1.0, None, 0.0, 60, 1, 2, "web", 0, "2024-02-29 00:00:00", 184],
-        [6, 1, 1, 1, 1, 1.0, None, 0.0, 0, 0, None, "mobile", 0, "2024-02-28 23:59:59", 185],
+        [1, 5, 3, 5, 4, 1.25, between, 600.0, 30.0, 90, 2, 1, "mobile", 1, "2024-08-31 12:00:00", 0],
+        [2, 1, 1, 1, 1, 1.0, None, 0.0, 90.0, 90, 1, 2, "web", 0, "2024-04-10 10:00:00", 143],
+        [3, 1, 1, 1, 1, 1.0, None, 0.0, 30.0, 30, 1, 1, None, 0, "2024-08-01 08:00:00", 30],
+        [4, 0, 0, 0, 0, None, None, None, None, 0, 0, None, None, 0, None, None],
+        [5, 1, 1, 1, 1, 1.0, None, 0.0, 60.0, 60, 1, 2, "web", 0, "2024-02-29 00:00:00", 184],
+        [6, 1, 1, 1, 1, 1.0, None, 0.0, 0.0, 0, 0, None, "mobile", 0, "2024-02-28 23:59:59", 185],
     ]
 
 
@@ -561,16 +561,17 @@ NO_YEAR = [None] * 4
 
 
 def test_months_by_hand(world):
-    # month, events, active, new, churned, reactivated, sessions, session seconds, purchases, changes to the month before.
+    # month, events, active, new, churned, reactivated, sessions, session seconds, purchases, changes to the month before
+    # and the year before, is complete.
     # The session of March 31 ends in April and counts in March.
     assert table_of(world, "kpi.monthly", "month") == [
-        ["2024-02-01", 4, 3, 3, 0, 0, 3, 400.0, 0, None, None, None, None, *NO_YEAR],
-        ["2024-03-01", 1, 1, 0, 2, 0, 1, 600.0, 0, -0.75, -2 / 3, -2 / 3, None, *NO_YEAR],
-        ["2024-04-01", 2, 2, 1, 0, 0, 1, 0.0, 1, 1.0, 1.0, 0.0, None, *NO_YEAR],
-        ["2024-05-01", 0, 0, 0, 2, 0, 0, None, 0, -1.0, -1.0, -1.0, -1.0, *NO_YEAR],
-        ["2024-06-01", 0, 0, 0, 0, 0, 0, None, 0, None, None, None, None, *NO_YEAR],
-        ["2024-07-01", 0, 0, 0, 0, 0, 0, None, 0, None, None, None, None, *NO_YEAR],
-        ["2024-08-01", 2, 2, 1, 0, 1, 2, 0.0, 0, None, None, None, None, *NO_YEAR],
+        ["2024-02-01", 4, 3, 3, 0, 0, 3, 400.0, 0, None, None, None, None, *NO_YEAR, True],
+        ["2024-03-01", 1, 1, 0, 2, 0, 1, 600.0, 0, -0.75, -2 / 3, -2 / 3, None, *NO_YEAR, True],
+        ["2024-04-01", 2, 2, 1, 0, 0, 1, 0.0, 1, 1.0, 1.0, 0.0, None, *NO_YEAR, True],
+        ["2024-05-01", 0, 0, 0, 2, 0, 0, None, 0, -1.0, -1.0, -1.0, -1.0, *NO_YEAR, True],
+        ["2024-06-01", 0, 0, 0, 0, 0, 0, None, 0, None, None, None, None, *NO_YEAR, True],
+        ["2024-07-01", 0, 0, 0, 0, 0, 0, None, 0, None, None, None, None, *NO_YEAR, True],
+        ["2024-08-01", 2, 2, 1, 0, 1, 2, 0.0, 0, None, None, None, None, *NO_YEAR, True],
     ]
 
 
@@ -626,10 +627,10 @@ run(con, '10_clean', '20_kpi')
         FEW_USERS, FEW_GAMES, FEW_EVENTS,
     )  # fmt: skip
     assert locations == [
-        ["Lyon", 2, 2, 0.5, 1],
-        ["Paris", 2, 2, 0.5, 1],
-        ["Rome", 1, 0, 0.0, 3],
-        ["unknown", 1, 0, 0.0, 3],
+        ["Lyon", 2, 2, 0.5, 1, 0, 0],
+        ["Paris", 2, 2, 0.5, 1, 0, 0],
+        ["Rome", 1, 0, 0.0, 3, 1, 0],
+        ["unknown", 1, 0, 0.0, 3, 0, 1],
     ]
     # Paris: 6 events, 4 sessions, 120 seconds and a purchase of users 1 and 3; four events of puzzles, one of strategy.
     assert behaviour == [
@@ -667,8 +668,11 @@ def months_of(counts, start=(2021, 1)):
 
 
 def seasons(world, counts):
+    """kpi.seasonality of months that have all ended."""
+    n = len(counts)
+    day = date(2021 + n // 12, n % 12 + 1, 1) - timedelta(days=1)
     return world.run(
-        "run(con, '10_clean', '20_kpi')\nrows(con, 'FROM kpi.seasonality ORDER BY month')",
+        f"con.execute(\"SET VARIABLE as_of = DATE '{day}'\")\nrun(con, '10_clean', '20_kpi')\nrows(con, 'FROM kpi.seasonality ORDER BY month')",
         [user(1)], [game(1)], list(months_of(counts)),
     )  # fmt: skip
 
@@ -701,14 +705,18 @@ def test_below_two_years_there_are_no_seasons_and_no_one_offs(world):
 
 
 def test_changes_reach_back_to_the_month_of_the_year_before(world):
-    found = world.run(
+    unfinished, found = world.run(
         """
 run(con, '10_clean', '20_kpi')
-rows(con, 'SELECT month, events, events_change, events_year_change, purchases_year_change FROM kpi.monthly ORDER BY month')
+found = rows(con, 'SELECT month, events, events_change, events_year_change, purchases_year_change FROM kpi.monthly ORDER BY month')
+con.execute("SET VARIABLE as_of = DATE '2022-02-28'")
+run(con, '20_kpi')
+(found[-1], rows(con, 'SELECT month, events, events_change, events_year_change, purchases_year_change FROM kpi.monthly ORDER BY month'))
 """,
         [user(1)], [game(1)], list(months_of([4, 2, *[1] * 10, 5, 1])),
     )  # fmt: skip
     assert found[:2] == [["2021-01-01", 4, None, None, None], ["2021-02-01", 2, -0.5, None, None]]
+    assert unfinished == ["2022-02-01", 1, None, None, None]
     assert found[12:] == [["2022-01-01", 5, 4.0, 0.25, None], ["2022-02-01", 1, -0.8, -0.5, None]]
 
 
@@ -726,7 +734,7 @@ counts = rows(con, 'FROM kpi.user_status_counts')
     )
     assert counts == [["active", 0, 0.0], ["churned", 0, 0.0], ["inactive", 1, 1.0]]
     assert status == [["inactive"]] and games == [[1, 1], [2, 1]] and months == [[[0]]] * 5
-    assert locations == [["Paris", 1, 0, None, 1]]
+    assert locations == [["Paris", 1, 0, None, 1, 0, 1]]
 
 
 def test_no_rows_at_all_give_empty_tables(world):
@@ -810,36 +818,46 @@ def length(session):
     return (session[-1]["time"] - session[0]["time"]).total_seconds()
 
 
-def month_rows(events, sessions, calendar):
+def next_month(month):
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def month_rows(events, sessions, calendar, as_of):
     """The columns of a table of months behind the month, of these events and sessions."""
     players = {month: {e["user"] for e in events if month_of(e["time"]) == month} for month in calendar}
     rows = []
     for i, month in enumerate(calendar):
         now, before = players[month], players[calendar[i - 1]] if i else set()
         ever = set().union(*(players[m] for m in calendar[:i]))
+        gone = len(before - now) if next_month(month) <= as_of + timedelta(days=1) else None
         begun = [s for s in sessions if month_of(s[0]["time"]) == month]
         of_month = [e for e in events if month_of(e["time"]) == month]
         rows.append([
-            str(month), len(of_month), len(now), len(now - ever), len(before - now), len((now & ever) - before), len(begun),
+            str(month), len(of_month), len(now), len(now - ever), gone, len((now & ever) - before), len(begun),
             mean([length(s) for s in begun]), sum(e["type"] == "purchase" for e in of_month),
         ])  # fmt: skip
     figures = [1, 2, 6, 8]
     for back in (1, 12):
         for i, row in enumerate(rows):
             other = [rows[i - back][f] if i >= back else None for f in figures]
-            row.extend((row[f] - o) / o if o else None for f, o in zip(figures, other))
-    return rows
+            row.extend((row[f] - o) / o if o and row[4] is not None else None for f, o in zip(figures, other))
+    return [[*row, row[4] is not None] for row in rows]
+
+
+def six_months_before(day):
+    """The same day of the month, or its last day."""
+    year, month = (day.year, day.month - 6) if day.month > 6 else (day.year - 1, day.month + 6)
+    last_day = (date(year, month, 28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return date(year, month, min(day.day, last_day.day))
 
 
 def second_formulation(users, games, events, as_of):
     """table -> its rows, by the definitions in the header of 20_kpi.sql."""
+    events = [e for e in events if e["time"].date() <= as_of]
     of_user, sessions = defaultdict(list), sessions_of(events)
     for e in events:
         of_user[e["user"]].append(e)
-    # Six months before: the same day of the month, or its last day.
-    year, month = (as_of.year, as_of.month - 6) if as_of.month > 6 else (as_of.year - 1, as_of.month + 6)
-    last_day = (date(year, month, 28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
-    start = date(year, month, min(as_of.day, last_day.day))
+    start = six_months_before(as_of)
 
     def is_active(history):
         return any(start <= e["time"].date() <= as_of for e in history)
@@ -861,7 +879,7 @@ def second_formulation(users, games, events, as_of):
         tables["user_engagement"].append([
             u["user_id"], len(mine), len(visits), len({t.date() for t in times}), len(months),
             len(mine) / len(months) if months else None, mean(pauses), mean([length(s) for s in visits]),
-            sum(e["seconds"] or 0 for e in mine), len({e["game"] for e in mine} - {None}),
+            mean([sum(e["seconds"] or 0 for e in s) for s in visits]), sum(e["seconds"] or 0 for e in mine), len({e["game"] for e in mine} - {None}),
             favourite([e["game"] for e in mine if e["game"]]),
             favourite([e["device"] for e in mine if e["device"] != "unknown"]),
             sum(e["type"] == "purchase" for e in mine), str(times[-1]) if times else None,
@@ -894,8 +912,8 @@ def second_formulation(users, games, events, as_of):
             len(active_players[game_id]), rank[game_id], len(visits), mean([length(v) for v in visits]),
             sum(e["seconds"] or 0 for e in mine), starts, finishes, finishes / starts if starts else None, kinds["purchase"],
         ])  # fmt: skip
-        tables["monthly_by_game"].extend([game_id, *row] for row in month_rows(mine, visits, calendar))
-    tables["monthly"] = month_rows(events, sessions, calendar)
+        tables["monthly_by_game"].extend([game_id, *row] for row in month_rows(mine, visits, calendar, as_of))
+    tables["monthly"] = month_rows(events, sessions, calendar, as_of)
     home = {u["user_id"]: u["location"] for u in users}
     active = Counter(home[u["user_id"]] for u in users if status(u["user_id"]) == "active")
     location_rank = ranks({location: active[location] for location in home.values()})
@@ -903,10 +921,13 @@ def second_formulation(users, games, events, as_of):
     for location in sorted(set(home.values())):
         mine = [e for e in events if home[e["user"]] == location]
         visits = [s for s in sessions if home[s[0]["user"]] == location]
-        tables["monthly_by_location"].extend([location, *row] for row in month_rows(mine, visits, calendar))
+        tables["monthly_by_location"].extend([location, *row] for row in month_rows(mine, visits, calendar, as_of))
         tables["location"].append([
             location, sum(h == location for h in home.values()), active[location], active[location] / sum(active.values()),
-            location_rank[location],
+            location_rank[location], *[
+                sum(home[u["user_id"]] == location and status(u["user_id"]) == kind for u in users)
+                for kind in ("churned", "inactive")
+            ],
         ])  # fmt: skip
         n = len({e["user"] for e in mine})
         tables["location_behaviour"].append([
@@ -914,7 +935,33 @@ def second_formulation(users, games, events, as_of):
             sum(e["type"] == "purchase" for e in mine) / n,
             favourite([type_of[e["game"]] for e in mine if e["game"] and type_of[e["game"]] != "unknown"]),
         ])  # fmt: skip
-    tables["seasonality"] = seasons_again([row[:2] for row in tables["monthly"]])
+    ended = [row[:2] for row in tables["monthly"] if row[-1]]
+    tables["seasonality"] = seasons_again(ended)
+    tables["seasonality"] += [[*row[:2], *[None] * 6] for row in tables["monthly"] if not row[-1]]
+    tables["event_frequency"].append([None, len({e["user"] for e in events}), len(events), None])
+    for month, row in zip(calendar, tables["monthly"]):
+        tables["event_frequency"].append([str(month), row[2], row[1], None])
+        day = min(next_month(month) - timedelta(days=1), as_of)
+        known, counts = 0, Counter()
+        for u in users:
+            so_far = [e["time"].date() for e in of_user[u["user_id"]] if e["time"].date() <= day]
+            registered = u["registration_date"] and date.fromisoformat(u["registration_date"])
+            if so_far or (registered is None and not of_user[u["user_id"]]) or (registered and registered <= day):
+                known += 1
+                kind = "inactive" if not so_far else "active" if max(so_far) >= six_months_before(day) else "churned"
+                counts[kind] += 1
+        tables["status_by_month"].append(
+            [str(month), known, counts["active"], counts["churned"], counts["inactive"], row[-1]]
+        )
+        now = [e for e in events if month_of(e["time"]) == month]
+        for dimension in ("age_range", "gender", "subscription_type", "workout_frequency"):
+            value_of = {u["user_id"]: u[dimension] for u in users}
+            for value in sorted(set(value_of.values())):
+                mine = [e["user"] for e in now if value_of[e["user"]] == value]
+                share = len(set(mine)) / row[2] if row[2] else None
+                tables["demographics_by_month"].append([str(month), dimension, value, len(set(mine)), len(mine), share])
+    for row in tables["event_frequency"]:
+        row[3] = row[2] / row[1] if row[1] else None
     return tables
 
 
@@ -978,11 +1025,11 @@ def seasons_again(months):
 
 
 KEYS = {
-    "monthly_by_game": 2, "monthly_by_location": 2, "demographics": 2,
+    "monthly_by_game": 2, "monthly_by_location": 2, "demographics": 2, "demographics_by_month": 3,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("as_of", [None, "2023-08-31"], ids=["last event", "earlier"])
+@pytest.mark.parametrize("as_of", [None, "2024-03-15"], ids=["last event", "earlier"])
 def test_a_second_formulation_gives_the_same_figures(world, as_of):
     users, games, events = many_rows()
     clean, kpi = world.run(
@@ -1014,7 +1061,7 @@ clean = [records(f'FROM clean.{{t}}') for t in ('users', 'games', 'events')]
         # The input shows what it is for: every status, empty months, users who come back, one-offs.
         assert {row[1] for row in kpi["user_status"]} == {"active", "churned", "inactive"}
         assert any(row[1] == 0 for row in kpi["monthly"]) and sum(row[5] for row in kpi["monthly"]) > 10
-        assert {row[7] for row in kpi["seasonality"]} == {False, True}
+        assert {row[7] for row in kpi["seasonality"]} == {False, True, None}
     for name, found in kpi.items():
         n_keys = KEYS.get(name, 1)
         found = {tuple(row[:n_keys]): row[n_keys:] for row in found}

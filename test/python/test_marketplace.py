@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections import Counter, defaultdict
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -1123,7 +1123,7 @@ found = rows(con, 'FROM kpi.user_features ORDER BY user_id')
         [1, 6, 2, 3, (33 * 86400 + 140) / 5, "170.50", 85.25, "2019-11-03 10:02:20", 1.5, 0.5, 2],
         [2, 3, 2, 0, 1.5, "0.00", 0.0, "2019-10-02 00:00:02", 0.0, 0.0, 34],
         [3, 1, 1, 0, None, "0.00", 0.0, "2019-11-03 12:00:00", 0.0, 0.0, 2],
-        [4, 2, 0, 1, 28800.0, "0.01", 0.01, "2019-11-05 08:00:00", 0.0, 0.5, 0],
+        [4, 2, 0, 1, 28800.0, "0.01", 0.01, "2019-11-05 08:00:00", None, 0.5, 0],
     ]
 
 
@@ -1142,16 +1142,17 @@ def test_days_and_months_by_hand(shop):
 run(con, '00_raw', '10_clean', '20_kpi')
 (rows(con, 'FROM kpi.daily ORDER BY day'), rows(con, 'FROM kpi.monthly ORDER BY month'))
 """)
-    # day, events, users, new users, sessions, views, carts, purchases, revenue, conversion, average basket
+    # day, events, users, new users, sessions, views, carts, purchases, revenue, conversion, average basket, conversion of
+    # sessions and of users. Of a month then events per user, and whether it is complete; November is not, so no changes.
     assert daily == [
-        ["2019-10-01", 5, 2, 2, 2, 2, 1, 2, "150.50", 1.0, 150.5],
-        ["2019-10-02", 2, 1, 0, 1, 1, 0, 0, "0.00", 0.0, 0.0],
-        ["2019-11-03", 3, 2, 1, 2, 2, 0, 1, "20.00", 0.5, 20.0],
-        ["2019-11-05", 2, 1, 1, 2, 0, 1, 1, "0.01", 0.0, 0.01],
+        ["2019-10-01", 5, 2, 2, 2, 2, 1, 2, "150.50", 1.0, 150.5, 0.5, 0.5],
+        ["2019-10-02", 2, 1, 0, 1, 1, 0, 0, "0.00", 0.0, 0.0, 0.0, 0.0],
+        ["2019-11-03", 3, 2, 1, 2, 2, 0, 1, "20.00", 0.5, 20.0, 0.5, 0.5],
+        ["2019-11-05", 2, 1, 1, 2, 0, 1, 1, "0.01", None, 0.01, 0.5, 1.0],
     ]
     assert monthly == [
-        ["2019-10-01", 7, 2, 2, 2, 3, 1, 2, "150.50", 2 / 3, 150.5, None, None, None, None],
-        ["2019-11-01", 5, 3, 2, 4, 2, 1, 2, "20.01", 1.0, 10.005, -2 / 7, 0.5, 0.0, (20.01 - 150.5) / 150.5],
+        ["2019-10-01", 7, 2, 2, 2, 3, 1, 2, "150.50", 2 / 3, 150.5, *[None] * 4, 0.5, 0.5, 3.5, True],
+        ["2019-11-01", 5, 3, 2, 4, 2, 1, 2, "20.01", 1.0, 10.005, *[None] * 4, 0.5, 2 / 3, 5 / 3, False],
     ]
 
 
@@ -1193,6 +1194,15 @@ monthly = rows(con, 'SELECT month, users, sessions, purchases, revenue, avg_bask
         ["2019-11-01", "purchase", 1, 1],
     ]
     assert baskets == [[1, 10.0], [2, 30.0], [3, 0.0], [4, 0.0], [5, 8.0]]
+
+
+def test_a_month_that_has_ended_is_compared(shop):
+    shop.file("a.csv", HEADER, *few_events())
+    assert shop.run("""
+con.execute("SET VARIABLE as_of = DATE '2019-11-30'")
+run(con, '00_raw', '10_clean', '20_kpi')
+rows(con, 'SELECT events_change, users_change, purchases_change, revenue_change, is_complete FROM kpi.monthly ORDER BY month')
+""") == [[*[None] * 4, True], [-2 / 7, 0.5, 0.0, (20.01 - 150.5) / 150.5, True]]
 
 
 def test_a_month_after_a_gap_has_no_change(shop):
@@ -1246,7 +1256,7 @@ columns = [[c[0] for c in con.execute('FROM kpi.' + t).description] for t in ('c
     assert brands == [
         ["acme", 1, 0, 2, "150.50", 1, 2.0, 150.5 / 332.5, 1],
         ["bolt", 2, 0, 1, "150.50", 1, 0.5, 150.5 / 332.5, 1],
-        ["zest", 0, 0, 1, "30.50", 1, 0.0, 30.5 / 332.5, 3],
+        ["zest", 0, 0, 1, "30.50", 1, None, 30.5 / 332.5, 3],
         [None, 2, 1, 1, "1.00", 1, 0.5, 1 / 332.5, None],
     ]
 
@@ -1277,17 +1287,17 @@ def test_cohorts_by_hand(shop):
 run(con, '00_raw', '10_clean', '20_kpi')
 ([c[0] for c in con.execute('FROM kpi.cohorts').description], rows(con, 'FROM kpi.cohorts'))
 """)
-    assert columns == ["first_month", "months_since", "users", "active_users", "retention", "revenue"]
+    assert columns == ["first_month", "months_since", "users", "active_users", "retention", "revenue", "is_complete"]
     # In January nobody does anything.
     assert cohorts == [
-        ["2019-10-01", 0, 3, 3, 1.0, "150.50"],
-        ["2019-10-01", 1, 3, 1, 1 / 3, "0.00"],
-        ["2019-10-01", 2, 3, 1, 1 / 3, "30.50"],
-        ["2019-10-01", 3, 3, 0, 0.0, "0.00"],
-        ["2019-10-01", 4, 3, 0, 0.0, "0.00"],
-        ["2019-12-01", 0, 1, 1, 1.0, "151.50"],
-        ["2019-12-01", 1, 1, 0, 0.0, "0.00"],
-        ["2019-12-01", 2, 1, 1, 1.0, "0.00"],
+        ["2019-10-01", 0, 3, 3, 1.0, "150.50", True],
+        ["2019-10-01", 1, 3, 1, 1 / 3, "0.00", True],
+        ["2019-10-01", 2, 3, 1, 1 / 3, "30.50", True],
+        ["2019-10-01", 3, 3, 0, 0.0, "0.00", True],
+        ["2019-10-01", 4, 3, 0, 0.0, "0.00", False],
+        ["2019-12-01", 0, 1, 1, 1.0, "151.50", True],
+        ["2019-12-01", 1, 1, 0, 0.0, "0.00", True],
+        ["2019-12-01", 2, 1, 1, 1.0, "0.00", False],
     ]
 
 
@@ -1297,14 +1307,14 @@ def test_nothing_sold_gives_shares_and_rates_of_zero(shop):
 run(con, '00_raw', '10_clean', '20_kpi')
 [rows(con, 'FROM kpi.' + t) for t in ('category', 'brand', 'funnel', 'cohorts')]
 """) == [
-        [["a.b.c", 0, 1, 0, "0.00", 0, 0.0, 0.0, 1], ["b.c", 0, 0, 0, "0.00", 0, 0.0, 0.0, 1]],
-        [["acme", 0, 0, 0, "0.00", 0, 0.0, 0.0, 1], [None, 0, 1, 0, "0.00", 0, 0.0, 0.0, None]],
+        [["a.b.c", 0, 1, 0, "0.00", 0, None, 0.0, 1], ["b.c", 0, 0, 0, "0.00", 0, None, 0.0, 1]],
+        [["acme", 0, 0, 0, "0.00", 0, None, 0.0, 1], [None, 0, 1, 0, "0.00", 0, None, 0.0, None]],
         [
             ["2019-10-01", 1, "view", 1, 1, 1.0, 1.0],
             ["2019-10-01", 2, "cart", 1, 1, 0.0, 0.0],
             ["2019-10-01", 3, "purchase", 0, 0, None, None],
         ],
-        [["2019-10-01", 0, 2, 2, 1.0, "0.00"]],
+        [["2019-10-01", 0, 2, 2, 1.0, "0.00", False]],
     ]
 
 
@@ -1342,7 +1352,7 @@ events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session 
         expected.append([
             user, len(history), views, len(bought), pytest.approx(sum(gaps) / len(gaps), rel=1e-12) if gaps else None,
             str(spent), pytest.approx(float(spent / visits)) if visits else 0.0, str(history[-1][0]),
-            len(bought) / views if views else 0.0, len(bought) / len(history), (last_day - history[-1][0].date()).days,
+            len(bought) / views if views else None, len(bought) / len(history), (last_day - history[-1][0].date()).days,
         ])  # fmt: skip
     assert features == expected
 
@@ -1350,6 +1360,7 @@ events = rows(con, 'SELECT user_id, event_time, event_type, price, user_session 
 def assert_periods(events, length, found):
     """Rows of kpi.daily (the first 10 characters of a time) or kpi.monthly (7) from the rows of clean.events."""
     first, periods = {}, defaultdict(list)
+    last_day = date.fromisoformat(max(moment for _, moment, *_ in events)[:10])
     for user, moment, kind, price, visit, *_ in events:
         first[user] = min(first.get(user, "9"), moment[:length])
         periods[moment[:length]].append((user, kind, Decimal(price), visit))
@@ -1364,10 +1375,16 @@ def assert_periods(events, length, found):
             kinds["cart"], len(bought), str(revenue), len(bought) / kinds["view"],
             pytest.approx(float(revenue / len({visit for _, visit in bought}))) if bought else 0.0,
         ]  # fmt: skip
+        buyers = len({user for user, kind, *_ in rows if kind == "purchase"})
+        conversions = [len({visit for _, visit in bought}) / figures[4], buyers / figures[2]]
         if length == 7:
             now = [len(rows), figures[2], len(bought), float(revenue)]
-            figures += [pytest.approx((a - b) / b, abs=1e-12) for a, b in zip(now, before)] if before else [None] * 4
+            is_complete = (date.fromisoformat(figures[0]) + timedelta(days=31)).replace(day=1) <= last_day + timedelta(days=1)
+            compared = before and is_complete
+            figures += [pytest.approx((a - b) / b, abs=1e-12) for a, b in zip(now, before)] if compared else [None] * 4
             before = now
+            conversions += [len(rows) / figures[2], is_complete]
+        figures += conversions
         expected.append(figures)
     assert found == expected
 
@@ -1405,7 +1422,7 @@ agrees = [
             views, carts, purchases = (kinds[name, kind] for kind in ("view", "cart", "purchase"))
             better = [n for n, money in revenue.items() if n is not None and money > revenue[name]]
             expected.append([
-                name, views, carts, purchases, f"{revenue[name]:.2f}", len(buyers[name]), purchases / views if views else 0.0,
+                name, views, carts, purchases, f"{revenue[name]:.2f}", len(buyers[name]), purchases / views if views else None,
                 pytest.approx(float(revenue[name] / all_revenue)), None if name is None else len(better) + 1,
             ])  # fmt: skip
         expected.sort(key=lambda row: (row[8] is None, row[8], row[0]))
@@ -1424,6 +1441,7 @@ agrees = [
     assert funnel == expected
 
     active = {month: {e[0] for e in events if e[1] == month} for month in months}
+    is_complete = {row[0]: row[-1] for row in monthly}
     known, expected = set(), []
     for n, first in enumerate(months):
         members = active[first] - known
@@ -1431,7 +1449,9 @@ agrees = [
         for since, month in enumerate(months[n:]) if members else ():
             spent = sum((e[3] for e in bought if e[1] == month and e[0] in members), Decimal("0.00"))
             stayed = len(members & active[month])
-            expected.append([f"{first}-01", since, len(members), stayed, stayed / len(members), str(spent)])
+            expected.append(
+                [f"{first}-01", since, len(members), stayed, stayed / len(members), str(spent), is_complete[f"{month}-01"]]
+            )
     assert cohorts == expected and len(cohorts) > 8
     # The sums over cohorts are the months.
     for n, (month, _, users, new_users, *_, revenue, _, _) in enumerate(row[:11] for row in monthly):

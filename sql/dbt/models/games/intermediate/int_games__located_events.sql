@@ -7,5 +7,5 @@ SELECT
     e.event_time,
     e.event_type,
     u.location
-FROM {{ ref('stg_games__events') }} AS e
+FROM {{ ref('int_games__events') }} AS e
 JOIN {{ ref('stg_games__users') }} AS u ON u.user_id = e.user_id

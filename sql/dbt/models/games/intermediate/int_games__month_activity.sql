@@ -6,14 +6,14 @@ SELECT
     NULL::BIGINT AS game_id,
     NULL::VARCHAR AS location,
     a.*
-FROM amz.monthly_activity('{{ ref('stg_games__events') }}') AS a
+FROM amz.monthly_activity('{{ ref('int_games__events') }}') AS a
 UNION ALL
 SELECT
     'game' AS level,
     a.game_id,
     NULL AS location,
     a.* EXCLUDE (game_id)
-FROM amz.monthly_activity('{{ ref('stg_games__events') }}', col := 'game_id') AS a
+FROM amz.monthly_activity('{{ ref('int_games__events') }}', col := 'game_id') AS a
 UNION ALL
 SELECT
     'location' AS level,

@@ -11,7 +11,7 @@ SELECT
     u.location,
     date_trunc('month', e.event_time)::DATE AS month,
     count(*) AS purchases
-FROM {{ ref('stg_games__events') }} AS e
+FROM {{ ref('int_games__events') }} AS e
 JOIN {{ ref('stg_games__users') }} AS u ON u.user_id = e.user_id
 WHERE e.event_type = 'purchase'
 GROUP BY

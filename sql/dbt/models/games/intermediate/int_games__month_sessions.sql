@@ -8,7 +8,7 @@ SELECT
     date_trunc('month', s.session_start)::DATE AS month,
     count(*) AS sessions,
     sum(s.session_seconds)::BIGINT AS session_seconds
-FROM {{ ref('stg_games__sessions') }} AS s
+FROM {{ ref('int_games__sessions') }} AS s
 JOIN {{ ref('stg_games__users') }} AS u ON u.user_id = s.user_id
 GROUP BY
     GROUPING SETS (
@@ -23,7 +23,7 @@ SELECT
     date_trunc('month', g.first_event_time)::DATE AS month,
     count(*) AS sessions,
     sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds
-FROM {{ ref('stg_games__session_games') }} AS g
+FROM {{ ref('int_games__session_games') }} AS g
 GROUP BY
     g.game_id,
     date_trunc('month', g.first_event_time)

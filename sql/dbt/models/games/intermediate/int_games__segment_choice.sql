@@ -22,11 +22,11 @@ HAVING false
 {% set seed %}coalesce({{ amazing.parameter('games_seed') }}, 42){% endset %}
 {% set segment_features %}[
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+    'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ]{% endset %}
 {% set segment_log %}[
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+    'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ]{% endset %}
 {% set segment_count %}(
     SELECT if(count(*) BETWEEN 1 AND {{ k }} - 1, count(*), {{ k }})

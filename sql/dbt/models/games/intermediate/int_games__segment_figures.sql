@@ -3,11 +3,11 @@
 
 {% set segment_features %}[
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
+    'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ]{% endset %}
 {% set segment_log %}[
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
-    'avg_session_seconds', 'seconds_played', 'games_played', 'purchases'
+    'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ]{% endset %}
 SELECT *
 FROM amz.segment_profile(

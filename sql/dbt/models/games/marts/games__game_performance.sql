@@ -16,7 +16,7 @@ game_sessions AS (
         count(*) AS sessions,
         sum(date_sub('second', g.first_event_time, g.last_event_time))::BIGINT AS session_seconds,
         sum(g.seconds_played)::BIGINT AS seconds_played
-    FROM {{ ref('stg_games__session_games') }} AS g
+    FROM {{ ref('int_games__session_games') }} AS g
     GROUP BY g.game_id
 ),
 
@@ -27,7 +27,7 @@ game_events AS (
         count(*) FILTER (e.event_type = 'start_game') AS starts,
         count(*) FILTER (e.event_type = 'finish_game') AS finishes,
         count(*) FILTER (e.event_type = 'purchase') AS purchases
-    FROM {{ ref('stg_games__events') }} AS e
+    FROM {{ ref('int_games__events') }} AS e
     GROUP BY e.game_id
 )
 

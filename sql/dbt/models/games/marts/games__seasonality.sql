@@ -6,6 +6,7 @@ WITH series AS (
         list(m.month ORDER BY m.month) AS months,
         list(m.events ORDER BY m.month) AS events
     FROM {{ ref('games__monthly') }} AS m
+    WHERE m.is_complete
 ),
 
 parts AS (
@@ -18,12 +19,16 @@ parts AS (
 SELECT
     m.month,
     m.events,
-    avg(m.events) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS trend,
+    if(
+        m.is_complete,
+        avg(if(m.is_complete, m.events, NULL)) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
+        NULL
+    ) AS trend,
     p.part.level AS level,
     p.part.seasonal_index AS seasonal_index,
     p.part.expected AS expected,
     p.part.deviation AS deviation,
     p.part.is_outlier AS is_outlier
 FROM {{ ref('games__monthly') }} AS m
-JOIN parts AS p ON p.month = m.month
+LEFT JOIN parts AS p ON p.month = m.month
 ORDER BY m.month

@@ -7,7 +7,7 @@ WITH user_sessions AS (
         count(*) AS sessions,
         sum(s.session_seconds)::BIGINT AS session_seconds,
         sum(s.seconds_played)::BIGINT AS seconds_played
-    FROM {{ ref('stg_games__sessions') }} AS s
+    FROM {{ ref('int_games__sessions') }} AS s
     GROUP BY s.user_id
 ),
 
@@ -15,7 +15,7 @@ user_days AS (
     SELECT
         e.user_id,
         e.event_time::DATE AS day
-    FROM {{ ref('stg_games__events') }} AS e
+    FROM {{ ref('int_games__events') }} AS e
     GROUP BY
         e.user_id,
         e.event_time::DATE
@@ -51,7 +51,7 @@ user_devices AS (
         e.device_type,
         count(*) AS events,
         count(*) FILTER (e.event_type = 'purchase') AS purchases
-    FROM {{ ref('stg_games__events') }} AS e
+    FROM {{ ref('int_games__events') }} AS e
     GROUP BY
         e.user_id,
         e.device_type
@@ -83,6 +83,7 @@ SELECT
     (a.events / m.months_active)::DOUBLE AS events_per_active_month,
     a.avg_time_between_events,
     (s.session_seconds / s.sessions)::DOUBLE AS avg_session_seconds,
+    (s.seconds_played / s.sessions)::DOUBLE AS avg_seconds_played,
     coalesce(s.seconds_played, 0) AS seconds_played,
     coalesce(g.games_played, 0) AS games_played,
     g.game_id AS favourite_game,
@@ -92,7 +93,7 @@ SELECT
     date_diff('day', a.last_event_time::DATE, t.as_of) AS days_since_last_event
 FROM {{ ref('stg_games__users') }} AS u
 CROSS JOIN {{ ref('int_games__active_time') }} AS t
-LEFT JOIN amz.user_activity('{{ ref('stg_games__events') }}') AS a ON a.user_id = u.user_id
+LEFT JOIN amz.user_activity('{{ ref('int_games__events') }}') AS a ON a.user_id = u.user_id
 LEFT JOIN active_times AS m ON m.user_id = u.user_id
 LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id

@@ -3,13 +3,11 @@
 
 WITH histories AS (
     SELECT
-        e.user_id,
-        min(e.event_time) AS first_event_time,
-        max(e.event_time) AS last_event_time
-    FROM {{ ref('stg_games__events') }} AS e
-    CROSS JOIN {{ ref('int_games__active_time') }} AS t
-    WHERE e.event_time < t.end_time
-    GROUP BY e.user_id
+        m.user_id,
+        min(m.first_event_time) AS first_event_time,
+        max(m.last_event_time) AS last_event_time
+    FROM {{ ref('int_games__user_months') }} AS m
+    GROUP BY m.user_id
 )
 
 SELECT

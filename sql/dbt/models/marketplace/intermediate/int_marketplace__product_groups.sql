@@ -10,6 +10,7 @@ WITH totals AS (
         e.brand,
         count(*) AS events
     FROM {{ ref('stg_marketplace__events') }} AS e
+    WHERE e.event_time < (SELECT t.end_time FROM {{ ref('int_marketplace__time') }} AS t)
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
 ),
 
@@ -24,7 +25,7 @@ others AS (
         sum(e.price) FILTER (e.event_type = 'purchase') AS revenue,
         count(DISTINCT e.user_id) FILTER (e.event_type = 'purchase') AS buyers
     FROM {{ ref('stg_marketplace__events') }} AS e
-    WHERE e.event_type <> 'view'
+    WHERE e.event_type <> 'view' AND e.event_time < (SELECT t.end_time FROM {{ ref('int_marketplace__time') }} AS t)
     GROUP BY GROUPING SETS ((e.category_code), (e.brand))
 ),
 
@@ -48,7 +49,7 @@ product_groups AS (
 
 SELECT
     g.*,
-    coalesce(g.purchases / nullif(g.views, 0), 0)::DOUBLE AS conversion_rate,
+    (g.purchases / nullif(g.views, 0))::DOUBLE AS conversion_rate,
     coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE AS share,
     if(
         coalesce(g.category_code, g.brand) IS NULL,

@@ -15,6 +15,7 @@ SELECT
     count(*) FILTER (e.event_type = 'purchase') AS purchases,
     coalesce(sum(e.price) FILTER (e.event_type = 'purchase'), 0)::DECIMAL(38, 2) AS revenue
 FROM {{ ref('stg_marketplace__events') }} AS e
+WHERE e.event_time < (SELECT t.end_time FROM {{ ref('int_marketplace__time') }} AS t)
 GROUP BY
     e.event_time::DATE,
     e.user_id,

@@ -39,8 +39,10 @@ SELECT
     c.users,
     coalesce(m.active_users, 0) AS active_users,
     (coalesce(m.active_users, 0) / c.users)::DOUBLE AS retention,
-    coalesce(m.revenue, 0)::DECIMAL(38, 2) AS revenue
+    coalesce(m.revenue, 0)::DECIMAL(38, 2) AS revenue,
+    c.month + INTERVAL 1 MONTH <= t.end_time AS is_complete
 FROM calendar AS c
+CROSS JOIN {{ ref('int_marketplace__time') }} AS t
 LEFT JOIN cohort_months AS m ON m.first_month = c.first_month AND m.month = c.month
 ORDER BY
     c.first_month,

@@ -19,7 +19,8 @@ days AS (
         sum(v.carts)::BIGINT AS carts,
         sum(v.purchases)::BIGINT AS purchases,
         sum(v.revenue)::DECIMAL(38, 2) AS revenue,
-        count(*) FILTER (v.purchases > 0) AS purchase_visits
+        count(*) FILTER (v.purchases > 0) AS purchase_visits,
+        count(DISTINCT v.user_id) FILTER (v.purchases > 0) AS buyers
     FROM {{ ref('int_marketplace__visits') }} AS v
     GROUP BY v.day
 ),
@@ -44,8 +45,10 @@ SELECT
     d.carts,
     d.purchases,
     d.revenue,
-    coalesce(d.purchases / nullif(d.views, 0), 0)::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket
+    (d.purchases / nullif(d.views, 0))::DOUBLE AS conversion_rate,
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket,
+    ((d.purchase_visits - coalesce(r.purchase_visits, 0)) / (d.visits - coalesce(r.visits, 0)))::DOUBLE AS session_conversion_rate,
+    (d.buyers / d.users)::DOUBLE AS user_conversion_rate
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
 LEFT JOIN repeats AS r ON r.day = d.day

@@ -27,7 +27,8 @@ user_sums AS (
         sum(u.views)::BIGINT AS views,
         sum(u.carts)::BIGINT AS carts,
         sum(u.purchases)::BIGINT AS purchases,
-        sum(u.revenue)::DECIMAL(38, 2) AS revenue
+        sum(u.revenue)::DECIMAL(38, 2) AS revenue,
+        count(*) FILTER (u.purchases > 0) AS buyers
     FROM {{ ref('int_marketplace__user_months') }} AS u
     GROUP BY u.month
 ),
@@ -37,8 +38,10 @@ months AS (
         u.*,
         coalesce(n.new_users, 0) AS new_users,
         s.sessions,
-        s.purchase_sessions
+        s.purchase_sessions,
+        u.month + INTERVAL 1 MONTH <= t.end_time AS is_complete
     FROM user_sums AS u
+    CROSS JOIN {{ ref('int_marketplace__time') }} AS t
     JOIN sessions AS s ON s.month = u.month
     LEFT JOIN new_users AS n ON n.month = u.month
 )
@@ -53,12 +56,16 @@ SELECT
     m.carts,
     m.purchases,
     m.revenue,
-    coalesce(m.purchases / nullif(m.views, 0), 0)::DOUBLE AS conversion_rate,
+    (m.purchases / nullif(m.views, 0))::DOUBLE AS conversion_rate,
     coalesce(m.revenue / nullif(m.purchase_sessions, 0), 0)::DOUBLE AS avg_basket,
-    ((m.events - before.events) / nullif(before.events, 0))::DOUBLE AS events_change,
-    ((m.users - before.users) / nullif(before.users, 0))::DOUBLE AS users_change,
-    ((m.purchases - before.purchases) / nullif(before.purchases, 0))::DOUBLE AS purchases_change,
-    ((m.revenue - before.revenue) / nullif(before.revenue, 0))::DOUBLE AS revenue_change
+    if(m.is_complete, (m.events - before.events) / nullif(before.events, 0), NULL)::DOUBLE AS events_change,
+    if(m.is_complete, (m.users - before.users) / nullif(before.users, 0), NULL)::DOUBLE AS users_change,
+    if(m.is_complete, (m.purchases - before.purchases) / nullif(before.purchases, 0), NULL)::DOUBLE AS purchases_change,
+    if(m.is_complete, (m.revenue - before.revenue) / nullif(before.revenue, 0), NULL)::DOUBLE AS revenue_change,
+    coalesce(m.purchase_sessions / nullif(m.sessions, 0), 0)::DOUBLE AS session_conversion_rate,
+    (m.buyers / m.users)::DOUBLE AS user_conversion_rate,
+    (m.events / m.users)::DOUBLE AS events_per_user,
+    m.is_complete
 FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month

@@ -8,11 +8,6 @@ WITH buyers AS (
     FROM {{ ref('int_marketplace__visits') }} AS v
     WHERE v.purchases > 0
     GROUP BY v.user_id
-),
-
-last_day AS (
-    SELECT coalesce({{ amazing.parameter('marketplace_as_of') }}::DATE, max(u.last_event_time)::DATE) AS as_of
-    FROM {{ ref('int_marketplace__users') }} AS u
 )
 
 SELECT
@@ -25,9 +20,9 @@ SELECT
     u.revenue AS total_spent,
     coalesce(u.revenue / b.session_count, 0)::DOUBLE AS avg_basket,
     u.last_event_time,
-    coalesce(u.purchases / nullif(u.views, 0), 0)::DOUBLE AS conversion_rate,
+    (u.purchases / nullif(u.views, 0))::DOUBLE AS conversion_rate,
     (u.purchases / u.events)::DOUBLE AS purchase_ratio,
     date_diff('day', u.last_event_time::DATE, d.as_of) AS days_since_last_event
 FROM {{ ref('int_marketplace__users') }} AS u
-CROSS JOIN last_day AS d
+CROSS JOIN {{ ref('int_marketplace__time') }} AS d
 LEFT JOIN buyers AS b ON b.user_id = u.user_id
