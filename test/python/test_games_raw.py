@@ -313,7 +313,8 @@ def content(con, prefix, other):
     found = {}
     for schema, table in tables:
         if table != 'pipeline_runs' and not (other and schema.startswith(other)):
-            columns = '* EXCLUDE (loaded_at)' if table == 'loaded_files' else '*'
+            of_the_run = {'loaded_files': 'loaded_at', 'segment_model': 'run_id, created_at'}
+            columns = f'* EXCLUDE ({of_the_run[table]})' if table in of_the_run else '*'
             found[schema.removeprefix(prefix) + '.' + table] = sorted(rows(con, f'SELECT {columns} FROM "{schema}"."{table}"'), key=repr)
     return found
 
