@@ -1,10 +1,15 @@
 //! The arguments of a call as typed columns, borrowed from DuckDB's vectors; no pointer leaves this file.
 #![allow(unsafe_code)]
 
+mod decimal;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::Value;
+use decimal::{nearest_decimal, power_of_ten};
 
 /// The argument columns of up to [`super::BATCH_ROWS`] rows.
 pub struct Chunk<'a> {
@@ -308,47 +313,6 @@ fn all_same<T: Copy>(rows: &[T]) -> bool {
     rows.is_empty() || bytes[size_of::<T>()..] == bytes[..bytes.len() - size_of::<T>()]
 }
 
-/// 10^`scale`; exact up to 22.
-fn power_of_ten(scale: u8) -> f64 {
-    10_f64.powi(i32::from(scale))
-}
-
-/// The double nearest to `digits` / 10^`scale`, ties to even: what the text of the number is, as DuckDB casts it.
-#[inline]
-fn nearest_decimal(digits: i128, scale: u8) -> f64 {
-    /// Whole numbers up to this are doubles.
-    const EXACT: u128 = 1 << 53;
-    const EXACT_POWER: u8 = 22;
-    if digits.unsigned_abs() <= EXACT && scale <= EXACT_POWER {
-        return digits as f64 / power_of_ten(scale);
-    }
-    nearest_long_decimal(digits, scale)
-}
-
-/// The same for many digits: the quotient to 64 bits behind the point, with a last bit that says whether anything is left.
-fn nearest_long_decimal(digits: i128, scale: u8) -> f64 {
-    /// Powers of ten below 2^60: of 2^53 and more, the quotient has bits enough for a rounding.
-    const SHORT_POWER: u8 = 18;
-    const FRACTION: u32 = 64;
-    if scale == 0 {
-        return digits as f64;
-    }
-    if scale > SHORT_POWER {
-        return format!("{digits}e-{scale}").parse().expect("digits and an exponent are a number");
-    }
-    let divisor = 10_u128.pow(u32::from(scale));
-    let magnitude = digits.unsigned_abs();
-    let (whole, rest) = (magnitude / divisor, magnitude % divisor);
-    let nearest = if whole >> FRACTION != 0 {
-        (whole | u128::from(rest != 0)) as f64
-    } else {
-        let rest = rest << FRACTION;
-        let quotient = (whole << FRACTION) | (rest / divisor);
-        (quotient | u128::from(!rest.is_multiple_of(divisor))) as f64 / (1_u128 << FRACTION) as f64
-    };
-    if digits < 0 { -nearest } else { nearest }
-}
-
 /// One argument column.
 pub struct Column<'a> {
     pub(super) validity: Validity<'a>,
@@ -599,83 +563,5 @@ impl<'a> Column<'a> {
             Data::Struct(_) => "STRUCT",
             Data::Other(name) => name,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn null_numbers_become_nan() {
-        let mask = [0b101u64];
-        let column = Column { validity: Validity::Mask(&mask), data: Data::Int32(&[1, 2, 3]), len: 3 };
-        let numbers = column.numbers().expect("numbers");
-        assert!(numbers[1].is_nan());
-        assert_eq!((numbers[0], numbers[2]), (1.0, 3.0));
-    }
-
-    #[test]
-    fn a_decimal_is_read_at_its_scale() {
-        let digits = Box::new(Data::Int16(&[57, -5]));
-        let column = Column::of(Data::Decimal { scale: 1, digits }, 2);
-        assert_eq!(column.value(0), Value::Double(5.7));
-        assert_eq!(column.numbers().expect("numbers")[1], -0.5);
-    }
-
-    #[test]
-    fn a_decimal_becomes_the_double_nearest_to_its_text() {
-        let mut state = 7_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            state ^ state >> 29
-        };
-        for case in 0..60_000_u32 {
-            let digits = (u128::from(next()) << 64 | u128::from(next())) >> (case % 127 + 1);
-            let digits = i128::try_from(digits).expect("127 bits") * if case % 2 == 0 { 1 } else { -1 };
-            // Halves between two doubles, too.
-            let digits = if case % 5 == 0 { digits & !0xff | 0x80 } else { digits };
-            let scale = (case / 127 % 39) as u8;
-            let expected: f64 = format!("{digits}e-{scale}").parse().expect("a number");
-            assert_eq!(
-                nearest_decimal(digits, scale).to_bits(),
-                (expected + 0.0).to_bits(),
-                "{digits}e-{scale}"
-            );
-        }
-        let digits = [9_648_055_014_934_041, -9_648_055_014_934_041, 250_000_000_000_000_001];
-        let column = Column::of(Data::Decimal { scale: 12, digits: Box::new(Data::Int64(&digits)) }, 3);
-        let expected = [9648.055014934041, -9648.055014934041, 250000.000000000001];
-        assert_eq!(*column.numbers().expect("numbers"), expected);
-        assert_eq!(column.value(0), Value::Double(expected[0]));
-    }
-
-    #[test]
-    fn short_and_long_strings_are_read() {
-        let long = "a text of more than twelve bytes";
-        let mut pointer = [0u8; 8];
-        pointer[..size_of::<usize>()].copy_from_slice(&(long.as_ptr() as usize).to_ne_bytes());
-        let raw = [
-            RawString { length: 5, inlined: *b"seve", pointer_or_rest: *b"n\0\0\0\0\0\0\0" },
-            RawString { length: long.len() as u32, inlined: *b"a te", pointer_or_rest: pointer },
-        ];
-        // SAFETY: both strings are laid out as DuckDB does, and outlive `strings`.
-        let strings = unsafe { Strings::new(&raw) };
-        assert_eq!(strings.get(0), "seven");
-        assert_eq!(strings.get(1), long);
-        assert_eq!([strings.bytes(0), strings.bytes(1)], [b"seven", long.as_bytes()]);
-    }
-
-    #[test]
-    fn rows_with_one_list_entry_are_the_same() {
-        let child = Box::new(Column::of(Data::Float64(&[1.0, 1.0]), 2));
-        let entries = [
-            ListEntry { offset: 0, length: 1 },
-            ListEntry { offset: 0, length: 1 },
-            ListEntry { offset: 1, length: 1 },
-        ];
-        let column = Column::of(Data::List { entries: &entries, child }, 3);
-        assert!(column.same(0, 1));
-        assert!(!column.same(1, 2));
     }
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use rapidfuzz::distance::osa;
 
 use super::canonical::fold;
+use super::letters::normalised;
 use super::name::{Outline, Phrase, Word, mean_of_letters_and_words, spelled, word_parts_of, words_in};
-use super::similarity::normalised;
 use super::texts::{Full, Index};
 
 /// The distinct levels of paths, with an index of their words. A level is known by the number of its canonical text.

@@ -4,6 +4,7 @@
 mod canonical;
 pub mod exact;
 mod fingerprint;
+mod letters;
 mod levels;
 mod map;
 mod memo;
@@ -17,6 +18,7 @@ mod vocabulary;
 
 pub use canonical::{canonical, folded};
 pub use fingerprint::fingerprint;
+pub use letters::MAX_BYTES;
 pub use memo::Memo;
-pub use similarity::{MAX_BYTES, similarity};
+pub use similarity::similarity;
 pub use vocabulary::{Match, Rule, Vocabulary, VocabularyError};

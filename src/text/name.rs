@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::canonical::fold;
-use super::similarity::{Letters, Part, distance, equal_but_for_accents, is_no_typo_by_parts, normalised};
+use super::letters::{Letters, Part, distance, equal_but_for_accents, is_no_typo_by_parts, normalised};
 
 /// More words than this are compared in their order only: the cheapest pairing is found over all subsets.
 const MAX_WORDS: usize = 8;

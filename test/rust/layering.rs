@@ -321,7 +321,12 @@ const BINDINGS: &[&str] = &["duckdb_rs_extension_api_init", "duckdb_rs_extension
 /// Functions of SQL that queries name: no part of the C API.
 const SQL_FUNCTIONS: &[&str] = &["duckdb_databases", "duckdb_functions", "duckdb_tables"];
 
-fn sources() -> Vec<(String, String)> {
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// All Rust files.
+fn files() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in
             fs::read_dir(folder).expect("src is readable").map(|entry| entry.expect("an entry").path())
@@ -333,14 +338,18 @@ fn sources() -> Vec<(String, String)> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    walk(&root, &mut files);
+    walk(&root(), &mut files);
     assert!(files.len() > 20, "the sources were found");
     files
+}
+
+/// All Rust files by their path below `src`, without their comments.
+fn sources() -> Vec<(String, String)> {
+    files()
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
+            let name = path.strip_prefix(root()).expect("below src").to_string_lossy().replace('\\', "/");
             let code = fs::read_to_string(&path).expect("a text");
             (
                 name,
@@ -389,6 +398,14 @@ fn layers_know_only_the_layers_below() {
         for name in CRATES.iter().filter(|name| words(code).contains(**name)) {
             assert!(crates.contains(name), "src/{file} names the crate {name}");
         }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_600_lines() {
+    for path in files() {
+        let n_lines = fs::read_to_string(&path).expect("a text").lines().count();
+        assert!(n_lines <= 600, "{} has {n_lines} lines", path.display());
     }
 }
 

@@ -1,15 +1,21 @@
 //! Which fields of a row are features, and their numbers.
 
+mod group;
+mod parts;
+
+pub use group::{Group, Rows, Store};
+pub use parts::{Part, parts};
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::call::{Call, Calls};
-use super::identifier::is_identifier;
 use super::options::Options;
 use super::{did_you_mean, quoted};
 use crate::ffi::{Chunk, Column, Data, Error, Result};
 use crate::ml;
+use parts::{is_among, part};
 
 /// Result columns of the relations: never features, so that a result can be the next source.
 const RESULT_COLUMNS: &[&str] = &["segment", "pc1", "pc2"];
@@ -327,133 +333,6 @@ fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
     Ok(chosen)
 }
 
-/// What a column is to a fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// A feature that `features` names.
-    Named,
-    /// A feature: a number.
-    Number,
-    /// A feature: a BOOLEAN, 0 or 1.
-    Flag,
-    /// None: `features` names others.
-    NotNamed,
-    /// None: `id` names it.
-    NamedIdentifier,
-    /// None: the weights.
-    Weight,
-    /// None: the labels.
-    Label,
-    /// None: what a relation has added.
-    ResultColumn,
-    /// None: its name says that it identifies something.
-    Identifier,
-    /// None: a text.
-    Text,
-    /// None: a date, a time or an interval.
-    Time,
-    /// None: of another type that is no number.
-    NoNumber,
-}
-
-impl Part {
-    /// Whether it is a feature.
-    pub fn is_taken(self) -> bool {
-        matches!(self, Part::Named | Part::Number | Part::Flag)
-    }
-
-    /// Why, in words.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Part::Named => "named in features",
-            Part::Number => "number",
-            Part::Flag => "flag, as 0 and 1",
-            Part::NotNamed => "not named in features",
-            Part::NamedIdentifier => "named in id",
-            Part::Weight => "weight",
-            Part::Label => "label",
-            Part::ResultColumn => "result of a relation",
-            Part::Identifier => "identifier by name",
-            Part::Text => "text",
-            Part::Time => "date or time",
-            Part::NoNumber => "no number",
-        }
-    }
-}
-
-fn is_among(name: &str, names: &[String]) -> bool {
-    names.iter().any(|other| other.eq_ignore_ascii_case(name))
-}
-
-/// What a field is to a fit with these options, whose names are all there.
-fn part(field: &Field<'_, '_>, options: &Options) -> Part {
-    let name = &*field.name;
-    let is = |option: &Option<String>| option.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name));
-    if options.features.as_ref().is_some_and(|features| is_among(name, features)) {
-        return Part::Named;
-    }
-    if is_among(name, &options.id) {
-        return Part::NamedIdentifier;
-    }
-    if is(&options.weight) {
-        return Part::Weight;
-    }
-    if is(&options.label) {
-        return Part::Label;
-    }
-    if is_result_column(name) {
-        return Part::ResultColumn;
-    }
-    if let Numbers::Column(column) = &field.numbers {
-        match column.data() {
-            Data::Text(_) | Data::Enum { .. } => return Part::Text,
-            Data::Date(_) | Data::Timestamp(_) | Data::Moments { .. } => return Part::Time,
-            Data::Other(name) if name.starts_with("TIME") || *name == "INTERVAL" => return Part::Time,
-            _ if !column.is_numeric() => return Part::NoNumber,
-            _ => {}
-        }
-    }
-    // A flag identifies nothing, whatever it is called.
-    let is_flag =
-        matches!(&field.numbers, Numbers::Column(column) if matches!(column.data(), Data::Boolean(_)));
-    match options.features {
-        _ if !is_flag && is_identifier(name, is_whole(field)) => Part::Identifier,
-        Some(_) => Part::NotNamed,
-        None if is_flag => Part::Flag,
-        None => Part::Number,
-    }
-}
-
-fn is_whole(field: &Field<'_, '_>) -> bool {
-    let Numbers::Column(column) = &field.numbers else { return false };
-    !matches!(column.data(), Data::Float32(_) | Data::Float64(_) | Data::Decimal { .. })
-}
-
-/// The columns of `row`: name, type, and what each is to a fit with `options`. Nothing for a row without a type.
-///
-/// # Errors
-/// Names of columns that are not there, as for a fit.
-pub fn parts(row: &Column<'_>, options: &Options) -> Result<Vec<(String, &'static str, Part)>> {
-    let fields = fields(row, options.memory)?;
-    if fields.is_empty() && !matches!(row.data(), Data::Struct(_)) {
-        return Ok(Vec::new());
-    }
-    if let Some(name) = options.weight.as_deref().filter(|name| position(&fields, name).is_none()) {
-        return Err(missing(&fields, "weight", name));
-    }
-    if options.features.is_some() {
-        for i in chosen(&fields, options)? {
-            if !is_numeric(&fields[i]) {
-                return Err(not_numeric(&fields[i]));
-            }
-        }
-    } else if let Some(name) = options.id.iter().find(|name| position(&fields, name).is_none()) {
-        return Err(missing(&fields, "id", name));
-    }
-    let described = |field: &Field<'_, '_>| (field.name.to_string(), type_name(field), part(field, options));
-    Ok(fields.iter().map(described).collect())
-}
-
 fn is_result_column(name: &str) -> bool {
     RESULT_COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(name))
 }
@@ -470,169 +349,16 @@ pub fn read<'a>(
     Ok((call, features))
 }
 
-/// What a fit keeps of the rows of a group.
-pub trait Store: Clone {
-    /// Nothing yet, for a fit with these features and options.
-    fn new(features: &Features<'_>, options: &Options) -> ml::Result<Self>;
-    /// Adds rows of some columns, with their weights where there are weights.
-    fn append(&mut self, columns: &[Cow<'_, [f64]>], weights: Option<&[f64]>, rows: Range<usize>);
-    /// Adds what another has kept.
-    fn merge(&mut self, other: &Self);
-    /// Whether a fit can take what was kept.
-    fn check(&self) -> ml::Result<()>;
-}
-
-impl Store for ml::Observations {
-    fn new(features: &Features<'_>, options: &Options) -> ml::Result<Self> {
-        let (n_features, weighted) = (features.names.len(), features.weights.is_some());
-        let keep_missing = options.nulls != ml::Nulls::Skip;
-        Ok(Self::new(n_features, weighted, keep_missing, options.memory, options.seed)
-            .with_log(&flags(&features.names, &options.log))
-            .with_unscaled(&features.flags))
-    }
-
-    fn append(&mut self, columns: &[Cow<'_, [f64]>], weights: Option<&[f64]>, rows: Range<usize>) {
-        Self::append(self, columns, weights, rows);
-    }
-
-    fn merge(&mut self, other: &Self) {
-        Self::merge(self, other);
-    }
-
-    fn check(&self) -> ml::Result<()> {
-        Ok(())
-    }
-}
-
-impl Store for ml::PcaRows {
-    fn new(features: &Features<'_>, options: &Options) -> ml::Result<Self> {
-        let log = flags(&features.names, &options.log);
-        Self::new(options.scale, options.nulls, &log, &features.flags, options.memory, options.seed)
-    }
-
-    fn check(&self) -> ml::Result<()> {
-        Self::check(self)
-    }
-
-    fn append(&mut self, columns: &[Cow<'_, [f64]>], _weights: Option<&[f64]>, rows: Range<usize>) {
-        Self::append(self, columns, rows);
-    }
-
-    fn merge(&mut self, other: &Self) {
-        Self::merge(self, other);
-    }
-}
-
-/// Rows of one group for a fit; made when the first row with known features arrives.
-#[derive(Clone)]
-pub struct Rows<S> {
-    /// Names of the features.
-    pub names: Arc<[String]>,
-    /// The rows.
-    pub store: S,
-    /// Of those that it skipped, how many are NULL as a whole.
-    n_nulls: u64,
-}
-
-impl<S> Rows<S> {
-    /// What a fit of the rows gave; rows that are all NULL as a whole are as good as no row.
-    pub fn fit<T>(self, fit: impl FnOnce(S) -> ml::Result<Option<T>>) -> Result<Option<T>> {
-        match fit(self.store) {
-            Err(ml::Error::NoUsableRow { rows, .. }) if rows == self.n_nulls => Ok(None),
-            fit => fit.map_err(|error| explain(error, &self.names)),
-        }
-    }
-}
-
-/// What a group has seen of its rows.
-pub struct Group<S> {
-    /// Those with known features.
-    pub rows: Option<Rows<S>>,
-    /// Those without: NULL as a whole. They count as skipped.
-    pub n_null_rows: u64,
-}
-
-impl<S> Default for Group<S> {
-    fn default() -> Self {
-        Group { rows: None, n_null_rows: 0 }
-    }
-}
-
-impl<S: Store> Group<S> {
-    /// Adds rows of a chunk.
-    pub fn add(&mut self, features: &Features<'_>, options: &Options, range: Range<usize>) -> Result<()> {
-        if options.nulls == ml::Nulls::Error && range.clone().any(|row| features.is_null_row(row)) {
-            return Err(Error::new("a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or 'zero'"));
-        }
-        if features.names.is_empty() {
-            self.n_null_rows += range.len() as u64;
-            return Ok(());
-        }
-        let rows = match &mut self.rows {
-            Some(rows) => rows,
-            None => {
-                let store = S::new(features, options).map_err(|error| explain(error, &features.names))?;
-                self.rows.insert(Rows { names: features.names.clone(), store, n_nulls: 0 })
-            }
-        };
-        same_features(&rows.names, &features.names)?;
-        let columns = features.columns.as_slice();
-        let weights = features.weights.as_deref();
-        match &features.null_rows {
-            // A row that is NULL as a whole is left out, whatever `nulls` says of single values.
-            Some(null_rows) if options.nulls != ml::Nulls::Skip => {
-                for row in range {
-                    if null_rows[row] {
-                        self.n_null_rows += 1;
-                    } else {
-                        rows.store.append(columns, weights, row..row + 1);
-                    }
-                }
-            }
-            null_rows => {
-                if let Some(null_rows) = null_rows {
-                    rows.n_nulls +=
-                        null_rows[range.clone()].iter().filter(|is_null| **is_null).count() as u64;
-                }
-                rows.store.append(columns, weights, range);
-            }
-        }
-        rows.store.check().map_err(|error| explain(error, &rows.names))
-    }
-
-    /// Adds the rows of another group.
-    pub fn merge(&mut self, other: &Self) -> Result<()> {
-        self.n_null_rows += other.n_null_rows;
-        match (&mut self.rows, &other.rows) {
-            (_, None) => {}
-            (Some(rows), Some(other)) => {
-                same_features(&rows.names, &other.names)?;
-                rows.store.merge(&other.store);
-                rows.n_nulls += other.n_nulls;
-            }
-            (rows, Some(other)) => *rows = Some(other.clone()),
-        }
-        Ok(())
-    }
-}
-
-/// Lists may differ in length from row to row, which is a mistake.
-fn same_features(known: &Arc<[String]>, given: &Arc<[String]>) -> Result<()> {
-    if Arc::ptr_eq(known, given) || known == given {
-        return Ok(());
-    }
-    Err(Error::new(format!("a row has {} numbers, the rows before it have {}", given.len(), known.len())))
-}
-
-/// Features of which an error shows values.
-const SHOWN_VALUES: usize = 3;
-/// Up to here, a DOUBLE holds every whole number.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
 /// Which features are in `names`, by position.
 pub fn flags(features: &[String], names: &[String]) -> Vec<bool> {
     features.iter().map(|feature| names.iter().any(|name| name.eq_ignore_ascii_case(feature))).collect()
 }
+
+/// Features of which an error shows values.
+const SHOWN_VALUES: usize = 3;
+
+/// Up to here, a DOUBLE holds every whole number.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// An error of the pure layer with the name of its feature.
 pub fn explain(error: ml::Error, names: &[String]) -> Error {
