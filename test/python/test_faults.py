@@ -114,12 +114,27 @@ RELATION_ARGUMENTS = {
     "k": "2 | 2 | 3",
     "k_min": "1 | 2",
     "k_max": "2 | 4",
+    "user": "'user_id' | 'USER_ID' | 'label'",
+    "customer": "'user_id' | 'label'",
+    '"time"': "'event_time' | 'EVENT_TIME'",
+    "type": "'event_type' | 'label' | NULL",
+    "value": "'price' | NULL",
+    "amount": "'price' | 'user_id'",
+    "session": "'user_session' | NULL",
+    "view": "'view' | NULL",
+    "purchase": "'purchase' | NULL",
+    "steps": "['view', 'cart', 'purchase'] | ['view'] | []",
+    "types": "['cart'] | ['none']",
+    "period": "'day' | 'week' | 'month' | 'year'",
+    "within": "INTERVAL 1 DAY | '1 hour' | NULL",
+    "as_of": "DATE '2020-02-01' | NULL",
+    "bins": "1 | 5 | 10",
     "max_gap": "'30 minutes' | INTERVAL 1 DAY | '1 wrong' | INTERVAL (-1) DAY",
     "min_ratio": "0 | 1 | 5",
     "path": f"'{ROOT / 'LICENSE'}' | '{ROOT / '*.md'}' | 'no such file' | '' | ['{ROOT / 'LICENSE'}']",
 }
 # What a relation needs as a rule, because no table here has a column of the name that is the default.
-MOSTLY_GIVEN = ("segment", "key")
+MOSTLY_GIVEN = ("segment", "key", "customer", "amount", "steps", '"time"')
 
 
 @functools.cache
@@ -137,7 +152,7 @@ def catalog():
             parameter, is_named, _ = part.partition(":=")
             (optional if is_optional or is_named else needed).append(parameter.strip(" []"))
             is_optional |= "[" in part
-        assert all(parameter.isidentifier() for parameter in needed + optional), signature
+        assert all(parameter.strip('"').isidentifier() for parameter in needed + optional), signature
         functions["amz." + name if kind == "relation" else name] = (kind, needed, optional)
     return functions
 
@@ -246,7 +261,11 @@ CREATE VIEW nobody AS FROM rows WHERE false;
 CREATE VIEW one AS FROM rows LIMIT 1;
 CREATE VIEW gaps AS SELECT i, NULL::DOUBLE AS a, NULL::DOUBLE AS b FROM rows;
 CREATE VIEW texts AS SELECT label, d FROM rows;
-CREATE VIEW events AS SELECT a AS user_id, d::TIMESTAMP + i * INTERVAL 7 MINUTE AS event_time, label FROM rows;
+CREATE VIEW events AS
+SELECT
+    a AS user_id, d::TIMESTAMP + i * INTERVAL 7 MINUTE AS event_time, label, ['view', 'cart', 'purchase'][1 + i % 3] AS event_type,
+    i * 1.5 AS price, 's' || i // 4 AS user_session
+FROM rows;
 """
 
 RUN = """
@@ -287,7 +306,7 @@ def test_the_list_of_functions_is_that_of_the_catalog():
     assert kinds == {"aggregate", "scalar", "table function", "relation"}
     assert functions["kmeans_fit"] == ("aggregate", ["row", "k"], ["options"])
     assert functions["normalize_category"] == ("scalar", ["value"], ["vocabulary", "min_similarity"])
-    assert functions["amz.sessionize"] == ("relation", ["source"], ["max_gap"])
+    assert functions["amz.sessionize"] == ("relation", ["source"], ["max_gap", "user", '"time"'])
     assert functions["synthetic_users"] == ("table function", ["rows"], ["seed", "dirt", "truth"])
     assert functions["amz.amazing_info"] == ("relation", [], [])
 

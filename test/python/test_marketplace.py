@@ -1379,7 +1379,9 @@ def assert_periods(events, length, found):
         conversions = [len({visit for _, visit in bought}) / figures[4], buyers / figures[2]]
         if length == 7:
             now = [len(rows), figures[2], len(bought), float(revenue)]
-            is_complete = (date.fromisoformat(figures[0]) + timedelta(days=31)).replace(day=1) <= last_day + timedelta(days=1)
+            is_complete = (date.fromisoformat(figures[0]) + timedelta(days=31)).replace(day=1) <= last_day + timedelta(
+                days=1
+            )
             compared = before and is_complete
             figures += [pytest.approx((a - b) / b, abs=1e-12) for a, b in zip(now, before)] if compared else [None] * 4
             before = now
@@ -1450,7 +1452,15 @@ agrees = [
             spent = sum((e[3] for e in bought if e[1] == month and e[0] in members), Decimal("0.00"))
             stayed = len(members & active[month])
             expected.append(
-                [f"{first}-01", since, len(members), stayed, stayed / len(members), str(spent), is_complete[f"{month}-01"]]
+                [
+                    f"{first}-01",
+                    since,
+                    len(members),
+                    stayed,
+                    stayed / len(members),
+                    str(spent),
+                    is_complete[f"{month}-01"],
+                ]
             )
     assert cohorts == expected and len(cohorts) > 8
     # The sums over cohorts are the months.
