@@ -186,7 +186,9 @@ class World:
         command = [CLIENT, "-unsigned", "-cmd", prepare, self.database, "-f", self.script()]
         if subprocess.run(command, cwd=folder).returncode != 0:
             path = os.path.relpath(folder / self.database)
-            raise SystemExit(f"demo.py: the pipeline {self.pipeline} failed; to start again from nothing, remove {path}")
+            raise SystemExit(
+                f"demo.py: the pipeline {self.pipeline} failed; to start again from nothing, remove {path}"
+            )
 
     def show(self, folder):
         for title, sql in self.results.items():
