@@ -56,7 +56,6 @@ def run(folder, extension, v2_extension):
         assert process.stderr and "Traceback" not in process.stderr
         return process.stderr
 
-    run.folder = folder
     return run
 
 
@@ -238,11 +237,11 @@ def test_parameters_are_those_that_the_scripts_document(con):
     assert set(run_step.PARAMETERS) == documented
 
 
-def test_bounds_of_times_and_vocabularies_come_from_the_command(run, tmp_path):
+def test_bounds_of_times_and_vocabularies_come_from_the_command(run, folder, tmp_path):
     database = tmp_path / "w.duckdb"
     with duckdb.connect() as con:
         [first, second] = con.execute(
-            f"SELECT brand FROM '{run.folder}/data/*.csv' WHERE brand IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC LIMIT 2"
+            f"SELECT brand FROM '{folder}/data/*.csv' WHERE brand IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC LIMIT 2"
         ).fetchall()
     vocabulary = json.dumps({"The Best": [*first], "The Second": [*second]})
     run(database, "--step=00_raw")
