@@ -57,9 +57,9 @@ impl Error {
         Error { function: None, message: message.into() }
     }
 
-    /// The same error told as one of `function`: a relation speaks for the building block under it.
-    pub fn of(self, function: &str) -> Self {
-        Error { function: Some(function.to_string()), ..self }
+    /// The same error told as one of `relation`, where one called: it speaks for the building block under it.
+    pub fn of(self, relation: Option<&str>) -> Self {
+        Error { function: relation.map(str::to_string).or(self.function), ..self }
     }
 
     /// The whole text: `function: message`.
@@ -295,6 +295,9 @@ mod tests {
 
     #[test]
     fn a_relation_speaks_for_the_building_block() {
-        assert_eq!(Error::new("no").of("kmeans_segments").text("kmeans_fit"), "kmeans_segments: no");
+        assert_eq!(
+            Error::new("no").of(Some("kmeans_segments")).of(None).text("kmeans_fit"),
+            "kmeans_segments: no"
+        );
     }
 }

@@ -296,10 +296,7 @@ fn matches(arguments: &Chunk<'_>, mut give: impl FnMut(Option<(&Vocabulary, &tex
     let constants: Vec<&Column<'_>> = (1..arguments.n_columns()).map(|i| arguments.column(i)).collect();
     for rows in super::runs(&constants, arguments.len()) {
         let (least, relation) = threshold(arguments, rows.start);
-        let told = |error: Error| match &relation {
-            Some(relation) => error.of(relation),
-            None => error,
-        };
+        let told = |error: Error| error.of(relation.as_deref());
         let min_similarity = min_similarity(&least).map_err(told)?;
         if !vocabularies.is_valid(rows.start) {
             rows.for_each(|_| give(None));

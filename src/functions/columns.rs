@@ -153,10 +153,7 @@ impl Scalar for CheckNewColumns {
                     identifier(name)
                 ));
                 let relation = arguments.get(2).map(|column| column.value(row));
-                return Err(match relation.as_ref().and_then(|relation| relation.as_str()) {
-                    Some(relation) => error.of(relation),
-                    None => error,
-                });
+                return Err(error.of(relation.as_ref().and_then(|relation| relation.as_str())));
             }
             out.push(&Value::Boolean(true));
         }

@@ -146,18 +146,10 @@ impl Scalar for SourceColumns {
                 &arguments.column(1).value(row),
                 arguments.column(2).value(row).as_str().unwrap_or("col"),
             );
-            let found = found.map_err(|error| of_relation(error, &relation))?;
+            let found = found.map_err(|error| error.of(relation.as_str()))?;
             out.push(&Value::List(vec![Value::Text(found)]));
         }
         Ok(())
-    }
-}
-
-/// `error` as one of the relation that is named.
-fn of_relation(error: Error, relation: &Value) -> Error {
-    match relation.as_str() {
-        Some(relation) => error.of(relation),
-        None => error,
     }
 }
 
@@ -190,10 +182,8 @@ struct EventTimestamp;
 
 impl Scalar for EventTimestamp {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        moments(arguments.column(0), arguments, out).map_err(|error| match arguments.get(1) {
-            Some(relation) => of_relation(error, &relation.value(0)),
-            None => error,
-        })
+        moments(arguments.column(0), arguments, out)
+            .map_err(|error| error.of(super::text_at(arguments, 1).as_deref()))
     }
 }
 
@@ -238,7 +228,7 @@ fn moments(column: &Column<'_>, arguments: &Chunk<'_>, out: &mut Output) -> Resu
             })
         }),
         _ => {
-            let name = name(0);
+            let name = super::text_at(arguments, 2);
             let what =
                 name.as_ref().map_or(Cow::Borrowed("a time"), |name| Cow::Owned(format!("\"{name}\"")));
             let x = name.as_ref().map_or(Cow::Borrowed("x"), |name| Cow::Owned(identifier(name)));
@@ -270,7 +260,7 @@ impl Scalar for EventCountsQuery {
         for row in 0..arguments.len() {
             let relation = arguments.column(1).value(row);
             let query = counts_query(&arguments.column(0).value(row), relation.as_str().unwrap_or_default());
-            out.push(&Value::Text(query.map_err(|error| of_relation(error, &relation))?));
+            out.push(&Value::Text(query.map_err(|error| error.of(relation.as_str()))?));
         }
         Ok(())
     }

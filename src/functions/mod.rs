@@ -25,7 +25,7 @@ pub mod summary;
 
 use std::ops::Range;
 
-use crate::ffi::{Column, Parameter, Registry, Result, Signature, SqlType};
+use crate::ffi::{Chunk, Column, Parameter, Registry, Result, Signature, SqlType};
 
 /// What a function is in SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,12 @@ fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         text.push(format!("and {} more", names.len() - SHOWN));
     }
     text.join(", ")
+}
+
+/// The text that an optional argument has in the first row, such as the name of the relation that calls.
+fn text_at(arguments: &Chunk<'_>, index: usize) -> Option<String> {
+    let column = arguments.get(index).filter(|column| !column.is_empty())?;
+    column.value(0).as_str().map(str::to_string)
 }
 
 /// Runs of rows in which each of `columns` holds the same thing: one for arguments that are constant, as most are.

@@ -256,10 +256,7 @@ impl Options {
 
     /// The same error, told by the relation that called, if one did.
     pub fn speak(&self, error: Error) -> Error {
-        match &self.relation {
-            Some(relation) => error.of(relation),
-            None => error,
-        }
+        error.of(self.relation.as_deref())
     }
 
     /// The model in the field `name` of an options column, `None` where the literal NULL or nothing stands.
@@ -303,10 +300,7 @@ pub fn fields<'c, 'a>(column: Option<&'c Column<'a>>) -> Result<&'c [(String, Co
                     differ(differs.map(|(name, _)| name.as_str()))
                 }
             };
-            Err(match relation(fields) {
-                Some(relation) => error.of(&relation),
-                None => error,
-            })
+            Err(error.of(relation(fields).as_deref()))
         }
         Some((column, _)) => {
             let given = column.type_name();

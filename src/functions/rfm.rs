@@ -120,15 +120,6 @@ pub const CUT_SCORE: Function = Function {
 /// Scores are digits.
 const MOST_BINS: i64 = 9;
 
-/// `error` as one of the relation that the argument at `index` names.
-fn told_by(error: Error, arguments: &Chunk<'_>, index: usize) -> Error {
-    let relation = arguments.get(index).filter(|column| !column.is_empty()).map(|column| column.value(0));
-    match relation.as_ref().and_then(Value::as_str) {
-        Some(relation) => error.of(relation),
-        None => error,
-    }
-}
-
 /// The elements of a list as numbers, NaN for NULL; `None` where it is none or holds something else.
 fn numbers(column: &Column<'_>, row: usize) -> Option<Vec<f64>> {
     let (range, child) = match column.data() {
@@ -167,7 +158,7 @@ impl Scalar for QuantileCuts {
             Ok(cut(values, bins as usize))
         };
         for row in 0..arguments.len() {
-            match cuts(row).map_err(|error| told_by(error, arguments, 2))? {
+            match cuts(row).map_err(|error: Error| error.of(super::text_at(arguments, 2).as_deref()))? {
                 Some(cuts) => out.push(&Value::from(cuts.as_slice())),
                 None => out.push_null(),
             }
@@ -204,9 +195,8 @@ struct CutScore;
 impl Scalar for CutScore {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (column, cuts) = (arguments.column(0), arguments.column(1));
-        let parameter = arguments.get(3).filter(|column| !column.is_empty()).map(|column| column.value(0));
-        let parameter = parameter.as_ref().and_then(Value::as_str).unwrap_or("cuts");
-        let told = |error: Error| told_by(error, arguments, 2);
+        let parameter = super::text_at(arguments, 3).unwrap_or_else(|| "cuts".to_string());
+        let told = |error: Error| error.of(super::text_at(arguments, 2).as_deref());
         let values = match column.numbers() {
             Some(values) => values,
             None if matches!(column.data(), Data::Untyped) => vec![f64::NAN; arguments.len()].into(),
