@@ -1,5 +1,6 @@
-//! Precision and recall of category matching on generated typos and on British wording of American taxonomies, as the
-//! tables of `docs/categories.md`: `make bench-categories`. With the name of a set as argument only that set.
+//! Precision and recall of category matching on generated typos and on British wording of American
+//! taxonomies, as the tables of `docs/categories.md`: `make bench-categories`. With the name of a
+//! set as argument only that set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -13,8 +14,17 @@ const THRESHOLDS: [f64; 6] = [0.6, 0.75, 0.8, 0.85, 0.9, 0.95];
 
 /// Departments, their groups, and what each group is about.
 const GROUPS: &[(&str, &str, &str)] = &[
-    ("Animals & Pet Supplies", "Pet Supplies", "Bird,Cat,Dog,Fish,Reptile,Small Animal,Pony,Aquarium"),
-    ("Apparel & Accessories", "Clothing", "Baby,Girls,Boys,Maternity,Wedding,Pajama,Sweater,Pants,Swim,Ski"),
+    (
+        "Animals & Pet Supplies",
+        "Pet Supplies",
+        "Bird,Cat,Dog,Fish,Reptile,Small \
+                                                Animal,Pony,Aquarium",
+    ),
+    (
+        "Apparel & Accessories",
+        "Clothing",
+        "Baby,Girls,Boys,Maternity,Wedding,Pajama,Sweater,Pants,Swim,Ski",
+    ),
     ("Apparel & Accessories", "Jewelry", "Bracelet,Earring,Necklace,Watch,Ring,Brooch,Gemstone"),
     ("Apparel & Accessories", "Shoes", "Sneaker,Boot,Sandal,Slipper,Running,Hiking"),
     (
@@ -25,30 +35,78 @@ const GROUPS: &[(&str, &str, &str)] = &[
     ("Arts & Entertainment", "Party & Celebration", "Birthday,Balloon,Greeting Card,Gift,Costume"),
     ("Baby & Toddler", "Diapering", "Diaper,Baby Wipe,Changing Table"),
     ("Baby & Toddler", "Baby Transport", "Stroller,Baby Carrier,Car Seat,Crib,Pacifier"),
-    ("Business & Industrial", "Material Handling", "Conveyor,Pallet,Forklift,Hoist,Aluminum Ladder,Truck"),
-    ("Business & Industrial", "Medical", "Orthopedic,Surgical,Pediatric,Anesthesia,Wheelchair,Gynecology"),
+    (
+        "Business & Industrial",
+        "Material Handling",
+        "Conveyor,Pallet,Forklift,Hoist,Aluminum \
+        Ladder,Truck",
+    ),
+    (
+        "Business & Industrial",
+        "Medical",
+        "Orthopedic,Surgical,Pediatric,Anesthesia,Wheelchair,Gynecology",
+    ),
     ("Cameras & Optics", "Photography", "Camera,Tripod,Lens,Darkroom,Flash,Color Filter,Telescope"),
-    ("Electronics", "Audio", "Headphone,Speaker,Microphone,Amplifier,Turntable,Cell Phone,Movie Projector"),
-    ("Electronics", "Computers", "Laptop,Tablet,Printer,Keyboard,Monitor,Disk,Gray Scanner,Catalog"),
+    (
+        "Electronics",
+        "Audio",
+        "Headphone,Speaker,Microphone,Amplifier,Turntable,Cell Phone,Movie \
+                              Projector",
+    ),
+    (
+        "Electronics",
+        "Computers",
+        "Laptop,Tablet,Printer,Keyboard,Monitor,Disk,Gray \
+                                  Scanner,Catalog",
+    ),
     (
         "Food, Beverages & Tobacco",
         "Food Items",
         "Candy,Cookie,Yogurt,Chip,Bread,Pasta,Flavored Syrup,Licorice",
     ),
-    ("Furniture", "Home Furniture", "Sofa,Armchair,Bookcase,Cabinet,Closet,Bed,Desk,Upholstered Bench"),
+    (
+        "Furniture",
+        "Home Furniture",
+        "Sofa,Armchair,Bookcase,Cabinet,Closet,Bed,Desk,Upholstered \
+                                     Bench",
+    ),
     ("Hardware", "Plumbing", "Faucet,Pipe,Shower,Sink,Toilet,Vapor,Center Valve"),
     ("Hardware", "Tools", "Wrench,Hammer,Drill,Saw,Sander,Caliber Gauge,Aluminum Screw,Flashlight"),
-    ("Health & Beauty", "Personal Care", "Hair Color,Nail,Shaving,Moisturizer,Deodorizer,Massage,Dental"),
-    ("Home & Garden", "Decor", "Vase,Candle,Mirror,Drape,Rug,Wall Color,Sculpture,Artificial Flower"),
+    (
+        "Health & Beauty",
+        "Personal Care",
+        "Hair Color,Nail,Shaving,Moisturizer,Deodorizer,Massage,Dental",
+    ),
+    (
+        "Home & Garden",
+        "Decor",
+        "Vase,Candle,Mirror,Drape,Rug,Wall Color,Sculpture,Artificial \
+                                Flower",
+    ),
     (
         "Home & Garden",
         "Kitchen & Dining",
         "Cookware,Bakeware,Cutlery,Grill,Oven,Mold,Fiber Cloth,Theater Glass",
     ),
-    ("Home & Garden", "Lawn & Garden", "Mower,Plow,Fertilizer,Sprinkler,Hedge,Harbor Bench,Trash Can"),
-    ("Luggage & Bags", "Travel Bags", "Backpack,Suitcase,Briefcase,Diaper Bag,Duffel,Traveler Pouch"),
+    (
+        "Home & Garden",
+        "Lawn & Garden",
+        "Mower,Plow,Fertilizer,Sprinkler,Hedge,Harbor Bench,Trash \
+                                        Can",
+    ),
+    (
+        "Luggage & Bags",
+        "Travel Bags",
+        "Backpack,Suitcase,Briefcase,Diaper Bag,Duffel,Traveler \
+                                       Pouch",
+    ),
     ("Media", "Recordings", "Movie,Music,Dialog Book,Theater Score,Magazine"),
-    ("Office Supplies", "Desk Equipment", "Stapler,Binder,Envelope,Organizer,Calendar,Gray Paper,Check Book"),
+    (
+        "Office Supplies",
+        "Desk Equipment",
+        "Stapler,Binder,Envelope,Organizer,Calendar,Gray \
+                                           Paper,Check Book",
+    ),
     ("Sporting Goods", "Athletics", "Soccer,Tennis,Baseball,Gymnastics,Boxing,Archery,Armor"),
     ("Sporting Goods", "Outdoor Recreation", "Camping,Climbing,Fishing,Canoe,Skiing,Motor Home"),
     ("Toys & Games", "Toys", "Doll,Puzzle,Airplane,Train,Truck,Kite,Color Block,Plush Animal"),
@@ -88,7 +146,8 @@ const THINGS: &[(&str, &str)] = &[
     ("Supplies", "Sample Catalogs"),
 ];
 
-/// American spellings and the British ones; a word that begins with the first begins with the second.
+/// American spellings and the British ones; a word that begins with the first begins with the
+/// second.
 const SPELLINGS: &[(&str, &str)] = &[
     ("Airplane", "Aeroplane"),
     ("Aluminum", "Aluminium"),
@@ -153,7 +212,8 @@ const WORDS: &[(&str, &str)] = &[
     ("Wrench", "Spanner"),
 ];
 
-/// Goods as large shops order them: one name a line, a blank before it for each level above, British wording after `|`.
+/// Goods as large shops order them: one name a line, a blank before it for each level above,
+/// British wording after `|`.
 const GOODS: &str = include_str!("categories/taxonomy.txt");
 
 /// The paths of [`GOODS`] in American and in British wording.
@@ -220,7 +280,8 @@ fn taxonomy() -> Vec<String> {
 enum Wording {
     Spelling,
     Words,
-    /// Spelling, and in the last level `and` for `&`, the parts of a pair in the other order, the plural for the singular.
+    /// Spelling, and in the last level `and` for `&`, the parts of a pair in the other order, the
+    /// plural for the singular.
     Mixed,
     /// The same and words.
     MixedWithWords,
@@ -228,7 +289,9 @@ enum Wording {
 
 fn british_word(word: &str, wording: Wording) -> String {
     let by_start = |table: &[(&str, &str)]| {
-        table.iter().find_map(|(from, to)| word.strip_prefix(from).map(|rest| format!("{to}{rest}")))
+        table
+            .iter()
+            .find_map(|(from, to)| word.strip_prefix(from).map(|rest| format!("{to}{rest}")))
     };
     let spelling = || by_start(SPELLINGS);
     let words = || WORDS.iter().find(|(from, _)| *from == word).map(|(_, to)| to.to_string());
@@ -291,7 +354,8 @@ fn codes() -> Vec<String> {
     let groups = [
         (
             "appliances.kitchen",
-            "oven,dishwasher,refrigerators,washer,hood,kettle,blender,toaster,mixer,grill,juicer,microwave",
+            "oven,dishwasher,refrigerators,washer,hood,kettle,blender,toaster,mixer,\
+             grill,juicer,microwave",
         ),
         ("appliances.personal", "massager,scales,hair_cutter,shaver,epilator"),
         ("appliances.environment", "vacuum,air_heater,air_conditioner,water_heater,fan,climate"),
@@ -302,18 +366,25 @@ fn codes() -> Vec<String> {
             "computers.components",
             "cpu,hdd,ssd,memory,motherboard,videocards,power_supply,cooler,sound_card,tower",
         ),
-        ("computers.peripherals", "keyboard,mouse,monitor,printer,scanner,camera,joystick,wireless_router"),
+        (
+            "computers.peripherals",
+            "keyboard,mouse,monitor,printer,scanner,camera,joystick,wireless_router",
+        ),
         ("computers", "notebook,desktop,ebooks"),
         (
             "apparel",
-            "shirt,skirt,jeans,jumper,trousers,dress,scarf,belt,glove,sock,underwear,costume,pajamas,tshirt",
+            "shirt,skirt,jeans,jumper,trousers,dress,scarf,belt,glove,sock,underwear,\
+             costume,pajamas,tshirt",
         ),
         ("apparel.shoes", "keds,sandals,slipons,espadrilles,moccasins,step_ins,ballet"),
         ("furniture.bedroom", "bed,blanket,pillow,mattress"),
         ("furniture.living_room", "sofa,cabinet,chair,shelving,table"),
         ("furniture.kitchen", "table,chair,sink"),
         ("construction.tools", "drill,saw,welding,light,generator,pump,painting,screw,axe"),
-        ("auto.accessories", "alarm,compressor,gps,player,parktronic,radar,videoregister,winch,anti_freeze"),
+        (
+            "auto.accessories",
+            "alarm,compressor,gps,player,parktronic,radar,videoregister,winch,anti_freeze",
+        ),
         ("kids", "carriage,swing,toys,dolls,skates,fmcg.diapers"),
         ("sport", "bicycle,ski,snowboard,tennis,trainer,diving"),
     ];
@@ -353,7 +424,8 @@ fn table(name: &str, entries: &[String], values: &[(String, usize)]) {
     let prepared = started.elapsed();
     println!("\n### {name}: {} values, {} entries\n", values.len(), entries.len());
     println!(
-        "| `min_similarity` | recall | precision | refused as ambiguous | below | wrong |\n|---|---|---|---|---|---|"
+        "| `min_similarity` | recall | precision | refused as ambiguous | below | wrong \
+         |\n|---|---|---|---|---|---|"
     );
     let mut last = prepared;
     for threshold in THRESHOLDS {
@@ -381,10 +453,14 @@ fn table(name: &str, entries: &[String], values: &[(String, usize)]) {
 }
 
 fn vocabulary(entries: &[String]) -> Vocabulary {
-    Vocabulary::new(entries.iter().map(|entry| (entry.as_str(), vec![]))).expect("entries with text")
+    Vocabulary::new(entries.iter().map(|entry| (entry.as_str(), vec![]))).expect(
+        "entries with \
+        text",
+    )
 }
 
-/// The share of values that get an entry although their own is missing from the vocabulary, by threshold.
+/// The share of values that get an entry although their own is missing from the vocabulary, by
+/// threshold.
 fn absent(name: &str, entries: &[String], values: &[(String, usize)]) {
     let mut by_entry: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     values.iter().for_each(|(value, entry)| by_entry.entry(*entry).or_default().push(value));
@@ -398,23 +474,35 @@ fn absent(name: &str, entries: &[String], values: &[(String, usize)]) {
             .map(|(_, entry)| entry.clone())
             .collect();
         let vocabulary = vocabulary(&rest);
-        let missing = by_entry.iter().filter(|(entry, _)| *entry % 10 == fold).flat_map(|(_, values)| values);
+        let missing =
+            by_entry.iter().filter(|(entry, _)| *entry % 10 == fold).flat_map(|(_, values)| values);
         for value in missing {
             for (guessed, threshold) in guessed.iter_mut().zip(THRESHOLDS) {
                 *guessed += usize::from(vocabulary.best_match(value, threshold).entry.is_some());
             }
         }
     }
-    let shares =
-        guessed.map(|guessed| format!("{:.1} %", 100.0 * f64::from(guessed as u32) / values.len() as f64));
-    println!("\n| {name}, {} values whose entry is absent | {} |", values.len(), shares.join(" | "));
+    let shares = guessed
+        .map(|guessed| format!("{:.1} %", 100.0 * f64::from(guessed as u32) / values.len() as f64));
+    println!(
+        "\n| {name}, {} values whose entry is absent | {} |",
+        values.len(),
+        shares.join(" | ")
+    );
 }
 
 /// What the most similar entry would be without any rule of refusal: the measure alone.
-fn nearest(entries: &[String], values: &[(String, usize)], measure: impl Fn(&str, &str) -> f64) -> f64 {
+fn nearest(
+    entries: &[String],
+    values: &[(String, usize)],
+    measure: impl Fn(&str, &str) -> f64,
+) -> f64 {
     let right = values.iter().filter(|(value, own)| {
         let own_similarity = measure(value, &entries[*own]);
-        entries.iter().enumerate().all(|(i, entry)| i == *own || measure(value, entry) < own_similarity)
+        entries
+            .iter()
+            .enumerate()
+            .all(|(i, entry)| i == *own || measure(value, entry) < own_similarity)
     });
     100.0 * right.count() as f64 / values.len() as f64
 }
@@ -422,7 +510,8 @@ fn nearest(entries: &[String], values: &[(String, usize)], measure: impl Fn(&str
 /// The American paths of [`GOODS`], and further ones that are no goods.
 fn entries_of_goods() -> Vec<String> {
     let mut entries: Vec<String> = goods().into_iter().map(|(american, _)| american).collect();
-    let others: Vec<String> = taxonomy().into_iter().filter(|path| !entries.contains(path)).collect();
+    let others: Vec<String> =
+        taxonomy().into_iter().filter(|path| !entries.contains(path)).collect();
     let n_others = 5582 - entries.len();
     entries.extend(others.into_iter().take(n_others));
     entries
@@ -443,19 +532,33 @@ fn of_goods() {
     for separator in [" > ", " / ", " | ", "::"] {
         let written = |path: &String| path.replace(" > ", separator);
         let entries: Vec<String> = entries.iter().map(written).collect();
-        let values: Vec<(String, usize)> = values.iter().map(|(value, i)| (written(value), *i)).collect();
-        table(&format!("Goods, British wording, levels joined by `{separator}`"), &entries, &values);
+        let values: Vec<(String, usize)> =
+            values.iter().map(|(value, i)| (written(value), *i)).collect();
+        table(
+            &format!("Goods, British wording, levels joined by `{separator}`"),
+            &entries,
+            &values,
+        );
     }
     table("Goods, those that differ below the first level", &entries, &beyond_the_first);
     baselines(&entries, &beyond_the_first.iter().step_by(5).cloned().collect::<Vec<_>>());
-    absent("Goods, British wording", &entries, &values.iter().step_by(5).cloned().collect::<Vec<_>>());
+    absent(
+        "Goods, British wording",
+        &entries,
+        &values.iter().step_by(5).cloned().collect::<Vec<_>>(),
+    );
     let clean: Vec<_> = entries.iter().cloned().enumerate().map(|(i, path)| (path, i)).collect();
-    absent("Goods, clean", &entries, &clean[..goods().len()].iter().step_by(7).cloned().collect::<Vec<_>>());
+    absent(
+        "Goods, clean",
+        &entries,
+        &clean[..goods().len()].iter().step_by(7).cloned().collect::<Vec<_>>(),
+    );
     println!("All of them, one in five:");
     baselines(&entries, &values.iter().step_by(5).cloned().collect::<Vec<_>>());
 }
 
-/// The paths of [`GOODS`] as two shops reword them: the conditions of matching were chosen with the first one.
+/// The paths of [`GOODS`] as two shops reword them: the conditions of matching were chosen with the
+/// first one.
 fn of_shops() {
     let entries = entries_of_goods();
     let known: BTreeSet<String> = entries.iter().map(|entry| entry.to_lowercase()).collect();
@@ -474,11 +577,14 @@ fn of_shops() {
 
 /// How often the nearest entry alone is the right one, by our measure and by others.
 fn baselines(entries: &[String], sample: &[(String, usize)]) {
-    let levenshtein =
-        |a: &str, b: &str| rapidfuzz::distance::levenshtein::normalized_similarity(a.chars(), b.chars());
-    let jaro_winkler = |a: &str, b: &str| rapidfuzz::distance::jaro_winkler::similarity(a.chars(), b.chars());
+    let levenshtein = |a: &str, b: &str| {
+        rapidfuzz::distance::levenshtein::normalized_similarity(a.chars(), b.chars())
+    };
+    let jaro_winkler =
+        |a: &str, b: &str| rapidfuzz::distance::jaro_winkler::similarity(a.chars(), b.chars());
     println!(
-        "\nThe nearest entry, never refused: {:.1} % by `category_similarity`, {:.1} % by Levenshtein, {:.1} % by Jaro-Winkler.",
+        "\nThe nearest entry, never refused: {:.1} % by `category_similarity`, {:.1} % by \
+         Levenshtein, {:.1} % by Jaro-Winkler.",
         nearest(entries, sample, similarity),
         nearest(entries, sample, levenshtein),
         nearest(entries, sample, jaro_winkler),
@@ -506,7 +612,9 @@ fn of_codes() {
     let codes = codes();
     let mut values = Vec::new();
     for (i, code) in codes.iter().enumerate() {
-        values.extend(typos(code).into_iter().filter(|typo| !codes.contains(typo)).map(|typo| (typo, i)));
+        values.extend(
+            typos(code).into_iter().filter(|typo| !codes.contains(typo)).map(|typo| (typo, i)),
+        );
     }
     table("Single typos of dotted codes", &codes, &values);
     absent("Single typos", &codes, &values.iter().step_by(20).cloned().collect::<Vec<_>>());
@@ -520,7 +628,11 @@ fn of_wordings() {
     let sets = [
         ("British spelling", Wording::Spelling, 2),
         ("British words", Wording::Words, 1),
-        ("British spelling, order, plural and small words; other words in every fifth", Wording::Mixed, 4),
+        (
+            "British spelling, order, plural and small words; other words in every fifth",
+            Wording::Mixed,
+            4,
+        ),
     ];
     for (name, wording, step) in sets {
         let changed = |(i, path): (usize, &String)| {

@@ -127,7 +127,9 @@ def with_polars(with_segments):
             values = users.select(
                 *(pl.col(name).log1p() if name in LOGARITHMIC else pl.col(name) for name in FIGURES)
             ).to_numpy()
-            labels = KMeans(K, n_init=1, random_state=42).fit_predict(StandardScaler().fit_transform(values))
+            labels = KMeans(K, n_init=1, random_state=42).fit_predict(
+                StandardScaler().fit_transform(values)
+            )
             users = users.with_columns(pl.Series("segment", labels))
         clock()
         return {"users": len(users), **{name: float(users[name].sum()) for name in FIGURES}}
@@ -140,7 +142,11 @@ SKLEARN = ["polars", "sklearn.cluster", "sklearn.preprocessing"]
 WAYS = {
     "group-by": ("DuckDB, `GROUP BY` by hand, features only", ["duckdb"], in_duckdb(GROUP_BY)),
     "features": ("`user_features`, features only", ["duckdb"], in_duckdb(FEATURES)),
-    "polars-group-by": ("Polars, streaming, features only", ["polars"], with_polars(with_segments=False)),
+    "polars-group-by": (
+        "Polars, streaming, features only",
+        ["polars"],
+        with_polars(with_segments=False),
+    ),
     "segments": ("`kmeans_segments` over `user_features`", ["duckdb"], in_duckdb(SEGMENTS)),
     "polars": ("Polars, streaming, and scikit-learn", SKLEARN, with_polars(with_segments=True)),
 }
@@ -165,7 +171,9 @@ def run(arguments, way, path):
     measured = {}
 
     def clock():
-        measured.update(all=time.perf_counter() - start, cpu=cpu_seconds() - cpu, peak=peak_memory() / 1e9)
+        measured.update(
+            all=time.perf_counter() - start, cpu=cpu_seconds() - cpu, peak=peak_memory() / 1e9
+        )
 
     found = function(arguments, path, clock)
     print(json.dumps({"measured": measured, "found": found}))
@@ -173,7 +181,10 @@ def run(arguments, way, path):
 
 def start(arguments, *command):
     command = [sys.executable, __file__, *sys.argv[1:], "--run", *map(str, command)]
-    environment = {**sets.environment(arguments.threads), "POLARS_MAX_THREADS": str(arguments.threads)}
+    environment = {
+        **sets.environment(arguments.threads),
+        "POLARS_MAX_THREADS": str(arguments.threads),
+    }
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         sys.exit(f"{command[-2:]}: exit code {done.returncode}\n{done.stderr}")
@@ -181,9 +192,12 @@ def start(arguments, *command):
 
 
 def measure(arguments, path):
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "scikit-learn"))
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("duckdb", "polars", "scikit-learn")
+    )
     print(
-        f"{arguments.rows:,} events, {path.stat().st_size / 1e9:.2f} GB of CSV, {libraries}, {arguments.threads} threads,"
+        f"{arguments.rows:,} events, {path.stat().st_size / 1e9:.2f} GB of CSV, {libraries},"
+        f" {arguments.threads} threads,"
     )
     ways = arguments.ways.split(",")
     measured, known, load = {way: [] for way in ways}, None, []
@@ -201,23 +215,30 @@ def measure(arguments, path):
             if different:
                 sys.exit(f"{way} differs from {ways[0]}:\n" + "\n".join(different))
     print(
-        f"medians of {arguments.repeat} interleaved runs, load of the machine before them {min(load):.1f} to {max(load):.1f}\n"
+        f"medians of {arguments.repeat} interleaved runs, load of the machine before them"
+        f" {min(load):.1f} to {max(load):.1f}\n"
     )
     print("| way | seconds | CPU seconds | peak memory GB |\n|---|--:|--:|--:|")
     for way, runs in measured.items():
         median = {part: statistics.median(run[part] for run in runs) for part in runs[0]}
-        print(f"| {WAYS[way][0]} | {median['all']:.2f} | {median['cpu']:.1f} | {median['peak']:.2f} |")
+        print(
+            f"| {WAYS[way][0]} | {median['all']:.2f} | {median['cpu']:.1f} | {median['peak']:.2f} |"
+        )
     print("\n" + "\n".join(f"  {name}: {value:,}" for name, value in known.items()))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--extension", type=os.path.abspath, required=True)
     parser.add_argument("--rows", type=int, default=8_000_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--ways", default=",".join(WAYS))
-    parser.add_argument("--file", type=Path, help="a file that is there, instead of generated events")
+    parser.add_argument(
+        "--file", type=Path, help="a file that is there, instead of generated events"
+    )
     parser.add_argument("--folder", help="where the file is made, and deleted")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -33,8 +33,8 @@ def ours(connection, k):
 
     def run(max_iter):
         connection.execute(
-            f"SELECT (kmeans_fit(t, {k}, {{'scale': 'none', 'init': (SELECT m FROM start), 'tol': 0, 'max_iter': {max_iter}}})).inertia "
-            "FROM t"
+            f"SELECT (kmeans_fit(t, {k}, {{'scale': 'none', 'init': (SELECT m FROM start), 'tol':"
+            f" 0, 'max_iter': {max_iter}}})).inertia FROM t"
         ).fetchall()
 
     return run
@@ -53,7 +53,9 @@ def faiss(values, centroids):
     import faiss
 
     def run(max_iter):
-        kmeans = faiss.Kmeans(values.shape[1], len(centroids), niter=max_iter, max_points_per_centroid=len(values))
+        kmeans = faiss.Kmeans(
+            values.shape[1], len(centroids), niter=max_iter, max_points_per_centroid=len(values)
+        )
         kmeans.train(values, init_centroids=centroids)
 
     return run
@@ -68,7 +70,9 @@ def label_ways(connection, predict, read, fitted, values):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--extension", required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=5)
@@ -82,8 +86,14 @@ def main():
     from threadpoolctl import threadpool_limits
 
     faiss_library.omp_set_num_threads(arguments.threads)
-    print(sets.machine(arguments.extension), f"\n{arguments.threads} threads, medians of {arguments.repeat} runs\n")
-    print("| set | k | ours, ms | scikit-learn, ms | ratio | in single precision, ms | ratio | faiss, ms | ratio |")
+    print(
+        sets.machine(arguments.extension),
+        f"\n{arguments.threads} threads, medians of {arguments.repeat} runs\n",
+    )
+    print(
+        "| set | k | ours, ms | scikit-learn, ms | ratio | in single precision, ms | ratio | faiss,"
+        " ms | ratio |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     labels = []
     for name in arguments.sets.split(","):
@@ -112,7 +122,10 @@ def main():
             cells = [f"{median['ours']:.1f}"]
             for way in ["double", "single", "faiss"]:
                 cells += [f"{median[way]:.1f}", f"{median[way] / median['ours']:.1f}"]
-            print(f"| {name}, {rows // 1_000_000}M x {features} | {k} | {' | '.join(cells)} |", flush=True)
+            print(
+                f"| {name}, {rows // 1_000_000}M x {features} | {k} | {' | '.join(cells)} |",
+                flush=True,
+            )
 
             fitted = KMeans(k, init=start, n_init=1, max_iter=2, tol=0).fit(values)
             connection.execute(
@@ -129,13 +142,15 @@ def main():
                         times[way].append(seconds(run))
             median = {way: 1000 * statistics.median(own) for way, own in times.items()}
             labels.append(
-                f"| {name}, {rows // 1_000_000}M x {features} | {k} | {median['ours']:.0f} | {median['read']:.0f} | "
-                f"{median['theirs']:.0f} | {median['theirs'] / median['ours']:.1f} | "
-                f"{median['theirs'] / max(median['ours'] - median['read'], 0.1):.1f} |"
+                f"| {name}, {rows // 1_000_000}M x {features} | {k} | {median['ours']:.0f} |"
+                f" {median['read']:.0f} | {median['theirs']:.0f} |"
+                f" {median['theirs'] / median['ours']:.1f} |"
+                f" {median['theirs'] / max(median['ours'] - median['read'], 0.1):.1f} |"
             )
         connection.close()
     print(
-        "\n| set | k | `count(kmeans_predict(m, t))`, ms | `sum` of each column, ms | scikit-learn `predict`, ms | ratio | ratio without reading |"
+        "\n| set | k | `count(kmeans_predict(m, t))`, ms | `sum` of each column, ms | scikit-learn"
+        " `predict`, ms | ratio | ratio without reading |"
     )
     print("|---|--:|--:|--:|--:|--:|--:|")
     print("\n".join(labels))

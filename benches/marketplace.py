@@ -46,7 +46,9 @@ TABLES = [
 
 
 def connect(arguments, database=":memory:"):
-    return sets.connect(arguments.extension, arguments.threads, database, memory_limit=arguments.memory)
+    return sets.connect(
+        arguments.extension, arguments.threads, database, memory_limit=arguments.memory
+    )
 
 
 def generate(arguments, path):
@@ -77,7 +79,9 @@ def bare(arguments, path, folder, clock):
 
 def pipeline(arguments, path, folder, clock):
     connection = connect(arguments, folder / "shop.duckdb")
-    connection.execute(f"SET VARIABLE data = '{path}'; SET VARIABLE svg = '{folder / 'segments.svg'}'")
+    connection.execute(
+        f"SET VARIABLE data = '{path}'; SET VARIABLE svg = '{folder / 'segments.svg'}'"
+    )
     for step in STEPS:
         sets.run_step(connection, step)
         clock(step)
@@ -92,9 +96,16 @@ def pipeline(arguments, path, folder, clock):
             UNION ALL SELECT 'raw.loaded_files.rows_loaded', rows_loaded FROM raw.loaded_files
             UNION ALL SELECT 'rejected: ' || reason, count(*) FROM clean.rejected_events GROUP BY ALL
         """).fetchall()
-        corrections = connection.execute("SELECT column_name, raw_value, clean_value, row_count FROM clean.corrections")
-        counts += [(f"corrected: {name} {raw!r} to {new!r}", n) for name, raw, new, n in corrections.fetchall()]
-        return dict(counts) | figures({name: connection.execute(f"FROM {name}").df() for name in TABLES})
+        corrections = connection.execute(
+            "SELECT column_name, raw_value, clean_value, row_count FROM clean.corrections"
+        )
+        counts += [
+            (f"corrected: {name} {raw!r} to {new!r}", n)
+            for name, raw, new, n in corrections.fetchall()
+        ]
+        return dict(counts) | figures(
+            {name: connection.execute(f"FROM {name}").df() for name in TABLES}
+        )
 
     return found
 
@@ -130,7 +141,9 @@ def peak_memory():
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if platform.system() == "Darwin" else 1024
+    )
 
 
 def run(arguments, way, path, folder):
@@ -148,7 +161,12 @@ def run(arguments, way, path, folder):
         before = now
 
     found = function(arguments, path, folder, clock)
-    measured = {**times, "all": time.perf_counter() - start, "cpu": cpu_seconds() - cpu, "peak": peak_memory() / 1e9}
+    measured = {
+        **times,
+        "all": time.perf_counter() - start,
+        "cpu": cpu_seconds() - cpu,
+        "peak": peak_memory() / 1e9,
+    }
     print(json.dumps({"measured": measured, "found": found()}))
 
 
@@ -181,9 +199,16 @@ def measure(arguments, folder):
     began = time.perf_counter()
     start(arguments, "generate", path, folder)
     size, seconds = path.stat().st_size, time.perf_counter() - began
-    print(f"{arguments.rows:,} rows, dirt {arguments.dirt:g}, {size / 1e9:.2f} GB of CSV in {seconds:.1f} s")
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "pandas", "pyarrow", "scikit-learn"))
-    print(f"{libraries}, {arguments.threads} threads, medians of {arguments.repeat} interleaved runs")
+    print(
+        f"{arguments.rows:,} rows, dirt {arguments.dirt:g}, {size / 1e9:.2f} GB of CSV in"
+        f" {seconds:.1f} s"
+    )
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("duckdb", "pandas", "pyarrow", "scikit-learn")
+    )
+    print(
+        f"{libraries}, {arguments.threads} threads, medians of {arguments.repeat} interleaved runs"
+    )
     ways = arguments.ways.split(",")
     measured, found, load = {way: [] for way in ways}, {}, []
     for _ in range(arguments.repeat):
@@ -198,10 +223,14 @@ def measure(arguments, folder):
             found[way] = result["found"]
     print(f"load of the machine before the runs: {min(load):.1f} to {max(load):.1f}\n")
     medians = {
-        way: {part: statistics.median(run[part] for run in runs) for part in runs[0]} for way, runs in measured.items()
+        way: {part: statistics.median(run[part] for run in runs) for part in runs[0]}
+        for way, runs in measured.items()
     }
     base = medians.get("bare", next(iter(medians.values())))
-    print("| way | raw | clean | kpi | segments | all, seconds | ratio | CPU seconds | ratio | peak memory GB |")
+    print(
+        "| way | raw | clean | kpi | segments | all, seconds | ratio | CPU seconds | ratio | peak"
+        " memory GB |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for way, median in medians.items():
         title = WAYS[way][0]
@@ -209,17 +238,27 @@ def measure(arguments, folder):
             title += ", `ignore_errors = true`"
         parts = [f"{median[step]:.1f}" if step in median else "" for step in STEPS]
         parts += [f"{median['all']:.1f}", f"{median['all'] / base['all']:.2f}"]
-        parts += [f"{median['cpu']:.1f}", f"{median['cpu'] / base['cpu']:.2f}", f"{median['peak']:.1f}"]
+        parts += [
+            f"{median['cpu']:.1f}",
+            f"{median['cpu'] / base['cpu']:.2f}",
+            f"{median['peak']:.1f}",
+        ]
         print(f"| {title} | {' | '.join(parts)} |")
     print()
     for way in ways:
-        print(f"{way}: {len(found[way])} figures, all equal to those of the other ways that have them")
+        print(
+            f"{way}: {len(found[way])} figures, all equal to those of the other ways that have them"
+        )
     shown = found.get("pipeline", found[ways[-1]])
-    print("\n".join(f"  {name}: {value:,}" for name, value in shown.items() if isinstance(value, int)))
+    print(
+        "\n".join(f"  {name}: {value:,}" for name, value in shown.items() if isinstance(value, int))
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--extension", type=os.path.abspath, required=True)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--dirt", type=float, default=0.001)
@@ -227,7 +266,9 @@ def main():
     parser.add_argument("--memory", default="8GB", help="of DuckDB")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--ways", default=",".join(WAYS))
-    parser.add_argument("--folder", help="where the file and what the ways keep are made, and deleted")
+    parser.add_argument(
+        "--folder", help="where the file and what the ways keep are made, and deleted"
+    )
     parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:

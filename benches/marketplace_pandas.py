@@ -42,7 +42,9 @@ def final_figures(path, folder, clock):
     events["event_type"] = events.event_type.map(spellings(events.event_type))
     whole = events[["event_time", "event_type", "user_id", "price"]].notna().all(axis=1)
     events = events[whole & events.user_session.str.fullmatch(UUID) & (events.price >= 0) & ~again]
-    events = events.assign(user_id=events.user_id.astype("int64"), **category_levels(events.category_code))
+    events = events.assign(
+        user_id=events.user_id.astype("int64"), **category_levels(events.category_code)
+    )
     clock("10_clean")
     tables = kpis(events)
     clock("20_kpi")
@@ -72,10 +74,17 @@ def kept_tables(path, folder, clock):
         table.to_parquet(folder / f"{name}.parquet")
     clock("30_user_segments")
     counts = {"raw.rejected_lines": len(bad_lines), "clean.events": len(events)}
-    counts |= {f"raw.loaded_files.{name}": int(files[name].iloc[0]) for name in ("line_count", "rows_loaded")}
-    counts |= {f"rejected: {reason}": int(n) for reason, n in rejected.reason.value_counts().items() if n}
+    counts |= {
+        f"raw.loaded_files.{name}": int(files[name].iloc[0])
+        for name in ("line_count", "rows_loaded")
+    }
+    counts |= {
+        f"rejected: {reason}": int(n) for reason, n in rejected.reason.value_counts().items() if n
+    }
     for row in corrections.itertuples():
-        counts[f"corrected: {row.column_name} {row.raw_value!r} to {row.clean_value!r}"] = row.row_count
+        counts[f"corrected: {row.column_name} {row.raw_value!r} to {row.clean_value!r}"] = (
+            row.row_count
+        )
     return {**counts, **figures(tables | parts)}
 
 
@@ -91,7 +100,9 @@ def read_text(path):
     bad_lines = []
 
     def keep(line):
-        error = "MISSING COLUMNS" if line.actual_columns < line.expected_columns else "TOO MANY COLUMNS"
+        error = (
+            "MISSING COLUMNS" if line.actual_columns < line.expected_columns else "TOO MANY COLUMNS"
+        )
         bad_lines.append((path.name, line.number, line.text, error))
         return "skip"
 
@@ -100,7 +111,8 @@ def read_text(path):
     )  # fmt: skip
     if list(raw.columns) != COLUMNS or line_count != 1 + len(raw) + len(bad_lines):
         sys.exit(
-            f"{path.name}: {line_count} lines are not a header, {len(raw)} rows and {len(bad_lines)} rejected lines"
+            f"{path.name}: {line_count} lines are not a header, {len(raw)} rows and"
+            f" {len(bad_lines)} rejected lines"
         )
     # Not at reading, where a column of digits would become numbers before it becomes categories.
     raw = raw.astype(dict.fromkeys(REPEATED, "category"))
@@ -111,7 +123,11 @@ def read_text(path):
         "fingerprint": [digest.hexdigest()], "line_count": [line_count], "rows_loaded": [len(raw)],
         "rows_rejected": [len(bad_lines)], "loaded_at": [pd.Timestamp.now()],
     })  # fmt: skip
-    return raw, files, pd.DataFrame(bad_lines, columns=["file_name", "line", "csv_line", "error_type"])
+    return (
+        raw,
+        files,
+        pd.DataFrame(bad_lines, columns=["file_name", "line", "csv_line", "error_type"]),
+    )
 
 
 def clean(raw):
@@ -119,7 +135,10 @@ def clean(raw):
     time = times(raw.event_time)
     right = spellings(raw.event_type)
     event_type = raw.event_type.map(right)
-    is_product, is_user = raw.product_id.str.fullmatch(IDENTIFIER), raw.user_id.str.fullmatch(IDENTIFIER)
+    is_product, is_user = (
+        raw.product_id.str.fullmatch(IDENTIFIER),
+        raw.user_id.str.fullmatch(IDENTIFIER),
+    )
     price = raw.price.where(raw.price.str.fullmatch(PRICE)).astype("float64")
     session = raw.user_session.str.lower()
     reasons = {
@@ -155,13 +174,17 @@ def clean(raw):
         "price": price[is_event], "user_id": good.user_id.astype("int64"), "user_session": session[is_event],
     })  # fmt: skip
     if len(events) + len(rejected) != len(raw):
-        sys.exit(f"{len(raw)} raw rows are not {len(events)} events + {len(rejected)} rejected rows")
+        sys.exit(
+            f"{len(raw)} raw rows are not {len(events)} events + {len(rejected)} rejected rows"
+        )
     return events, rejected, corrections
 
 
 def times(text):
     """`2019-10-01 00:00:00 UTC`, or without ` UTC`, or with `T` and perhaps `Z`; the usual ones in one pass over the column."""
-    parsed = pd.to_datetime(text.str.removesuffix(" UTC"), format="%Y-%m-%d %H:%M:%S", errors="coerce")
+    parsed = pd.to_datetime(
+        text.str.removesuffix(" UTC"), format="%Y-%m-%d %H:%M:%S", errors="coerce"
+    )
     odd = text[parsed.isna()].dropna().str.removesuffix("Z")
     parsed.loc[odd.index] = pd.to_datetime(odd, format="%Y-%m-%dT%H:%M:%S", errors="coerce")
     return parsed
@@ -170,7 +193,8 @@ def times(text):
 def spellings(column):
     """Each distinct spelling of an event type, and the type that it stands for, if there is one."""
     near = {
-        value: difflib.get_close_matches(value.strip().lower(), EVENT_TYPES, 1, 0.7) for value in column.cat.categories
+        value: difflib.get_close_matches(value.strip().lower(), EVENT_TYPES, 1, 0.7)
+        for value in column.cat.categories
     }
     return {value: found[0] for value, found in near.items() if found}
 
@@ -193,7 +217,9 @@ def correction(values, right, rule):
 def category_levels(codes):
     """The first three levels of a category; split once for each distinct one."""
     levels = codes.cat.categories.to_series().str.split(".", expand=True).reindex(columns=range(3))
-    return {f"category_{level + 1}": codes.map(levels[level]).astype("category") for level in range(3)}
+    return {
+        f"category_{level + 1}": codes.map(levels[level]).astype("category") for level in range(3)
+    }
 
 
 def ratio(part, whole):
@@ -227,7 +253,12 @@ def kpis(events):
 
 
 def user_features(users, visits):
-    baskets = visits[visits.purchases > 0].groupby("user_id").session.nunique().reindex(users.index, fill_value=0)
+    baskets = (
+        visits[visits.purchases > 0]
+        .groupby("user_id")
+        .session.nunique()
+        .reindex(users.index, fill_value=0)
+    )
     last_day = users["last"].dt.floor("D")
     spent = users.revenue.round(2)
     return pd.DataFrame({
@@ -243,7 +274,12 @@ def period(visits, name, first):
     """A row a day or month; `first` is that of each user's first event."""
     groups = visits.groupby(name)
     table = groups.agg(**SUMS, users=("user_id", "nunique"), sessions=("session", "nunique"))
-    baskets = visits[visits.purchases > 0].groupby(name).session.nunique().reindex(table.index, fill_value=0)
+    baskets = (
+        visits[visits.purchases > 0]
+        .groupby(name)
+        .session.nunique()
+        .reindex(table.index, fill_value=0)
+    )
     table["revenue"] = table.revenue.round(2)
     table["new_users"] = first.value_counts().reindex(table.index, fill_value=0)
     table["conversion_rate"] = ratio(table.purchases, table.views)
@@ -253,10 +289,14 @@ def period(visits, name, first):
 
 
 def monthly(visits, users):
-    table = period(visits, "month", users["first"].dt.to_period("M").dt.to_timestamp()).set_index("month")
+    table = period(visits, "month", users["first"].dt.to_period("M").dt.to_timestamp()).set_index(
+        "month"
+    )
     measures = table[["events", "users", "purchases", "revenue"]]
     before = measures.shift(freq="MS").reindex(table.index)
-    return table.join(((measures - before) / before.where(before != 0)).add_suffix("_change")).reset_index()
+    return table.join(
+        ((measures - before) / before.where(before != 0)).add_suffix("_change")
+    ).reset_index()
 
 
 def products(events, column):
@@ -293,14 +333,20 @@ def cohorts(visits):
     """A row a first month and number of months since, those without an active user too."""
     active = visits.groupby(["user_id", "month"]).revenue.sum().reset_index()
     active["first_month"] = active.groupby("user_id").month.transform("min")
-    cells = active.groupby(["first_month", "month"]).agg(active_users=("user_id", "size"), revenue=("revenue", "sum"))
+    cells = active.groupby(["first_month", "month"]).agg(
+        active_users=("user_id", "size"), revenue=("revenue", "sum")
+    )
     firsts = cells.index.unique("first_month")
     months = pd.date_range(firsts.min(), active.month.max(), freq="MS")
     table = cells.reindex(
         pd.MultiIndex.from_product([firsts, months], names=cells.index.names), fill_value=0
     ).reset_index()
     table = table[table.month >= table.first_month]
-    since = (table.month.dt.year - table.first_month.dt.year) * 12 + table.month.dt.month - table.first_month.dt.month
+    since = (
+        (table.month.dt.year - table.first_month.dt.year) * 12
+        + table.month.dt.month
+        - table.first_month.dt.month
+    )
     users = table.groupby("first_month").active_users.transform("first")
     return pd.DataFrame({
         "first_month": table.first_month, "months_since": since, "users": users, "active_users": table.active_users,
@@ -326,7 +372,9 @@ def segments(features):
     }).rename_axis(["segment", "feature"]).reset_index()  # fmt: skip
     profile.insert(1, "size", profile.segment.map(size))
     profile.insert(2, "share", profile["size"] / len(users))
-    profile["rank"] = profile.z_score.abs().groupby(profile.segment).rank(method="first", ascending=False)
+    profile["rank"] = (
+        profile.z_score.abs().groupby(profile.segment).rank(method="first", ascending=False)
+    )
     return {
         "main.user_segments": users,
         "kpi.segment_profile": profile.sort_values(["segment", "rank"]),

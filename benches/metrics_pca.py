@@ -62,7 +62,9 @@ WAYS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--extension", required=True)
     parser.add_argument("--rows", type=int, help="of each set, in place of its own")
     parser.add_argument("--threads", type=int, default=2)

@@ -43,9 +43,12 @@ def make(arguments, database, name):
         data = Path(folder) / "events.csv"
         events = (arguments.rows or 1_000_000) * 14
         connection.execute(
-            f"COPY (FROM synthetic_marketplace_events({events})) TO '{data}' (TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')"
+            f"COPY (FROM synthetic_marketplace_events({events})) TO '{data}' (TIMESTAMPFORMAT"
+            " '%Y-%m-%d %H:%M:%S UTC')"
         )
-        connection.execute(f"SET VARIABLE data = '{data}'; SET VARIABLE svg = '{Path(folder) / 'segments.svg'}'")
+        connection.execute(
+            f"SET VARIABLE data = '{data}'; SET VARIABLE svg = '{Path(folder) / 'segments.svg'}'"
+        )
         for step in ["00_raw", "10_clean", "20_kpi"]:
             sets.run_step(connection, step)
         connection.execute("CREATE TABLE made.t AS FROM kpi.user_features")
@@ -55,7 +58,11 @@ def features(connection):
     """The features that the relation takes by itself, as SQL: a missing value leaves the row out."""
     described = connection.execute("DESCRIBE t").fetchall()
     numeric = ("BIGINT", "INTEGER", "DOUBLE", "DECIMAL")
-    return [name for name, kind, *_ in described if kind.startswith(numeric) and not name.endswith("_id")]
+    return [
+        name
+        for name, kind, *_ in described
+        if kind.startswith(numeric) and not name.endswith("_id")
+    ]
 
 
 def python_way(connection, way, k, clock):
@@ -75,13 +82,17 @@ def python_way(connection, way, k, clock):
         import faiss
 
         values = values.astype(np.float32)
-        kmeans = faiss.Kmeans(values.shape[1], k, niter=25, nredo=1, max_points_per_centroid=len(values), seed=0)
+        kmeans = faiss.Kmeans(
+            values.shape[1], k, niter=25, nredo=1, max_points_per_centroid=len(values), seed=0
+        )
         kmeans.train(values)
         labels = kmeans.index.search(values, 1)[1][:, 0].astype(np.int32)
     else:
         from sklearn.cluster import KMeans
 
-        labels = KMeans(n_clusters=k, n_init=int(way.split("-")[1]), random_state=0).fit(values).labels_
+        labels = (
+            KMeans(n_clusters=k, n_init=int(way.split("-")[1]), random_state=0).fit(values).labels_
+        )
     clock(time.perf_counter() - start)
     segment = np.full(len(usable), -1, dtype=np.int32)
     segment[usable] = labels
@@ -94,7 +105,8 @@ def inertia(connection):
     names = features(connection)
     usable = " AND ".join(f"isfinite({name}::DOUBLE)" for name in names)
     scaled = ", ".join(
-        f"({name}::DOUBLE - avg({name}::DOUBLE) OVER ()) / stddev_pop({name}::DOUBLE) OVER () AS {name}"
+        f"({name}::DOUBLE - avg({name}::DOUBLE) OVER ()) / stddev_pop({name}::DOUBLE) OVER () AS"
+        f" {name}"
         for name in names
     )
     squares = " + ".join(f"var_pop({name})" for name in names)
@@ -128,7 +140,9 @@ def run(arguments):
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     memory = peak.grown()
     found = {"wall": wall, "cpu": cpu, "memory": memory, "fit": fit[0] if fit else None}
-    print(json.dumps({**found, "inertia": None if arguments.way == "plain" else inertia(connection)}))
+    print(
+        json.dumps({**found, "inertia": None if arguments.way == "plain" else inertia(connection)})
+    )
 
 
 def measure(arguments, name, k, ways):
@@ -139,14 +153,29 @@ def measure(arguments, name, k, ways):
         make(arguments, database, name)
         for _ in range(arguments.repeat):
             for way in ways:
-                command = [sys.executable, __file__, "--extension", arguments.extension, "--way", way, "--k", str(k)]
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--extension",
+                    arguments.extension,
+                    "--way",
+                    way,
+                    "--k",
+                    str(k),
+                ]
                 command += ["--database", database, "--threads", str(arguments.threads)]
                 environment = sets.environment(arguments.threads)
-                done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+                done = subprocess.run(
+                    command, env=environment, check=True, capture_output=True, text=True
+                )
                 results[way].append(json.loads(done.stdout))
     return {
         way: {
-            figure: None if own[0][figure] is None else statistics.median(result[figure] for result in own)
+            figure: (
+                None
+                if own[0][figure] is None
+                else statistics.median(result[figure] for result in own)
+            )
             for figure in own[0]
         }
         for way, own in results.items()
@@ -154,7 +183,9 @@ def measure(arguments, name, k, ways):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--extension", required=True)
     parser.add_argument("--rows", type=int, help="of each set, in place of its own")
     parser.add_argument("--threads", type=int, default=2)
@@ -175,19 +206,24 @@ def main():
     for name in arguments.sets.split(","):
         k = sets.SETS[name][3][0] if name in sets.SETS else 5
         median = measure(arguments, name, k, arguments.ways.split(","))
-        best = min((figures["inertia"] for figures in median.values() if figures["inertia"]), default=math.nan)
+        best = min(
+            (figures["inertia"] for figures in median.values() if figures["inertia"]),
+            default=math.nan,
+        )
         ours = median.get("amazing", next(iter(median.values())))
         for way, figures in median.items():
             share = f"{figures['inertia'] / best:.5f}" if figures["inertia"] else ""
             print(
-                f"| {name} | {TITLES[way].format(k=k)} | {figures['wall']:.3f} | {figures['wall'] / ours['wall']:.1f} | "
-                f"{figures['cpu']:.3f} | {figures['cpu'] / ours['cpu']:.1f} | {figures['memory']:.0f} | {share} |",
+                f"| {name} | {TITLES[way].format(k=k)} | {figures['wall']:.3f} |"
+                f" {figures['wall'] / ours['wall']:.1f} | {figures['cpu']:.3f} |"
+                f" {figures['cpu'] / ours['cpu']:.1f} | {figures['memory']:.0f} | {share} |",
                 flush=True,
             )
             if way == "sklearn-1":
                 alone = figures["fit"]
                 print(
-                    f"| {name} | {TITLES['sklearn-1 fit']} | {alone:.3f} | {alone / ours['wall']:.1f} | | | | |",
+                    f"| {name} | {TITLES['sklearn-1 fit']} | {alone:.3f} |"
+                    f" {alone / ours['wall']:.1f} | | | | |",
                     flush=True,
                 )
 

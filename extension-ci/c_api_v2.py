@@ -38,7 +38,9 @@ def tidy(code):
 
 def signature(result, parameters):
     """A function's type; the names of its parameters say nothing to the machine."""
-    types = [re.sub(r"^(.+[ *])\w+$", r"\1", parameter).strip() for parameter in parameters.split(",")]
+    types = [
+        re.sub(r"^(.+[ *])\w+$", r"\1", parameter).strip() for parameter in parameters.split(",")
+    ]
     return f"{result.strip()}({','.join(types)})"
 
 
@@ -60,7 +62,9 @@ def type_definitions(code):
     for tag, body, names in re.findall(r"typedef struct (\w*) ?\{([^{}]*)\}([^;]*);", code):
         for name in filter(None, [tag, names.strip("* ")]):
             found[name] = f"struct{{{body}}}{'*' * names.count('*')}"
-    for result, name, parameters in re.findall(r"typedef ([^;{}()]*)\(\*(\w+)\)\(([^;{}]*)\);", code):
+    for result, name, parameters in re.findall(
+        r"typedef ([^;{}()]*)\(\*(\w+)\)\(([^;{}]*)\);", code
+    ):
         found[name] = signature(result, parameters)
     for meaning, name in re.findall(r"typedef ([^;{}()]*?)[ *](\w+);", code):
         found.setdefault(name, meaning)
@@ -113,20 +117,28 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("release", help="such as v2.0.1")
     parser.add_argument(
-        "source", type=Path, help="the source package of that release, or a folder that holds its headers"
+        "source",
+        type=Path,
+        help="the source package of that release, or a folder that holds its headers",
     )
     arguments = parser.parse_args()
     if not re.fullmatch(r"v\d+\.\d+\.\d+", arguments.release):
-        raise SystemExit(f"c_api_v2.py: a release is called v<major>.<minor>.<patch>, not {arguments.release}")
+        raise SystemExit(
+            f"c_api_v2.py: a release is called v<major>.<minor>.<patch>, not {arguments.release}"
+        )
 
     text = describe(arguments.source)
     path = RELEASES / f"{arguments.release}.txt"
     path.write_text(text, encoding="ascii", newline="\n")
     new = dict(line.split() for line in text.splitlines() if line)
     print(f"{path.name}: {text.split(chr(10) * 2)[0].count(chr(10)) + 1} functions")
-    earlier = sorted((other for other in RELEASES.glob("v*.txt") if number(other) < number(path)), key=number)
+    earlier = sorted(
+        (other for other in RELEASES.glob("v*.txt") if number(other) < number(path)), key=number
+    )
     if earlier:
-        old = dict(line.split() for line in earlier[-1].read_text(encoding="ascii").splitlines() if line)
+        old = dict(
+            line.split() for line in earlier[-1].read_text(encoding="ascii").splitlines() if line
+        )
         for what, names in (
             ("new", new.keys() - old.keys()),
             ("gone", old.keys() - new.keys()),

@@ -22,22 +22,28 @@ EVENTS_OF_A_USER = 100
 EVENTS_OF_A_GAME = 5000
 
 LOADED = {
-    "files that were loaded": "SELECT file_name, line_count, rows_loaded, rows_rejected FROM raw.loaded_files ORDER BY file_name",
+    "files that were loaded": (
+        "SELECT file_name, line_count, rows_loaded, rows_rejected FROM raw.loaded_files ORDER BY"
+        " file_name"
+    ),
 }
 SEGMENTS = {
-    "segments: who they are": """
+    "segments: who they are": (
+        """
         SELECT
             p.segment,
             any_value(p.size) AS users,
             round(100 * any_value(p.share), 1) AS percent,
             any_value(p.name) AS name
-        FROM kpi.segment_profile AS p GROUP BY p.segment ORDER BY p.segment""",
+        FROM kpi.segment_profile AS p GROUP BY p.segment ORDER BY p.segment"""
+    ),
 }
 
 SHOP_RESULTS = {
     **LOADED,
     **SEGMENTS,
-    "segments: means of their users": """
+    "segments: means of their users": (
+        """
         SELECT
             segment,
             count(*) AS users,
@@ -46,8 +52,10 @@ SHOP_RESULTS = {
             round(avg(total_spent), 2) AS spent,
             round(avg(conversion_rate), 3) AS conversion,
             round(avg(days_since_last_event), 1) AS days_away
-        FROM user_segments GROUP BY segment ORDER BY segment""",
-    "kpi.monthly": """
+        FROM user_segments GROUP BY segment ORDER BY segment"""
+    ),
+    "kpi.monthly": (
+        """
         SELECT
             month,
             events,
@@ -59,33 +67,49 @@ SHOP_RESULTS = {
             round(conversion_rate, 4) AS conversion_rate,
             round(avg_basket, 2) AS avg_basket,
             round(revenue_change, 3) AS revenue_change
-        FROM kpi.monthly ORDER BY month""",
-    "kpi.category: what sells": """
+        FROM kpi.monthly ORDER BY month"""
+    ),
+    "kpi.category: what sells": (
+        """
         SELECT category_code, views, purchases, revenue, buyers, round(conversion_rate, 4) AS conversion_rate, round(share, 3) AS share
-        FROM kpi.category ORDER BY rank, category_code LIMIT 5""",
-    "kpi.funnel": """
+        FROM kpi.category ORDER BY rank, category_code LIMIT 5"""
+    ),
+    "kpi.funnel": (
+        """
         SELECT month, step, users, sessions, round(next_user_rate, 3) AS next_user_rate, round(next_session_rate, 3) AS next_session_rate
-        FROM kpi.funnel ORDER BY month, step_number""",
-    "kpi.cohorts": """
+        FROM kpi.funnel ORDER BY month, step_number"""
+    ),
+    "kpi.cohorts": (
+        """
         SELECT first_month, months_since, users, active_users, round(retention, 3) AS retention, revenue
-        FROM kpi.cohorts ORDER BY first_month, months_since""",
-    "kpi.daily, the first week": """
-        SELECT day, events, users, new_users, sessions, purchases, revenue FROM kpi.daily ORDER BY day LIMIT 7""",
+        FROM kpi.cohorts ORDER BY first_month, months_since"""
+    ),
+    "kpi.daily, the first week": (
+        """
+        SELECT day, events, users, new_users, sessions, purchases, revenue FROM kpi.daily ORDER BY day LIMIT 7"""
+    ),
 }
 
 PLATFORM_RESULTS = {
     **LOADED,
-    "rows that could not be kept": """
+    "rows that could not be kept": (
+        """
         SELECT 'events' AS table_name, reason, count(*) AS row_count FROM clean.rejected_events GROUP BY reason
         UNION ALL
         SELECT 'users' AS table_name, reason, count(*) AS row_count FROM clean.rejected_users GROUP BY reason
-        ORDER BY ALL""",
-    "values that were repaired: the most frequent": """
+        ORDER BY ALL"""
+    ),
+    "values that were repaired: the most frequent": (
+        """
         SELECT table_name, column_name, raw_value, clean_value, rule, row_count
-        FROM clean.corrections ORDER BY row_count DESC, table_name, column_name, raw_value LIMIT 7""",
-    "kpi.user_status_counts": "SELECT status, users, round(share, 3) AS share FROM kpi.user_status_counts ORDER BY status",
+        FROM clean.corrections ORDER BY row_count DESC, table_name, column_name, raw_value LIMIT 7"""
+    ),
+    "kpi.user_status_counts": (
+        "SELECT status, users, round(share, 3) AS share FROM kpi.user_status_counts ORDER BY status"
+    ),
     **SEGMENTS,
-    "kpi.game_performance: the most popular games": """
+    "kpi.game_performance: the most popular games": (
+        """
         SELECT
             game_id,
             game_name,
@@ -95,8 +119,10 @@ PLATFORM_RESULTS = {
             round(avg_session_seconds) AS avg_session_seconds,
             round(finish_rate, 3) AS finish_rate,
             purchases
-        FROM kpi.game_performance ORDER BY rank, game_id LIMIT 5""",
-    "kpi.monthly, the last half year": """
+        FROM kpi.game_performance ORDER BY rank, game_id LIMIT 5"""
+    ),
+    "kpi.monthly, the last half year": (
+        """
         SELECT
             month,
             events,
@@ -107,11 +133,17 @@ PLATFORM_RESULTS = {
             sessions,
             round(avg_session_seconds) AS avg_session_seconds,
             round(events_change, 3) AS events_change
-        FROM (FROM kpi.monthly ORDER BY month DESC LIMIT 6) ORDER BY month""",
-    "kpi.seasonality: what was no season": """
+        FROM (FROM kpi.monthly ORDER BY month DESC LIMIT 6) ORDER BY month"""
+    ),
+    "kpi.seasonality: what was no season": (
+        """
         SELECT month, events, round(expected) AS expected, round(deviation, 3) AS deviation
-        FROM kpi.seasonality WHERE is_outlier ORDER BY month""",
-    "kpi.location": "SELECT location, users, active_users, round(share, 3) AS share FROM kpi.location ORDER BY rank, location",
+        FROM kpi.seasonality WHERE is_outlier ORDER BY month"""
+    ),
+    "kpi.location": (
+        "SELECT location, users, active_users, round(share, 3) AS share FROM kpi.location ORDER BY"
+        " rank, location"
+    ),
 }
 
 
@@ -143,11 +175,17 @@ def write(con, query, path, options=""):
 
 def write_shop(con, folder, n_rows):
     """One CSV file a month, in the format of the real data."""
-    con.execute(f"CREATE TEMP TABLE events AS FROM synthetic_marketplace_events({n_rows}, days := {DAYS})")
-    months = con.execute("SELECT DISTINCT date_trunc('month', event_time)::DATE FROM events ORDER BY ALL").fetchall()
+    con.execute(
+        f"CREATE TEMP TABLE events AS FROM synthetic_marketplace_events({n_rows}, days := {DAYS})"
+    )
+    months = con.execute(
+        "SELECT DISTINCT date_trunc('month', event_time)::DATE FROM events ORDER BY ALL"
+    ).fetchall()
     for [month] in months:
         query = f"FROM events WHERE date_trunc('month', event_time) = DATE '{month}'"
-        write(con, query, folder / f"{month:%Y-%b}.csv", ", TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC'")
+        write(
+            con, query, folder / f"{month:%Y-%b}.csv", ", TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC'"
+        )
 
 
 def write_platform(con, folder, n_rows):
@@ -155,7 +193,11 @@ def write_platform(con, folder, n_rows):
     users, games = max(n_rows // EVENTS_OF_A_USER, 1), max(n_rows // EVENTS_OF_A_GAME, 10)
     write(con, f"FROM synthetic_users({users})", folder / "users.csv")
     write(con, f"FROM synthetic_games({games})", folder / "games.csv")
-    write(con, f"FROM synthetic_game_events({n_rows}, users := {users}, games := {games})", folder / "events.csv")
+    write(
+        con,
+        f"FROM synthetic_game_events({n_rows}, users := {users}, games := {games})",
+        folder / "events.csv",
+    )
 
 
 @dataclasses.dataclass
@@ -181,34 +223,47 @@ class World:
     def build(self, extension, folder):
         """Runs the pipeline as a user would: with the command line client, inside the folder that holds the data."""
         prepare = (
-            f"LOAD {quoted(extension)}; SET VARIABLE data = '{self.data}/*.csv'; SET VARIABLE svg = '{self.picture}';"
+            f"LOAD {quoted(extension)}; SET VARIABLE data = '{self.data}/*.csv'; SET VARIABLE svg ="
+            f" '{self.picture}';"
         )
         command = [CLIENT, "-unsigned", "-cmd", prepare, self.database, "-f", self.script()]
         if subprocess.run(command, cwd=folder).returncode != 0:
             path = os.path.relpath(folder / self.database)
             raise SystemExit(
-                f"demo.py: the pipeline {self.pipeline} failed; to start again from nothing, remove {path}"
+                f"demo.py: the pipeline {self.pipeline} failed; to start again from nothing, remove"
+                f" {path}"
             )
 
     def show(self, folder):
         for title, sql in self.results.items():
             print(f"\n{self.database}, {title}", flush=True)
-            subprocess.run([CLIENT, "-readonly", "-box", self.database, "-c", sql], cwd=folder, check=True)
+            subprocess.run(
+                [CLIENT, "-readonly", "-box", self.database, "-c", sql], cwd=folder, check=True
+            )
         print(f"\nThe map of the users: {os.path.relpath(folder / self.picture)}")
-        print(f"Ask for more:         {os.path.relpath(CLIENT)} -unsigned {os.path.relpath(folder / self.database)}")
+        print(
+            f"Ask for more:         {os.path.relpath(CLIENT)} -unsigned"
+            f" {os.path.relpath(folder / self.database)}"
+        )
 
 
 WORLDS = [
     World("shop.duckdb", "marketplace", "data", "segments.svg", write_shop, SHOP_RESULTS),
-    World("platform.duckdb", "games", "games", "player_segments.svg", write_platform, PLATFORM_RESULTS),
+    World(
+        "platform.duckdb", "games", "games", "player_segments.svg", write_platform, PLATFORM_RESULTS
+    ),
 ]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000, help="events of each world (default: 1,000,000)")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="events of each world (default: 1,000,000)"
+    )
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "demo")
-    parser.add_argument("--extension", type=Path, default=ROOT / "build" / "release" / package.FILE_NAME)
+    parser.add_argument(
+        "--extension", type=Path, default=ROOT / "build" / "release" / package.FILE_NAME
+    )
     arguments = parser.parse_args()
 
     extension = arguments.extension.resolve()

@@ -31,7 +31,10 @@ DESCRIPTION = Path(__file__).with_name("description.yml")
 def archive(platform):
     """Writes amazing-<version>-<platform>.tar.xz, whose one folder has the same name."""
     name = f"amazing-{package.crate_version()}-{platform}"
-    contents = {"LICENSE": ROOT / "LICENSE", package.FILE_NAME: BUILD / "release" / package.FILE_NAME}
+    contents = {
+        "LICENSE": ROOT / "LICENSE",
+        package.FILE_NAME: BUILD / "release" / package.FILE_NAME,
+    }
     for folder, root in (("repo", BUILD / "repo"), ("sql", ROOT / "sql")):
         for path in root.rglob("*"):
             # A repository of another platform may be there from an earlier build.
@@ -49,7 +52,9 @@ def archive(platform):
 
 
 def git(*arguments):
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def community(repository):
@@ -64,8 +69,8 @@ def community(repository):
     con.load_extension(str(BUILD / "release" / package.FILE_NAME))
     # A function with several forms has one row.
     rows = con.execute(
-        "SELECT name, any_value(description ORDER BY signature), '', any_value(example ORDER BY signature) "
-        "FROM amazing_functions() GROUP BY name ORDER BY name"
+        "SELECT name, any_value(description ORDER BY signature), '', any_value(example ORDER BY"
+        " signature) FROM amazing_functions() GROUP BY name ORDER BY name"
     ).fetchall()
     with (COMMUNITY / "function_descriptions.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -82,7 +87,9 @@ def checksums():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checksums", action="store_true", help="only write SHA256SUMS of what is in build/dist")
+    parser.add_argument(
+        "--checksums", action="store_true", help="only write SHA256SUMS of what is in build/dist"
+    )
     parser.add_argument("--platform", help="DuckDB's platform name; default: that of rustc's host")
     parser.add_argument(
         "--repository",

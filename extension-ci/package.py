@@ -71,8 +71,9 @@ def platform_of(triple):
     """DuckDB's name of a Rust target triple."""
     if triple not in PLATFORMS:
         raise SystemExit(
-            f"package.py: no DuckDB platform is known for the Rust target {triple}; "
-            f"build for one of {', '.join(sorted(PLATFORMS))}, or pass --platform with what `PRAGMA platform` prints"
+            f"package.py: no DuckDB platform is known for the Rust target {triple}; build for one"
+            f" of {', '.join(sorted(PLATFORMS))}, or pass --platform with what `PRAGMA platform`"
+            " prints"
         )
     return PLATFORMS[triple]
 
@@ -95,11 +96,13 @@ def duckdb_versions(*marks):
         if not words:
             continue
         if not re.fullmatch(r"v\d+\.\d+\.\d+", words[0]) or set(words[1:]) - set(MARKS):
-            raise SystemExit(f"{VERSIONS_FILE.name}: expected `v<major>.<minor>.<patch> {MARKS}`, found `{line}`")
+            raise SystemExit(
+                f"{VERSIONS_FILE.name}: expected `v<major>.<minor>.<patch> {MARKS}`, found `{line}`"
+            )
         if "c-api-v2" in words and not (C_API_V2_RELEASES / f"{words[0]}.txt").is_file():
             raise SystemExit(
-                f"{VERSIONS_FILE.name}: the functions of the C API v2 in {words[0]} are not known; write them down with "
-                "extension-ci/c_api_v2.py, as docs/releasing.md tells"
+                f"{VERSIONS_FILE.name}: the functions of the C API v2 in {words[0]} are not known;"
+                " write them down with extension-ci/c_api_v2.py, as docs/releasing.md tells"
             )
         if set(marks) <= set(words):
             versions.append(words[0])
@@ -137,12 +140,18 @@ def main():
         default=os.environ.get("DUCKDB_PLATFORM"),
         help="DuckDB's platform name; default: $DUCKDB_PLATFORM, else that of rustc's host",
     )
-    parser.add_argument("--build", type=Path, default=ROOT / "build", help="where to write; default: build/")
-    parser.add_argument("--kind", default="release", help="folder below the build folder: release or debug")
+    parser.add_argument(
+        "--build", type=Path, default=ROOT / "build", help="where to write; default: build/"
+    )
+    parser.add_argument(
+        "--kind", default="release", help="folder below the build folder: release or debug"
+    )
     arguments = parser.parse_args()
 
     if not arguments.library.is_file():
-        raise SystemExit(f"package.py: {arguments.library} does not exist; run `cargo build --release` first")
+        raise SystemExit(
+            f"package.py: {arguments.library} does not exist; run `cargo build --release` first"
+        )
     version = "v" + crate_version()
     platform = arguments.platform or platform_of(host_triple())
     library = arguments.library.read_bytes()
@@ -151,26 +160,36 @@ def main():
         content = library + footer(version, platform, **stamp)
         write_atomically(path, content)
         names = f"{stamp['c_api_version']} alone" if stamp else "every supported DuckDB"
-        print(f"{os.path.relpath(path)}: amazing {version} for {names}, {platform}, {len(content) / 1e6:.1f} MB")
+        print(
+            f"{os.path.relpath(path)}: amazing {version} for {names}, {platform},"
+            f" {len(content) / 1e6:.1f} MB"
+        )
         return content
 
     stable = write(arguments.build / arguments.kind / FILE_NAME)
     copies = {
-        name: write(v2_path(arguments.build, arguments.kind, name), abi_type=V2_ABI_TYPE, c_api_version=name)
+        name: write(
+            v2_path(arguments.build, arguments.kind, name), abi_type=V2_ABI_TYPE, c_api_version=name
+        )
         for name in duckdb_versions("c-api-v2")
     }
 
     if arguments.kind == "release":
         community = copies.get(os.environ.get("DUCKDB_GIT_VERSION"), stable)
-        write_atomically(arguments.build / "release" / "extension" / "amazing" / FILE_NAME, community)
+        write_atomically(
+            arguments.build / "release" / "extension" / "amazing" / FILE_NAME, community
+        )
         compressed = {
-            content: gzip.compress(content, compresslevel=6, mtime=0) for content in {stable, *copies.values()}
+            content: gzip.compress(content, compresslevel=6, mtime=0)
+            for content in {stable, *copies.values()}
         }
         versions = duckdb_versions()
         for name in versions:
             path = arguments.build / "repo" / name / platform / (FILE_NAME + ".gz")
             write_atomically(path, compressed[copies.get(name, stable)])
-        print(f"{os.path.relpath(arguments.build / 'repo')}: DuckDB {versions[0]} to {versions[-1]}")
+        print(
+            f"{os.path.relpath(arguments.build / 'repo')}: DuckDB {versions[0]} to {versions[-1]}"
+        )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,10 @@ COMMENT = re.compile(rf"<!-- ({KINDS})(?::\s+(.*?))?\s*-->", re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"(?:^\|[^\n]*\|\n)+", re.MULTILINE)
 # What a page consists of, as far as it matters here; the rest is text.
-PART = re.compile(f"(?P<comment>{COMMENT.pattern})|(?P<fence>{FENCE.pattern})|(?P<table>{TABLE.pattern})", re.M | re.S)
+PART = re.compile(
+    f"(?P<comment>{COMMENT.pattern})|(?P<fence>{FENCE.pattern})|(?P<table>{TABLE.pattern})",
+    re.M | re.S,
+)
 
 
 class BadPage(Exception):
@@ -52,7 +55,10 @@ def blocks(text, bare=False):
     left_out = {"not run", "only 1.x" if bare else "only 2.0"}
     text = text.replace("\r\n", "\n")
     if hidden := re.search(r"^[ \t>]+```", text, re.MULTILINE):
-        raise BadPage(f"{text.count(chr(10), 0, hidden.start()) + 1}: a fence must begin at the margin, to be run")
+        raise BadPage(
+            f"{text.count(chr(10), 0, hidden.start()) + 1}: a fence must begin at the margin, to"
+            " be run"
+        )
     found, note, end = [], "", 0
     producer = None
     for part in PART.finditer(text):
@@ -73,7 +79,9 @@ def blocks(text, bare=False):
             else:
                 note = kind
             continue
-        language, content = FENCE.match(part["fence"]).groups() if part["fence"] else (None, part["table"])
+        language, content = (
+            FENCE.match(part["fence"]).groups() if part["fence"] else (None, part["table"])
+        )
         if language:
             producer = Block(line + 1, language, content)
             if note not in left_out:
@@ -82,7 +90,9 @@ def blocks(text, bare=False):
             producer = None
         elif producer is None:
             if language == "":
-                raise BadPage(f"{line}: a fence needs a language, or a block before it whose output it is")
+                raise BadPage(
+                    f"{line}: a fence needs a language, or a block before it whose output it is"
+                )
         elif language == "":
             producer.printed, producer = content, None
         else:

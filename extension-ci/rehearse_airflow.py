@@ -29,7 +29,13 @@ ROWS = 200_000
 FAILING_STEP = "10_clean"
 STEPS = ["00_raw", FAILING_STEP, "20_kpi", "30_user_segments"]
 # One file a pass, so that the load step has more than one; a k that is not the default.
-PARAMETERS = {"folder": str(FOLDER), "database": "airflow.duckdb", "data": "data/*.csv", "max_files": 1, "k": 4}
+PARAMETERS = {
+    "folder": str(FOLDER),
+    "database": "airflow.duckdb",
+    "data": "data/*.csv",
+    "max_files": 1,
+    "k": 4,
+}
 
 # Stands in for the interpreter of the steps. The first time that it runs the failing step no file may grow beyond a few
 # kilobytes, which for DuckDB is a disk that is full when it commits.
@@ -57,24 +63,36 @@ def airflow(*arguments):
         "AMAZING_PYTHON": str(FOLDER / "python"),
     }
     process = subprocess.run(
-        [*AIRFLOW, *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*AIRFLOW, *arguments],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     (FOLDER / f"{arguments[1]}.log").write_text(process.stdout, encoding="utf-8")
     if process.returncode != 0:
-        raise SystemExit(f"{process.stdout}\nrehearse_airflow.py: airflow {' '.join(arguments)} failed")
+        raise SystemExit(
+            f"{process.stdout}\nrehearse_airflow.py: airflow {' '.join(arguments)} failed"
+        )
     return process.stdout
 
 
 def write_interpreter():
     path = FOLDER / "python"
-    path.write_text(INTERPRETER.format(step=FAILING_STEP, marker=FOLDER / "disk_was_full", python=sys.executable))
+    path.write_text(
+        INTERPRETER.format(
+            step=FAILING_STEP, marker=FOLDER / "disk_was_full", python=sys.executable
+        )
+    )
     path.chmod(0o755)
 
 
 def write_dags():
     """The folder of DAGs as the page says: both files, and the file of DAGs that it shows."""
     shutil.copytree(ORCHESTRATION, DAGS, ignore=shutil.ignore_patterns("__pycache__"))
-    [block] = re.findall(r"^```py\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    [block] = re.findall(
+        r"^```py\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     (DAGS / "own.py").write_text(block, encoding="utf-8")
 
 
@@ -83,14 +101,23 @@ def plain_run():
     values = {**PARAMETERS, "database": "plain.duckdb"}
     del values["folder"]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
-    command = [sys.executable, ORCHESTRATION / "run_step.py", "--pipeline=marketplace", f"--extension={EXTENSION}"]
-    subprocess.run([*command, *options, "--svg=plain.svg"], cwd=FOLDER, check=True, stdout=subprocess.DEVNULL)
+    command = [
+        sys.executable,
+        ORCHESTRATION / "run_step.py",
+        "--pipeline=marketplace",
+        f"--extension={EXTENSION}",
+    ]
+    subprocess.run(
+        [*command, *options, "--svg=plain.svg"], cwd=FOLDER, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def recorded():
     """What Airflow has recorded: step -> (state, number of the last attempt), the state of the run, pools, DAGs by file."""
     with sqlite3.connect(FOLDER / "home" / "airflow.db") as con:
-        tasks = con.execute("SELECT task_id, state, try_number FROM task_instance ORDER BY task_id").fetchall()
+        tasks = con.execute(
+            "SELECT task_id, state, try_number FROM task_instance ORDER BY task_id"
+        ).fetchall()
         [(run,)] = con.execute("SELECT state FROM dag_run").fetchall()
         pools = con.execute(
             "SELECT DISTINCT pool, slots FROM task_instance LEFT JOIN slot_pool USING (pool)"
@@ -106,17 +133,28 @@ def differences():
     with duckdb.connect() as con:
         for name in ("airflow", "plain"):
             con.execute(f"ATTACH '{FOLDER / name}.duckdb' AS {name}_run (READ_ONLY)")
-        query = "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY ALL"
-        tables, expected = ([t for [t] in con.execute(query, [f"{n}_run"]).fetchall()] for n in ("airflow", "plain"))
+        query = (
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = ?"
+            " ORDER BY ALL"
+        )
+        tables, expected = (
+            [t for [t] in con.execute(query, [f"{n}_run"]).fetchall()] for n in ("airflow", "plain")
+        )
         if tables != expected:
             raise SystemExit(f"rehearse_airflow.py: the tables are {tables}, not {expected}")
         found = {}
         for table in set(tables) - LOGS:
-            a, b = (f"(SELECT {OWN_COLUMNS.get(table, '*')} FROM {n}_run.{table})" for n in ("airflow", "plain"))
+            a, b = (
+                f"(SELECT {OWN_COLUMNS.get(table, '*')} FROM {n}_run.{table})"
+                for n in ("airflow", "plain")
+            )
             [(found[table],)] = con.execute(
-                f"SELECT count(*) FROM ((FROM {a} EXCEPT ALL FROM {b}) UNION ALL (FROM {b} EXCEPT ALL FROM {a}))"
+                f"SELECT count(*) FROM ((FROM {a} EXCEPT ALL FROM {b}) UNION ALL (FROM {b} EXCEPT"
+                f" ALL FROM {a}))"
             ).fetchall()
-        passes = con.execute("SELECT step FROM airflow_run.raw.pipeline_runs ORDER BY finished_at").fetchall()
+        passes = con.execute(
+            "SELECT step FROM airflow_run.raw.pipeline_runs ORDER BY finished_at"
+        ).fetchall()
     return found, [step for [step] in passes]
 
 
@@ -141,12 +179,16 @@ def main():
     airflow("pools", "set", "amazing_writer", "1", "one writer")
     say("airflow db migrate, airflow pools set amazing_writer 1")
     printed = airflow("dags", "test", DAG, "--conf", json.dumps(PARAMETERS))
-    for line in re.findall(r"(run_step\.py: .*?|\{\"step\".*?)(?: \[airflow\.|$)", printed, re.MULTILINE):
+    for line in re.findall(
+        r"(run_step\.py: .*?|\{\"step\".*?)(?: \[airflow\.|$)", printed, re.MULTILINE
+    ):
         print(f"          {line}")
     say(f"airflow dags test {DAG}")
 
     tasks, run, pools, dags = recorded()
-    require(tasks, {step: ("success", 2 if step == FAILING_STEP else 1) for step in STEPS}, "attempts")
+    require(
+        tasks, {step: ("success", 2 if step == FAILING_STEP else 1) for step in STEPS}, "attempts"
+    )
     require(dags, {DAG: "amazing_dag.py", "shop": "own.py", "games": "own.py"}, "DAGs")
     require(run, "success", "the run")
     require(pools, [("amazing_writer", 1)], "pools and their slots")

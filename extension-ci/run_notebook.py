@@ -15,9 +15,14 @@ def run(path):
     """The notebook as it is after its cells were run in its folder, in a kernel of this environment."""
     notebook = nbformat.read(path, as_version=4)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": kernel, "language_info": {"name": "python"}}
+    )
     client = nbclient.NotebookClient(
-        notebook, timeout=120, record_timing=False, resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=120,
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
     )
     # The home of a user who has installed nothing: the notebook installs what was built last.
     home = os.environ.get("HOME", "")
@@ -33,7 +38,10 @@ def main():
     for path in sorted(FOLDER.glob("*.ipynb")):
         notebook = run(path)
         nbformat.write(notebook, path)
-        print(f"{path.name}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells were run")
+        print(
+            f"{path.name}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells"
+            " were run"
+        )
     return 0
 
 

@@ -47,21 +47,31 @@ class Counts:
     skipped: int = 0
 
     def __add__(self, other):
-        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+        return Counts(
+            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
+        )
 
     def __str__(self):
-        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
+        return f"{self.passed} passed, {self.failed} failed" + (
+            f", {self.skipped} skipped" if self.skipped else ""
+        )
 
 
 def count_cargo(log):
     """Adds up the result lines of all test binaries and of the documentation's examples."""
-    lines = re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;", log, re.MULTILINE)
+    lines = re.findall(
+        r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;", log, re.MULTILINE
+    )
     return sum((Counts(*map(int, line)) for line in lines), Counts())
 
 
 def count_words(log):
     """Reads the last line that counts in words, as pytest and the SQL runner write it: `3 passed, 1 failed`."""
-    lines = [line for line in log.splitlines() if re.search(r"\b\d+ (passed|failed|skipped|errors?)\b", line)]
+    lines = [
+        line
+        for line in log.splitlines()
+        if re.search(r"\b\d+ (passed|failed|skipped|errors?)\b", line)
+    ]
     found = {word: int(n) for n, word in re.findall(r"(\d+) (\w+)", lines[-1])} if lines else {}
     errors = found.get("error", 0) + found.get("errors", 0)
     return Counts(found.get("passed", 0), found.get("failed", 0) + errors, found.get("skipped", 0))
@@ -69,8 +79,15 @@ def count_words(log):
 
 def count_tap(log):
     """Reads the summary of Node's test runner."""
-    found = {word: int(n) for word, n in re.findall(r"^# (pass|fail|cancelled|skipped) (\d+)$", log, re.MULTILINE)}
-    return Counts(found.get("pass", 0), found.get("fail", 0) + found.get("cancelled", 0), found.get("skipped", 0))
+    found = {
+        word: int(n)
+        for word, n in re.findall(r"^# (pass|fail|cancelled|skipped) (\d+)$", log, re.MULTILINE)
+    }
+    return Counts(
+        found.get("pass", 0),
+        found.get("fail", 0) + found.get("cancelled", 0),
+        found.get("skipped", 0),
+    )
 
 
 @dataclasses.dataclass
@@ -93,23 +110,45 @@ def python(version):
 def suites(extension):
     yield Suite("cargo", ["cargo", "test", "--no-fail-fast"], count_cargo)
     skip = [word for name in SLOW_TESTS for word in ("--skip", name)]
-    yield Suite("cargo-quick", ["cargo", "test", "--no-fail-fast", "--", *skip], count_cargo, on_demand=True)
+    yield Suite(
+        "cargo-quick", ["cargo", "test", "--no-fail-fast", "--", *skip], count_cargo, on_demand=True
+    )
     for version in package.duckdb_versions("tested"):
         version = version.lstrip("v")
-        runner = [python(version), "extension-ci/sqllogictest.py", "--extension", extension, *SQL_TESTS]
+        runner = [
+            python(version),
+            "extension-ci/sqllogictest.py",
+            "--extension",
+            extension,
+            *SQL_TESTS,
+        ]
         yield Suite(f"sql-{version}", runner, count_words)
     for version in package.duckdb_versions("c-api-v2"):
         copy = package.v2_path(Path(extension).parent.parent, Path(extension).parent.name, version)
         version = version.lstrip("v")
         tests = SQL_TESTS if f"v{version}" in package.duckdb_versions("tested") else SQL_TESTS[:1]
-        runner = [python(version), "extension-ci/sqllogictest.py", "--bare-names", "--extension", copy, *tests]
+        runner = [
+            python(version),
+            "extension-ci/sqllogictest.py",
+            "--bare-names",
+            "--extension",
+            copy,
+            *tests,
+        ]
         yield Suite(f"sql-{version}-v2", runner, count_words)
     options = "-q -rs -p no:cacheprovider -n 2 --dist loadgroup test/python".split()
     pytest = [python(PYTEST_VERSION), "-m", "pytest", *options]
     yield Suite("python", pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     for requirements in sorted((ROOT / "extension-ci").glob("requirements-dbt-*.txt")):
         name = requirements.stem.removeprefix("requirements-")
-        pytest = [python(name), "-m", "pytest", *"-q -p no:cacheprovider -m".split(), "not slow", "test/dbt"]
+        pytest = [
+            python(name),
+            "-m",
+            "pytest",
+            *"-q -p no:cacheprovider -m".split(),
+            "not slow",
+            "test/dbt",
+        ]
         yield Suite(name, pytest, count_words, environment={"AMAZING_EXTENSION": extension})
     yield node_suite(extension)
     yield clients_suite(extension)
@@ -119,19 +158,39 @@ def node_suite(extension):
     """The Node tests; a machine without Node (20 or newer) skips them."""
     environment = {"AMAZING_EXTENSION": extension, "NODE_FOLDER": str(NODE_FOLDER)}
     missing = [tool for tool in ("node", "npm") if not shutil.which(tool)]
-    install = 'npm install --loglevel=error --no-package-lock --no-audit --no-fund --prefix "$NODE_FOLDER"'
-    command = ["sh", "-ec", f'{install} && cd "$NODE_FOLDER" && exec node --test --test-reporter=tap *.test.mjs']
+    install = (
+        "npm install --loglevel=error --no-package-lock --no-audit --no-fund --prefix"
+        ' "$NODE_FOLDER"'
+    )
+    command = [
+        "sh",
+        "-ec",
+        f'{install} && cd "$NODE_FOLDER" && exec node --test --test-reporter=tap *.test.mjs',
+    ]
     if not missing:
         NODE_FOLDER.mkdir(parents=True, exist_ok=True)
         for source in [*NODE_TESTS.glob("*.mjs"), *NODE_TESTS.glob("package.json")]:
             shutil.copy(source, NODE_FOLDER)
-    return Suite("node", command, count_tap, f"{' and '.join(missing)} not found" if missing else "", environment)
+    return Suite(
+        "node",
+        command,
+        count_tap,
+        f"{' and '.join(missing)} not found" if missing else "",
+        environment,
+    )
 
 
 def clients_suite(extension):
     """The clients of docs/clients.md and the notebook: some hundred megabytes, so they are installed on demand."""
-    command = [python("clients"), "-m", "pytest", *"-q -rs -p no:cacheprovider test/clients".split()]
-    missing = "" if (VENVS / "clients" / ".ready").exists() else "`make clients` installs and runs them"
+    command = [
+        python("clients"),
+        "-m",
+        "pytest",
+        *"-q -rs -p no:cacheprovider test/clients".split(),
+    ]
+    missing = (
+        "" if (VENVS / "clients" / ".ready").exists() else "`make clients` installs and runs them"
+    )
     return Suite("clients", command, count_words, missing, {"AMAZING_EXTENSION": extension})
 
 
@@ -143,7 +202,12 @@ def run(suite):
     log = LOGS / f"{suite.name}.log"
     started = time.monotonic()
     with log.open("w", encoding="utf-8") as file:
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "CARGO_TERM_COLOR": "never", **suite.environment}
+        environment = {
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CARGO_TERM_COLOR": "never",
+            **suite.environment,
+        }
         try:
             code = subprocess.run(
                 suite.command,

@@ -6,7 +6,9 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 
 # What a browser fetches without being asked to; a link that somebody may click is none.
-FETCHED = re.compile(r"<(?:script|img|link|iframe|source)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
+FETCHED = re.compile(
+    r"<(?:script|img|link|iframe|source)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>"
+)
 
 
 def on_config(config):
@@ -21,7 +23,9 @@ def expanded(item, docs):
     if isinstance(item, list):
         return [expanded(value, docs) for value in item]
     if item.endswith("/"):
-        pages = sorted((docs / item).glob("*.md"), key=lambda page: (page.name != "README.md", page.name))
+        pages = sorted(
+            (docs / item).glob("*.md"), key=lambda page: (page.name != "README.md", page.name)
+        )
         return [page.relative_to(docs).as_posix() for page in pages]
     return item
 

@@ -175,7 +175,9 @@ def parse(text):
         if name not in ONE_LINE:
             raise BadTest(number, f"unknown directive `{name}`")
         if conditions:
-            raise BadTest(number, f"{conditions[-1][0]} must stand directly before a statement or query")
+            raise BadTest(
+                number, f"{conditions[-1][0]} must stand directly before a statement or query"
+            )
         least, most = ONE_LINE[name]
         if len(parameters) < least or (most is not None and len(parameters) > most):
             raise BadTest(number, f"{name} has {len(parameters)} parameters")
@@ -222,11 +224,15 @@ def parse_page(text, extract_statements, bare=False):
             statements.append((block.line + block.text.count("\n", 0, at), sql))
         nodes += [Statement(number, "ok", sql, "", "", []) for number, sql in statements]
         if block.printed is not None:
-            nodes[-1] = Statement(*statements[-1][:1], "error", statements[-1][1], block.printed.strip(), "", [])
+            nodes[-1] = Statement(
+                *statements[-1][:1], "error", statements[-1][1], block.printed.strip(), "", []
+            )
         elif block.rows is not None:
             expected = ["\t".join(cell or "(empty)" for cell in row) for row in block.rows]
             number, sql = statements[-1]
-            nodes[-1] = Query(number, "T" * len(block.header), "nosort", sql, expected, "", "", [], block.header)
+            nodes[-1] = Query(
+                number, "T" * len(block.header), "nosort", sql, expected, "", "", [], block.header
+            )
     return nodes
 
 
@@ -239,13 +245,18 @@ def loop_values(number, name, parameters):
     try:
         return [str(value) for value in range(int(parameters[1]), int(parameters[2]))]
     except ValueError:
-        raise BadTest(number, f"the bounds of a loop must be integers, not `{' '.join(parameters[1:])}`") from None
+        raise BadTest(
+            number, f"the bounds of a loop must be integers, not `{' '.join(parameters[1:])}`"
+        ) from None
 
 
 def read_statement(number, parameters, sql, expected, conditions):
     outcome, *rest = parameters or [""]
     if outcome not in ("ok", "error", "maybe") or len(rest) > 1:
-        raise BadTest(number, f"expected `statement ok|error|maybe [connection]`, not `{' '.join(parameters)}`")
+        raise BadTest(
+            number,
+            f"expected `statement ok|error|maybe [connection]`, not `{' '.join(parameters)}`",
+        )
     if outcome == "ok" and expected is not None:
         raise BadTest(number, "only `statement error` can have an expected message")
     if outcome == "error" and not expected:
@@ -265,7 +276,9 @@ def read_query(number, parameters, sql, expected, conditions):
         raise BadTest(number, f"unknown sort style `{connection}`")
     if expected is None:
         raise BadTest(number, f"a query needs its result after {SEPARATOR}")
-    if len(expected) == 1 and (expected[0].startswith("<FILE>:") or " values hashing to " in expected[0]):
+    if len(expected) == 1 and (
+        expected[0].startswith("<FILE>:") or " values hashing to " in expected[0]
+    ):
         raise BadTest(number, "hashes and files as results are not supported: write the values")
     label = rest[1] if len(rest) == 2 else ""
     sort = "nosort" if connection else style
@@ -285,7 +298,11 @@ class Session:
         # Nothing of a page is rewritten.
         self.bare = bare and not is_page
         self.report = report
-        self.replacements = {"__TEST_DIR__": folder, "{TEST_DIR}": folder, "__WORKING_DIRECTORY__": str(Path.cwd())}
+        self.replacements = {
+            "__TEST_DIR__": folder,
+            "{TEST_DIR}": folder,
+            "__WORKING_DIRECTORY__": str(Path.cwd()),
+        }
         self.variables = {}
         self.labels = {}
         self.extension_required = False
@@ -325,9 +342,17 @@ class Session:
         if not statements:
             return
         if not Path(self.extension).is_file():
-            raise BadTest(statements[0].line, f"{self.extension} does not exist: run `make release`")
-        [(version, platform)] = self.judge.execute("SELECT version(), platform FROM pragma_platform()").fetchall()
-        pages.lay_out(Path(self.folder), None if bare else self.extension, {(version, platform): self.extension})
+            raise BadTest(
+                statements[0].line, f"{self.extension} does not exist: run `make release`"
+            )
+        [(version, platform)] = self.judge.execute(
+            "SELECT version(), platform FROM pragma_platform()"
+        ).fetchall()
+        pages.lay_out(
+            Path(self.folder),
+            None if bare else self.extension,
+            {(version, platform): self.extension},
+        )
         if any(re.match(r"LOAD\s+amazing\b", node.sql) for node in statements):
             self.connection("").execute(INSTALL)
 
@@ -382,7 +407,9 @@ class Session:
             message = str(error)
         else:
             if record.outcome == "error":
-                raise Mismatch(f"expected an error, got none\nexpected: {self.replace(record.expected)}")
+                raise Mismatch(
+                    f"expected an error, got none\nexpected: {self.replace(record.expected)}"
+                )
             return
         if re.search(r"internal error|^FATAL Error", message, re.IGNORECASE):
             raise Mismatch(f"an internal error is never expected: {message}")
@@ -398,11 +425,14 @@ class Session:
         except self.duckdb.Error as error:
             raise Mismatch(f"unexpected error: {error}") from error
         if record.header is not None and names != record.header:
-            raise Mismatch(f"expected the columns {', '.join(record.header)}, got {', '.join(names)}")
+            raise Mismatch(
+                f"expected the columns {', '.join(record.header)}, got {', '.join(names)}"
+            )
         n_columns = len(types)
         if n_columns != len(record.types):
             raise Mismatch(
-                f"expected {len(record.types)} columns ({record.types}), got {n_columns}: {', '.join(types)}"
+                f"expected {len(record.types)} columns ({record.types}), got {n_columns}:"
+                f" {', '.join(types)}"
             )
 
         if record.sort in ("rowsort", "sort"):
@@ -415,16 +445,21 @@ class Session:
         if n_columns > 1 and expected and all("\t" in line for line in expected):
             for line in expected:
                 if line.count("\t") + 1 != n_columns:
-                    raise Mismatch(f"expected row has {line.count(chr(9)) + 1} of {n_columns} values: {line!r}")
+                    raise Mismatch(
+                        f"expected row has {line.count(chr(9)) + 1} of {n_columns} values: {line!r}"
+                    )
             expected = [value for line in expected for value in line.split("\t")]
 
         same = len(actual) == len(expected) and all(
-            self.equal(found, wanted, types[i % n_columns] if record.sort != "valuesort" else "VARCHAR")
+            self.equal(
+                found, wanted, types[i % n_columns] if record.sort != "valuesort" else "VARCHAR"
+            )
             for i, (found, wanted) in enumerate(zip(actual, expected))
         )
         if not same:
             raise Mismatch(
-                f"wrong result\nexpected:\n{table(expected, n_columns)}\nactual:\n{table(actual, n_columns)}"
+                "wrong"
+                f" result\nexpected:\n{table(expected, n_columns)}\nactual:\n{table(actual, n_columns)}"
             )
         if record.label and self.labels.setdefault(record.label, actual) != actual:
             raise Mismatch(f"another result than the earlier query with the label `{record.label}`")
@@ -441,9 +476,16 @@ class Session:
             # EXECUTE, CALL, EXPLAIN, ... cannot stand in a FROM clause: their values make the round trip over Python.
             connection.execute(sql)
             names = [column[0] for column in connection.description]
-            types = ["BOOLEAN" if "bool" in str(column[1]).lower() else "UNKNOWN" for column in connection.description]
+            types = [
+                "BOOLEAN" if "bool" in str(column[1]).lower() else "UNKNOWN"
+                for column in connection.description
+            ]
             rows = [[self.as_text(value) for value in row] for row in connection.fetchall()]
-        return names, types, [[shown(value, sql_type) for value, sql_type in zip(row, types)] for row in rows]
+        return (
+            names,
+            types,
+            [[shown(value, sql_type) for value, sql_type in zip(row, types)] for row in rows],
+        )
 
     def as_text(self, value):
         if value is None or isinstance(value, str):
@@ -473,7 +515,9 @@ class Session:
             return expected.lower() == {"1": "true", "0": "false"}.get(actual)
         try:
             if sql_type in ("FLOAT", "DOUBLE"):
-                return math.isclose(float(actual), float(expected), rel_tol=FLOAT_TOLERANCE, abs_tol=1e-9)
+                return math.isclose(
+                    float(actual), float(expected), rel_tol=FLOAT_TOLERANCE, abs_tol=1e-9
+                )
             if INTEGERS.match(sql_type) or sql_type.startswith("DECIMAL"):
                 return decimal.Decimal(actual) == decimal.Decimal(expected)
         except (ValueError, decimal.InvalidOperation):
@@ -524,7 +568,9 @@ class Session:
     def do_sleep(self, line, amount, unit):
         unit = unit[:-1] if unit.endswith("s") else unit
         if not amount.isdigit() or unit not in SLEEP_SECONDS:
-            raise BadTest(line, f"sleep takes a number and a unit such as `1 second`, not `{amount} {unit}`")
+            raise BadTest(
+                line, f"sleep takes a number and a unit such as `1 second`, not `{amount} {unit}`"
+            )
         time.sleep(int(amount) * SLEEP_SECONDS[unit])
 
     def do_set(self, line, name, value):
@@ -604,10 +650,25 @@ def run_file(path, extension, timeout, bare):
     outcome = Outcome(str(path))
     # The folder is made and removed here, because a process that dies leaves its own behind.
     with tempfile.TemporaryDirectory(prefix="sqllogictest", ignore_cleanup_errors=True) as folder:
-        command = [sys.executable, "-X", "utf8", __file__, str(path), "--extension", str(extension), "--worker", folder]
+        command = [
+            sys.executable,
+            "-X",
+            "utf8",
+            __file__,
+            str(path),
+            "--extension",
+            str(extension),
+            "--worker",
+            folder,
+        ]
         command += ["--bare-names"] if bare else []
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         try:
             output, complaints = process.communicate(timeout=timeout)
@@ -634,7 +695,9 @@ def run_file(path, extension, timeout, bare):
         elif event == "end":
             ended = True
     if not ended or process.returncode != 0:
-        outcome.failures.append(message(path, line, f"{died}\n{complaints[-3000:].strip()}".strip(), sql))
+        outcome.failures.append(
+            message(path, line, f"{died}\n{complaints[-3000:].strip()}".strip(), sql)
+        )
     elif not (outcome.passed or outcome.failures or outcome.skipped or Path(path).suffix == ".md"):
         outcome.failures.append(message(path, 1, "the file holds no test"))
     return outcome
@@ -650,19 +713,31 @@ def message(path, line, what, sql=""):
     """A failure: where and what, the SQL, then the details."""
     first, *details = what.splitlines()
     return "\n".join(
-        [f"{os.path.relpath(path)}:{line}: {first}", *("    " + row for row in sql.splitlines()), *details]
+        [
+            f"{os.path.relpath(path)}:{line}: {first}",
+            *("    " + row for row in sql.splitlines()),
+            *details,
+        ]
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", type=Path, help="test files and folders of them (*.test, *.md)")
-    parser.add_argument("--extension", type=Path, default=EXTENSION, help="what `require amazing` loads")
     parser.add_argument(
-        "--bare-names", action="store_true", help="call relations by their bare names; read pages on 2.0"
+        "paths", nargs="*", type=Path, help="test files and folders of them (*.test, *.md)"
+    )
+    parser.add_argument(
+        "--extension", type=Path, default=EXTENSION, help="what `require amazing` loads"
+    )
+    parser.add_argument(
+        "--bare-names",
+        action="store_true",
+        help="call relations by their bare names; read pages on 2.0",
     )
     parser.add_argument("--jobs", type=int, default=2, help="files run at once (default: 2)")
-    parser.add_argument("--timeout", type=float, default=300, help="seconds that one file may take (default: 300)")
+    parser.add_argument(
+        "--timeout", type=float, default=300, help="seconds that one file may take (default: 300)"
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -673,8 +748,12 @@ def main():
     for path in arguments.paths or [ROOT / "test" / "sql"]:
         paths += sorted([*path.rglob("*.test"), *path.rglob("*.md")]) if path.is_dir() else [path]
     # Half of the pages have no block: they need no process.
-    paths = [path for path in paths if path.suffix != ".md" or "```" in path.read_text(encoding="utf-8")]
-    outcomes = run_files(paths, arguments.extension, arguments.timeout, arguments.jobs, arguments.bare_names)
+    paths = [
+        path for path in paths if path.suffix != ".md" or "```" in path.read_text(encoding="utf-8")
+    ]
+    outcomes = run_files(
+        paths, arguments.extension, arguments.timeout, arguments.jobs, arguments.bare_names
+    )
     for outcome in outcomes:
         if outcome.skipped:
             print(f"skipped {os.path.relpath(outcome.path)}: {outcome.skipped}")

@@ -30,12 +30,32 @@ def form(given):
         return param(name, PARAMETERS[name]["help"], default=None, type=["null", kind], **schema)
 
     return {
-        **param("pipeline", "marketplace or games", default="marketplace", enum=["marketplace", "games"]),
+        **param(
+            "pipeline", "marketplace or games", default="marketplace", enum=["marketplace", "games"]
+        ),
         **param("folder", "where relative paths begin: a full path", type="string", minLength=1),
-        **param("database", "the file of the tables", default="amazing.duckdb", type="string", minLength=1),
-        **param("data", PARAMETERS["data"]["help"], default="data/*.csv", type=["null", "string", "array"]),
-        **param("schema_prefix", "what comes before the names of all schemas", default="", type="string"),
-        **param("init", "a SQL file for each connection: settings, secrets", default=None, type=["null", "string"]),
+        **param(
+            "database",
+            "the file of the tables",
+            default="amazing.duckdb",
+            type="string",
+            minLength=1,
+        ),
+        **param(
+            "data",
+            PARAMETERS["data"]["help"],
+            default="data/*.csv",
+            type=["null", "string", "array"],
+        ),
+        **param(
+            "schema_prefix", "what comes before the names of all schemas", default="", type="string"
+        ),
+        **param(
+            "init",
+            "a SQL file for each connection: settings, secrets",
+            default=None,
+            type=["null", "string"],
+        ),
         **optional("string", "source"),
         **optional("integer", "max_files"),
         **param("rebuild", PARAMETERS["rebuild"]["help"], default=False, type="boolean"),
@@ -62,7 +82,12 @@ def pipeline_dag(dag_id, pool=POOL, default_args=None, **options):
     with DAG(
         dag_id,
         params=fields,
-        default_args={"retries": 3, "retry_exponential_backoff": 2, "pool": pool, **(default_args or {})},
+        default_args={
+            "retries": 3,
+            "retry_exponential_backoff": 2,
+            "pool": pool,
+            **(default_args or {}),
+        },
         max_active_runs=1,
         # Otherwise a file that imports this one would bring amazing_pipeline a second time.
         auto_register=False,
@@ -75,7 +100,12 @@ def pipeline_dag(dag_id, pool=POOL, default_args=None, **options):
         def command(step, params=None, run_id=None):
             """The command of a step, as one would type it in the folder."""
             values = {name: value for name, value in params.items() if name != "folder"}
-            values = {**values, "run_id": run_id, "extension": os.environ.get("AMAZING_EXTENSION"), "step": step}
+            values = {
+                **values,
+                "run_id": run_id,
+                "extension": os.environ.get("AMAZING_EXTENSION"),
+                "step": step,
+            }
             python = os.environ.get("AMAZING_PYTHON", sys.executable)
             return shlex.join(["exec", python, str(RUN_STEP), *arguments(values)])
 

@@ -33,7 +33,9 @@ def moment(text):
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"not a day or time as in 2024-06-30 or 2024-06-30T12:00: {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"not a day or time as in 2024-06-30 or 2024-06-30T12:00: {text!r}"
+        ) from None
 
 
 def vocabulary(text):
@@ -43,28 +45,44 @@ def vocabulary(text):
     except json.JSONDecodeError:
         read = None
     lists = list(read.values()) if isinstance(read, dict) else [read]
-    if all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+    if all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists
+    ):
         # How the client writes a MAP.
         return {"key": list(read), "value": lists} if isinstance(read, dict) else read
-    raise argparse.ArgumentTypeError(f'not JSON as in ["apple", "sony"] or {{"apple": ["aple"]}}: {text!r}')
+    raise argparse.ArgumentTypeError(
+        f'not JSON as in ["apple", "sony"] or {{"apple": ["aple"]}}: {text!r}'
+    )
 
 
 # The session variables that the scripts read, and how argparse reads each.
 PARAMETERS = {
     "data": {"nargs": "+", "action": "extend", "help": "the files: patterns or paths (data/*.csv)"},
-    "source": {"help": "a schema whose tables are loaded like files, such as pg.public, attached in --init"},
+    "source": {
+        "help": "a schema whose tables are loaded like files, such as pg.public, attached in --init"
+    },
     "max_files": {"type": int, "help": "new files that one transaction takes (12)"},
-    "rebuild": {"action": "store_true", "default": None, "help": "make the clean tables of marketplace anew"},
+    "rebuild": {
+        "action": "store_true",
+        "default": None,
+        "help": "make the clean tables of marketplace anew",
+    },
     "min_time": {"type": moment, "help": "events before it are rejected (2000-01-01)"},
     "max_time": {"type": moment, "help": "events after it are rejected (the day after the load)"},
-    "brands": {"type": vocabulary, "help": 'the brands of marketplace, in JSON: ["apple"] or {"apple": ["aple"]}'},
+    "brands": {
+        "type": vocabulary,
+        "help": 'the brands of marketplace, in JSON: ["apple"] or {"apple": ["aple"]}',
+    },
     "category_codes": {"type": vocabulary, "help": "the category codes of marketplace, likewise"},
     "as_of": {"type": day, "help": "the last day that counts (that of the last event)"},
     "min_events": {"type": int, "help": "events that a user needs to be in a segment (10)"},
     "k": {"type": int, "help": "segments (5)"},
     "refit": {
         "choices": ["never", "warm", "fresh"],
-        "help": "warm: segments start from the stored model and keep their numbers (the default); never: it is applied; fresh",
+        "help": (
+            "warm: segments start from the stored model and keep their numbers (the default);"
+            " never: it is applied; fresh"
+        ),
     },
     "seed": {"type": int, "help": "of the random draws (42)"},
     "svg": {"help": "the file that the map of the segments goes to (segments.svg)"},
@@ -85,7 +103,9 @@ def connection(database, extension, init=None):
     with duckdb.connect(str(database), config={"allow_unsigned_extensions": "true"}) as con:
         con.execute("LOAD '" + str(extension).replace("'", "''") + "'")
         # The copy for one DuckDB release has its relations under bare names; the scripts say amz.
-        [(attached,)] = con.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'amz'").fetchall()
+        [(attached,)] = con.execute(
+            "SELECT count(*) FROM duckdb_databases() WHERE database_name = 'amz'"
+        ).fetchall()
         if not attached:
             con.execute("PRAGMA amz")
         if init:
@@ -143,17 +163,29 @@ def arguments(values):
         if value is True:
             yield option
         elif value is not None and value is not False:
-            yield from (f"{option}={item}" for item in (value if isinstance(value, list) else [value]))
+            yield from (
+                f"{option}={item}" for item in (value if isinstance(value, list) else [value])
+            )
 
 
 def parser():
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("--pipeline", required=True, help="marketplace or games")
-    made.add_argument("--step", help="00_raw, 10_clean, 20_kpi or 30_user_segments (default: all, in order)")
+    made.add_argument(
+        "--step", help="00_raw, 10_clean, 20_kpi or 30_user_segments (default: all, in order)"
+    )
     made.add_argument("--database", required=True, help="the file that the tables are built in")
-    made.add_argument("--schema-prefix", default="", help="what comes before the names of all schemas, such as games_")
-    made.add_argument("--extension", default="amazing", help="path of the extension (default: the one installed)")
-    made.add_argument("--init", help="a SQL file for each connection: settings, secrets, attached databases")
+    made.add_argument(
+        "--schema-prefix",
+        default="",
+        help="what comes before the names of all schemas, such as games_",
+    )
+    made.add_argument(
+        "--extension", default="amazing", help="path of the extension (default: the one installed)"
+    )
+    made.add_argument(
+        "--init", help="a SQL file for each connection: settings, secrets, attached databases"
+    )
     for name, options in PARAMETERS.items():
         made.add_argument("--" + name.replace("_", "-"), **options)
     return made
@@ -176,7 +208,9 @@ def main():
             for done in run_step(given.database, given.pipeline, step, variables, *settings):
                 print(json.dumps(done, default=str), flush=True)
     except (duckdb.Error, NoSuchStep, OSError) as error:
-        print(f"run_step.py: {given.pipeline}{f' {step}' if step else ''}: {error}", file=sys.stderr)
+        print(
+            f"run_step.py: {given.pipeline}{f' {step}' if step else ''}: {error}", file=sys.stderr
+        )
         return 1
     return 0
 

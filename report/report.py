@@ -20,7 +20,10 @@ ROOT = FOLDER.parent
 DEMO = [ROOT / "build" / "demo" / name for name in ("shop.duckdb", "platform.duckdb")]
 
 # Pipeline -> title of its page, and a table that only its databases have.
-WORLDS = {"marketplace": ("Shop", "kpi.category"), "games": ("Games platform", "kpi.game_performance")}
+WORLDS = {
+    "marketplace": ("Shop", "kpi.category"),
+    "games": ("Games platform", "kpi.game_performance"),
+}
 PERCENT = re.compile(r"(^|_)(share|rate|retention|change)(_|$)")
 HEAT = "z_score"
 # Standard deviations from the mean that have the deepest colour, and how deep that is.
@@ -38,7 +41,9 @@ def parse(script):
         title, rest = part.split("\n", 1)
         text, queries = re.match(r"((?:-- [^\n]*\n)*)(.*)", rest, re.DOTALL).groups()
         words = " ".join(line.removeprefix("-- ") for line in text.splitlines())
-        sections.append((title, words, [query for query in re.split(r";\s*\n", queries) if query.strip()]))
+        sections.append(
+            (title, words, [query for query in re.split(r";\s*\n", queries) if query.strip()])
+        )
     return sections
 
 
@@ -54,7 +59,11 @@ def shown(value, column):
     if isinstance(value, bool):
         return "yes" if value else "no", False
     if isinstance(value, datetime.date):
-        return f'<time datetime="{value}">{value:%b %Y}</time>' if value.day == 1 else f"<time>{value}</time>", False
+        return (
+            f'<time datetime="{value}">{value:%b %Y}</time>'
+            if value.day == 1
+            else f"<time>{value}</time>"
+        ), False
     if isinstance(value, (int, float, decimal.Decimal)):
         if PERCENT.search(column):
             text = f"{100 * value:,.1f} %"
@@ -74,7 +83,9 @@ def cell(value, column, align):
     if HEAT not in column or not is_number:
         return f'<td class="{align}">{content}</td>'
     hue, depth = ("more" if value > 0 else "less"), DEEPEST * min(abs(value) / HOTTEST, 1)
-    return f'<td class="number heat" style="--hue: var(--{hue}); --depth: {depth:.2f}">{content}</td>'
+    return (
+        f'<td class="number heat" style="--hue: var(--{hue}); --depth: {depth:.2f}">{content}</td>'
+    )
 
 
 def table(title, columns, rows):
@@ -83,7 +94,8 @@ def table(title, columns, rows):
     numeric = [any(shown(row[i], column)[1] for row in rows) for i, column in enumerate(columns)]
     aligns = ["head", *("number" if number else "text" for number in numeric[1:])]
     heads = "".join(
-        f'<th scope="col" class="{align}">{escaped(header(column))}</th>' for align, column in zip(aligns, columns)
+        f'<th scope="col" class="{align}">{escaped(header(column))}</th>'
+        for align, column in zip(aligns, columns)
     )
     lines = "".join(f"<tr>{''.join(map(cell, row, columns, aligns))}</tr>\n" for row in rows)
     return (
@@ -108,7 +120,8 @@ def content(con, title, queries):
             # The extension has made it and escaped what is in it.
             svg = rows[0][0] if rows else None
             out += (
-                f'<figure class="scroll" tabindex="0" role="region" aria-label="{escaped(title)}">\n{svg}</figure>\n'
+                '<figure class="scroll" tabindex="0" role="region"'
+                f' aria-label="{escaped(title)}">\n{svg}</figure>\n'
                 if svg
                 else '<p class="none">Nothing to draw.</p>\n'
             )
@@ -134,7 +147,10 @@ def page(con, pipeline, name):
         contents += f'<li><a href="#s{i}">{escaped(title)}</a></li>\n'
         words = re.sub(r"`(.*?)`", r"<code>\1</code>", escaped(text))
         note = f"<p>{words}</p>\n" if text else ""
-        body += f'<section aria-labelledby="s{i}">\n<h2 id="s{i}">{escaped(title)}</h2>\n{note}{content(con, title, queries)}</section>\n'
+        body += (
+            f'<section aria-labelledby="s{i}">\n<h2'
+            f' id="s{i}">{escaped(title)}</h2>\n{note}{content(con, title, queries)}</section>\n'
+        )
     template = string.Template((FOLDER / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escaped(WORLDS[pipeline][0]),
@@ -151,14 +167,23 @@ def pipeline_of(con, database):
         found = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
         if con.execute(found, [schema, name]).fetchall() == [(1,)]:
             return pipeline
-    raise SystemExit(f"report.py: {database} holds the tables of no pipeline: kpi.category or kpi.game_performance")
+    raise SystemExit(
+        f"report.py: {database} holds the tables of no pipeline: kpi.category or"
+        " kpi.game_performance"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("databases", nargs="*", type=Path, default=DEMO, help="default: those of the demonstration")
-    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "report", help="where the pages go")
-    parser.add_argument("--extension", type=Path, default=ROOT / "build" / "release" / "amazing.duckdb_extension")
+    parser.add_argument(
+        "databases", nargs="*", type=Path, default=DEMO, help="default: those of the demonstration"
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "build" / "report", help="where the pages go"
+    )
+    parser.add_argument(
+        "--extension", type=Path, default=ROOT / "build" / "release" / "amazing.duckdb_extension"
+    )
     arguments = parser.parse_args()
 
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +192,9 @@ def main():
             hint = ", run `make demo` first" if database in DEMO else ""
             raise SystemExit(f"report.py: {database} does not exist{hint}")
         try:
-            with duckdb.connect(str(database), read_only=True, config={"allow_unsigned_extensions": "true"}) as con:
+            with duckdb.connect(
+                str(database), read_only=True, config={"allow_unsigned_extensions": "true"}
+            ) as con:
                 con.execute("LOAD '" + str(arguments.extension.resolve()).replace("'", "''") + "'")
                 written = page(con, pipeline_of(con, database), database.name)
         except duckdb.Error as error:

@@ -5,7 +5,10 @@ SET VARIABLE amazing_check = (
     SELECT
         CASE
             WHEN count(*) = 0
-                THEN error('install: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+                THEN error(
+                    'install: the extension is not loaded, or it is an older one than this script: '
+                    || 'LOAD amazing'
+                )
         END
     FROM duckdb_functions() AS f
     WHERE f.function_name = 'content_summary'

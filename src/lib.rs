@@ -6,7 +6,7 @@
 //! | the SQL in the binary | [`scripts`] | the files of `sql/` |
 //! | SQL adapters: arguments in, columns out | [`functions`] | the fence's face, the pure modules |
 //! | the fence, all `unsafe` of the project | [`ffi`] | DuckDB's C API |
-//! | pure algorithms | [`lines`], [`ml`], [`text`], [`synth`], [`plot`], `calendar` | nothing of SQL or DuckDB |
+//! | pure | [`lines`], [`ml`], [`text`], [`synth`], [`plot`], `calendar` | nothing of DuckDB |
 
 mod calendar;
 pub mod catalog;

@@ -14,7 +14,8 @@ pub struct Script {
 pub struct Pipeline {
     /// Folder in `sql/`.
     pub name: &'static str,
-    /// Its `raw_tables.sql`: which tables the files are loaded into, and what else the load step does there.
+    /// Its `raw_tables.sql`: which tables the files are loaded into, and what else the load step
+    /// does there.
     pub raw_tables: &'static str,
     /// The steps between the load step and the segments, in order.
     pub steps: &'static [Script],
@@ -64,7 +65,8 @@ pub const PIPELINES: &[Pipeline] = &[
 ];
 
 impl Pipeline {
-    /// The name of the load step, which is made of [`Pipeline::raw_tables`] and the text that all pipelines share.
+    /// The name of the load step, which is made of [`Pipeline::raw_tables`] and the text that all
+    /// pipelines share.
     pub const LOAD_STEP: &'static str = "00_raw";
 
     /// The name of the last step, which is made of [`Pipeline::segments`] likewise.
@@ -85,24 +87,35 @@ impl Pipeline {
 fn tables_made(sql: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for statement in statements(sql) {
-        let name = ["CREATE OR REPLACE TABLE ", "CREATE OR REPLACE VIEW ", "CREATE TABLE IF NOT EXISTS "]
-            .iter()
-            .find_map(|create| statement.strip_prefix(create))
-            .and_then(|rest| rest.split_whitespace().next());
+        let name = [
+            "CREATE OR REPLACE TABLE ",
+            "CREATE OR REPLACE VIEW ",
+            "CREATE TABLE IF NOT \
+            EXISTS ",
+        ]
+        .iter()
+        .find_map(|create| statement.strip_prefix(create))
+        .and_then(|rest| rest.split_whitespace().next());
         names.extend(name.filter(|name| !names.contains(name)));
     }
     names
 }
 
-/// The load step of a pipeline: `template` (`sql/load_files.sql`) with the places filled from `raw_tables`; `made` are
-/// the tables of the other steps.
+/// The load step of a pipeline: `template` (`sql/load_files.sql`) with the places filled from
+/// `raw_tables`; `made` are the tables of the other steps.
 ///
 /// # Panics
 /// When one of the two lacks what the other needs: an error in our own files.
 fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
     let (template, raw_tables) = (template.replace("\r\n", "\n"), raw_tables.replace("\r\n", "\n"));
-    let (_, template) = template.split_once("\n\n").expect("the template begins with a comment of its own");
-    let (head, own_statements) = raw_tables.split_once("\n\n").expect("raw_tables.sql begins with a comment");
+    let (_, template) = template.split_once("\n\n").expect(
+        "the template begins with a comment of \
+        its own",
+    );
+    let (head, own_statements) = raw_tables.split_once("\n\n").expect(
+        "raw_tables.sql begins with \
+        a comment",
+    );
     let tables = raw_table_columns(&raw_tables);
     let mut text = String::new();
     let mut rest = template;
@@ -110,7 +123,8 @@ fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
         let (repeated, after) = from.split_once("-- {end}\n").expect("{each table} has an {end}");
         text.push_str(before);
         let for_table = |(table, columns): &(&str, Vec<&str>)| {
-            let columns: Vec<String> = columns.iter().map(|column| format!("{column} VARCHAR")).collect();
+            let columns: Vec<String> =
+                columns.iter().map(|column| format!("{column} VARCHAR")).collect();
             repeated.replace("{table}", table).replace("{columns}", &columns.join(",\n    "))
         };
         text.push_str(&tables.iter().map(for_table).collect::<Vec<_>>().join("\n"));
@@ -130,19 +144,25 @@ fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
     text.replace("{tables}", &own.join(",\n        "))
 }
 
-/// The last step of a pipeline: `template` (`sql/steps/30_user_segments.sql`) with the places filled from `segments`.
+/// The last step of a pipeline: `template` (`sql/steps/30_user_segments.sql`) with the places
+/// filled from `segments`.
 ///
 /// # Panics
 /// When `segments` lacks a part: an error in our own files.
 fn render_segments_step(template: &str, segments: &str) -> String {
     let (template, segments) = (template.replace("\r\n", "\n"), segments.replace("\r\n", "\n"));
-    let (_, template) = template.split_once("\n\n").expect("the template begins with a comment of its own");
+    let (_, template) = template.split_once("\n\n").expect(
+        "the template begins with a comment of \
+        its own",
+    );
     let mut parts = segments.splitn(3, "\n\n");
-    let (Some(head), Some(features), Some(own_statements)) = (parts.next(), parts.next(), parts.next())
+    let (Some(head), Some(features), Some(own_statements)) =
+        (parts.next(), parts.next(), parts.next())
     else {
         panic!("segments.sql has places, a comment on features, and statements");
     };
-    let text = template.replace("{features}", features).replace("{statements}", own_statements.trim_end());
+    let text =
+        template.replace("{features}", features).replace("{statements}", own_statements.trim_end());
     head.lines()
         .filter_map(|line| line.strip_prefix("-- {")?.split_once("} "))
         .fold(text, |text, (place, value)| text.replace(&format!("{{{place}}}"), value))
@@ -168,8 +188,8 @@ fn raw_table_columns(raw_tables: &str) -> Vec<(&str, Vec<&str>)> {
 /// The schemas of a pipeline.
 const SCHEMAS: &[&str] = &["raw", "clean", "kpi", "main"];
 
-/// `sql` with its schemas called `<prefix>raw` and so on, wherever they stand before a name (`raw.events`, also in a
-/// text that is run as SQL) or are created.
+/// `sql` with its schemas called `<prefix>raw` and so on, wherever they stand before a name
+/// (`raw.events`, also in a text that is run as SQL) or are created.
 pub fn prefix_schemas(sql: &str, prefix: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut text = String::with_capacity(sql.len());
@@ -178,9 +198,11 @@ pub fn prefix_schemas(sql: &str, prefix: &str) -> String {
         text.push_str(&rest[..start]);
         rest = &rest[start..];
         let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
-        let is_qualifier =
-            !text.ends_with('.') && after.strip_prefix('.').is_some_and(|name| name.starts_with(is_word));
-        if SCHEMAS.contains(&word) && (is_qualifier || text.ends_with("CREATE SCHEMA IF NOT EXISTS ")) {
+        let is_qualifier = !text.ends_with('.')
+            && after.strip_prefix('.').is_some_and(|name| name.starts_with(is_word));
+        if SCHEMAS.contains(&word)
+            && (is_qualifier || text.ends_with("CREATE SCHEMA IF NOT EXISTS "))
+        {
             text.push_str(prefix);
         }
         text.push_str(word);
@@ -233,7 +255,8 @@ fn parse_macro<'a>(statement: &'a str) -> Macro<'a> {
         None => (bare(parameter), None),
     };
     let defaults = cut_at_commas(&rest[..end]).into_iter().map(default).collect();
-    let body = rest[end + 1..].trim_start().strip_prefix("AS TABLE").expect("macros are relations").trim();
+    let body =
+        rest[end + 1..].trim_start().strip_prefix("AS TABLE").expect("macros are relations").trim();
     Macro { name, parameters, defaults, body, statement }
 }
 
@@ -253,11 +276,13 @@ fn cut_at_commas(list: &str) -> Vec<&str> {
     list.split(outside).map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
-/// The statements of a script: cut at semicolons outside of quotes and comments, without the comments before each.
+/// The statements of a script: cut at semicolons outside of quotes and comments, without the
+/// comments before each.
 pub fn statements(sql: &str) -> Vec<&str> {
     let mut statements = Vec::new();
     let bytes = sql.as_bytes();
-    // Where the current statement starts: its first character that is neither white space nor comment.
+    // Where the current statement starts: its first character that is neither white space nor
+    // comment.
     let mut start = None;
     let mut i = 0;
     while i < bytes.len() {
@@ -295,7 +320,8 @@ pub fn statements(sql: &str) -> Vec<&str> {
     statements
 }
 
-/// Index behind the next `end`, or the end of the text. A doubled quote inside a text ends one and begins another.
+/// Index behind the next `end`, or the end of the text. A doubled quote inside a text ends one and
+/// begins another.
 fn find(sql: &str, from: usize, end: &str) -> usize {
     sql[from..].find(end).map_or(sql.len(), |at| from + at + end.len())
 }
@@ -306,20 +332,31 @@ mod tests {
 
     #[test]
     fn statements_are_cut_outside_of_quotes_and_comments() {
-        let sql = "-- a; comment\nSELECT 'it''s; one', \"a;b\" -- not; here\n FROM t;\n/* none; */\n\nSELECT $$x;y$$;";
-        assert_eq!(statements(sql), ["SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t", "SELECT $$x;y$$"]);
+        let sql = "-- a; comment\nSELECT 'it''s; one', \"a;b\" -- not; here\n FROM t;\n/* none; \
+                   */\n\nSELECT $$x;y$$;";
+        assert_eq!(
+            statements(sql),
+            [
+                "SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t",
+                "SELECT \
+            $$x;y$$"
+            ]
+        );
     }
 
-    const TEMPLATE: &str = "-- Of the template.\n\n{head}\n-- shared\n{statements}\n\n-- {each table}\nCREATE TABLE \
-                            raw.{table} (\n    {columns}\n);\n-- {end}\n\nSELECT\n    a, -- {if several tables}\n    b;\n";
+    const TEMPLATE: &str = "-- Of the template.\n\n{head}\n-- shared\n{statements}\n\n-- {each \
+                            table}\nCREATE TABLE raw.{table} (\n    {columns}\n);\n-- \
+                            {end}\n\nSELECT\n    a, -- {if several tables}\n    b;\n";
 
     #[test]
     fn the_load_step_of_one_table_is_the_template_with_its_places_filled() {
-        let raw_tables = "-- Head.\n-- More.\n\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', false)\n;\n";
+        let raw_tables = "-- Head.\n-- More.\n\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', \
+                          false)\n;\n";
         assert_eq!(
             render_load_step(TEMPLATE, raw_tables, &[]),
-            "-- Head.\n-- More.\n-- shared\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', false)\n;\n\nCREATE TABLE \
-             raw.t (\n    x VARCHAR,\n    y VARCHAR\n);\n\nSELECT\n    b;\n"
+            "-- Head.\n-- More.\n-- shared\nSELECT\n    ('t', 'x', true),\n    ('t', 'y', \
+             false)\n;\n\nCREATE TABLE raw.t (\n    x VARCHAR,\n    y VARCHAR\n);\n\nSELECT\n    \
+             b;\n"
         );
     }
 
@@ -329,8 +366,8 @@ mod tests {
         let text = render_load_step(TEMPLATE, raw_tables, &[]);
         assert!(
             text.ends_with(
-                "CREATE TABLE raw.t (\n    x VARCHAR\n);\n\nCREATE TABLE raw.u (\n    x VARCHAR\n);\n\n\
-                 SELECT\n    a,\n    b;\n"
+                "CREATE TABLE raw.t (\n    x VARCHAR\n);\n\nCREATE TABLE raw.u (\n    x \
+                 VARCHAR\n);\n\nSELECT\n    a,\n    b;\n"
             ),
             "{text}"
         );
@@ -338,9 +375,9 @@ mod tests {
 
     #[test]
     fn the_load_step_knows_all_tables_that_the_pipeline_makes() {
-        let sql = "CREATE OR REPLACE TEMP TABLE a AS SELECT 1;\n-- more\nCREATE OR REPLACE TABLE kpi.b AS SELECT 1;\n\
-                   CREATE TABLE IF NOT EXISTS raw.c (x INT);\nCREATE OR REPLACE TABLE kpi.b AS\nSELECT 2;\n\
-                   CREATE OR REPLACE VIEW main.d AS SELECT 1;";
+        let sql = "CREATE OR REPLACE TEMP TABLE a AS SELECT 1;\n-- more\nCREATE OR REPLACE TABLE \
+                   kpi.b AS SELECT 1;\nCREATE TABLE IF NOT EXISTS raw.c (x INT);\nCREATE OR \
+                   REPLACE TABLE kpi.b AS\nSELECT 2;\nCREATE OR REPLACE VIEW main.d AS SELECT 1;";
         assert_eq!(tables_made(sql), ["kpi.b", "raw.c", "main.d"]);
         for pipeline in PIPELINES {
             let (_, load) = pipeline.all_steps().swap_remove(0);
@@ -351,7 +388,11 @@ mod tests {
                 "kpi.segment_map",
                 "main.user_segments",
             ] {
-                assert!(load.contains(&format!("\n        ('{table}')")), "{}: {table}", pipeline.name);
+                assert!(
+                    load.contains(&format!("\n        ('{table}')")),
+                    "{}: {table}",
+                    pipeline.name
+                );
             }
         }
     }
@@ -360,9 +401,16 @@ mod tests {
     fn no_place_of_the_template_stays_open() {
         for pipeline in PIPELINES {
             let load = render_load_step(LOAD_FILES, pipeline.raw_tables, &[]);
-            for place in
-                ["{head}", "{statements}", "{table}", "{tables}", "{columns}", "{each", "{end}", "{if"]
-            {
+            for place in [
+                "{head}",
+                "{statements}",
+                "{table}",
+                "{tables}",
+                "{columns}",
+                "{each",
+                "{end}",
+                "{if",
+            ] {
                 assert!(!load.contains(place), "{}: {place}", pipeline.name);
             }
         }
@@ -370,15 +418,21 @@ mod tests {
 
     #[test]
     fn the_segments_step_is_its_template_with_the_places_filled() {
-        let template = "-- Of the template.\n\n-- Of {who}.\n{features}\n\n{statements}\n\nSELECT {'x': 1} FROM {who};\n";
-        let segments = "-- About.\n-- {who} kpi.users\n\n-- Features.\n-- More.\n\nSELECT 1;\n\nSELECT 2;\n";
+        let template = "-- Of the template.\n\n-- Of {who}.\n{features}\n\n{statements}\n\nSELECT \
+                        {'x': 1} FROM {who};\n";
+        let segments = "-- About.\n-- {who} kpi.users\n\n-- Features.\n-- More.\n\nSELECT \
+                        1;\n\nSELECT 2;\n";
         assert_eq!(
             render_segments_step(template, segments),
-            "-- Of kpi.users.\n-- Features.\n-- More.\n\nSELECT 1;\n\nSELECT 2;\n\nSELECT {'x': 1} FROM kpi.users;\n"
+            "-- Of kpi.users.\n-- Features.\n-- More.\n\nSELECT 1;\n\nSELECT 2;\n\nSELECT {'x': 1} \
+             FROM kpi.users;\n"
         );
         for pipeline in PIPELINES {
             let step = render_segments_step(USER_SEGMENTS, pipeline.segments);
-            let open = step.split('{').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_alphabetic()));
+            let open = step
+                .split('{')
+                .skip(1)
+                .filter(|rest| rest.starts_with(|c: char| c.is_alphabetic()));
             assert_eq!(open.count(), 0, "{}: a place stays open", pipeline.name);
         }
     }
@@ -386,7 +440,8 @@ mod tests {
     #[test]
     fn no_header_fits_two_tables() {
         for pipeline in PIPELINES {
-            let required = |line: &&str| line.trim_start().starts_with("('") && line.contains("true");
+            let required =
+                |line: &&str| line.trim_start().starts_with("('") && line.contains("true");
             let required: Vec<&str> = pipeline.raw_tables.lines().filter(required).collect();
             let required = required.join("\n");
             let tables = raw_table_columns(pipeline.raw_tables);
@@ -405,7 +460,11 @@ mod tests {
             ("CREATE SCHEMA IF NOT EXISTS raw", "CREATE SCHEMA IF NOT EXISTS g_raw"),
             ("SELECT raw.x FROM main.t, clean.u", "SELECT g_raw.x FROM g_main.t, g_clean.u"),
             ("query('SELECT * FROM raw.t LIMIT 0')", "query('SELECT * FROM g_raw.t LIMIT 0')"),
-            ("system.main.f(temp.raw, 20_kpi.x, raw . x)", "system.main.f(temp.raw, 20_kpi.x, raw . x)"),
+            (
+                "system.main.f(temp.raw, 20_kpi.x, raw . x)",
+                "system.main.f(temp.raw, 20_kpi.x, raw \
+                . x)",
+            ),
             ("'files are raw. Then' || kpi", "'files are raw. Then' || kpi"),
             ("kpi.é || 'ü raw.'", "g_kpi.é || 'ü raw.'"),
             ("", ""),
@@ -422,9 +481,17 @@ mod tests {
 
     #[test]
     fn a_macro_is_read_with_its_parameters() {
-        let sql = "CREATE OR REPLACE MACRO f(\n    source,\n    \"k\" := 5,\n    n := (1 + 2)\n) AS TABLE\n    SELECT 1";
+        let sql = "CREATE OR REPLACE MACRO f(\n    source,\n    \"k\" := 5,\n    n := (1 + 2)\n) \
+                   AS TABLE\n    SELECT 1";
         let parsed = parse_macro(sql);
-        assert_eq!((parsed.name, parsed.parameters.as_str()), ("f", "source, \"k\" := 5, n := (1 + 2)"));
+        assert_eq!(
+            (parsed.name, parsed.parameters.as_str()),
+            (
+                "f",
+                "source, \"k\" := 5, n := (1 + \
+            2)"
+            )
+        );
         assert_eq!(parsed.defaults, [("source", None), ("k", Some("5")), ("n", Some("(1 + 2)"))]);
         assert_eq!(parsed.body, "SELECT 1");
     }

@@ -1,12 +1,13 @@
-//! Goods in the words of another shop: every kind of difference that wordings of one tree have, drawn by hashes.
+//! Goods in the words of another shop: every kind of difference that wordings of one tree have,
+//! drawn by hashes.
 //!
-//! A name is reworded once and every path below it inherits that. The draws have no state, so a path has the same
-//! rewording whatever else the tree holds.
+//! A name is reworded once and every path below it inherits that. The draws have no state, so a
+//! path has the same rewording whatever else the tree holds.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Words that another shop uses for the same thing; a department uses a pair everywhere or nowhere. Many of the second
-/// ones also stand in other names, where they mean something else.
+/// Words that another shop uses for the same thing; a department uses a pair everywhere or nowhere.
+/// Many of the second ones also stand in other names, where they mean something else.
 const SYNONYMS: &[(&str, &str)] = &[
     ("Adapters", "Converters"),
     ("Apparel", "Garments"),
@@ -81,7 +82,8 @@ fn is_drawn(per_mille: u64, draw: u64, of: &[&str]) -> bool {
     xxh3_64_with_seed(of.join("\n").as_bytes(), draw) % 1000 < per_mille
 }
 
-/// A name of the tree, whose British wording is `british`, below the American levels `above`, by a shop of this number.
+/// A name of the tree, whose British wording is `british`, below the American levels `above`, by a
+/// shop of this number.
 ///
 /// `None` where the shop has no such level and its goods stand one level higher.
 pub fn reworded(british: &str, above: &[&str], is_parent: bool, shop: u64) -> Option<String> {
@@ -95,7 +97,9 @@ pub fn reworded(british: &str, above: &[&str], is_parent: bool, shop: u64) -> Op
     if name.contains(' ') {
         let chosen = SYNONYMS
             .iter()
-            .filter(|(from, _)| is_drawn(SYNONYM_OF_DEPARTMENT, shop, &["synonym", department, from]))
+            .filter(|(from, _)| {
+                is_drawn(SYNONYM_OF_DEPARTMENT, shop, &["synonym", department, from])
+            })
             .find(|(from, _)| name.split(' ').any(|word| word == *from));
         if let Some((from, to)) = chosen {
             name = name
@@ -118,7 +122,9 @@ pub fn reworded(british: &str, above: &[&str], is_parent: bool, shop: u64) -> Op
         Some((first, second)) if !first.contains(' ') && draw(COMPOUND, "compound") => {
             name = format!("{first}{}", second.to_lowercase());
         }
-        Some((own, _)) if own.contains(' ') && !own.ends_with('&') && draw(ONE_WORD_LESS, "less") => {
+        Some((own, _))
+            if own.contains(' ') && !own.ends_with('&') && draw(ONE_WORD_LESS, "less") =>
+        {
             name = own.to_string();
         }
         _ => {}

@@ -75,8 +75,7 @@ def create_rows(con, entries, dirty, distinct, rows):
     con.execute("SET VARIABLE entries = (SELECT list(entry) FROM vocabulary)")
     # Few places and letters where values repeat: a few hundred distinct values for 121 entries.
     places, letters = (1_000, 26) if distinct else (3, 1)
-    con.execute(
-        f"""
+    con.execute(f"""
         CREATE OR REPLACE TABLE rows AS
         WITH drawn AS (
             SELECT
@@ -96,13 +95,12 @@ def create_rows(con, entries, dirty, distinct, rows):
             FROM placed
         )
         SELECT {
-            '''repeat(' ', (hash(i, 6) % 40)::INTEGER) || lower(left(value, other)) || upper(substr(value, other + 1, (hash(i, 7) % 40)::INTEGER))
+        '''repeat(' ', (hash(i, 6) % 40)::INTEGER) || lower(left(value, other)) || upper(substr(value, other + 1, (hash(i, 7) % 40)::INTEGER))
                 || substr(value, other + 1 + (hash(i, 7) % 40)::INTEGER) || repeat(' ', (hash(i, 8) % 40)::INTEGER)'''
-            if distinct
-            else "value"
-        } AS value
-        FROM spelled"""
-    )
+        if distinct
+        else "value"
+    } AS value
+        FROM spelled""")
 
 
 def median(run, prepare):
@@ -128,45 +126,54 @@ def reorder(con, entries):
 
 def cross_join(con, measure, limit):
     """The nearest entry of every distinct value by a function of DuckDB, joined back to the rows."""
-    con.execute(
-        f"""
+    con.execute(f"""
         WITH nearest AS (
             SELECT v.value, arg_max(e.entry, {measure}) AS entry
             FROM (SELECT DISTINCT value, lower(trim(value)) AS text FROM rows LIMIT {limit}) AS v
             CROSS JOIN (SELECT entry, lower(entry) AS text FROM vocabulary) AS e
             GROUP BY v.value
         )
-        SELECT count(n.entry) FROM rows AS r JOIN nearest AS n ON r.value = n.value"""
-    ).fetchall()
+        SELECT count(n.entry) FROM rows AS r JOIN nearest AS n ON r.value = n.value""").fetchall()
 
 
 def rapidfuzz(con, entries, limit):
     """The same with rapidfuzz: its fastest way for many values, on all processors."""
-    values = [value for (value,) in con.execute(f"SELECT DISTINCT value FROM rows LIMIT {limit}").fetchall()]
+    values = [
+        value
+        for (value,) in con.execute(f"SELECT DISTINCT value FROM rows LIMIT {limit}").fetchall()
+    ]
     texts, lower = [value.strip().lower() for value in values], [entry.lower() for entry in entries]
     nearest = []
     for start in range(0, len(texts), 20_000):
-        scores = process.cdist(texts[start : start + 20_000], lower, scorer=OSA.normalized_similarity, workers=-1)
+        scores = process.cdist(
+            texts[start : start + 20_000], lower, scorer=OSA.normalized_similarity, workers=-1
+        )
         nearest.extend(scores.argmax(axis=1).tolist())
     import pyarrow
 
     mapping = pyarrow.table({"value": values, "entry": [entries[i] for i in nearest]})
     con.register("mapping", mapping)
-    con.execute("SELECT count(m.entry) FROM rows AS r JOIN mapping AS m ON r.value = m.value").fetchall()
+    con.execute(
+        "SELECT count(m.entry) FROM rows AS r JOIN mapping AS m ON r.value = m.value"
+    ).fetchall()
 
 
 def contenders(con, entries, limits):
     return {
         "lower": lambda: con.execute("SELECT count(lower(trim(value))) FROM rows").fetchall(),
-        "amazing": lambda: con.execute(
-            "SELECT count(normalize_category(value, getvariable('entries'))) FROM rows"
-        ).fetchall(),
+        "amazing": (
+            lambda: con.execute(
+                "SELECT count(normalize_category(value, getvariable('entries'))) FROM rows"
+            ).fetchall()
+        ),
         "levenshtein": lambda: cross_join(
             con,
             "1 - levenshtein(v.text, e.text) / greatest(length(v.text), length(e.text))",
             limits["levenshtein"],
         ),
-        "jaro_winkler": lambda: cross_join(con, "jaro_winkler_similarity(v.text, e.text)", limits["jaro_winkler"]),
+        "jaro_winkler": lambda: cross_join(
+            con, "jaro_winkler_similarity(v.text, e.text)", limits["jaro_winkler"]
+        ),
         "rapidfuzz": lambda: rapidfuzz(con, entries, limits["rapidfuzz"]),
     }
 
@@ -196,10 +203,12 @@ def cell(con, size, dirty, distinct):
 def print_tables(results):
     for distinct in (False, True):
         print(
-            f"\n### {'Every row spelled otherwise' if distinct else 'Values that repeat'}, 10 million rows, seconds\n"
+            f"\n### {'Every row spelled otherwise' if distinct else 'Values that repeat'}, 10"
+            " million rows, seconds\n"
         )
         print(
-            "| entries | dirty | distinct | `lower(trim(value))` | `normalize_category` | `levenshtein` | `jaro_winkler_similarity` | rapidfuzz |"
+            "| entries | dirty | distinct | `lower(trim(value))` | `normalize_category` |"
+            " `levenshtein` | `jaro_winkler_similarity` | rapidfuzz |"
         )
         print("|---|---|---|---|---|---|---|---|")
         for size in SIZES:
@@ -211,21 +220,27 @@ def print_tables(results):
                 for name in ("lower", "amazing", "levenshtein", "jaro_winkler", "rapidfuzz"):
                     seconds = found[name]["seconds"]
                     about = "~" if found[name]["is_extrapolated"] else ""
-                    shown.append(f"{about}{seconds:,.0f}" if seconds >= 20 else f"{about}{seconds:.2f}")
+                    shown.append(
+                        f"{about}{seconds:,.0f}" if seconds >= 20 else f"{about}{seconds:.2f}"
+                    )
                 n_distinct = "all" if distinct else f"{found['n_distinct']:,}"
                 print(f"| {size:,} | {dirty} % | {n_distinct} | {' | '.join(shown)} |")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", help="cells such as 121/1/repeated; `none` prints what there is")
+    parser.add_argument(
+        "--only", nargs="*", help="cells such as 121/1/repeated; `none` prints what there is"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     con = duckdb.connect(config={"allow_unsigned_extensions": True, "threads": options.threads})
     con.execute(f"LOAD '{ROOT}/build/release/amazing.duckdb_extension'")
     con.execute("ATTACH ':memory:' AS samples (ROW_GROUP_SIZE 2048)")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() and options.only is not None else {}
+    results = (
+        json.loads(RESULTS.read_text()) if RESULTS.exists() and options.only is not None else {}
+    )
     for distinct in (False, True):
         for size in SIZES:
             for dirty in DIRTY:

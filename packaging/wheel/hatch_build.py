@@ -24,7 +24,9 @@ class Extension(BuildHookInterface):
 
     def initialize(self, version, build_data):
         # DuckDB takes the name of the entry point from the name of the file.
-        extension = Path(os.environ.get("AMAZING_EXTENSION") or ROOT / "build/release/amazing.duckdb_extension")
+        extension = Path(
+            os.environ.get("AMAZING_EXTENSION") or ROOT / "build/release/amazing.duckdb_extension"
+        )
         if not extension.is_file():
             raise FileNotFoundError(f"{extension} does not exist: run `make release` first")
         build_data["tag"] = f"py3-none-{platform_tag()}"

@@ -6,14 +6,17 @@ use crate::ffi::SqlType;
 use crate::functions::{Function, Kind};
 use crate::scripts;
 
-/// SQL of ours, which calls relations in the catalog `amz`, with another `prefix` before their names.
+/// SQL of ours, which calls relations in the catalog `amz`, with another `prefix` before their
+/// names.
 ///
-/// Without a prefix they are called by their bare names: where the system catalog has them, or once `install` ran.
+/// Without a prefix they are called by their bare names: where the system catalog has them, or once
+/// `install` ran.
 pub fn called_behind(prefix: &str, sql: &str) -> String {
     let mut pieces = sql.split("amz.");
     let mut text = pieces.next().unwrap_or_default().to_string();
     for piece in pieces {
-        let name = piece.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(piece.len());
+        let name =
+            piece.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(piece.len());
         let is_call = name > 0 && piece[name..].starts_with('(');
         text.push_str(if is_call { prefix } else { "amz." });
         text.push_str(piece);
@@ -21,11 +24,13 @@ pub fn called_behind(prefix: &str, sql: &str) -> String {
     text
 }
 
-/// How a function is called: `kmeans_fit(row, k [, options])`, `amz.kmeans_segments(source, k := 5)`.
+/// How a function is called: `kmeans_fit(row, k [, options])`, `amz.kmeans_segments(source, k :=
+/// 5)`.
 pub fn call(function: &Function) -> String {
     let name = function.signature.name;
     if function.kind == Kind::Relation {
-        let parameters = scripts::macros().into_iter().find(|m| m.name == name).map(|m| m.parameters);
+        let parameters =
+            scripts::macros().into_iter().find(|m| m.name == name).map(|m| m.parameters);
         return format!("amz.{name}({})", parameters.unwrap_or_default());
     }
     let mut text = format!("{name}(");
@@ -48,9 +53,11 @@ pub fn call(function: &Function) -> String {
 pub fn returns(function: &Function) -> String {
     match (function.kind, function.signature.returns) {
         (Kind::Relation, _) => function.columns.to_string(),
-        (Kind::Table, SqlType::Struct(columns)) => {
-            columns.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect::<Vec<_>>().join(", ")
-        }
+        (Kind::Table, SqlType::Struct(columns)) => columns
+            .iter()
+            .map(|(name, sql_type)| format!("{name} {sql_type}"))
+            .collect::<Vec<_>>()
+            .join(", "),
         (_, sql_type) => sql_type.to_string(),
     }
 }
@@ -72,6 +79,10 @@ mod tests {
     #[test]
     fn optional_parameters_are_in_brackets() {
         assert_eq!(call(&kmeans::KMEANS_FIT), "kmeans_fit(row, k [, options])");
-        assert_eq!(call(&introspection::AMAZING_SCRIPTS), "amazing_scripts(pipeline, schema_prefix :=)");
+        assert_eq!(
+            call(&introspection::AMAZING_SCRIPTS),
+            "amazing_scripts(pipeline, schema_prefix \
+            :=)"
+        );
     }
 }

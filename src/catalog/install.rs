@@ -6,7 +6,8 @@ use super::{FUNCTIONS, called_behind};
 use crate::functions::{Function, Kind};
 use crate::scripts::{self, CREATE, Pipeline};
 
-/// Statements that create every relation under `prefix`, and its comment with version and description.
+/// Statements that create every relation under `prefix`, and its comment with version and
+/// description.
 pub fn macro_statements(prefix: &str) -> Vec<String> {
     let mut statements = Vec::new();
     for found in scripts::macros() {
@@ -33,9 +34,11 @@ fn relation(name: &str) -> &'static Function {
         .unwrap_or_else(|| panic!("the macro {name} is in the catalog"))
 }
 
-/// The statements of a pipeline with the script that each comes from; `install` first. The schemas get `prefix`.
+/// The statements of a pipeline with the script that each comes from; `install` first. The schemas
+/// get `prefix`.
 pub fn pipeline_statements(pipeline: &Pipeline, prefix: &str) -> Vec<(&'static str, String)> {
-    let mut rows: Vec<_> = macro_statements("").into_iter().map(|statement| ("install", statement)).collect();
+    let mut rows: Vec<_> =
+        macro_statements("").into_iter().map(|statement| ("install", statement)).collect();
     for (name, sql) in pipeline.all_steps() {
         rows.extend(
             scripts::statements(&called_behind("", &sql))
@@ -46,13 +49,17 @@ pub fn pipeline_statements(pipeline: &Pipeline, prefix: &str) -> Vec<(&'static s
     rows
 }
 
-/// What fails at once where the extension is not loaded; macros would be made, and only fail when they are called.
+/// What fails at once where the extension is not loaded; macros would be made, and only fail when
+/// they are called.
 const INSTALL_CHECK: &str = "
 SET VARIABLE amazing_check = (
     SELECT
         CASE
             WHEN count(*) = 0
-                THEN error('install: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+                THEN error(
+                    'install: the extension is not loaded, or it is an older one than this script: '
+                    || 'LOAD amazing'
+                )
         END
     FROM duckdb_functions() AS f
     WHERE f.function_name = 'content_summary'
@@ -62,9 +69,9 @@ SET VARIABLE amazing_check = (
 /// `sql/install.sql`: the relations for the current database.
 pub fn install_script() -> String {
     let mut text = String::from(
-        "-- install.sql: creates the relations of amazing in the current database, under their bare names.\n-- \
-         Generated from sql/functions (make docs). Needs LOAD amazing before; replaces what an earlier version \
-         installed.\n",
+        "-- install.sql: creates the relations of amazing in the current database, under their \
+         bare names.\n-- Generated from sql/functions (make docs). Needs LOAD amazing before; \
+         replaces what an earlier version installed.\n",
     );
     text.push_str(INSTALL_CHECK);
     for statement in macro_statements("") {
@@ -76,8 +83,9 @@ pub fn install_script() -> String {
 /// `sql/<pipeline>/build.sql`: everything in one flat file.
 pub fn build_script(pipeline: &Pipeline) -> String {
     let mut text = format!(
-        ".bail on\n-- build.sql: builds the layers of the pipeline {} in the current database.\n-- Generated from \
-         the steps in this folder (make docs). Needs LOAD amazing before; can be run again.\n\n{}",
+        ".bail on\n-- build.sql: builds the layers of the pipeline {} in the current database.\n-- \
+         Generated from the steps in this folder (make docs). Needs LOAD amazing before; can be \
+         run again.\n\n{}",
         pipeline.name,
         install_script()
     );

@@ -1,4 +1,5 @@
-//! The one list of all SQL functions; registration, documentation, examples and comments come from it.
+//! The one list of all SQL functions; registration, documentation, examples and comments come from
+//! it.
 
 mod calls;
 mod examples;
@@ -13,8 +14,8 @@ pub use reference::reference;
 
 use crate::ffi::{Documentation, Library, Registry, Relation, Result};
 use crate::functions::{
-    Function, Kind, activity, category, columns, events, exact, files, games, generators, kmeans, pca, plot,
-    repeats, rfm, season, summary,
+    Function, Kind, activity, category, columns, events, exact, files, games, generators, kmeans,
+    pca, plot, repeats, rfm, season, summary,
 };
 use crate::scripts;
 
@@ -98,8 +99,11 @@ impl Library for Catalog {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        let relation =
-            |m: scripts::Macro<'static>| Relation { name: m.name, parameters: m.defaults, body: m.body };
+        let relation = |m: scripts::Macro<'static>| Relation {
+            name: m.name,
+            parameters: m.defaults,
+            body: m.body,
+        };
         scripts::macros().into_iter().map(relation).collect()
     }
 
@@ -115,7 +119,11 @@ impl Library for Catalog {
         Documentation {
             description: function.description,
             // The API has room for documentation where relations need no catalog of their own.
-            examples: function.examples.iter().map(|example| called_behind("", example.sql)).collect(),
+            examples: function
+                .examples
+                .iter()
+                .map(|example| called_behind("", example.sql))
+                .collect(),
             category: function.subject,
         }
     }
@@ -128,8 +136,11 @@ mod tests {
     #[test]
     fn every_macro_has_an_entry_and_every_relation_a_macro() {
         let mut macros: Vec<&str> = scripts::macros().iter().map(|m| m.name).collect();
-        let mut relations: Vec<&str> =
-            FUNCTIONS.iter().filter(|f| f.kind == Kind::Relation).map(|f| f.signature.name).collect();
+        let mut relations: Vec<&str> = FUNCTIONS
+            .iter()
+            .filter(|f| f.kind == Kind::Relation)
+            .map(|f| f.signature.name)
+            .collect();
         macros.sort_unstable();
         relations.sort_unstable();
         assert_eq!(macros, relations);

@@ -9,10 +9,11 @@ use crate::functions::{Example, Kind};
 /// `docs/functions.md`: the reference of all functions.
 pub fn reference() -> String {
     let mut text = String::from(
-        "# Functions\n\n<!-- page not run: test/sql/examples.test has its examples and errors; the calls are no statements -->\n\nGenerated from the catalog (`make docs`). Relations are called by their bare names after \
-         `INSTALL` on DuckDB 2.0; on 1.4 and 1.5 after `SET search_path = 'main,amz'`, or as \
-         `amz.kmeans_segments(...)` ([names](install.md#names)). Every example and every error is run by the \
-         tests.\n",
+        "# Functions\n\n<!-- page not run: test/sql/examples.test has its examples and errors; the \
+         calls are no statements -->\n\nGenerated from the catalog (`make docs`). Relations are \
+         called by their bare names after `INSTALL` on DuckDB 2.0; on 1.4 and 1.5 after `SET \
+         search_path = 'main,amz'`, or as `amz.kmeans_segments(...)` ([names](install.md#names)). \
+         Every example and every error is run by the tests.\n",
     );
     for (kind, title) in [
         (Kind::Relation, "Relations"),
@@ -22,7 +23,8 @@ pub fn reference() -> String {
     ] {
         let _ = write!(text, "\n## {title}\n");
         for function in FUNCTIONS.iter().filter(|function| function.kind == kind) {
-            let _ = write!(text, "\n### `{}`\n\n{}\n", function.signature.name, function.description);
+            let _ =
+                write!(text, "\n### `{}`\n\n{}\n", function.signature.name, function.description);
             let _ = write!(text, "\n```sql\n{}\n```\n", called_behind("", &call(function)));
             let _ = write!(text, "\nReturns: `{}`. Since {}.\n", returns(function), function.since);
             if !function.details.is_empty() {
@@ -45,7 +47,8 @@ pub fn reference() -> String {
     text + &options_reference()
 }
 
-/// A query of one line with bare names, and its CTEs in a line of their own: what is shown stands out from what it needs.
+/// A query of one line with bare names, and its CTEs in a line of their own: what is shown stands
+/// out from what it needs.
 fn shown(sql: &str) -> String {
     let sql = called_behind("", sql);
     let mut depth = 0;
@@ -65,10 +68,11 @@ fn shown(sql: &str) -> String {
 /// The options of the fitting functions, for [`reference`].
 fn options_reference() -> String {
     let mut text = String::from(
-        "\n## Options\n\nNamed parameters of the relations (`k := 5`), and fields of the STRUCT that the building blocks \
-         take (`kmeans_fit(u, 5, {'seed': 7})`). NULL means the default; an unknown name is an error that lists what \
-         the function takes.\n\n| name | default | meaning | `kmeans_fit` | `kmeans_evaluate` | `pca_fit` | `feature_summary` |\n\
-         |---|---|---|---|---|---|---|\n",
+        "\n## Options\n\nNamed parameters of the relations (`k := 5`), and fields of the STRUCT \
+         that the building blocks take (`kmeans_fit(u, 5, {'seed': 7})`). NULL means the default; \
+         an unknown name is an error that lists what the function takes.\n\n| name | default | \
+         meaning | `kmeans_fit` | `kmeans_evaluate` | `pca_fit` | `feature_summary` \
+         |\n|---|---|---|---|---|---|---|\n",
     );
     for OptionText { name, default, meaning } in options::REFERENCE {
         let mark = |accepted: &[&str]| if accepted.contains(name) { "yes" } else { "" };

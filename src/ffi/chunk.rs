@@ -1,4 +1,5 @@
-//! The arguments of a call as typed columns, borrowed from DuckDB's vectors; no pointer leaves this file.
+//! The arguments of a call as typed columns, borrowed from DuckDB's vectors; no pointer leaves this
+//! file.
 #![allow(unsafe_code)]
 
 mod decimal;
@@ -116,10 +117,13 @@ impl<'a> Strings<'a> {
             // The inlined bytes run on from `inlined` into the field behind it.
             std::ptr::from_ref(raw).cast::<u8>().wrapping_add(4)
         } else {
-            usize::from_ne_bytes(raw.pointer_or_rest[..size_of::<usize>()].try_into().expect("8 bytes"))
-                as *const u8
+            usize::from_ne_bytes(raw.pointer_or_rest[..size_of::<usize>()].try_into().expect(
+                "8 \
+                bytes",
+            )) as *const u8
         };
-        // SAFETY: `new` was promised that the bytes are there for 'a; inlined ones are part of `raw`.
+        // SAFETY: `new` was promised that the bytes are there for 'a; inlined ones are part of
+        // `raw`.
         unsafe { std::slice::from_raw_parts(start, length) }
     }
 }
@@ -169,7 +173,8 @@ pub enum Data<'a> {
     Enum {
         /// UInt8, UInt16 or UInt32.
         codes: Box<Data<'a>>,
-        /// The text of a position. Dictionaries may be long, and most columns of a row are never looked at.
+        /// The text of a position. Dictionaries may be long, and most columns of a row are never
+        /// looked at.
         name: Box<dyn Fn(usize) -> String + 'a>,
     },
     /// DATE, days since 1970-01-01
@@ -309,7 +314,8 @@ impl Number for UHugeInt {
 /// Whether all rows have the same bits.
 fn all_same<T: Copy>(rows: &[T]) -> bool {
     // SAFETY: rows of DuckDB's vectors are numbers or structs of numbers without padding.
-    let bytes = unsafe { std::slice::from_raw_parts(rows.as_ptr().cast::<u8>(), size_of_val(rows)) };
+    let bytes =
+        unsafe { std::slice::from_raw_parts(rows.as_ptr().cast::<u8>(), size_of_val(rows)) };
     rows.is_empty() || bytes[size_of::<T>()..] == bytes[..bytes.len() - size_of::<T>()]
 }
 
@@ -374,12 +380,14 @@ impl<'a> Column<'a> {
         !matches!(self.data, Data::Untyped) && self.validity.is_valid(row)
     }
 
-    /// Whether the column holds numbers: any integer, FLOAT, DOUBLE, DECIMAL, or BOOLEAN as 0 and 1.
+    /// Whether the column holds numbers: any integer, FLOAT, DOUBLE, DECIMAL, or BOOLEAN as 0 and
+    /// 1.
     pub fn is_numeric(&self) -> bool {
         matches!(self.data, Data::Decimal { .. }) || with_numbers!(&self.data, _s => true, false)
     }
 
-    /// All rows as DOUBLE, NaN for NULL; `None` where the column does not hold numbers. Borrowed where it can be.
+    /// All rows as DOUBLE, NaN for NULL; `None` where the column does not hold numbers. Borrowed
+    /// where it can be.
     pub fn numbers(&self) -> Option<Cow<'a, [f64]>> {
         let mut numbers: Vec<f64> = match &self.data {
             Data::Float64(slice) if matches!(self.validity, Validity::All) => {
@@ -389,13 +397,18 @@ impl<'a> Column<'a> {
                 Data::Int128(slice) => {
                     slice.iter().map(|digits| nearest_decimal(digits.get(), *scale)).collect()
                 }
-                Data::Int64(slice) => {
-                    slice.iter().map(|&digits| nearest_decimal(i128::from(digits), *scale)).collect()
-                }
+                Data::Int64(slice) => slice
+                    .iter()
+                    .map(|&digits| nearest_decimal(i128::from(digits), *scale))
+                    .collect(),
                 // Fewer than 16 digits, and a power of ten that a double holds: one rounding.
                 digits => {
                     let divisor = power_of_ten(*scale);
-                    with_numbers!(digits, s => s.iter().map(|x| x.as_f64() / divisor).collect(), return None)
+                    with_numbers!(
+                        digits,
+                        s => s.iter().map(|x| x.as_f64() / divisor).collect(),
+                        return None
+                    )
                 }
             },
             data => with_numbers!(data, s => s.iter().map(|x| x.as_f64()).collect(), return None),
@@ -410,8 +423,8 @@ impl<'a> Column<'a> {
         Some(Cow::Owned(numbers))
     }
 
-    /// Whether two rows hold the same thing, judged without following lists: equal entries are the same list.
-    /// A constant argument is the same in all rows.
+    /// Whether two rows hold the same thing, judged without following lists: equal entries are the
+    /// same list. A constant argument is the same in all rows.
     pub fn same(&self, a: usize, b: usize) -> bool {
         let valid = (self.is_valid(a), self.is_valid(b));
         if valid != (true, true) {
@@ -425,7 +438,9 @@ impl<'a> Column<'a> {
             Data::Decimal { digits, .. } => with_numbers!(&**digits, s => s[a] == s[b], false),
             Data::Enum { codes, .. } => with_numbers!(&**codes, s => s[a] == s[b], false),
             Data::List { entries, .. } | Data::Map { entries, .. } => entries[a] == entries[b],
-            Data::Array { size, child } => (0..*size).all(|i| child.same(a * size + i, b * size + i)),
+            Data::Array { size, child } => {
+                (0..*size).all(|i| child.same(a * size + i, b * size + i))
+            }
             Data::Struct(fields) => fields.iter().all(|(_, field)| field.same(a, b)),
             Data::Untyped => true,
             Data::Blob(_) | Data::Other(_) => false,
@@ -433,8 +448,8 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// Whether all rows hold the value of the first. Cheap for what DuckDB repeats for a constant argument: the
-    /// stored bits are compared first.
+    /// Whether all rows hold the value of the first. Cheap for what DuckDB repeats for a constant
+    /// argument: the stored bits are compared first.
     pub fn is_constant(&self) -> bool {
         let same_bits = match (&self.validity, &self.data) {
             (_, Data::Untyped) => true,
@@ -442,7 +457,9 @@ impl<'a> Column<'a> {
                 return fields.iter().all(|(_, field)| field.is_constant());
             }
             (Validity::All, Data::Text(strings)) => all_same(strings.raw),
-            (Validity::All, Data::List { entries, .. } | Data::Map { entries, .. }) => all_same(entries),
+            (Validity::All, Data::List { entries, .. } | Data::Map { entries, .. }) => {
+                all_same(entries)
+            }
             (Validity::All, Data::Decimal { digits, .. } | Data::Enum { codes: digits, .. }) => {
                 with_numbers!(&**digits, s => all_same(s), false)
             }
@@ -473,9 +490,10 @@ impl<'a> Column<'a> {
                 holds(child, row * size..(row + 1) * size, values)
             }
             (Data::Struct(fields), Value::Struct(values)) => {
-                let same = |((name, field), (known, value)): (&(String, Column<'_>), &(String, Value))| {
-                    name == known && field.holds(row, value)
-                };
+                let same =
+                    |((name, field), (known, value)): (&(String, Column<'_>), &(String, Value))| {
+                        name == known && field.holds(row, value)
+                    };
                 fields.len() == values.len() && fields.iter().zip(values).all(same)
             }
             _ => self.value(row).is_same(value),
@@ -497,7 +515,9 @@ impl<'a> Column<'a> {
                 Data::Int128(s) => nearest_decimal(s[row].get(), *scale),
                 digits => {
                     let digits = with_numbers!(digits, s => s[row].value(), Value::Null);
-                    let Value::Integer(digits) = digits else { unreachable!("digits are integers") };
+                    let Value::Integer(digits) = digits else {
+                        unreachable!("digits are integers")
+                    };
                     nearest_decimal(digits, *scale)
                 }
             }),
@@ -522,13 +542,14 @@ impl<'a> Column<'a> {
                 let rows = entry.offset as usize..(entry.offset + entry.length) as usize;
                 Value::Map(rows.map(|i| (keys.value(i), values.value(i))).collect())
             }
-            Data::Struct(fields) => {
-                Value::Struct(fields.iter().map(|(name, field)| (name.clone(), field.value(row))).collect())
-            }
+            Data::Struct(fields) => Value::Struct(
+                fields.iter().map(|(name, field)| (name.clone(), field.value(row))).collect(),
+            ),
             Data::Blob(_) => Value::Other("BLOB"),
             Data::Other(name) => Value::Other(name),
             data => {
-                with_numbers!(data, s => s[row].value(), unreachable!("every other kind is matched above"))
+                with_numbers!(data, s => s[row].value(), unreachable!("every other kind is matched \
+                    above"))
             }
         }
     }

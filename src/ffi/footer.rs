@@ -6,14 +6,16 @@ use std::path::PathBuf;
 
 use super::{Error, Result};
 
-/// A footer is eight fields of this many bytes and room for a signature, which DuckDB's format fixes.
+/// A footer is eight fields of this many bytes and room for a signature, which DuckDB's format
+/// fixes.
 const FIELD_BYTES: usize = 32;
 const FOOTER_BYTES: usize = 8 * FIELD_BYTES + 256;
-/// Place of the version of the C API among the fields: for a copy of the C API v2, the release that it is stamped for.
+/// Place of the version of the C API among the fields: for a copy of the C API v2, the release that
+/// it is stamped for.
 const C_API_VERSION: usize = 5;
 
-/// Version of the C API that this copy is stamped for. DuckDB loads a copy of the C API v2 only where it is its own
-/// version.
+/// Version of the C API that this copy is stamped for. DuckDB loads a copy of the C API v2 only
+/// where it is its own version.
 pub(super) fn c_api_version() -> Result<String> {
     let path = own_path().ok_or_else(|| Error::new("the file that is loaded cannot be found"))?;
     let read = || -> std::io::Result<[u8; FOOTER_BYTES]> {
@@ -46,7 +48,8 @@ fn own_path() -> Option<PathBuf> {
 
     let address = own_path as fn() -> Option<PathBuf> as *const libc::c_void;
     let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: `info` is ours to write; where the call succeeds, the name lives as long as the library.
+    // SAFETY: `info` is ours to write; where the call succeeds, the name lives as long as the
+    // library.
     unsafe {
         if libc::dladdr(address, info.as_mut_ptr()) == 0 {
             return None;

@@ -1,9 +1,10 @@
-//! The fence: all `unsafe` code of the project, behind a face that shows no version of DuckDB's C API.
+//! The fence: all `unsafe` code of the project, behind a face that shows no version of DuckDB's C
+//! API.
 //!
-//! Adapters implement [`Aggregate`], [`Scalar`] or [`Generator`]; they read a [`Chunk`], write an [`Output`] and
-//! never see a pointer. A backend (`v1`, `v2`) connects them to one C API; what the two have in common stands beside
-//! them. Every callback runs inside [`contain`]: a panic becomes an error of the query, never the end of the host
-//! process.
+//! Adapters implement [`Aggregate`], [`Scalar`] or [`Generator`]; they read a [`Chunk`], write an
+//! [`Output`] and never see a pointer. A backend (`v1`, `v2`) connects them to one C API; what the
+//! two have in common stands beside them. Every callback runs inside [`contain`]: a panic becomes
+//! an error of the query, never the end of the host process.
 
 mod chunk;
 mod footer;
@@ -57,7 +58,8 @@ impl Error {
         Error { function: None, message: message.into() }
     }
 
-    /// The same error told as one of `relation`, where one called: it speaks for the building block under it.
+    /// The same error told as one of `relation`, where one called: it speaks for the building block
+    /// under it.
     pub fn of(self, relation: Option<&str>) -> Self {
         Error { function: relation.map(str::to_string).or(self.function), ..self }
     }
@@ -87,7 +89,8 @@ pub struct Parameter {
     pub name: &'static str,
     /// Type that the binder casts to.
     pub sql_type: SqlType,
-    /// Whether a call may leave it out: a trailing position, or a named parameter of a [`Generator`].
+    /// Whether a call may leave it out: a trailing position, or a named parameter of a
+    /// [`Generator`].
     pub optional: bool,
 }
 
@@ -114,7 +117,12 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Reads and checks the arguments of a chunk.
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>>;
     /// Adds rows of the batch that belong to one group.
-    fn update(&self, state: &mut Self::State, batch: &Self::Batch<'_>, rows: Range<usize>) -> Result<()>;
+    fn update(
+        &self,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
+        rows: Range<usize>,
+    ) -> Result<()>;
     /// Adds what another state has seen.
     fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()>;
     /// Appends the group's one result.
@@ -127,9 +135,11 @@ pub trait Scalar: Send + Sync + 'static {
     fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()>;
 }
 
-/// A table function of constant parameters, whose rows come in blocks that are independent of each other.
+/// A table function of constant parameters, whose rows come in blocks that are independent of each
+/// other.
 ///
-/// Blocks are handed out to any number of threads, so a block is a function of the bound parameters and its number.
+/// Blocks are handed out to any number of threads, so a block is a function of the bound parameters
+/// and its number.
 pub trait Generator: Send + Sync + 'static {
     /// The checked parameters.
     type Bound: Send + Sync;
@@ -138,7 +148,8 @@ pub trait Generator: Send + Sync + 'static {
 
     /// Checks the arguments: one value for each parameter, [`Value::Null`] where it was left out.
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound>;
-    /// How many of the `declared` columns the result has, from the first on: a parameter may ask for the last ones.
+    /// How many of the `declared` columns the result has, from the first on: a parameter may ask
+    /// for the last ones.
     fn n_columns(&self, _bound: &Self::Bound, declared: usize) -> usize {
         declared
     }
@@ -170,7 +181,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// What stands before the name of a relation in a call: nothing where the system catalog holds them.
+    /// What stands before the name of a relation in a call: nothing where the system catalog holds
+    /// them.
     pub fn relation_prefix(&self) -> &'static str {
         if self.relations == Some(SYSTEM) { "" } else { "amz." }
     }
@@ -221,19 +233,22 @@ fn contain<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
         let text = panic_text(&*payload);
         // Dropping a payload runs foreign code that may panic again.
         std::mem::forget(payload);
-        let place = PLACE.with(RefCell::take).map(|place| format!(" at {place}")).unwrap_or_default();
+        let place =
+            PLACE.with(RefCell::take).map(|place| format!(" at {place}")).unwrap_or_default();
         Err(Error::new(format!("internal error: {text}{place}")))
     })
 }
 
-/// [`contain`] for an entry point, from which on a panic is told by its error alone and not on the user's terminal too.
-/// The hook is that of our copy of the standard library: the host and other extensions have their own.
+/// [`contain`] for an entry point, from which on a panic is told by its error alone and not on the
+/// user's terminal too. The hook is that of our copy of the standard library: the host and other
+/// extensions have their own.
 fn contain_load<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     static SILENCED: Once = Once::new();
     SILENCED.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
             // Out of reach where the thread ends; then nobody asks either.
-            let _ = PLACE.try_with(|place| place.replace(panic.location().map(ToString::to_string)));
+            let _ =
+                PLACE.try_with(|place| place.replace(panic.location().map(ToString::to_string)));
         }));
     });
     contain(body)
@@ -253,7 +268,10 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let error = contain::<()>(|| panic!("row {} lost", 7)).expect_err("the panic was contained");
+        let error = contain::<()>(|| panic!("row {} lost", 7)).expect_err(
+            "the panic was \
+            contained",
+        );
         assert_eq!(error.text("f"), "f: internal error: row 7 lost");
     }
 
@@ -262,7 +280,10 @@ mod tests {
         const CHILD: &str = "AMAZING_TEST_CHILD";
         if std::env::var_os(CHILD).is_some() {
             // In a process of its own, because the hook is that of the process.
-            let error = contain_load::<()>(|| panic!("row {} lost", 7)).expect_err("the panic was contained");
+            let error = contain_load::<()>(|| panic!("row {} lost", 7)).expect_err(
+                "the panic was \
+                contained",
+            );
             let text = error.text("f");
             assert!(
                 text.starts_with("f: internal error: row 7 lost at ") && text.contains("mod.rs:"),
@@ -272,7 +293,11 @@ mod tests {
         }
         let own = std::env::current_exe().expect("this test");
         let output = std::process::Command::new(own)
-            .args(["--exact", "--nocapture", "ffi::tests::after_a_load_a_panic_is_told_by_its_error_alone"])
+            .args([
+                "--exact",
+                "--nocapture",
+                "ffi::tests::after_a_load_a_panic_is_told_by_its_error_alone",
+            ])
             .env(CHILD, "1")
             .output()
             .expect("the test runs");
@@ -289,7 +314,10 @@ mod tests {
                 panic!("dropped");
             }
         }
-        let error = contain::<()>(|| std::panic::panic_any(Hostile)).expect_err("the panic was contained");
+        let error = contain::<()>(|| std::panic::panic_any(Hostile)).expect_err(
+            "the panic was \
+            contained",
+        );
         assert_eq!(error.text("f"), "f: internal error: a panic without a message");
     }
 

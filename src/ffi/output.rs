@@ -15,7 +15,8 @@ pub(super) enum Buffer {
     Int32(Vec<i32>),
     /// BIGINT, TIMESTAMP, and DECIMAL of 10 to 18 digits
     Int64(Vec<i64>),
-    /// UHUGEINT, and UUID as DuckDB stores it: with the first bit turned, so that signed integers sort as texts do
+    /// UHUGEINT, and UUID as DuckDB stores it: with the first bit turned, so that signed integers
+    /// sort as texts do
     UInt128(Vec<u128>),
     Float64(Vec<f64>),
     Text {
@@ -33,20 +34,28 @@ impl Output {
     /// An empty column.
     ///
     /// # Panics
-    /// For [`SqlType::Any`], for BLOB and for decimals that are not stored in 64 bits, which no function of ours returns.
+    /// For [`SqlType::Any`], for BLOB and for decimals that are not stored in 64 bits, which no
+    /// function of ours returns.
     pub fn new(sql_type: &SqlType) -> Self {
         let buffer = match sql_type {
             SqlType::Boolean => Buffer::Boolean(Vec::new()),
             SqlType::Integer => Buffer::Int32(Vec::new()),
-            SqlType::BigInt | SqlType::Timestamp | SqlType::Decimal(10..=18, _) => Buffer::Int64(Vec::new()),
+            SqlType::BigInt | SqlType::Timestamp | SqlType::Decimal(10..=18, _) => {
+                Buffer::Int64(Vec::new())
+            }
             SqlType::UHugeInt | SqlType::Uuid => Buffer::UInt128(Vec::new()),
             SqlType::Double => Buffer::Float64(Vec::new()),
             SqlType::Varchar => Buffer::Text { bytes: String::new(), ends: Vec::new() },
-            SqlType::List(child) => Buffer::List { ends: Vec::new(), child: Box::new(Output::new(child)) },
-            SqlType::Struct(fields) => {
-                Buffer::Struct(fields.iter().map(|(name, field)| (*name, Output::new(field))).collect())
+            SqlType::List(child) => {
+                Buffer::List { ends: Vec::new(), child: Box::new(Output::new(child)) }
             }
-            SqlType::Any | SqlType::Blob | SqlType::Decimal(..) => panic!("no function returns {sql_type}"),
+            SqlType::Struct(fields) => Buffer::Struct(
+                fields.iter().map(|(name, field)| (*name, Output::new(field))).collect(),
+            ),
+            SqlType::Any | SqlType::Blob | SqlType::Decimal(..) => panic!(
+                "no function returns \
+                {sql_type}"
+            ),
         };
         Output { valid: Vec::new(), buffer }
     }
@@ -246,8 +255,13 @@ impl Output {
         match (&mut self.buffer, value) {
             (_, Value::Null | Value::TypedNull) => return self.push_null(),
             (Buffer::Boolean(v), Value::Boolean(b)) => v.push(*b),
-            (Buffer::Int32(v), Value::Integer(i)) => v.push(i32::try_from(*i).expect("fits an INTEGER")),
-            (Buffer::Int64(v), Value::Integer(i)) => v.push(i64::try_from(*i).expect("fits a BIGINT")),
+            (Buffer::Int32(v), Value::Integer(i)) => v.push(i32::try_from(*i).expect(
+                "fits an \
+                INTEGER",
+            )),
+            (Buffer::Int64(v), Value::Integer(i)) => {
+                v.push(i64::try_from(*i).expect("fits a BIGINT"))
+            }
             (Buffer::Int64(v), Value::Timestamp(t)) => v.push(*t),
             (Buffer::UInt128(v), Value::Unsigned(u)) => v.push(*u),
             (Buffer::Float64(v), Value::Double(x)) => v.push(*x),
@@ -275,9 +289,13 @@ mod tests {
 
     #[test]
     fn a_null_struct_has_null_fields() {
-        let mut out = Output::new(&SqlType::Struct(&[("a", SqlType::Integer), ("b", SqlType::Varchar)]));
+        let mut out =
+            Output::new(&SqlType::Struct(&[("a", SqlType::Integer), ("b", SqlType::Varchar)]));
         out.push_null();
-        out.push(&Value::Struct(vec![("a".into(), Value::Integer(1)), ("b".into(), Value::from("x"))]));
+        out.push(&Value::Struct(vec![
+            ("a".into(), Value::Integer(1)),
+            ("b".into(), Value::from("x")),
+        ]));
         let Buffer::Struct(fields) = &out.buffer else { panic!("a struct") };
         assert_eq!(fields[0].1.valid, [false, true]);
         assert_eq!(fields[1].1.valid, [false, true]);

@@ -5,7 +5,8 @@ use std::ffi::c_void;
 
 use super::{Signature, SqlType, contain};
 
-/// What a callback finds behind the pointer that came with the function: the function and what error messages call it.
+/// What a callback finds behind the pointer that came with the function: the function and what
+/// error messages call it.
 pub(super) struct Registered<F> {
     pub(super) name: &'static str,
     pub(super) returns: SqlType,

@@ -30,7 +30,11 @@ impl<'a> Registry<'a> {
     }
 
     /// Registers an aggregate, whose optional parameters are of type [`super::SqlType::Any`].
-    pub fn aggregate<A: Aggregate + Clone>(&mut self, signature: &Signature, function: A) -> Result<()> {
+    pub fn aggregate<A: Aggregate + Clone>(
+        &mut self,
+        signature: &Signature,
+        function: A,
+    ) -> Result<()> {
         match &mut self.backend {
             Backend::V1(functions) => functions.aggregate(signature, function),
             Backend::V2(functions) => functions.aggregate(signature, function),
@@ -45,8 +49,9 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Registers a table function: required parameters by position, optional ones by name. No C API has overloads
-    /// for table functions that differ in number, so that a position cannot be left out.
+    /// Registers a table function: required parameters by position, optional ones by name. No C API
+    /// has overloads for table functions that differ in number, so that a position cannot be left
+    /// out.
     pub fn generator<G: Generator>(&mut self, signature: &Signature, function: G) -> Result<()> {
         match &mut self.backend {
             Backend::V1(functions) => functions.generator(signature, function),

@@ -15,8 +15,8 @@ thread_local! {
     static PAID: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Whether the process can still have what a callback takes in small pieces. Nothing is touched, but to ask costs two
-/// calls of the system, so one callback asks for many.
+/// Whether the process can still have what a callback takes in small pieces. Nothing is touched,
+/// but to ask costs two calls of the system, so one callback asks for many.
 pub(super) fn for_callback() -> Result<()> {
     let paid = PAID.get();
     if paid == 0 {
@@ -26,8 +26,9 @@ pub(super) fn for_callback() -> Result<()> {
     Ok(())
 }
 
-/// Whether DuckDB can have a vector of `n` values of `bytes` each, which it makes as long as the next power of two, beside
-/// the one that it copies: it tells of a failure by an exception, which must not pass our frames.
+/// Whether DuckDB can have a vector of `n` values of `bytes` each, which it makes as long as the
+/// next power of two, beside the one that it copies: it tells of a failure by an exception, which
+/// must not pass our frames.
 pub(super) fn for_vector(n: usize, bytes: usize) -> Result<()> {
     match n.checked_next_power_of_two().and_then(|n| n.checked_mul(bytes)) {
         Some(size) if size < LARGE_VECTOR_BYTES => Ok(()),

@@ -61,7 +61,12 @@ impl<L: Default> Worker<L> {
     }
 
     /// Makes the next block that has rows; the number of its rows, 0 at the end.
-    pub(super) fn next_block<G>(&mut self, generator: &G, bound: &G::Bound, scan: &Scan) -> Result<usize>
+    pub(super) fn next_block<G>(
+        &mut self,
+        generator: &G,
+        bound: &G::Bound,
+        scan: &Scan,
+    ) -> Result<usize>
     where
         G: Generator<Local = L>,
     {
@@ -83,9 +88,12 @@ impl<L: Default> Worker<L> {
         }
     }
 
-    /// The columns that the query reads, each with the index of its vector. A query that counts rows only projects
-    /// none of ours, or one whose index lies behind them (the row identifier).
-    pub(super) fn projected<'a>(&'a self, scan: &'a Scan) -> impl Iterator<Item = (usize, &'a Output)> {
+    /// The columns that the query reads, each with the index of its vector. A query that counts
+    /// rows only projects none of ours, or one whose index lies behind them (the row identifier).
+    pub(super) fn projected<'a>(
+        &'a self,
+        scan: &'a Scan,
+    ) -> impl Iterator<Item = (usize, &'a Output)> {
         let column = |(vector, column): (usize, &usize)| Some((vector, self.columns.get(*column)?));
         scan.projected.iter().enumerate().filter_map(column)
     }

@@ -9,15 +9,17 @@ use super::{Aggregate, Chunk, Error, Output, Result, SqlType, contain, room};
 
 /// A group's state in memory that DuckDB owns, moves and does not understand.
 ///
-/// The heap behind it is freed in finalize and not only in destroy, because DuckDB leaks the states of a
-/// `GROUP BY ... LIMIT`. A spent state that is used again (a running window) is an error, never a wrong result.
+/// The heap behind it is freed in finalize and not only in destroy, because DuckDB leaks the states
+/// of a `GROUP BY ... LIMIT`. A spent state that is used again (a running window) is an error,
+/// never a wrong result.
 enum Slot<S> {
     Empty,
     Live(Box<S>),
     Spent,
 }
 
-const RUNNING_WINDOW: &str = "a running window (OVER with a growing frame) is not supported, use GROUP BY";
+const RUNNING_WINDOW: &str = "a running window (OVER with a growing frame) is not supported, use \
+                              GROUP BY";
 
 impl<S: Default> Slot<S> {
     fn live(&mut self) -> Result<&mut S> {
@@ -47,7 +49,10 @@ pub(super) unsafe fn init<A: Aggregate>(state: *mut c_void) {
 
 /// # Safety
 /// `states` holds `count` states that [`init`] wrote; no reference to them exists.
-unsafe fn slots<'a, A: Aggregate>(states: *const *mut c_void, count: usize) -> &'a [*mut Slot<A::State>] {
+unsafe fn slots<'a, A: Aggregate>(
+    states: *const *mut c_void,
+    count: usize,
+) -> &'a [*mut Slot<A::State>] {
     if count == 0 {
         return &[];
     }

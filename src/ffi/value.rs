@@ -1,4 +1,5 @@
-//! A single SQL value, owned: constants such as `k`, options, models, parameters of table functions.
+//! A single SQL value, owned: constants such as `k`, options, models, parameters of table
+//! functions.
 
 use std::fmt;
 
@@ -61,7 +62,9 @@ impl Value {
 
     /// Whether two values are the same, to the bit of each number.
     pub fn is_same(&self, other: &Value) -> bool {
-        let all = |a: &[Value], b: &[Value]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b));
+        let all = |a: &[Value], b: &[Value]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b))
+        };
         match (self, other) {
             (Value::Double(a), Value::Double(b)) => a.to_bits() == b.to_bits(),
             (Value::List(a), Value::List(b)) => all(a, b),
@@ -69,7 +72,8 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0 == b.0 && a.1.is_same(&b.1))
             }
             (Value::Map(a), Value::Map(b)) => {
-                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0.is_same(&b.0) && a.1.is_same(&b.1))
+                a.len() == b.len()
+                    && a.iter().zip(b).all(|(a, b)| a.0.is_same(&b.0) && a.1.is_same(&b.1))
             }
             _ => self == other,
         }

@@ -1,8 +1,9 @@
-//! What the arguments of an aggregate's call are that have to be the same in all rows of a group: options, a model, `k`.
+//! What the arguments of an aggregate's call are that have to be the same in all rows of a group:
+//! options, a model, `k`.
 //!
-//! DuckDB hands such arguments over with every row. They are read from the first row of a chunk and compared with the other
-//! rows of the chunk, with those of the group's other chunks, and where two states of a group meet: or the order of the
-//! rows would decide which of two values counts.
+//! DuckDB hands such arguments over with every row. They are read from the first row of a chunk and
+//! compared with the other rows of the chunk, with those of the group's other chunks, and where two
+//! states of a group meet: or the order of the rows would decide which of two values counts.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,7 +19,8 @@ pub struct Call<T> {
     pub read: T,
 }
 
-/// Reads the options of calls: once for all chunks with the same ones, as long as a group still needs them.
+/// Reads the options of calls: once for all chunks with the same ones, as long as a group still
+/// needs them.
 pub struct Calls<T> {
     last: Mutex<Weak<Call<T>>>,
 }
@@ -77,10 +79,14 @@ impl Numbers {
         if column.is_constant() {
             return read(&column.value(0)).map(Numbers::One);
         }
-        (0..column.len()).map(|row| read(&column.value(row))).collect::<Result<_>>().map(Numbers::Each)
+        (0..column.len())
+            .map(|row| read(&column.value(row)))
+            .collect::<Result<_>>()
+            .map(Numbers::Each)
     }
 
-    /// The number of some rows of a group; an error where they, or `known` of the rows before, differ.
+    /// The number of some rows of a group; an error where they, or `known` of the rows before,
+    /// differ.
     pub fn of(&self, name: &str, rows: Range<usize>, known: Option<usize>) -> Result<usize> {
         let first = known.unwrap_or_else(|| self.at(rows.start));
         match rows.map(|row| self.at(row)).find(|number| *number != first) {
@@ -111,5 +117,9 @@ pub fn keep_number(name: &str, known: &mut Option<usize>, given: Option<usize>) 
 
 /// The same words whichever of the two came first.
 fn number_differs(name: &str, a: usize, b: usize) -> Error {
-    Error::new(format!("{name} must be the same in all rows of a group, not {} and {}", a.min(b), a.max(b)))
+    Error::new(format!(
+        "{name} must be the same in all rows of a group, not {} and {}",
+        a.min(b),
+        a.max(b)
+    ))
 }

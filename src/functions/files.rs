@@ -1,9 +1,12 @@
-//! Content of files: what their lines and bytes are, the fields of a line, and the fingerprint of files.
+//! Content of files: what their lines and bytes are, the fields of a line, and the fingerprint of
+//! files.
 
 use std::ops::Range;
 
 use super::{Example, Function, Kind, relation, required};
-use crate::ffi::{Aggregate, Chunk, Data, Error, Output, Result, Scalar, Signature, SqlType, Strings, Value};
+use crate::ffi::{
+    Aggregate, Chunk, Data, Error, Output, Result, Scalar, Signature, SqlType, Strings, Value,
+};
 use crate::lines::{Content, Lines, fields};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -18,12 +21,13 @@ pub const CONTENT_HASH: Function = Function {
     },
     columns: "",
     description: "A 128-bit hash of a multiset of texts.",
-    details: "The sum modulo 2^128 of the XXH3 128-bit hash of each text, so that it does not depend on order or \
-              threads, counts repetitions, and is the same in every DuckDB version. NULL counts as a value of its \
-              own; no rows give 0. For telling contents apart, not for security. Source: Collet, *XXH3* \
-              (xxhash.com).",
+    details: "The sum modulo 2^128 of the XXH3 128-bit hash of each text, so that it does not \
+              depend on order or threads, counts repetitions, and is the same in every DuckDB \
+              version. NULL counts as a value of its own; no rows give 0. For telling contents \
+              apart, not for security. Source: Collet, *XXH3* (xxhash.com).",
     examples: &[Example {
-        sql: "SELECT content_hash(a) = content_hash(b), content_hash(a) = content_hash('x') FROM (VALUES ('x', 'y'), ('y', 'x')) AS t(a, b)",
+        sql: "SELECT content_hash(a) = content_hash(b), content_hash(a) = content_hash('x') FROM \
+              (VALUES ('x', 'y'), ('y', 'x')) AS t(a, b)",
         rows: &["true | false"],
     }],
     errors: &[],
@@ -36,12 +40,15 @@ pub const FILE_FINGERPRINT: Function = Function {
     kind: Kind::Relation,
     subject: "files",
     signature: relation("file_fingerprint"),
-    columns: "file_name VARCHAR, size_bytes BIGINT, last_modified TIMESTAMP, line_count BIGINT, fingerprint UHUGEINT",
-    description: "Size, time, number of lines that are not blank, and fingerprint of the content of files, one row per file.",
-    details: "`path` is a path, a glob or a list of them. Files are streamed through DuckDB's reader into \
-              `content_hash`, so that memory stays bounded. The fingerprint is that of the file's lines whatever their \
-              order; a renamed copy has the same one. It is NULL for a plain file with lines that are not UTF-8 or longer than 16 MB; of a \
-              compressed file, or one with such lines, `content_summary` says more.",
+    columns: "file_name VARCHAR, size_bytes BIGINT, last_modified TIMESTAMP, line_count BIGINT, \
+              fingerprint UHUGEINT",
+    description: "Size, time, number of lines that are not blank, and fingerprint of the content \
+                  of files, one row per file.",
+    details: "`path` is a path, a glob or a list of them. Files are streamed through DuckDB's \
+              reader into `content_hash`, so that memory stays bounded. The fingerprint is that of \
+              the file's lines whatever their order; a renamed copy has the same one. It is NULL \
+              for a plain file with lines that are not UTF-8 or longer than 16 MB; of a compressed \
+              file, or one with such lines, `content_summary` says more.",
     examples: &[Example {
         sql: "SELECT file_name, line_count FROM amz.file_fingerprint('LICENSE')",
         rows: &["LICENSE | 17"],
@@ -73,15 +80,20 @@ pub const LINE_SUMMARY: Function = Function {
         ]),
     },
     columns: "",
-    description: "What the lines of a file are together: counts, bytes, fingerprint, and whether they are plain CSV.",
-    details: "`lines` counts those that are not blank, `blank_lines` the others: NULL and empty texts. `bytes` are those of \
-              the lines without their ends, `fingerprint` is the `content_hash` of those that are not blank. The two lists \
-              have a number for each separator that may stand between fields: comma, semicolon, tab and `|`. `odd_lines` are lines in \
-              which a quote is anything but the sign around a whole field, or a byte is NUL, or that are longer than 9,000 bytes; of those with a quote that has no second one on its line, \
-              `least_separators` tells how many separators the one with the fewest has, and is NULL where there is none: fewer \
-              than a record needs mean that a line ends inside quotes.",
+    description: "What the lines of a file are together: counts, bytes, fingerprint, and whether \
+                  they are plain CSV.",
+    details: "`lines` counts those that are not blank, `blank_lines` the others: NULL and empty \
+              texts. `bytes` are those of the lines without their ends, `fingerprint` is the \
+              `content_hash` of those that are not blank. The two lists have a number for each \
+              separator that may stand between fields: comma, semicolon, tab and `|`. `odd_lines` \
+              are lines in which a quote is anything but the sign around a whole field, or a byte \
+              is NUL, or that are longer than 9,000 bytes; of those with a quote that has no \
+              second one on its line, `least_separators` tells how many separators the one with \
+              the fewest has, and is NULL where there is none: fewer than a record needs mean that \
+              a line ends inside quotes.",
     examples: &[Example {
-        sql: "SELECT s.lines, s.bytes, s.odd_lines FROM (SELECT line_summary(line) AS s FROM (VALUES ('a,\"b,c\"'), (''), ('6\" nail,x')) AS t(line))",
+        sql: "SELECT s.lines, s.bytes, s.odd_lines FROM (SELECT line_summary(line) AS s FROM \
+              (VALUES ('a,\"b,c\"'), (''), ('6\" nail,x')) AS t(line))",
         rows: &["2 | 16 | [1, 2, 2, 2]"],
     }],
     errors: &[],
@@ -112,22 +124,32 @@ pub const CONTENT_SUMMARY: Function = Function {
         ]),
     },
     columns: "",
-    description: "What the bytes of a file are, as of `read_blob`: how compressed, whether text, its lines, and each line that cannot be read.",
-    details: "Decompresses gzip and zstd (`compression`; `size_bytes` is what is in it). `problem` says why the file cannot \
-              be read: compressed data that are cut short or damaged, UTF-16, an archive, a workbook, a line of more than 16 MB; \
-              nothing after it is to be relied on. `lines`, `blank_lines`, `odd_lines` and `least_separators` are those of \
-              `line_summary`, `fingerprint` too, but of the bytes of all lines. `unreadable_lines` are not UTF-8 or longer than \
-              2 MB. Their text is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are written `\\xNN`. \
-              `first_line` is NULL where it cannot be read; `beginning` are the first 200 bytes, written likewise. `line_ends` counts \
-              lines that end with CR LF, with LF, with CR, and with nothing. NULL for NULL.",
+    description: "What the bytes of a file are, as of `read_blob`: how compressed, whether text, \
+                  its lines, and each line that cannot be read.",
+    details: "Decompresses gzip and zstd (`compression`; `size_bytes` is what is in it). `problem` \
+              says why the file cannot be read: compressed data that are cut short or damaged, \
+              UTF-16, an archive, a workbook, a line of more than 16 MB; nothing after it is to be \
+              relied on. `lines`, `blank_lines`, `odd_lines` and `least_separators` are those of \
+              `line_summary`, `fingerprint` too, but of the bytes of all lines. `unreadable_lines` \
+              are not UTF-8 or longer than 2 MB. Their text is whole: a backslash is doubled, NUL \
+              and bytes that are no UTF-8 are written `\\xNN`. `first_line` is NULL where it \
+              cannot be read; `beginning` are the first 200 bytes, written likewise. `line_ends` \
+              counts lines that end with CR LF, with LF, with CR, and with nothing. NULL for \
+              NULL.",
     examples: &[
         Example {
-            sql: "SELECT s.compression, s.size_bytes, s.lines, s.line_ends FROM (SELECT content_summary(content) AS s FROM read_blob('LICENSE'))",
+            sql: "SELECT s.compression, s.size_bytes, s.lines, s.line_ends FROM (SELECT \
+                  content_summary(content) AS s FROM read_blob('LICENSE'))",
             rows: &["none | 1076 | 17 | [0, 21, 0, 0]"],
         },
         Example {
-            sql: "SELECT unnest(content_summary('a,b\\x0Alanc\\xF4me,1\\x0A'::BLOB).unreadable_lines, recursive := true)",
-            rows: &["2 | lanc\\xF4me,1 | INVALID ENCODING | Line that is not UTF-8, from its byte 5 on."],
+            sql: "SELECT \
+                  unnest(content_summary('a,b\\x0Alanc\\xF4me,1\\x0A'::BLOB).unreadable_lines, \
+                  recursive := true)",
+            rows: &[
+                "2 | lanc\\xF4me,1 | INVALID ENCODING | Line that is not UTF-8, from its byte \
+                     5 on.",
+            ],
         },
     ],
     errors: &[],
@@ -156,11 +178,14 @@ pub const CSV_FIELDS: Function = Function {
     },
     columns: "",
     description: "The fields of one line of CSV, or why it is no record.",
-    details: "As RFC 4180 has it, with any ASCII character as `separator`: a field in quotes may hold separators and doubled \
-              quotes; in any other field a quote is a character. A quote that is never closed, text behind a closing quote and a \
-              NUL byte are errors of this line and of no other, which a reader of whole files cannot promise. NULL for NULL.",
+    details: "As RFC 4180 has it, with any ASCII character as `separator`: a field in quotes may \
+              hold separators and doubled quotes; in any other field a quote is a character. A \
+              quote that is never closed, text behind a closing quote and a NUL byte are errors of \
+              this line and of no other, which a reader of whole files cannot promise. NULL for \
+              NULL.",
     examples: &[Example {
-        sql: "SELECT csv_fields('1,\"Run, Run\",6\" nail', ',').fields, csv_fields('1,\"open', ',').error_message",
+        sql: "SELECT csv_fields('1,\"Run, Run\",6\" nail', ',').fields, csv_fields('1,\"open', \
+              ',').error_message",
         rows: &["[1, 'Run, Run', '6\" nail'] | Value with unterminated quote found."],
     }],
     errors: &[(
@@ -224,9 +249,9 @@ impl Aggregate for LineSummary {
     fn update(&self, state: &mut Lines, batch: &&Chunk<'_>, rows: Range<usize>) -> Result<()> {
         let text = batch.column(0);
         match text.data() {
-            Data::Text(strings) => {
-                rows.for_each(|row| state.add(if text.is_valid(row) { strings.bytes(row) } else { b"" }))
-            }
+            Data::Text(strings) => rows.for_each(|row| {
+                state.add(if text.is_valid(row) { strings.bytes(row) } else { b"" })
+            }),
             _ => rows.for_each(|_| state.add(b"")),
         }
         Ok(())
@@ -305,7 +330,10 @@ fn content_summary(content: &Content) -> Value {
     fields.extend([
         ("first_line", text(&content.first_line)),
         ("beginning", content.beginning.as_str().into()),
-        ("line_ends", Value::List([content.crlf, content.lf, content.cr, unterminated].map(number).to_vec())),
+        (
+            "line_ends",
+            Value::List([content.crlf, content.lf, content.cr, unterminated].map(number).to_vec()),
+        ),
         ("unreadable_lines", Value::List(unreadable.collect())),
     ]);
     named(fields)

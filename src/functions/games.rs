@@ -1,11 +1,12 @@
-//! The synthetic tables of a games platform in SQL: users, games, events, with dirt whose truth is known.
+//! The synthetic tables of a games platform in SQL: users, games, events, with dirt whose truth is
+//! known.
 
 use super::{Example, Function, Kind, optional, required};
 use crate::ffi::{Error, Generator, Output, Result, Signature, SqlType, Value};
 use crate::synth::ParameterError;
 use crate::synth::games::{
-    DEFAULT_DIRT, Defect, EventParameters, Events, GameEvents, GameTable, Games, MAX_EVENTS, MAX_GAMES,
-    MAX_USERS, UserTable, Users,
+    DEFAULT_DIRT, Defect, EventParameters, Events, GameEvents, GameTable, Games, MAX_EVENTS,
+    MAX_GAMES, MAX_USERS, UserTable, Users,
 };
 
 /// The column that `truth` adds: what dirt did to the row, and what stands there without it.
@@ -44,13 +45,16 @@ pub const SYNTHETIC_USERS: Function = Function {
     },
     columns: "",
     description: "Users of a games platform, with dirty values.",
-    details: "User `i` is the same in every table of the seed (default 42), whatever `rows`: identifiers count from 1 and \
-              leave out 9999, which stands for an unknown one. `dirt` (default 0.02) is the share of words that are \
-              misspelt or missing, 0 to 1; an eighth of it is the share of rows with an impossible `registration_date`, \
-              and as many repeat the row before, in the place of a user who never plays. With `dirt := 0` the same users come without a defect. `truth := true` \
-              adds the column `dirt`, see `synthetic_game_events`.",
+    details: "User `i` is the same in every table of the seed (default 42), whatever `rows`: \
+              identifiers count from 1 and leave out 9999, which stands for an unknown one. `dirt` \
+              (default 0.02) is the share of words that are misspelt or missing, 0 to 1; an eighth \
+              of it is the share of rows with an impossible `registration_date`, and as many \
+              repeat the row before, in the place of a user who never plays. With `dirt := 0` the \
+              same users come without a defect. `truth := true` adds the column `dirt`, see \
+              `synthetic_game_events`.",
     examples: &[Example {
-        sql: "SELECT count(*), count(DISTINCT location), bool_and(TRY_CAST(registration_date AS DATE) < DATE '2025-01-01') FROM synthetic_users(1000, dirt := 0)",
+        sql: "SELECT count(*), count(DISTINCT location), bool_and(TRY_CAST(registration_date AS \
+              DATE) < DATE '2025-01-01') FROM synthetic_users(1000, dirt := 0)",
         rows: &["1000 | 5 | true"],
     }],
     errors: &[(
@@ -84,15 +88,21 @@ pub const SYNTHETIC_GAMES: Function = Function {
     },
     columns: "",
     description: "Games of a games platform, with dirty values.",
-    details: "Game `i` is the same in every table of the seed (default 42), whatever `rows`: identifiers count from 1 and \
-              leave out 9999. `dirt` (default 0.02) is the share of words that are misspelt or missing, 0 to 1; an eighth of it \
-              is the share of rows that repeat the row before, in the place of a game that nobody plays (at most one in twenty). `truth := true` adds the column `dirt`, see \
-              `synthetic_game_events`.",
+    details: "Game `i` is the same in every table of the seed (default 42), whatever `rows`: \
+              identifiers count from 1 and leave out 9999. `dirt` (default 0.02) is the share of \
+              words that are misspelt or missing, 0 to 1; an eighth of it is the share of rows \
+              that repeat the row before, in the place of a game that nobody plays (at most one in \
+              twenty). `truth := true` adds the column `dirt`, see `synthetic_game_events`.",
     examples: &[Example {
-        sql: "SELECT count(*), count(DISTINCT game_name), count(DISTINCT game_type) FROM synthetic_games(300, dirt := 0)",
+        sql: "SELECT count(*), count(DISTINCT game_name), count(DISTINCT game_type) FROM \
+              synthetic_games(300, dirt := 0)",
         rows: &["300 | 300 | 5"],
     }],
-    errors: &[("FROM synthetic_games(-1)", "synthetic_games: rows must be between 0 and 1000000, not -1")],
+    errors: &[(
+        "FROM synthetic_games(-1)",
+        "synthetic_games: rows must be between 0 and 1000000, \
+                                            not -1",
+    )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, GameGenerator)),
 };
@@ -123,30 +133,40 @@ pub const SYNTHETIC_GAME_EVENTS: Function = Function {
         ]),
     },
     columns: "",
-    description: "Events of a games platform: users log in, start and finish games and buy, over the years 2022 to 2024.",
-    details: "Exactly `rows` events of `users` (default: one for 100 rows; needed: one for 1,000) in `games` (default: one for \
-              5,000 rows, 10 to 500): those of `synthetic_users(users)` and `synthetic_games(games)` with the same `seed` \
-              (default 42). A session is a `login`, then rounds of `start_game`, `finish_game` (not always) and seldom a \
-              `purchase`; events of a session are less than 30 minutes apart, sessions of a user more. No event is \
-              earlier than its user's registration. Some users never play, others stop, a few of them come back; some \
-              games are never played.\n\n\
-              `dirt` (default 0.02) is the share of dirty values, 0 to 1, in each of `event_type` and `device_type` (kinds \
-              `case`, `typo`, `empty`, and `synonym`: `tablet` for `mobile`) and `duration_seconds` (`empty`, `negative`: \
-              -10). An empty value is NULL, which a CSV file shows as an empty field. An eighth of `dirt` is the share of \
-              rows that cannot be used, for each of four kinds: `unknown user` and `unknown game` (9999), `bad time` (an \
-              impossible day or hour, or no time at all), and `duplicate id`: an exact copy of the row before, in the place of \
-              the row that stands there without dirt. Such a row has no other defect, nor has a row that is copied.\n\n\
-              With `dirt := 0` the same rows come without a defect, to be joined on `event_id`. `truth := true` adds the \
-              column `dirt`: for each defect of the row the column, the kind, and the value without dirt; of a \
-              `duplicate id` that is the identifier of the row that was replaced. The same parameters give the same rows on any number of \
-              threads; rows come in no particular order. Rows are made as they are read, nothing is held in memory.",
+    description: "Events of a games platform: users log in, start and finish games and buy, over \
+                  the years 2022 to 2024.",
+    details: "Exactly `rows` events of `users` (default: one for 100 rows; needed: one for 1,000) \
+              in `games` (default: one for 5,000 rows, 10 to 500): those of \
+              `synthetic_users(users)` and `synthetic_games(games)` with the same `seed` (default \
+              42). A session is a `login`, then rounds of `start_game`, `finish_game` (not always) \
+              and seldom a `purchase`; events of a session are less than 30 minutes apart, \
+              sessions of a user more. No event is earlier than its user's registration. Some \
+              users never play, others stop, a few of them come back; some games are never \
+              played.\n\n`dirt` (default 0.02) is the share of dirty values, 0 to 1, in each of \
+              `event_type` and `device_type` (kinds `case`, `typo`, `empty`, and `synonym`: \
+              `tablet` for `mobile`) and `duration_seconds` (`empty`, `negative`: -10). An empty \
+              value is NULL, which a CSV file shows as an empty field. An eighth of `dirt` is the \
+              share of rows that cannot be used, for each of four kinds: `unknown user` and \
+              `unknown game` (9999), `bad time` (an impossible day or hour, or no time at all), \
+              and `duplicate id`: an exact copy of the row before, in the place of the row that \
+              stands there without dirt. Such a row has no other defect, nor has a row that is \
+              copied.\n\nWith `dirt := 0` the same rows come without a defect, to be joined on \
+              `event_id`. `truth := true` adds the column `dirt`: for each defect of the row the \
+              column, the kind, and the value without dirt; of a `duplicate id` that is the \
+              identifier of the row that was replaced. The same parameters give the same rows on \
+              any number of threads; rows come in no particular order. Rows are made as they are \
+              read, nothing is held in memory.",
     examples: &[
         Example {
-            sql: "SELECT count(*), count(DISTINCT event_type), max(TRY_CAST(event_time AS TIMESTAMP)) < TIMESTAMP '2025-01-01' FROM synthetic_game_events(10000, dirt := 0)",
+            sql: "SELECT count(*), count(DISTINCT event_type), max(TRY_CAST(event_time AS \
+                  TIMESTAMP)) < TIMESTAMP '2025-01-01' FROM synthetic_game_events(10000, dirt := \
+                  0)",
             rows: &["10000 | 4 | true"],
         },
         Example {
-            sql: "SELECT d.kind, count(*) FROM (SELECT unnest(dirt) AS d FROM synthetic_game_events(10000, seed := 1, truth := true)) GROUP BY d.kind HAVING d.kind LIKE 'unknown%' ORDER BY d.kind",
+            sql: "SELECT d.kind, count(*) FROM (SELECT unnest(dirt) AS d FROM \
+                  synthetic_game_events(10000, seed := 1, truth := true)) GROUP BY d.kind HAVING \
+                  d.kind LIKE 'unknown%' ORDER BY d.kind",
             rows: &["unknown game | 32", "unknown user | 22"],
         },
     ],
@@ -184,8 +204,11 @@ impl Generator for UserGenerator {
 
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
         let [rows, seed, dirt, truth] = arguments else { panic!("four parameters") };
-        let table =
-            UserTable::new(required_rows(rows, MAX_USERS)?, seed_or_default(seed), dirt_or_default(dirt));
+        let table = UserTable::new(
+            required_rows(rows, MAX_USERS)?,
+            seed_or_default(seed),
+            dirt_or_default(dirt),
+        );
         Bound::new(table, truth)
     }
 
@@ -201,7 +224,13 @@ impl Generator for UserGenerator {
         bound.table.rows()
     }
 
-    fn fill(&self, bound: &Self::Bound, users: &mut Users, block: u64, columns: &mut [Output]) -> Result<()> {
+    fn fill(
+        &self,
+        bound: &Self::Bound,
+        users: &mut Users,
+        block: u64,
+        columns: &mut [Output],
+    ) -> Result<()> {
         bound.table.fill(block, users);
         let [id, age, date, email, workout, gender, location, subscription, dirt] = columns else {
             panic!("the generator has nine columns");
@@ -232,8 +261,11 @@ impl Generator for GameGenerator {
 
     fn bind(&self, arguments: &[Value]) -> Result<Self::Bound> {
         let [rows, seed, dirt, truth] = arguments else { panic!("four parameters") };
-        let table =
-            GameTable::new(required_rows(rows, MAX_GAMES)?, seed_or_default(seed), dirt_or_default(dirt));
+        let table = GameTable::new(
+            required_rows(rows, MAX_GAMES)?,
+            seed_or_default(seed),
+            dirt_or_default(dirt),
+        );
         Bound::new(table, truth)
     }
 
@@ -249,7 +281,13 @@ impl Generator for GameGenerator {
         bound.table.rows()
     }
 
-    fn fill(&self, bound: &Self::Bound, games: &mut Games, block: u64, columns: &mut [Output]) -> Result<()> {
+    fn fill(
+        &self,
+        bound: &Self::Bound,
+        games: &mut Games,
+        block: u64,
+        columns: &mut [Output],
+    ) -> Result<()> {
         bound.table.fill(block, games);
         let [id, kind, name, platform, difficulty, dirt] = columns else {
             panic!("the generator has six columns");
@@ -334,7 +372,8 @@ impl Generator for EventGenerator {
 fn push_defects(defects: &[Defect], n_rows: usize, out: &mut Output) {
     let mut left = defects;
     for row in 0..n_rows {
-        let (of_row, rest) = left.split_at(left.iter().take_while(|defect| defect.row == row).count());
+        let (of_row, rest) =
+            left.split_at(left.iter().take_while(|defect| defect.row == row).count());
         left = rest;
         let texts = |defect: &Defect| {
             Value::Struct(vec![
@@ -349,7 +388,9 @@ fn push_defects(defects: &[Defect], n_rows: usize, out: &mut Output) {
 
 /// The number of rows; the table checks that it is between 0 and `most`.
 fn required_rows(value: &Value, most: i64) -> Result<i64> {
-    value.as_i64().ok_or_else(|| Error::new(format!("rows must be between 0 and {most}, not {value}")))
+    value
+        .as_i64()
+        .ok_or_else(|| Error::new(format!("rows must be between 0 and {most}, not {value}")))
 }
 
 fn seed_or_default(value: &Value) -> i64 {

@@ -32,18 +32,24 @@ pub const SYNTHETIC_MARKETPLACE_EVENTS: Function = Function {
         ]),
     },
     columns: "",
-    description: "Events of an online shop: users in sessions that view, put in the cart and buy products.",
-    details: "Exactly `rows` events, spread over `days` (default 31) from `start` (default 2019-10-01 00:00:00 UTC). \
-              `users` and `products` default to what the number of rows suggests, `seed` to 42. `dirt` (default 0) is \
-              the share of events that get a defect: of `floor(rows * dirt)` events, in turn, a copy of another \
-              event, no user, a negative price, a misspelt event type, no time, a misspelt category or brand (where \
-              it has one that people misspell), an unknown event type. Copies come as bursts of equal `cart` rows, three \
-              of four of two rows and the longest of 78; where carts run out, which takes much dirt, as pairs of other \
-              events. Up to `dirt := 0.5` the numbers are exact: of `n` events with a defect, `ceil(n / 7)` are copies.\n\n\
-              The same parameters give the same rows on any number of threads; rows come in no particular \
-              order, `ORDER BY event_time` sorts them. Rows are made as they are read, nothing is held in memory.",
+    description: "Events of an online shop: users in sessions that view, put in the cart and buy \
+                  products.",
+    details: "Exactly `rows` events, spread over `days` (default 31) from `start` (default \
+              2019-10-01 00:00:00 UTC). `users` and `products` default to what the number of rows \
+              suggests, `seed` to 42. `dirt` (default 0) is the share of events that get a defect: \
+              of `floor(rows * dirt)` events, in turn, a copy of another event, no user, a \
+              negative price, a misspelt event type, no time, a misspelt category or brand (where \
+              it has one that people misspell), an unknown event type. Copies come as bursts of \
+              equal `cart` rows, three of four of two rows and the longest of 78; where carts run \
+              out, which takes much dirt, as pairs of other events. Up to `dirt := 0.5` the \
+              numbers are exact: of `n` events with a defect, `ceil(n / 7)` are copies.\n\nThe \
+              same parameters give the same rows on any number of threads; rows come in no \
+              particular order, `ORDER BY event_time` sorts them. Rows are made as they are read, \
+              nothing is held in memory.",
     examples: &[Example {
-        sql: "SELECT count(*), min(event_time) >= TIMESTAMP '2024-01-01' FROM synthetic_marketplace_events(5000, seed := 1, start := TIMESTAMP '2024-01-01', days := 7)",
+        sql: "SELECT count(*), min(event_time) >= TIMESTAMP '2024-01-01' FROM \
+              synthetic_marketplace_events(5000, seed := 1, start := TIMESTAMP '2024-01-01', days \
+              := 7)",
         rows: &["5000 | true"],
     }],
     errors: &[(
@@ -66,8 +72,10 @@ impl Generator for MarketplaceEvents {
             .ok_or_else(|| Error::new("rows must be a whole number of at least 0, not NULL"))?;
         let parameters = Parameters {
             rows,
-            users: count("users", &arguments[1])?.unwrap_or_else(|| Parameters::default_users(rows)),
-            products: count("products", &arguments[2])?.unwrap_or_else(|| Parameters::default_products(rows)),
+            users: count("users", &arguments[1])?
+                .unwrap_or_else(|| Parameters::default_users(rows)),
+            products: count("products", &arguments[2])?
+                .unwrap_or_else(|| Parameters::default_products(rows)),
             seed: arguments[3].as_i64().unwrap_or(42),
             start: match arguments[4] {
                 Value::Timestamp(start) => start,
@@ -75,12 +83,17 @@ impl Generator for MarketplaceEvents {
             },
             days: match count("days", &arguments[5])? {
                 None => Parameters::DEFAULT_DAYS,
-                Some(days) => u32::try_from(days)
-                    .map_err(|_| Error::new(format!("days must be between 1 and {MAX_DAYS}, not {days}")))?,
+                Some(days) => u32::try_from(days).map_err(|_| {
+                    Error::new(format!(
+                        "days must be between 1 and {MAX_DAYS}, not \
+                        {days}"
+                    ))
+                })?,
             },
             dirt: arguments[6].as_f64().unwrap_or(0.0),
         };
-        let marketplace = Marketplace::new(parameters).map_err(|error| Error::new(error.to_string()))?;
+        let marketplace =
+            Marketplace::new(parameters).map_err(|error| Error::new(error.to_string()))?;
         Ok((marketplace, rows))
     }
 
@@ -130,7 +143,7 @@ fn count(name: &str, value: &Value) -> Result<Option<u64>> {
         return Ok(None);
     }
     let count = value.as_i64().and_then(|count| u64::try_from(count).ok());
-    count
-        .map(Some)
-        .ok_or_else(|| Error::new(format!("{name} must be a whole number of at least 0, not {value}")))
+    count.map(Some).ok_or_else(|| {
+        Error::new(format!("{name} must be a whole number of at least 0, not {value}"))
+    })
 }

@@ -1,15 +1,18 @@
-//! Which names of columns say that a column identifies its row, or another one, and so measures nothing.
+//! Which names of columns say that a column identifies its row, or another one, and so measures
+//! nothing.
 //!
-//! A name is cut into words at everything that is no letter and no digit, where a capital begins a word (`CustomerID`,
-//! `IDNumber`), and where digits begin or end. A count of things has their plural, which is never in these lists.
+//! A name is cut into words at everything that is no letter and no digit, where a capital begins a
+//! word (`CustomerID`, `IDNumber`), and where digits begin or end. A count of things has their
+//! plural, which is never in these lists.
 
 /// What an identifier is called, as the last word of a name.
 const IDENTIFIERS: &[&str] = &[
-    "id", "uid", "uuid", "guid", "gid", "oid", "pid", "cid", "sid", "rowid", "key", "pk", "fk", "sk", "hash",
-    "sku", "ean", "gtin", "upc", "asin", "isbn", "imei", "ssn", "iban",
+    "id", "uid", "uuid", "guid", "gid", "oid", "pid", "cid", "sid", "rowid", "key", "pk", "fk",
+    "sk", "hash", "sku", "ean", "gtin", "upc", "asin", "isbn", "imei", "ssn", "iban",
 ];
 
-/// What identifiers are of: before the word for a number (`account_no`), or run together with it (`userid`).
+/// What identifiers are of: before the word for a number (`account_no`), or run together with it
+/// (`userid`).
 const THINGS: &[&str] = &[
     "account",
     "acct",
@@ -95,8 +98,8 @@ const NUMBERS: &[&str] = &["no", "nr", "num", "number", "code", "ref", "referenc
 
 /// What a column of whole numbers holds the identifiers of, where nothing else is in its name.
 const WHO_OR_WHAT: &[&str] = &[
-    "client", "customer", "employee", "game", "item", "member", "merchant", "patient", "player", "product",
-    "seller", "shop", "store", "student", "supplier", "user", "vendor", "visitor",
+    "client", "customer", "employee", "game", "item", "member", "merchant", "patient", "player",
+    "product", "seller", "shop", "store", "student", "supplier", "user", "vendor", "visitor",
 ];
 
 /// What stands before one of them that was chosen among many.
@@ -111,7 +114,9 @@ pub fn is_identifier(name: &str, is_whole: bool) -> bool {
         return true;
     }
     // `customer_id_2` is one more of them.
-    while words.len() > 1 && words.last().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit())) {
+    while words.len() > 1
+        && words.last().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit()))
+    {
         words.pop();
     }
     let is_in = |list: &[&str], word: &str| list.contains(&word);
@@ -144,7 +149,9 @@ fn words(name: &str) -> Vec<String> {
         let is_border = before.is_some_and(|before| {
             before.is_numeric() != c.is_numeric()
                 || (c.is_uppercase() && before.is_lowercase())
-                || (c.is_uppercase() && before.is_uppercase() && after.is_some_and(|c| c.is_lowercase()))
+                || (c.is_uppercase()
+                    && before.is_uppercase()
+                    && after.is_some_and(|c| c.is_lowercase()))
         });
         if !is_inside || is_border {
             words.push(String::new());

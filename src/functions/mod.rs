@@ -102,7 +102,10 @@ pub(crate) const fn relation(name: &'static str) -> Signature {
 }
 
 /// The candidate that a misspelled `name` most likely means.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     const CLOSE_ENOUGH: f64 = 0.6;
     candidates
         .into_iter()
@@ -114,27 +117,31 @@ pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// `, did you mean "x"` for a misspelled name, or nothing.
 fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, candidates).map_or_else(String::new, |candidate| format!(", did you mean \"{candidate}\""))
+    nearest(name, candidates)
+        .map_or_else(String::new, |candidate| format!(", did you mean \"{candidate}\""))
 }
 
 /// Names in quotes, for messages: `"a", "b"`; long lists are cut.
 fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 20;
     let names: Vec<&str> = names.into_iter().collect();
-    let mut text: Vec<String> = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();
+    let mut text: Vec<String> =
+        names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();
     if names.len() > SHOWN {
         text.push(format!("and {} more", names.len() - SHOWN));
     }
     text.join(", ")
 }
 
-/// The text that an optional argument has in the first row, such as the name of the relation that calls.
+/// The text that an optional argument has in the first row, such as the name of the relation that
+/// calls.
 fn text_at(arguments: &Chunk<'_>, index: usize) -> Option<String> {
     let column = arguments.get(index).filter(|column| !column.is_empty())?;
     column.value(0).as_str().map(str::to_string)
 }
 
-/// Runs of rows in which each of `columns` holds the same thing: one for arguments that are constant, as most are.
+/// Runs of rows in which each of `columns` holds the same thing: one for arguments that are
+/// constant, as most are.
 fn runs(columns: &[&Column<'_>], len: usize) -> Vec<Range<usize>> {
     if len > 0 && columns.iter().all(|column| column.is_constant()) {
         return std::iter::once(0..len).collect();

@@ -1,6 +1,8 @@
-//! What the models of k-means and PCA share: features and their transformation, as SQL fields and back.
+//! What the models of k-means and PCA share: features and their transformation, as SQL fields and
+//! back.
 //!
-//! Models are read by field name whatever the numeric types, because they come back from tables, Parquet and JSON.
+//! Models are read by field name whatever the numeric types, because they come back from tables,
+//! Parquet and JSON.
 
 use std::ops::Range;
 
@@ -17,7 +19,8 @@ pub const DOUBLES: SqlType = SqlType::List(&SqlType::Double);
 /// LIST of VARCHAR.
 pub const NAMES: SqlType = SqlType::List(&SqlType::Varchar);
 
-/// The type of a model: what comes before the features and their transformation, and what comes after.
+/// The type of a model: what comes before the features and their transformation, and what comes
+/// after.
 macro_rules! model_type {
     ($($before:expr),*; $($after:expr),*) => {
         $crate::ffi::SqlType::Struct(&[
@@ -47,13 +50,17 @@ impl<'v> Reader<'v> {
     /// `fit` is the function that makes such models.
     pub fn new(value: &'v Value, fit: &'static str) -> Result<Self> {
         if !matches!(value, Value::Struct(_)) {
-            return Err(Error::new(format!("the model must be a STRUCT made by {fit}, not {value}")));
+            return Err(Error::new(format!(
+                "the model must be a STRUCT made by {fit}, not {value}"
+            )));
         }
         let reader = Reader { value, fit };
         match reader.optional("version") {
-            Some(version) if version.as_i64().is_none_or(|version| version > VERSION) => Err(Error::new(
-                format!("the model has version {version}, this extension reads up to {VERSION}"),
-            )),
+            Some(version) if version.as_i64().is_none_or(|version| version > VERSION) => {
+                Err(Error::new(format!(
+                    "the model has version {version}, this extension reads up to {VERSION}"
+                )))
+            }
             _ => Ok(reader),
         }
     }
@@ -89,18 +96,17 @@ impl<'v> Reader<'v> {
                 if row.is_null() {
                     return Err(self.broken(field, "has a NULL inside"));
                 }
-                let row = row
-                    .as_list()
-                    .filter(|row| !row.is_empty())
-                    .ok_or_else(|| self.broken(field, &format!("must be lists of numbers, not {row}")))?;
+                let row = row.as_list().filter(|row| !row.is_empty()).ok_or_else(|| {
+                    self.broken(field, &format!("must be lists of numbers, not {row}"))
+                })?;
                 row.iter().map(|x| self.number(field, x)).collect()
             })
             .collect::<Result<_>>()?;
         match matrix.iter().find(|row| row.len() != matrix[0].len()) {
-            Some(row) => {
-                Err(self
-                    .broken(field, &format!("have rows of {} and {} numbers", matrix[0].len(), row.len())))
-            }
+            Some(row) => Err(self.broken(
+                field,
+                &format!("have rows of {} and {} numbers", matrix[0].len(), row.len()),
+            )),
             None => Ok(matrix),
         }
     }
@@ -115,14 +121,22 @@ impl<'v> Reader<'v> {
             .ok_or_else(|| self.broken(field, &format!("must be finite numbers, not {value}")))
     }
 
-    /// A list of `n` finite numbers; `default` in each place where the field is missing or, if `may_be_empty`, empty.
-    pub fn numbers(&self, field: &str, n: usize, default: f64, may_be_empty: bool) -> Result<Vec<f64>> {
+    /// A list of `n` finite numbers; `default` in each place where the field is missing or, if
+    /// `may_be_empty`, empty.
+    pub fn numbers(
+        &self,
+        field: &str,
+        n: usize,
+        default: f64,
+        may_be_empty: bool,
+    ) -> Result<Vec<f64>> {
         match self.list(field)? {
             None => Ok(vec![default; n]),
             Some([]) if may_be_empty => Ok(vec![default; n]),
-            Some(values) if values.len() != n => {
-                Err(self.broken(field, &format!("has {} numbers, the model has {n} features", values.len())))
-            }
+            Some(values) if values.len() != n => Err(self.broken(
+                field,
+                &format!("has {} numbers, the model has {n} features", values.len()),
+            )),
             Some(values) => values.iter().map(|x| self.number(field, x)).collect(),
         }
     }
@@ -133,10 +147,9 @@ impl<'v> Reader<'v> {
             .unwrap_or_default()
             .iter()
             .map(|value| {
-                value
-                    .as_str()
-                    .map(str::to_string)
-                    .ok_or_else(|| self.broken(field, &format!("must be a LIST of names, not {value}")))
+                value.as_str().map(str::to_string).ok_or_else(|| {
+                    self.broken(field, &format!("must be a LIST of names, not {value}"))
+                })
             })
             .collect()
     }
@@ -150,10 +163,15 @@ impl<'v> Reader<'v> {
     }
 
     fn count_of(&self, field: &str, value: &Value) -> Result<u64> {
-        value
-            .as_i64()
-            .and_then(|count| u64::try_from(count).ok())
-            .ok_or_else(|| self.broken(field, &format!("must be a whole number of at least 0, not {value}")))
+        value.as_i64().and_then(|count| u64::try_from(count).ok()).ok_or_else(|| {
+            self.broken(
+                field,
+                &format!(
+                    "must be a whole number of at least 0, not \
+                {value}"
+                ),
+            )
+        })
     }
 
     /// A list of `n` counts; zeros where the field is missing.
@@ -161,14 +179,20 @@ impl<'v> Reader<'v> {
         match self.list(field)? {
             None => Ok(vec![0; n]),
             Some(values) if values.len() != n => {
-                Err(self.broken(field, &format!("has {} numbers where {n} are needed", values.len())))
+                Err(self
+                    .broken(field, &format!("has {} numbers where {n} are needed", values.len())))
             }
             Some(values) => values.iter().map(|value| self.count_of(field, value)).collect(),
         }
     }
 
     /// One of some names, where the field is there.
-    fn one_of<T>(&self, field: &str, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
+    fn one_of<T>(
+        &self,
+        field: &str,
+        accepted: &[&str],
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>> {
         self.optional(field)
             .map(|value| options::one_of(&format!("the model's {field}"), value, accepted, parse))
             .transpose()
@@ -186,9 +210,12 @@ impl<'v> Reader<'v> {
             names = (0..n).map(element_name).collect();
         }
         if names.len() != n {
-            return Err(self.broken("features", &format!("has {} names for {n} features", names.len())));
+            return Err(
+                self.broken("features", &format!("has {} names for {n} features", names.len()))
+            );
         }
-        let scale = self.one_of("scale", Scale::NAMES, Scale::from_name)?.unwrap_or(Scale::Standard);
+        let scale =
+            self.one_of("scale", Scale::NAMES, Scale::from_name)?.unwrap_or(Scale::Standard);
         let nulls = self.one_of("nulls", Nulls::NAMES, Nulls::from_name)?.unwrap_or(Nulls::Skip);
         let log = self.texts("log")?;
         if let Some(name) = log.iter().find(|name| !names.contains(name)) {
@@ -219,8 +246,12 @@ impl<'v> Reader<'v> {
 
 /// The fields `features` to `stddev`.
 pub fn transform_fields(names: &[String], transform: &Transform) -> Vec<(String, Value)> {
-    let log: Vec<String> =
-        names.iter().zip(&transform.log).filter(|(_, log)| **log).map(|(name, _)| name.clone()).collect();
+    let log: Vec<String> = names
+        .iter()
+        .zip(&transform.log)
+        .filter(|(_, log)| **log)
+        .map(|(name, _)| name.clone())
+        .collect();
     vec![
         field("features", Value::from(names)),
         field("scale", Value::from(transform.scale.name())),
@@ -261,7 +292,8 @@ pub trait RowModel: Sized {
 
 /// Runs of rows that share one model: `(model, rows)`; `None` for the NULL model.
 ///
-/// A model from a scalar subquery is one run; models from a join are read once for each row where they change.
+/// A model from a scalar subquery is one run; models from a join are read once for each row where
+/// they change.
 pub fn runs<M: RowModel>(
     arguments: &Chunk<'_>,
     mut apply: impl FnMut(Option<&M>, Range<usize>) -> Result<()>,
@@ -288,8 +320,9 @@ pub fn describe<M: RowModel>(
     })
 }
 
-/// Hands the scaled rows of the second argument to `apply`, run by run, with the number of the run's first row.
-/// `apply` pushes one result a row, NULL for rows that are not usable; without a model all are NULL.
+/// Hands the scaled rows of the second argument to `apply`, run by run, with the number of the
+/// run's first row. `apply` pushes one result a row, NULL for rows that are not usable; without a
+/// model all are NULL.
 pub fn apply<M: RowModel>(
     arguments: &Chunk<'_>,
     out: &mut Output,
@@ -305,8 +338,8 @@ pub fn apply<M: RowModel>(
     })
 }
 
-/// Hands the features of the second argument to `apply`, run by run, with the run's rows. `apply` pushes one result a row;
-/// without a model all are NULL.
+/// Hands the features of the second argument to `apply`, run by run, with the run's rows. `apply`
+/// pushes one result a row; without a model all are NULL.
 pub fn apply_raw<M: RowModel>(
     arguments: &Chunk<'_>,
     out: &mut Output,

@@ -1,4 +1,5 @@
-//! The `options` STRUCT of the fitting functions: one place that knows every name, default and range.
+//! The `options` STRUCT of the fitting functions: one place that knows every name, default and
+//! range.
 
 use super::{nearest, quoted};
 use crate::ffi::{Column, Data, Error, Result, Value};
@@ -6,13 +7,13 @@ use crate::ml::{Nulls, Scale};
 
 /// Options of `kmeans_fit`.
 pub const KMEANS: &[&str] = &[
-    "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol", "seed",
-    "memory", "threads", "model", "relation",
+    "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol",
+    "seed", "memory", "threads", "model", "relation",
 ];
 /// Options of `kmeans_evaluate`.
 pub const EVALUATE: &[&str] = &[
-    "features", "id", "scale", "log", "nulls", "weight", "n_init", "max_iter", "tol", "seed", "memory",
-    "threads", "relation",
+    "features", "id", "scale", "log", "nulls", "weight", "n_init", "max_iter", "tol", "seed",
+    "memory", "threads", "relation",
 ];
 /// Options of `pca_fit`.
 pub const PCA: &[&str] =
@@ -37,57 +38,67 @@ pub const REFERENCE: &[OptionText] = &[
     OptionText {
         name: "features",
         default: "NULL",
-        meaning: "VARCHAR[]: names of the features; NULL takes every numeric field but identifiers, `segment`, `pc1`, \
-                  `pc2`; `kmeans_features` shows them",
+        meaning: "VARCHAR[]: names of the features; NULL takes every numeric field but \
+                  identifiers, `segment`, `pc1`, `pc2`; `kmeans_features` shows them",
     },
-    OptionText { name: "id", default: "NULL", meaning: "VARCHAR[]: fields that are never features" },
+    OptionText {
+        name: "id",
+        default: "NULL",
+        meaning: "VARCHAR[]: fields that are never features",
+    },
     OptionText {
         name: "scale",
         default: "'standard'",
-        meaning: "`'standard'` (mean 0, standard deviation 1), `'minmax'` (0 to 1), `'robust'` (median and \
-                  interquartile range), `'none'`; a constant feature gets spread 1; a BOOLEAN is 0 and 1 and never scaled (cast \
-                  it to INTEGER where it is to be)",
+        meaning: "`'standard'` (mean 0, standard deviation 1), `'minmax'` (0 to 1), `'robust'` \
+                  (median and interquartile range), `'none'`; a constant feature gets spread 1; a \
+                  BOOLEAN is 0 and 1 and never scaled (cast it to INTEGER where it is to be)",
     },
     OptionText {
         name: "log",
         default: "NULL",
-        meaning: "VARCHAR[]: features of which `ln(1 + x)` is taken first, such as money and counts; a negative \
-                  value there is an error",
+        meaning: "VARCHAR[]: features of which `ln(1 + x)` is taken first, such as money and \
+                  counts; a negative value there is an error",
     },
     OptionText {
         name: "nulls",
         default: "'skip'",
-        meaning: "what happens to a row with a NULL, NaN or infinite feature: `'skip'` (left out of the fit, counted \
-                  in `skipped`, no segment), `'mean'` or `'zero'` (filled in), `'error'`; a row that is NULL as a \
-                  whole is left out always",
+        meaning: "what happens to a row with a NULL, NaN or infinite feature: `'skip'` (left out \
+                  of the fit, counted in `skipped`, no segment), `'mean'` or `'zero'` (filled in), \
+                  `'error'`; a row that is NULL as a whole is left out always",
     },
     OptionText {
         name: "weight",
         default: "NULL",
-        meaning: "name of a field of weights of at least 0; NULL or a negative one is an error, 0 leaves the row out. A \
-                  weight counts as so many rows in centroids, scales and figures, but `sizes` count rows, and so do the \
-                  degrees of freedom of `calinski_harabasz`. A common factor of all weights changes `inertia` only: \
-                  under `'robust'`, weights count in their greatest common divisor, or in the lightest one where that is \
-                  more than a thousand of it",
+        meaning: "name of a field of weights of at least 0; NULL or a negative one is an error, 0 \
+                  leaves the row out. A weight counts as so many rows in centroids, scales and \
+                  figures, but `sizes` count rows, and so do the degrees of freedom of \
+                  `calinski_harabasz`. A common factor of all weights changes `inertia` only: \
+                  under `'robust'`, weights count in their greatest common divisor, or in the \
+                  lightest one where that is more than a thousand of it",
     },
     OptionText {
         name: "init",
         default: "NULL",
-        meaning: "a k-means model with the same features and as many segments: the fit starts there, and its labels \
-                  are kept",
+        meaning: "a k-means model with the same features and as many segments: the fit starts \
+                  there, and its labels are kept",
     },
-    OptionText { name: "n_init", default: "10", meaning: "restarts, 1 to 1000; the best one is kept" },
+    OptionText {
+        name: "n_init",
+        default: "10",
+        meaning: "restarts, 1 to 1000; the best one is kept",
+    },
     OptionText { name: "max_iter", default: "300", meaning: "iterations of a run at most" },
     OptionText {
         name: "tol",
         default: "0.0001",
-        meaning: "a run ends when the squared movement of all centroids is at most this share of the mean variance of \
-                  the features (scikit-learn's sense)",
+        meaning: "a run ends when the squared movement of all centroids is at most this share of \
+                  the mean variance of the features (scikit-learn's sense)",
     },
     OptionText {
         name: "seed",
         default: "42",
-        meaning: "BIGINT: seed of everything random; the same set of rows and seed give the same bits",
+        meaning: "BIGINT: seed of everything random; the same set of rows and seed give the same \
+                  bits",
     },
     OptionText {
         name: "n",
@@ -97,18 +108,19 @@ pub const REFERENCE: &[OptionText] = &[
     OptionText {
         name: "memory",
         default: "1073741824",
-        meaning: "bytes that one fit may hold; above, it works on a sample of the distinct rows that is a function of \
-                  the set of rows and the seed",
+        meaning: "bytes that one fit may hold; above, it works on a sample of the distinct rows \
+                  that is a function of the set of rows and the seed",
     },
     OptionText {
         name: "threads",
         default: "DuckDB's",
-        meaning: "threads of one fit; relations take the current setting, a direct call that of `LOAD`; never changes \
-                  the result",
+        meaning: "threads of one fit; relations take the current setting, a direct call that of \
+                  `LOAD`; never changes the result",
     },
 ];
 
-/// What other tools call our options and their values, where the spelling does not tell: `(theirs, ours)`.
+/// What other tools call our options and their values, where the spelling does not tell: `(theirs,
+/// ours)`.
 const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("columns", "features"),
     ("n_components", "n"),
@@ -236,16 +248,20 @@ impl Options {
                 })?;
             }
             "tol" => {
-                self.tol = number(value)
-                    .filter(|tol| *tol >= 0.0)
-                    .ok_or_else(|| Error::new(format!("tol must be a number of at least 0, not {value}")))?;
+                self.tol = number(value).filter(|tol| *tol >= 0.0).ok_or_else(|| {
+                    Error::new(format!(
+                        "tol must be a number of at least 0, not \
+                        {value}"
+                    ))
+                })?;
             }
             "n" => {
                 self.n = number(value)
                     .filter(|n| *n > 0.0 && (*n < 1.0 || n.fract() == 0.0))
                     .ok_or_else(|| {
                         Error::new(format!(
-                            "n must be a count of components or a share of variance between 0 and 1, not {value}"
+                            "n must be a count of components or a share of variance between 0 and \
+                             1, not {value}"
                         ))
                     })?;
             }
@@ -259,9 +275,11 @@ impl Options {
         error.of(self.relation.as_deref())
     }
 
-    /// The model in the field `name` of an options column, `None` where the literal NULL or nothing stands.
+    /// The model in the field `name` of an options column, `None` where the literal NULL or nothing
+    /// stands.
     ///
-    /// A NULL that has a type comes from a query that found no model: an error, or a fresh fit would take its place.
+    /// A NULL that has a type comes from a query that found no model: an error, or a fresh fit
+    /// would take its place.
     pub fn model(column: Option<&Column<'_>>, name: &str) -> Result<Option<Value>> {
         match fields(column)?
             .iter()
@@ -277,21 +295,24 @@ impl Options {
     }
 }
 
-/// The fields of an options STRUCT; none where it is left out or NULL. Rows that differ are an error, or the order
-/// of the rows would decide.
+/// The fields of an options STRUCT; none where it is left out or NULL. Rows that differ are an
+/// error, or the order of the rows would decide.
 pub fn fields<'c, 'a>(column: Option<&'c Column<'a>>) -> Result<&'c [(String, Column<'a>)]> {
     match column.map(|column| (column, column.data())) {
         None | Some((_, Data::Untyped)) => Ok(&[]),
         Some((column, Data::Struct(fields))) => {
             let is_constant = column.is_constant();
             let in_quotes = |(name, field): &&(String, Column<'_>)| {
-                NAMES.contains(&name.to_ascii_lowercase().as_str()) && !is_constant && !field.is_constant()
+                NAMES.contains(&name.to_ascii_lowercase().as_str())
+                    && !is_constant
+                    && !field.is_constant()
             };
             let error = match fields.iter().find(in_quotes) {
-                // The column that stands there in place of its name differs from row to row, as a rule.
+                // The column that stands there in place of its name differs from row to row, as a
+                // rule.
                 Some((name, _)) => Error::new(format!(
-                    "options must be the same in all rows, {name} has names of columns, which stand in quotes: \
-                     {name} := {}",
+                    "options must be the same in all rows, {name} has names of columns, which \
+                     stand in quotes: {name} := {}",
                     if name.eq_ignore_ascii_case("weight") { "'a'" } else { "['a', 'b']" }
                 )),
                 None if is_constant => return Ok(fields),
@@ -338,15 +359,20 @@ pub fn check_names(given: &[(String, Column<'_>)], accepted: &[&str]) -> Result<
     match given.iter().find(|(name, _)| !accepted.contains(&name.to_ascii_lowercase().as_str())) {
         None => Ok(()),
         Some((name, _)) => {
-            let public: Vec<&str> = accepted.iter().copied().filter(|o| !INTERNAL.contains(o)).collect();
+            let public: Vec<&str> =
+                accepted.iter().copied().filter(|o| !INTERNAL.contains(o)).collect();
             let hint = suggestion(name, &public)
                 .map_or_else(String::new, |option| format!(", did you mean \"{option}\""));
-            Err(Error::new(format!("no option \"{name}\"{hint}; the options are {}", quoted(public))))
+            Err(Error::new(format!(
+                "no option \"{name}\"{hint}; the options are {}",
+                quoted(public)
+            )))
         }
     }
 }
 
-/// What a name that is none of `accepted` most likely means: by another tool's word for it, or by its spelling.
+/// What a name that is none of `accepted` most likely means: by another tool's word for it, or by
+/// its spelling.
 pub fn suggestion<'a>(name: &str, accepted: &[&'a str]) -> Option<&'a str> {
     let known = KNOWN_ELSEWHERE.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(name));
     let ours = known.and_then(|(_, ours)| accepted.iter().copied().find(|option| option == ours));
@@ -361,8 +387,14 @@ pub fn n_clusters(name: &str, k: &Value) -> Result<usize> {
 /// A whole number of a range.
 pub fn whole(name: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
     value.as_i64().filter(|number| (low..=high).contains(number)).ok_or_else(|| {
-        let range =
-            if high == i64::MAX { format!("at least {low}") } else { format!("between {low} and {high}") };
+        let range = if high == i64::MAX {
+            format!("at least {low}")
+        } else {
+            format!(
+                "between {low} and \
+                {high}"
+            )
+        };
         let kind = if value.as_f64().is_some_and(|x| x.fract() == 0.0) || value.is_null() {
             ""
         } else {
@@ -389,7 +421,10 @@ pub fn text(name: &str, value: &Value) -> Result<String> {
 pub fn names(option: &str, value: &Value) -> Result<Vec<String>> {
     let wrong = |value: &Value| {
         let hint = if value.as_f64().is_some() { ", names stand in quotes" } else { "" };
-        Error::new(format!("{option} must be a list of names such as ['a', 'b'], not {value}{hint}"))
+        Error::new(format!(
+            "{option} must be a list of names such as ['a', 'b'], not \
+                            {value}{hint}"
+        ))
     };
     match value {
         Value::Text(name) => Ok(vec![name.clone()]),
@@ -401,7 +436,12 @@ pub fn names(option: &str, value: &Value) -> Result<Vec<String>> {
 }
 
 /// One of some names, whatever their case.
-pub fn one_of<T>(name: &str, value: &Value, accepted: &[&str], parse: fn(&str) -> Option<T>) -> Result<T> {
+pub fn one_of<T>(
+    name: &str,
+    value: &Value,
+    accepted: &[&str],
+    parse: fn(&str) -> Option<T>,
+) -> Result<T> {
     value.as_str().and_then(|text| parse(&text.to_ascii_lowercase())).ok_or_else(|| {
         let names: Vec<String> = accepted.iter().map(|name| format!("'{name}'")).collect();
         let meant = value.as_str().and_then(|text| suggestion(text, accepted));
@@ -429,9 +469,11 @@ mod tests {
     fn a_misspelt_option_or_value_suggests_the_one_that_was_meant() {
         for accepted in [KMEANS, EVALUATE, PCA, SUMMARY, Scale::NAMES, Nulls::NAMES] {
             for meant in accepted.iter().copied().filter(|name| name.len() > 2) {
-                for misspelt in
-                    [format!("{meant}s"), meant[..meant.len() - 1].to_string(), meant.to_uppercase() + "_"]
-                {
+                for misspelt in [
+                    format!("{meant}s"),
+                    meant[..meant.len() - 1].to_string(),
+                    meant.to_uppercase() + "_",
+                ] {
                     assert_eq!(suggestion(&misspelt, accepted), Some(meant), "{misspelt}");
                 }
             }

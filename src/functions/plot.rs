@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::call::{Call, Calls};
 use super::options;
 use super::{Example, Function, Kind, optional, required};
-use crate::ffi::{Aggregate, Chunk, Column, Data, Error, Output, Result, Signature, SqlType, Value};
+use crate::ffi::{
+    Aggregate, Chunk, Column, Data, Error, Output, Result, Signature, SqlType, Value,
+};
 use crate::plot::line::{Line, LineOptions, Scale};
 use crate::plot::scatter::{Scatter, ScatterOptions};
 use crate::plot::{Frame, OptionError, RowsError};
@@ -28,17 +30,20 @@ pub const SCATTER_SVG: Function = Function {
     },
     columns: "",
     description: "A scatter plot of labelled points as one self-contained SVG document.",
-    details: "Options: `title`, `x_label`, `y_label`, `legend_title`, `width` (960), `height` (640), `max_points` \
-              (10000). Every point counts in the legend, which is in the order of the numbers that labels are or \
-              begin with, then of the texts; it stands below the plot where a label is long. Above `max_points` a \
-              sample is drawn that does not depend on the order of rows. Where points are dense they are drawn smaller. \
-              Points with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as `none`. More than \
-              100000 different labels are an error. Colours \
-              are safe for colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark scheme, on \
-              paper the light one. No point gives NULL. Write it byte for byte with \
-              `COPY (SELECT encode(scatter_svg(x, y, label)) FROM points) TO 'points.svg' (FORMAT blob)`.",
+    details: "Options: `title`, `x_label`, `y_label`, `legend_title`, `width` (960), `height` \
+              (640), `max_points` (10000). Every point counts in the legend, which is in the order \
+              of the numbers that labels are or begin with, then of the texts; it stands below the \
+              plot where a label is long. Above `max_points` a sample is drawn that does not \
+              depend on the order of rows. Where points are dense they are drawn smaller. Points \
+              with a NULL, NaN or infinite coordinate are left out, the label NULL is drawn as \
+              `none`. More than 100000 different labels are an error. Colours are safe for \
+              colour-blind readers (Okabe and Ito, 2008) and follow the reader's light or dark \
+              scheme, on paper the light one. No point gives NULL. Write it byte for byte with \
+              `COPY (SELECT encode(scatter_svg(x, y, label)) FROM points) TO 'points.svg' (FORMAT \
+              blob)`.",
     examples: &[Example {
-        sql: "SELECT scatter_svg(x, y, label) LIKE '<svg%</svg>%' FROM (VALUES (0, 0, 'a'), (1, 2, 'b')) AS t(x, y, label)",
+        sql: "SELECT scatter_svg(x, y, label) LIKE '<svg%</svg>%' FROM (VALUES (0, 0, 'a'), (1, 2, \
+              'b')) AS t(x, y, label)",
         rows: &["true"],
     }],
     errors: &[(
@@ -64,16 +69,21 @@ pub const LINE_SVG: Function = Function {
         returns: SqlType::Varchar,
     },
     columns: "",
-    description: "A line or bar chart of figures over time or numbers as one self-contained SVG document.",
-    details: "`x` is a DATE, TIMESTAMP or number, `series` tells several lines apart and is NULL where there is one. \
-              Options: `mark` (`'line'` or `'bar'`), `title`, `x_label`, `y_label`, `legend_title`, `width` (960), \
-              `height` (400). Figures are in thousands (k), millions (M), billions (B) or trillions (T) where they are \
-              long, and shown in full to who points at one. Bars begin at zero, lines too unless they vary by less than a \
-              fifth of the largest figure. A NULL, NaN or infinite `y` is a gap; rows with such an `x` are left out. \
-              Two rows of a series with one `x`, and more than 20000 rows, are an error: aggregate first. No figure gives \
-              NULL. Colours as in `scatter_svg`.",
+    description: "A line or bar chart of figures over time or numbers as one self-contained SVG \
+                  document.",
+    details: "`x` is a DATE, TIMESTAMP or number, `series` tells several lines apart and is NULL \
+              where there is one. Options: `mark` (`'line'` or `'bar'`), `title`, `x_label`, \
+              `y_label`, `legend_title`, `width` (960), `height` (400). Figures are in thousands \
+              (k), millions (M), billions (B) or trillions (T) where they are long, and shown in \
+              full to who points at one. Bars begin at zero, lines too unless they vary by less \
+              than a fifth of the largest figure. A NULL, NaN or infinite `y` is a gap; rows with \
+              such an `x` are left out. Two rows of a series with one `x`, and more than 20000 \
+              rows, are an error: aggregate first. No figure gives NULL. Colours as in \
+              `scatter_svg`.",
     examples: &[Example {
-        sql: "SELECT line_svg(month, revenue, NULL, {'mark': 'bar', 'title': 'Revenue'}) LIKE '<svg%Nov 2019%</svg>%' FROM (VALUES (DATE '2019-10-01', 992848.05), (DATE '2019-11-01', 732942.50)) AS t(month, revenue)",
+        sql: "SELECT line_svg(month, revenue, NULL, {'mark': 'bar', 'title': 'Revenue'}) LIKE \
+              '<svg%Nov 2019%</svg>%' FROM (VALUES (DATE '2019-10-01', 992848.05), (DATE \
+              '2019-11-01', 732942.50)) AS t(month, revenue)",
         rows: &["true"],
     }],
     errors: &[(
@@ -81,7 +91,9 @@ pub const LINE_SVG: Function = Function {
         "line_svg: mark must be one of 'line', 'bar', not 'bars', did you mean 'bar'",
     )],
     since: "0.1.0",
-    register: Some(|registry, function| registry.aggregate(&function.signature, DrawLine::default())),
+    register: Some(|registry, function| {
+        registry.aggregate(&function.signature, DrawLine::default())
+    }),
 };
 
 const FRAME_OPTIONS: [&str; 6] = ["title", "x_label", "y_label", "legend_title", "width", "height"];
@@ -118,7 +130,8 @@ impl Aggregate for Draw {
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Points<'a>> {
         let numbers = |column: &Column<'a>| {
-            column.numbers().unwrap_or_else(|| Cow::Owned(vec![f64::NAN; column.len()])) // the literal NULL
+            // The literal NULL has no numbers.
+            column.numbers().unwrap_or_else(|| Cow::Owned(vec![f64::NAN; column.len()]))
         };
         Ok(Points {
             x: numbers(rows.column(0)),
@@ -128,7 +141,12 @@ impl Aggregate for Draw {
         })
     }
 
-    fn update(&self, state: &mut Self::State, points: &Points<'_>, range: Range<usize>) -> Result<()> {
+    fn update(
+        &self,
+        state: &mut Self::State,
+        points: &Points<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
         Call::keep(&mut state.call, &points.call)?;
         let scatter = state.drawing.get_or_insert_with(|| Scatter::new(points.call.read.clone()));
         for row in range {
@@ -188,7 +206,12 @@ impl Aggregate for DrawLine {
         })
     }
 
-    fn update(&self, state: &mut Self::State, figures: &Figures<'_>, range: Range<usize>) -> Result<()> {
+    fn update(
+        &self,
+        state: &mut Self::State,
+        figures: &Figures<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
         Call::keep(&mut state.call, &figures.call)?;
         let fresh = || Line::new(figures.call.read.clone(), figures.scale);
         let line = state.drawing.get_or_insert_with(fresh);
@@ -224,7 +247,8 @@ fn refused(error: RowsError) -> Error {
     Error::new(error.to_string())
 }
 
-/// Places on the horizontal axis: numbers, or microseconds since 1970; NaN for NULL and the infinite dates.
+/// Places on the horizontal axis: numbers, or microseconds since 1970; NaN for NULL and the
+/// infinite dates.
 fn abscissae(column: &Column<'_>) -> Result<(Vec<f64>, Scale)> {
     const DAY: f64 = 86_400e6;
     let valid = |row: usize, place: f64| if column.is_valid(row) { place } else { f64::NAN };
@@ -233,7 +257,11 @@ fn abscissae(column: &Column<'_>) -> Result<(Vec<f64>, Scale)> {
             let place = |(row, &day): (usize, &i32)| {
                 valid(
                     row,
-                    if day.unsigned_abs() == i32::MAX as u32 { f64::NAN } else { f64::from(day) * DAY },
+                    if day.unsigned_abs() == i32::MAX as u32 {
+                        f64::NAN
+                    } else {
+                        f64::from(day) * DAY
+                    },
                 )
             };
             (days.iter().enumerate().map(place).collect(), Scale::Time)
@@ -249,7 +277,9 @@ fn abscissae(column: &Column<'_>) -> Result<(Vec<f64>, Scale)> {
             Some(numbers) => (numbers.into_owned(), Scale::Number),
             None => {
                 let given = column.type_name();
-                return Err(Error::new(format!("x must be a DATE, TIMESTAMP or number, not {given}")));
+                return Err(Error::new(format!(
+                    "x must be a DATE, TIMESTAMP or number, not {given}"
+                )));
             }
         },
     })
@@ -324,6 +354,9 @@ fn label<'a>(column: &Column<'a>, row: usize) -> Result<Option<Cow<'a, str>>> {
         value @ (Value::Integer(_) | Value::Unsigned(_) | Value::Double(_) | Value::Boolean(_)) => {
             Ok(Some(Cow::Owned(value.to_string())))
         }
-        _ => Err(Error::new(format!("a label of type {} must be cast to VARCHAR", column.type_name()))),
+        _ => Err(Error::new(format!(
+            "a label of type {} must be cast to VARCHAR",
+            column.type_name()
+        ))),
     }
 }

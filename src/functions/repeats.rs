@@ -17,9 +17,10 @@ pub const REPEATED_VALUES: Function = Function {
     },
     columns: "",
     description: "The values that occur more than once, each once, in ascending order.",
-    details: "As `GROUP BY value HAVING count(*) > 1`, which takes several times as long where nearly all values differ. \
-              To find equal rows, take it of a hash of them, as `(hash(a, b) >> 1)::BIGINT`, and compare the rows whose \
-              hash it gives. It holds 8 bytes per row, beside DuckDB's `memory_limit`. NULL is left out; where no value is \
+    details: "As `GROUP BY value HAVING count(*) > 1`, which takes several times as long where \
+              nearly all values differ. To find equal rows, take it of a hash of them, as \
+              `(hash(a, b) >> 1)::BIGINT`, and compare the rows whose hash it gives. It holds 8 \
+              bytes per row, beside DuckDB's `memory_limit`. NULL is left out; where no value is \
               repeated, the list is empty.",
     examples: &[
         Example {
@@ -27,7 +28,9 @@ pub const REPEATED_VALUES: Function = Function {
             rows: &["[3, 7]"],
         },
         Example {
-            sql: "WITH t AS (SELECT i, (hash(i // 2, i % 4 < 3) >> 1)::BIGINT AS h FROM range(8) AS r(i)) SELECT i FROM t WHERE h IN (SELECT unnest(repeated_values(h)) FROM t) ORDER BY i",
+            sql: "WITH t AS (SELECT i, (hash(i // 2, i % 4 < 3) >> 1)::BIGINT AS h FROM range(8) \
+                  AS r(i)) SELECT i FROM t WHERE h IN (SELECT unnest(repeated_values(h)) FROM t) \
+                  ORDER BY i",
             rows: &["0", "1", "4", "5"],
         },
     ],
@@ -58,7 +61,12 @@ impl Aggregate for RepeatedValues {
         })
     }
 
-    fn update(&self, state: &mut Repeats, batch: &Self::Batch<'_>, rows: Range<usize>) -> Result<()> {
+    fn update(
+        &self,
+        state: &mut Repeats,
+        batch: &Self::Batch<'_>,
+        rows: Range<usize>,
+    ) -> Result<()> {
         if let Some((numbers, validity)) = batch {
             for row in rows.filter(|row| validity.is_valid(*row)) {
                 state.push(numbers[row])?;

@@ -20,21 +20,31 @@ pub const SEASONAL_DECOMPOSE: Function = Function {
         ])),
     },
     columns: "",
-    description: "Takes the counts of consecutive months apart: the level, the season, and the months that are one-offs.",
-    details: "One STRUCT a month. `expected = level * seasonal_index` and `deviation = count / expected - 1`. The \
-              decomposition is multiplicative and robust: that of STL (Cleveland et al., 1990) with medians and \
-              Theil-Sen lines instead of weighted means. `is_outlier`, a one-off: the logarithm of the deviation is \
-              beyond 4 standard deviations of the rest, which are not taken below the noise of a count, \
-              1 / sqrt(expected), and beyond 15 %. Of fewer than 24 months there is no season: `seasonal_index` and \
-              `is_outlier` are NULL. Of two years of a calendar month that disagree, the one is taken for the one-off \
-              that is farther from no season and from the months beside it. Counts are in the order of months, 0 for a \
-              month without; NULL for NULL.",
+    description: "Takes the counts of consecutive months apart: the level, the season, and the \
+                  months that are one-offs.",
+    details: "One STRUCT a month. `expected = level * seasonal_index` and `deviation = count / \
+              expected - 1`. The decomposition is multiplicative and robust: that of STL \
+              (Cleveland et al., 1990) with medians and Theil-Sen lines instead of weighted means. \
+              `is_outlier`, a one-off: the logarithm of the deviation is beyond 4 standard \
+              deviations of the rest, which are not taken below the noise of a count, 1 / \
+              sqrt(expected), and beyond 15 %. Of fewer than 24 months there is no season: \
+              `seasonal_index` and `is_outlier` are NULL. Of two years of a calendar month that \
+              disagree, the one is taken for the one-off that is farther from no season and from \
+              the months beside it. Counts are in the order of months, 0 for a month without; NULL \
+              for NULL.",
     examples: &[
         Example {
-            sql: "WITH months AS (SELECT list(CASE WHEN i = 31 THEN 1800 WHEN i % 12 = 0 THEN 2000 ELSE 1000 END ORDER BY i) AS counts FROM range(1, 37) AS t(i)), parts AS (SELECT unnest(range(1, 37)) AS month, unnest(seasonal_decompose(m.counts)) AS p FROM months AS m) SELECT month, round(p.expected), round(p.deviation, 2) FROM parts WHERE p.is_outlier",
+            sql: "WITH months AS (SELECT list(CASE WHEN i = 31 THEN 1800 WHEN i % 12 = 0 THEN 2000 \
+                  ELSE 1000 END ORDER BY i) AS counts FROM range(1, 37) AS t(i)), parts AS (SELECT \
+                  unnest(range(1, 37)) AS month, unnest(seasonal_decompose(m.counts)) AS p FROM \
+                  months AS m) SELECT month, round(p.expected), round(p.deviation, 2) FROM parts \
+                  WHERE p.is_outlier",
             rows: &["31 | 1000.0 | 0.8"],
         },
-        Example { sql: "SELECT seasonal_decompose([100, 100, 100])[3].seasonal_index", rows: &["NULL"] },
+        Example {
+            sql: "SELECT seasonal_decompose([100, 100, 100])[3].seasonal_index",
+            rows: &["NULL"],
+        },
     ],
     errors: &[(
         "SELECT seasonal_decompose([100, -1])",

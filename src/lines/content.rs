@@ -1,4 +1,5 @@
-//! What the bytes of a whole file are: compressed or not, text or something else, and each line that cannot be read.
+//! What the bytes of a whole file are: compressed or not, text or something else, and each line
+//! that cannot be read.
 
 use std::io::{self, Read};
 
@@ -107,7 +108,9 @@ impl Content {
         scan.end();
         if let Err(error) = read {
             scan.content.problem = Some(match error.kind() {
-                io::ErrorKind::UnexpectedEof => "cut short: its compressed data have no end".to_string(),
+                io::ErrorKind::UnexpectedEof => {
+                    "cut short: its compressed data have no end".to_string()
+                }
                 _ => format!("damaged: its compressed data cannot be read ({error})"),
             });
         }
@@ -141,7 +144,8 @@ impl<'a> Frames<'a> {
                     length,
                     ..
                 })) => {
-                    self.rest = self.rest.get(SKIPPED_HEADER + length as usize..).ok_or_else(cut_short)?;
+                    self.rest =
+                        self.rest.get(SKIPPED_HEADER + length as usize..).ok_or_else(cut_short)?;
                 }
                 Err(_) if self.rest.len() < LONGEST_HEADER => return Err(cut_short()),
                 Err(error) => return Err(io::Error::other(error)),
@@ -341,11 +345,12 @@ impl Scan {
             self.content.unreadable.push(Unreadable { line: number, text, error_type, message });
         } else {
             let first = self.content.unreadable.first();
-            let (line, message) = first.map_or((number, message.clone()), |u| (u.line, u.message.clone()));
+            let (line, message) =
+                first.map_or((number, message.clone()), |u| (u.line, u.message.clone()));
             self.content.unreadable = Vec::new();
             self.refuse(format!(
-                "too many lines that cannot be read, the first of which is line {line}: {}; if it is text in another \
-                 encoding, convert it, as with iconv -f LATIN1 -t UTF-8",
+                "too many lines that cannot be read, the first of which is line {line}: {}; if it \
+                 is text in another encoding, convert it, as with iconv -f LATIN1 -t UTF-8",
                 message.trim_end_matches('.'),
             ));
         }
@@ -374,17 +379,23 @@ fn not_text(bytes: &[u8]) -> Option<&'static str> {
         [b'P', b'A', b'R', b'1', ..] => {
             Some("a Parquet file: read it into a table, and name its schema as source")
         }
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some("compressed by bzip2: unpack it"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some(
+            "compressed by bzip2: \
+            unpack it",
+        ),
         [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some("compressed by xz: unpack it"),
         [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Some("a 7z archive: unpack it"),
         [0x1F, 0x8B, ..] => Some("compressed twice: unpack it"),
         _ => {
-            // Letters of most scripts' digits, blanks and commas have a byte 0 in UTF-16, at the same side of each pair.
+            // Letters of most scripts' digits, blanks and commas have a byte 0 in UTF-16, at the
+            // same side of each pair.
             let head = &bytes[..bytes.len().min(512) & !1];
-            let nuls = |side: usize| head.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();
+            let nuls =
+                |side: usize| head.iter().skip(side).step_by(2).filter(|byte| **byte == 0).count();
             let sides = [nuls(0), nuls(1)];
             let pairs = head.len() / 2;
-            (pairs >= 4 && sides.iter().any(|n| n * 10 >= pairs * 9) && sides.contains(&0)).then_some(UTF_16)
+            (pairs >= 4 && sides.iter().any(|n| n * 10 >= pairs * 9) && sides.contains(&0))
+                .then_some(UTF_16)
         }
     }
 }
@@ -414,7 +425,10 @@ mod tests {
         assert_eq!((found.lines.segments, found.lines.lines, found.size), (5, 4, 13));
         assert_eq!(found.first_line.as_deref(), Some("a,b"));
         let found = Content::of("\u{feff}a\r".as_bytes());
-        assert_eq!((found.cr, found.is_terminated, found.first_line.as_deref()), (1, true, Some("a")));
+        assert_eq!(
+            (found.cr, found.is_terminated, found.first_line.as_deref()),
+            (1, true, Some("a"))
+        );
         let found = Content::of(b"");
         assert_eq!((found.size, found.lines.segments, found.first_line), (0, 0, None));
     }
@@ -432,7 +446,9 @@ mod tests {
         assert_eq!((found.lines.lines, found.problem), (4, None));
         assert_ne!(
             found.lines.hash,
-            Content::of(&[b"good\n\nlanc\xf5me\\\n", long.as_bytes(), b"\nend"].concat()).lines.hash
+            Content::of(&[b"good\n\nlanc\xf5me\\\n", long.as_bytes(), b"\nend"].concat())
+                .lines
+                .hash
         );
     }
 
@@ -447,7 +463,10 @@ mod tests {
         let bytes = [b"a\nb".to_vec(), vec![0; LONGEST_KEPT], b"\nc\n".to_vec()].concat();
         for bytes in [gzip(&bytes), bytes] {
             let problem = Content::of(&bytes).problem.expect("a problem");
-            assert!(problem.starts_with("line 2 has 16000001 bytes (16000000 of them are NUL"), "{problem}");
+            assert!(
+                problem.starts_with("line 2 has 16000001 bytes (16000000 of them are NUL"),
+                "{problem}"
+            );
         }
     }
 
@@ -456,20 +475,28 @@ mod tests {
         let bytes = b"good\nlanc\xf4me\n".repeat(MOST_KEPT / 9);
         let problem = Content::of(&bytes).problem.expect("a problem");
         assert!(
-            problem.starts_with("too many lines that cannot be read, the first of which is line 2: "),
+            problem.starts_with(
+                "too many lines that cannot be read, the first of which is line \
+                                 2: "
+            ),
             "{problem}"
         );
     }
 
     #[test]
     fn compressed_bytes_are_the_lines_in_them_however_they_are_cut_into_members() {
-        let text: Vec<u8> = (0..30_000).flat_map(|i| format!("{i},\"x\"\r\n").into_bytes()).collect();
+        let text: Vec<u8> =
+            (0..30_000).flat_map(|i| format!("{i},\"x\"\r\n").into_bytes()).collect();
         let plain = Content::of(&text);
         for cut in [0, 777, BUFFER - 1, BUFFER, text.len()] {
             for compress in [gzip, zstd] {
                 let both = [compress(&text[..cut]), compress(&text[cut..])].concat();
                 let found = Content::of(&both);
-                assert_eq!(Content { compression: Compression::None, ..found.clone() }, plain, "{cut}");
+                assert_eq!(
+                    Content { compression: Compression::None, ..found.clone() },
+                    plain,
+                    "{cut}"
+                );
                 // Without its last member, nothing shows that there was one.
                 let last = compress(&text[cut..]).len();
                 for lost in [1, 5, 9, both.len() / 3].into_iter().filter(|lost| *lost != last) {

@@ -1,5 +1,5 @@
-//! Lines of CSV files: the fields of one, what the lines of a file are together, and what a file's bytes hold that no
-//! reader of lines shows. Knows no SQL.
+//! Lines of CSV files: the fields of one, what the lines of a file are together, and what a file's
+//! bytes hold that no reader of lines shows. Knows no SQL.
 
 mod content;
 mod record;
@@ -26,11 +26,11 @@ pub struct Lines {
     pub bytes: u64,
     /// The sum of the XXH3 128-bit hashes of those that are not blank.
     pub hash: u128,
-    /// For each of [`SEPARATORS`]: lines in which a quote is anything but the sign around a whole field, or a byte is
-    /// NUL, or that are longer than [`LONGEST_PLAIN`].
+    /// For each of [`SEPARATORS`]: lines in which a quote is anything but the sign around a whole
+    /// field, or a byte is NUL, or that are longer than [`LONGEST_PLAIN`].
     pub odd: [u64; 4],
-    /// For each of [`SEPARATORS`]: how many of it the line has that has fewest, of those with a quote that has no second
-    /// one on its line.
+    /// For each of [`SEPARATORS`]: how many of it the line has that has fewest, of those with a
+    /// quote that has no second one on its line.
     pub open: [Option<u64>; 4],
 }
 
@@ -79,7 +79,8 @@ impl Lines {
     }
 }
 
-/// Bytes as a text that tells them apart from all others: a backslash doubled, a NUL and what is no UTF-8 as `\xNN`.
+/// Bytes as a text that tells them apart from all others: a backslash doubled, a NUL and what is no
+/// UTF-8 as `\xNN`.
 pub fn escaped(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut text = String::with_capacity(bytes.len());

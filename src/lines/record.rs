@@ -24,8 +24,8 @@ impl Fault {
     }
 }
 
-/// The fields of a line. A field in quotes may hold separators, and quotes that are doubled; in any other field a quote
-/// is a character.
+/// The fields of a line. A field in quotes may hold separators, and quotes that are doubled; in any
+/// other field a quote is a character.
 pub fn fields(line: &str, separator: u8) -> Result<Vec<Cow<'_, str>>, Fault> {
     let bytes = line.as_bytes();
     if memchr::memchr(0, bytes).is_some() {
@@ -124,7 +124,11 @@ mod tests {
             ("\"\"\"\",é", vec!["\"", "é"]),
             ("6\" nail,\u{a0}\"x\"", vec!["6\" nail", "\u{a0}\"x\""]),
         ] {
-            assert_eq!(fields(line, b','), Ok(expected.into_iter().map(Cow::from).collect()), "{line}");
+            assert_eq!(
+                fields(line, b','),
+                Ok(expected.into_iter().map(Cow::from).collect()),
+                "{line}"
+            );
         }
         assert_eq!(fields("\"a;b\";c,d", b';'), Ok(vec!["a;b".into(), "c,d".into()]));
     }
@@ -160,8 +164,8 @@ mod tests {
         }
     }
 
-    /// Lines of few different characters: each either has fields, which written again give the line's values, or is
-    /// odd; and whole quotes never make a fault.
+    /// Lines of few different characters: each either has fields, which written again give the
+    /// line's values, or is odd; and whole quotes never make a fault.
     #[test]
     fn fields_and_quotes_agree_on_all_short_lines() {
         let letters = ['a', '"', ',', ' ', '\0'];

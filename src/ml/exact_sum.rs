@@ -1,8 +1,9 @@
 //! Exact sums of doubles: a small superaccumulator that covers only the exponents it has met.
 //!
-//! R. M. Neal, "Fast exact summation using small and large superaccumulators", arXiv:1505.05571 (2015).
-//! The sum is an integer in signed limbs of 32 bits, each held in 64 bits, so that carries wait. Since integer
-//! addition is associative, a sum is the same whatever the order of its terms and however it was merged.
+//! R. M. Neal, "Fast exact summation using small and large superaccumulators", arXiv:1505.05571
+//! (2015). The sum is an integer in signed limbs of 32 bits, each held in 64 bits, so that carries
+//! wait. Since integer addition is associative, a sum is the same whatever the order of its terms
+//! and however it was merged.
 
 use super::fixed_point::Cut;
 use super::simd::vectorize;
@@ -10,7 +11,8 @@ use super::simd::vectorize;
 /// Bits of a limb.
 const LIMB: u32 = 32;
 const LIMB_MASK: i64 = (1 << LIMB) - 1;
-/// Terms that may be added before carries must move on: each adds less than 2^32 to a limb of 63 bits.
+/// Terms that may be added before carries must move on: each adds less than 2^32 to a limb of 63
+/// bits.
 const MAX_PENDING: u32 = 1 << 29;
 
 /// The exact sum of finite doubles and of products of two of them.
@@ -97,12 +99,14 @@ impl ExactSum {
         self.combine(other, -1);
     }
 
-    /// The double nearest to the sum, ties to even; infinite where the sum exceeds the largest double.
+    /// The double nearest to the sum, ties to even; infinite where the sum exceeds the largest
+    /// double.
     pub fn round(&self) -> f64 {
         self.quotient(1.0)
     }
 
-    /// The sum, rounded to 53 bits, divided by `divisor`; the sum itself may exceed the range of doubles.
+    /// The sum, rounded to 53 bits, divided by `divisor`; the sum itself may exceed the range of
+    /// doubles.
     pub fn quotient(&self, divisor: f64) -> f64 {
         let (fraction, exponent) = self.parts();
         scale_by_power(fraction / divisor, exponent)
@@ -154,8 +158,8 @@ impl ExactSum {
         Self { limbs, first: self.first + other.first, pending: 0 }
     }
 
-    /// The square root of the sum divided by `divisor`; the sum itself may exceed the range of doubles.
-    /// 0 where the sum is not positive.
+    /// The square root of the sum divided by `divisor`; the sum itself may exceed the range of
+    /// doubles. 0 where the sum is not positive.
     pub fn root_quotient(&self, divisor: f64) -> f64 {
         let (fraction, exponent) = self.parts();
         let odd = exponent.rem_euclid(2);
@@ -279,9 +283,9 @@ const CUT_BITS: i32 = 40;
 
 /// The sum of up to 2,048 terms in three parts, or `None` where it does not fit them.
 ///
-/// Each term is cut into three slices of 40 bits, the highest just below the greatest magnitude (J. Demmel,
-/// H. D. Nguyen, "Fast reproducible floating-point summation", 2013). The slices of one height have an exact sum in
-/// a double, whatever the order, so lanes may add on their own.
+/// Each term is cut into three slices of 40 bits, the highest just below the greatest magnitude (J.
+/// Demmel, H. D. Nguyen, "Fast reproducible floating-point summation", 2013). The slices of one
+/// height have an exact sum in a double, whatever the order, so lanes may add on their own.
 #[inline(always)]
 fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
     const LANES: usize = 8;
@@ -323,8 +327,8 @@ fn cut_sums(terms: &[f64]) -> Option<[f64; 3]> {
     (left == [0; LANES]).then(|| sums.map(|lanes| lanes.iter().sum()))
 }
 
-/// `x` as an integer mantissa and a power of two, without the sign. What is infinite counts as 2^1024, and so makes a sum
-/// that rounds to infinity.
+/// `x` as an integer mantissa and a power of two, without the sign. What is infinite counts as
+/// 2^1024, and so makes a sum that rounds to infinity.
 #[inline]
 fn decompose(x: f64) -> (u64, i32) {
     let bits = x.to_bits();
@@ -383,7 +387,12 @@ mod tests {
             let spread = [1, 10, 60, 300][case % 4];
             let mut terms: Vec<f64> = wild(&mut random, n)
                 .iter()
-                .map(|x| scale_by_power(x.signum() * (1.0 + random.uniform()), random.below(spread) as i32))
+                .map(|x| {
+                    scale_by_power(
+                        x.signum() * (1.0 + random.uniform()),
+                        random.below(spread) as i32,
+                    )
+                })
                 .collect();
             if case % 5 == 0 {
                 terms = wild(&mut random, n).iter().map(|x| x * 1e-10).collect();
@@ -408,7 +417,10 @@ mod tests {
 
     /// Finite doubles of all magnitudes, subnormal ones too.
     fn wild(random: &mut Random, n: usize) -> Vec<f64> {
-        std::iter::repeat_with(|| f64::from_bits(random.bits())).filter(|x| x.is_finite()).take(n).collect()
+        std::iter::repeat_with(|| f64::from_bits(random.bits()))
+            .filter(|x| x.is_finite())
+            .take(n)
+            .collect()
     }
 
     #[test]
@@ -449,8 +461,12 @@ mod tests {
 
     #[test]
     fn a_single_term_comes_back() {
-        for x in wild(&mut Random::new(3), 2000).into_iter().chain([0.0, 5e-324, f64::MAX, f64::MIN_POSITIVE])
-        {
+        for x in wild(&mut Random::new(3), 2000).into_iter().chain([
+            0.0,
+            5e-324,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+        ]) {
             assert_eq!(sum(&[x]).round(), x);
         }
     }

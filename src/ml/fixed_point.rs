@@ -3,8 +3,9 @@
 use crate::exact_sum::scale_by_power;
 use pulp::Simd;
 
-/// Rounds to the nearest multiple of a power of two, ties to even, without a branch: adding and taking away 1.5 * 2^52 of
-/// these quanta leaves a multiple. That is exact for magnitudes below 2^51 quanta.
+/// Rounds to the nearest multiple of a power of two, ties to even, without a branch: adding and
+/// taking away 1.5 * 2^52 of these quanta leaves a multiple. That is exact for magnitudes below
+/// 2^51 quanta.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cut {
     add: f64,
@@ -34,8 +35,8 @@ impl Cut {
         simd.sub_f64s(simd.add_f64s(x, add), add)
     }
 
-    /// How many quanta the nearest multiple is: it stands in the lowest bits of the sum. A conversion would be one at a
-    /// time.
+    /// How many quanta the nearest multiple is: it stands in the lowest bits of the sum. A
+    /// conversion would be one at a time.
     #[inline(always)]
     pub(crate) fn units(self, x: f64) -> i64 {
         (x + self.add).to_bits().wrapping_sub(self.add.to_bits()) as i64
@@ -46,7 +47,8 @@ impl Cut {
 const HIGH_BITS: i32 = 51;
 pub(crate) const LOW_BITS: i32 = 44;
 
-/// How the values of a feature become integers: multiples of a quantum 2^-95 of the greatest magnitude.
+/// How the values of a feature become integers: multiples of a quantum 2^-95 of the greatest
+/// magnitude.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FixedPoint {
     /// To multiples of 2^44 quanta, and of the quantum.
@@ -65,8 +67,8 @@ impl FixedPoint {
         self.low.exponent
     }
 
-    /// Cuts values into integers, a high one of 2^44 quanta and a low one, and what is left: 0 but for values below
-    /// 2^-42 of the greatest. Whether anything is left.
+    /// Cuts values into integers, a high one of 2^44 quanta and a low one, and what is left: 0 but
+    /// for values below 2^-42 of the greatest. Whether anything is left.
     #[inline(always)]
     pub(crate) fn cut(&self, values: &[f64], parts: &mut [(i64, i64, f64)]) -> bool {
         let mut left = 0;
@@ -79,7 +81,8 @@ impl FixedPoint {
         left != 0
     }
 
-    /// The sums of the high and of the low parts of up to 2,048 values, and whether anything is left of one.
+    /// The sums of the high and of the low parts of up to 2,048 values, and whether anything is
+    /// left of one.
     #[inline(always)]
     pub(crate) fn sum(&self, values: &[f64]) -> (i64, i64, bool) {
         const LANES: usize = 8;

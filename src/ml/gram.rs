@@ -1,10 +1,11 @@
 //! Exact sums of the products of all pairs of columns, in one pass over rows that need not be held.
 //!
-//! Each column of a tile is cut into slices of 21 bits, the highest just below its greatest value. All products of two
-//! slices have an exact sum over the tile in a double, whatever its order (K. Ozaki, T. Ogita, S. Oishi, S. M. Rump,
-//! "Error-free transformations of matrix multiplication by using fast routines of matrix multiplication", 2012), so that
-//! they are ordinary sums of products on wide registers. What does not fit the slices is added one by one. The covariance
-//! is a difference of two such sums, which costs no digit, because both are exact.
+//! Each column of a tile is cut into slices of 21 bits, the highest just below its greatest value.
+//! All products of two slices have an exact sum over the tile in a double, whatever its order (K.
+//! Ozaki, T. Ogita, S. Oishi, S. M. Rump, "Error-free transformations of matrix multiplication by
+//! using fast routines of matrix multiplication", 2012), so that they are ordinary sums of products
+//! on wide registers. What does not fit the slices is added one by one. The covariance is a
+//! difference of two such sums, which costs no digit, because both are exact.
 
 use super::exact_sum::{ExactSum, exponent_above};
 use super::fixed_point::Cut;
@@ -82,14 +83,17 @@ impl Gram {
             .map(|start| {
                 let features = start..columns.len().min(start + GROUP);
                 features
-                    .flat_map(|feature| (0..sliced[feature].n_slices).map(move |slice| (feature, slice)))
+                    .flat_map(|feature| {
+                        (0..sliced[feature].n_slices).map(move |slice| (feature, slice))
+                    })
                     .collect()
             })
             .collect();
         let mut dots = Vec::new();
         for (i, left) in groups.iter().enumerate() {
             for right in &groups[..=i] {
-                let slice = |&(feature, slice): &(usize, usize)| sliced[feature].slice(slice, n_rows);
+                let slice =
+                    |&(feature, slice): &(usize, usize)| sliced[feature].slice(slice, n_rows);
                 let left_slices: Vec<&[f64]> = left.iter().map(slice).collect();
                 let right_slices: Vec<&[f64]> = right.iter().map(slice).collect();
                 all_dots(&left_slices, &right_slices, left == right, &mut dots);
@@ -108,7 +112,10 @@ impl Gram {
         dots: &[f64],
     ) {
         let lows = |slices: &[(usize, usize)]| {
-            slices.iter().map(|&(feature, slice)| sliced[feature].per_quantum(slice)).collect::<Vec<f64>>()
+            slices
+                .iter()
+                .map(|&(feature, slice)| sliced[feature].per_quantum(slice))
+                .collect::<Vec<f64>>()
         };
         let (left_units, right_units) = (lows(left), lows(right));
         let mut row = 0;
@@ -118,12 +125,14 @@ impl Gram {
             for of_j in right.chunk_by(|x, y| x.0 == y.0) {
                 let j = of_j[0].0;
                 if j <= i {
-                    // Products of the levels 2 to 4 and 5 to 8, counted from 1, in quanta of the last of each.
+                    // Products of the levels 2 to 4 and 5 to 8, counted from 1, in quanta of the
+                    // last of each.
                     let mut parts = [0_i128; 2];
                     for a in 0..of_i.len() {
                         for b in 0..of_j.len() {
                             let dot = dots[(row + a) * right.len() + column + b];
-                            let integer = (dot * left_units[row + a] * right_units[column + b]) as i64;
+                            let integer =
+                                (dot * left_units[row + a] * right_units[column + b]) as i64;
                             let part = usize::from(a + b > 2);
                             let shift = if part == 0 { 2 } else { 6 } - (a + b) as i32;
                             parts[part] += i128::from(integer) << (SLICE_BITS * shift);
@@ -144,7 +153,8 @@ impl Gram {
     fn add_rests(&mut self, sliced: &[Column], columns: &[&[f64]]) {
         for (i, column) in sliced.iter().enumerate() {
             for &(row, rest) in &column.rests {
-                // x_i x_j = q_i q_j + r_i x_j + q_i r_j, x being the value, q its slices and r the rest.
+                // x_i x_j = q_i q_j + r_i x_j + q_i r_j, x being the value, q its slices and r the
+                // rest.
                 let part = columns[i][row] - rest;
                 for (j, other) in columns.iter().enumerate() {
                     let sum = &mut self.products[i.max(j) * (i.max(j) + 1) / 2 + i.min(j)];
@@ -219,7 +229,8 @@ impl Column {
             return column;
         }
         column.exponent = exponent_above(greatest);
-        // What is left stands behind the slices: a cut makes a slice of it and leaves the new rest behind that.
+        // What is left stands behind the slices: a cut makes a slice of it and leaves the new rest
+        // behind that.
         column.slices.reserve_exact((MAX_SLICES + 1) * values.len());
         column.slices.extend_from_slice(values);
         while column.n_slices < MAX_SLICES {
@@ -250,7 +261,8 @@ impl Column {
     }
 }
 
-/// Makes slices of the values in `slice` and writes what is left of them to `rest`; whether anything is.
+/// Makes slices of the values in `slice` and writes what is left of them to `rest`; whether
+/// anything is.
 struct CutAll<'a> {
     /// To multiples of the slice's quantum.
     cut: Cut,
@@ -298,7 +310,8 @@ impl WithSimd for Sum<'_> {
     }
 }
 
-/// Writes the sums of products of all pairs to `dots`, row by row. `is_same`: both sides are, so half is enough.
+/// Writes the sums of products of all pairs to `dots`, row by row. `is_same`: both sides are, so
+/// half is enough.
 fn all_dots(left: &[&[f64]], right: &[&[f64]], is_same: bool, dots: &mut Vec<f64>) {
     dots.clear();
     dots.resize(left.len() * right.len(), 0.0);
@@ -354,7 +367,8 @@ impl WithSimd for Dots<'_> {
         for a in 0..SIDE {
             for b in 0..SIDE {
                 let rest = self.left[a][done..].iter().zip(&self.right[b][done..]);
-                result[a][b] = simd.reduce_sum_f64s(sums[a][b]) + rest.map(|(x, y)| x * y).sum::<f64>();
+                result[a][b] =
+                    simd.reduce_sum_f64s(sums[a][b]) + rest.map(|(x, y)| x * y).sum::<f64>();
             }
         }
         result

@@ -1,8 +1,8 @@
 //! ln(1 + x) of whole columns.
 //!
-//! The logarithm of the system's library takes one value at a time, a tenth of a second for a million rows of eight
-//! features, and differs in its last bit from system to system. This one has no branches, so that it runs on wide
-//! registers, and is the same everywhere.
+//! The logarithm of the system's library takes one value at a time, a tenth of a second for a
+//! million rows of eight features, and differs in its last bit from system to system. This one has
+//! no branches, so that it runs on wide registers, and is the same everywhere.
 
 use super::simd::vectorize;
 
@@ -16,8 +16,9 @@ pub(super) fn ln_1p_all(values: &mut [f64]) {
 
 /// ln(1 + x) of a finite x of at least 0; the same bits as [`ln_1p_all`] has.
 ///
-/// 1 + x = 2^k m with m from sqrt(1/2) to sqrt(2); ln(m) = 2 atanh(s), s = (m - 1) / (m + 1), by a polynomial in s^2 whose
-/// coefficients are those of Sun's fdlibm (`s_log1p.c`, 1993); what rounding of 1 + x lost is added back.
+/// 1 + x = 2^k m with m from sqrt(1/2) to sqrt(2); ln(m) = 2 atanh(s), s = (m - 1) / (m + 1), by a
+/// polynomial in s^2 whose coefficients are those of Sun's fdlibm (`s_log1p.c`, 1993); what
+/// rounding of 1 + x lost is added back.
 #[inline(always)]
 pub fn ln_1p(x: f64) -> f64 {
     /// The bits of sqrt(1/2), without its lower half.

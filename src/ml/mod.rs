@@ -1,9 +1,9 @@
-//! The mathematics of segmentation, free of SQL: rows in column blocks, scaling, k-means, PCA and summaries;
-//! and numbers that are repeated.
+//! The mathematics of segmentation, free of SQL: rows in column blocks, scaling, k-means, PCA and
+//! summaries; and numbers that are repeated.
 //!
-//! Every result is a function of the multiset of rows: sums over rows are exact (see [`ExactSum`]), draws are
-//! made over rows in the order of a hash of their content, so neither the order of the rows, nor the threads,
-//! nor the way they were cut into chunks and merged can change a bit.
+//! Every result is a function of the multiset of rows: sums over rows are exact (see [`ExactSum`]),
+//! draws are made over rows in the order of a hash of their content, so neither the order of the
+//! rows, nor the threads, nor the way they were cut into chunks and merged can change a bit.
 
 mod exact_sum;
 mod fixed_point;
@@ -35,15 +35,16 @@ pub use summary::{FeatureSummary, Summary};
 
 use std::fmt;
 
-/// The largest magnitude of a value (after the logarithm, before and after scaling) that a model takes: its
-/// square and sums of squares over any number of rows and features stay far below the largest double.
+/// The largest magnitude of a value (after the logarithm, before and after scaling) that a model
+/// takes: its square and sums of squares over any number of rows and features stay far below the
+/// largest double.
 pub const MAX_MAGNITUDE: f64 = 1e100;
 
 /// What the functions of this package return where data or options can be wrong.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What the data or the options cannot satisfy. `feature` is an index in the order of the columns given.
-/// Where several rows are at fault, the one reported does not depend on their order.
+/// What the data or the options cannot satisfy. `feature` is an index in the order of the columns
+/// given. Where several rows are at fault, the one reported does not depend on their order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
     /// Fewer distinct rows (in scaled space) than clusters.
@@ -99,7 +100,8 @@ pub enum Error {
         /// Bytes.
         memory: u64,
     },
-    /// So many rows of so many features that the components would take long, which nothing can interrupt.
+    /// So many rows of so many features that the components would take long, which nothing can
+    /// interrupt.
     TooWide {
         /// Usable rows.
         rows: u64,
@@ -108,7 +110,8 @@ pub enum Error {
         /// Rows of so many features that a fit takes.
         most: u64,
     },
-    /// So many components of few rows of many features that they would take long, which nothing can interrupt.
+    /// So many components of few rows of many features that they would take long, which nothing can
+    /// interrupt.
     TooManyComponents {
         /// Components asked for.
         components: usize,
@@ -126,15 +129,24 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooFewDistinctRows { n_distinct, n_clusters, rows, .. } => {
-                write!(f, "{n_distinct} distinct rows cannot form {n_clusters} clusters (of {rows} rows)")
+                write!(
+                    f,
+                    "{n_distinct} distinct rows cannot form {n_clusters} clusters (of {rows} \
+                           rows)"
+                )
             }
             Self::NegativeLog { feature, value } => {
-                write!(f, "feature {feature} has the value {value:?}, logarithms take values of at least 0")
+                write!(
+                    f,
+                    "feature {feature} has the value {value:?}, logarithms take values of at \
+                           least 0"
+                )
             }
             Self::TooLarge { feature, value } => {
                 write!(
                     f,
-                    "feature {feature} has the value {value:?}, magnitudes above {MAX_MAGNITUDE:?} cannot be used"
+                    "feature {feature} has the value {value:?}, magnitudes above {MAX_MAGNITUDE:?} \
+                     cannot be used"
                 )
             }
             Self::WeightTooLarge { value } => {
@@ -144,22 +156,29 @@ impl fmt::Display for Error {
             Self::NoUsableRow { feature, missing, rows } => {
                 write!(
                     f,
-                    "none of {rows} rows has a value in every feature, {missing} lack feature {feature}"
+                    "none of {rows} rows has a value in every feature, {missing} lack feature \
+                     {feature}"
                 )
             }
             Self::OverMemory { features, most, memory } => {
-                write!(f, "{features} features are too many for {memory} bytes, which are enough for {most}")
+                write!(
+                    f,
+                    "{features} features are too many for {memory} bytes, which are enough \
+                           for {most}"
+                )
             }
             Self::TooWide { rows, features, most } => {
                 write!(
                     f,
-                    "{rows} rows of {features} features are too many, a fit takes at most {most} such rows"
+                    "{rows} rows of {features} features are too many, a fit takes at most {most} \
+                     such rows"
                 )
             }
             Self::TooManyComponents { components, features, most } => {
                 write!(
                     f,
-                    "{components} components of {features} features are too many, a fit makes at most {most}"
+                    "{components} components of {features} features are too many, a fit makes at \
+                     most {most}"
                 )
             }
             Self::DistanceOverflow => write!(f, "a distance is not finite"),
@@ -175,7 +194,12 @@ mod tests {
 
     #[test]
     fn an_error_says_the_feature_and_the_value() {
-        let error: Box<dyn std::error::Error> = Box::new(Error::NegativeLog { feature: 3, value: -0.5 });
-        assert_eq!(error.to_string(), "feature 3 has the value -0.5, logarithms take values of at least 0");
+        let error: Box<dyn std::error::Error> =
+            Box::new(Error::NegativeLog { feature: 3, value: -0.5 });
+        assert_eq!(
+            error.to_string(),
+            "feature 3 has the value -0.5, logarithms take values of at \
+                                       least 0"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Extremes, sum and sum of squares of columns, exactly: one pass over a tile while it is in the cache.
+//! Extremes, sum and sum of squares of columns, exactly: one pass over a tile while it is in the
+//! cache.
 
 use super::exact_sum::{ExactSum, exponent_above};
 use super::fixed_point::Cut;
@@ -7,7 +8,8 @@ use pulp::{Simd, WithSimd};
 
 /// Values of one call at most.
 pub(super) const TILE_ROWS: usize = 2048;
-/// Bits of a slice: those of a product of two slices, of [`TILE_ROWS`] rows and the sign fill a double.
+/// Bits of a slice: those of a product of two slices, of [`TILE_ROWS`] rows and the sign fill a
+/// double.
 pub(super) const SLICE_BITS: i32 = 21;
 
 /// Moments of the values of one feature in a tile.
@@ -43,7 +45,8 @@ impl Moments {
             Some(Sums { exponent: 0, sum: 0, squares: [0; 2] })
         } else if (1e-120..1e120).contains(&greatest) {
             let exponent = exponent_above(greatest);
-            dispatch(Slices::<3> { values, exponent }).or_else(|| dispatch(Slices::<4> { values, exponent }))
+            dispatch(Slices::<3> { values, exponent })
+                .or_else(|| dispatch(Slices::<4> { values, exponent }))
         } else {
             // Beyond these the quanta of a square would leave the range of doubles.
             None
@@ -63,7 +66,12 @@ pub(super) struct TotalMoments {
 
 impl TotalMoments {
     pub(super) fn new() -> Self {
-        Self { min: f64::INFINITY, max: f64::NEG_INFINITY, sum: ExactSum::new(), squares: ExactSum::new() }
+        Self {
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            sum: ExactSum::new(),
+            squares: ExactSum::new(),
+        }
     }
 
     /// Adds a tile, of which `values` are the values.
@@ -103,7 +111,8 @@ impl WithSimd for Extremes<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> (f64, f64) {
         let (registers, rest) = S::as_simd_f64s(self.0);
-        let (mut min, mut max) = (simd.splat_f64s(f64::INFINITY), simd.splat_f64s(f64::NEG_INFINITY));
+        let (mut min, mut max) =
+            (simd.splat_f64s(f64::INFINITY), simd.splat_f64s(f64::NEG_INFINITY));
         for &x in registers {
             min = simd.min_f64s(min, x);
             max = simd.max_f64s(max, x);
@@ -113,10 +122,11 @@ impl WithSimd for Extremes<'_> {
     }
 }
 
-/// Sums of values below 2^exponent by cutting each into N slices, the highest first; `None` where something is left.
+/// Sums of values below 2^exponent by cutting each into N slices, the highest first; `None` where
+/// something is left.
 ///
-/// All products of two slices have an exact sum in a double, whatever its order (K. Ozaki, T. Ogita, S. Oishi,
-/// S. M. Rump, "Error-free transformations of matrix multiplication", 2012).
+/// All products of two slices have an exact sum in a double, whatever its order (K. Ozaki, T.
+/// Ogita, S. Oishi, S. M. Rump, "Error-free transformations of matrix multiplication", 2012).
 struct Slices<'a, const N: usize> {
     values: &'a [f64],
     exponent: i32,
@@ -211,7 +221,12 @@ mod tests {
             let expected = one_by_one(&values);
             for total in on_each(|| total(&values)) {
                 assert_eq!((total.min, total.max), (expected.min, expected.max));
-                assert_eq!(total.sum.round().to_bits(), expected.sum.round().to_bits(), "case {case}");
+                assert_eq!(
+                    total.sum.round().to_bits(),
+                    expected.sum.round().to_bits(),
+                    "case \
+                    {case}"
+                );
                 let mut rest = total.squares;
                 rest.subtract(&expected.squares);
                 assert_eq!(rest.round(), 0.0, "case {case}");

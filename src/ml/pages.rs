@@ -1,7 +1,7 @@
 //! Memory for numbers by the million: on large pages where the system has them.
 //!
-//! A page fault costs a microsecond or two on a virtual machine, and a page has 4 KiB: faults would cost a fit as much as
-//! its arithmetic does.
+//! A page fault costs a microsecond or two on a virtual machine, and a page has 4 KiB: faults would
+//! cost a fit as much as its arithmetic does.
 
 use bytemuck::Pod;
 use memmap2::MmapMut;

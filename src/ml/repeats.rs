@@ -9,12 +9,14 @@ const FEW: usize = 1 << 16;
 /// Numbers in a block that is shared and no longer written to.
 const BLOCK: usize = 1024;
 
-/// Bits of a number's hash that tell its partition: as many as let one of some tens of millions be sorted in a cache.
+/// Bits of a number's hash that tell its partition: as many as let one of some tens of millions be
+/// sorted in a cache.
 const PARTITION_BITS: u32 = 8;
 
-/// Numbers as they came: all in one place as long as there are few, then in partitions, so that the equal ones are in
-/// the same one. 8 bytes a number; adding one collection to another copies no more than the blocks that are not full.
-/// Memory that is not there is an error, because there may be as many numbers as rows of a table.
+/// Numbers as they came: all in one place as long as there are few, then in partitions, so that the
+/// equal ones are in the same one. 8 bytes a number; adding one collection to another copies no
+/// more than the blocks that are not full. Memory that is not there is an error, because there may
+/// be as many numbers as rows of a table.
 #[derive(Debug, Clone, Default)]
 pub struct Repeats {
     few: Vec<i64>,
@@ -31,7 +33,9 @@ impl Partition {
     fn push(&mut self, number: i64) -> Result<(), TryReserveError> {
         if self.open.len() == self.open.capacity() {
             // The first numbers of a partition take little, the others whole blocks.
-            self.open.try_reserve_exact((BLOCK / 16).max(self.open.len()).min(BLOCK - self.open.len()))?;
+            self.open.try_reserve_exact(
+                (BLOCK / 16).max(self.open.len()).min(BLOCK - self.open.len()),
+            )?;
         }
         self.open.push(number);
         if self.open.len() == BLOCK {
@@ -101,7 +105,8 @@ impl Repeats {
     }
 }
 
-/// The partition of a number: by the first bits of a product, because numbers near to each other are the rule.
+/// The partition of a number: by the first bits of a product, because numbers near to each other
+/// are the rule.
 fn partition(number: i64) -> usize {
     let hash = number.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (hash >> (u64::BITS - PARTITION_BITS)) as usize

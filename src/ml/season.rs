@@ -1,16 +1,20 @@
-//! What recurs in a series of months, and which months are one-offs: a robust decomposition into trend and season.
+//! What recurs in a series of months, and which months are one-offs: a robust decomposition into
+//! trend and season.
 //!
-//! A month's count is `level * seasonal index * (1 + deviation)`, so that on logarithms the parts add up, as in STL
-//! (Cleveland, Cleveland, McRae and Terpenning, "STL: A Seasonal-Trend Decomposition Procedure Based on Loess", 1990),
-//! whose backfitting this follows: the season is estimated from what the trend leaves, the trend from what the season
-//! leaves, in turn. Where STL smooths by weighted means, this takes medians, because two or three years give a calendar
-//! month two or three values, of which one may be a one-off:
+//! A month's count is `level * seasonal index * (1 + deviation)`, so that on logarithms the parts
+//! add up, as in STL (Cleveland, Cleveland, McRae and Terpenning, "STL: A Seasonal-Trend
+//! Decomposition Procedure Based on Loess", 1990), whose backfitting this follows: the season is
+//! estimated from what the trend leaves, the trend from what the season leaves, in turn. Where STL
+//! smooths by weighted means, this takes medians, because two or three years give a calendar month
+//! two or three values, of which one may be a one-off:
 //!
-//! - the first trend has the slope of the same months a year apart (Hirsch, Slack and Smith, "Techniques of Trend
-//!   Analysis for Monthly Water Quality Data", 1982), which no season bends;
-//! - the season of a calendar month is the mean of its values that agree with their median. Where there are two middle
-//!   ones that do not agree, the one stays that is nearer to no season and to the months beside it;
-//! - the trend is a line through the months around (Theil 1950, Sen 1968: the median of all slopes).
+//! - the first trend has the slope of the same months a year apart (Hirsch, Slack and Smith,
+//!   "Techniques of Trend Analysis for Monthly Water Quality Data", 1982), which no season bends;
+//! - the season of a calendar month is the mean of its values that agree with their median. Where
+//!   there are two middle ones that do not agree, the one stays that is nearer to no season and to
+//!   the months beside it;
+//! - the trend is a line through the months around (Theil 1950, Sen 1968: the median of all
+//!   slopes).
 
 use std::cmp::Ordering;
 
@@ -72,7 +76,8 @@ pub fn decompose(counts: &[f64]) -> Vec<Month> {
     let mut season = [0.0; YEAR];
     for _ in 0..TURNS {
         season = season_of(&difference(&logs, &trend));
-        let without: Vec<f64> = logs.iter().enumerate().map(|(i, y)| y - season[i % YEAR]).collect();
+        let without: Vec<f64> =
+            logs.iter().enumerate().map(|(i, y)| y - season[i % YEAR]).collect();
         trend = lines(&without);
     }
     let rest: Vec<f64> = (0..logs.len()).map(|i| logs[i] - season[i % YEAR] - trend[i]).collect();
@@ -107,13 +112,15 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// The level of the twelve months around each, which hold each calendar month once, on the slope of years near by.
+/// The level of the twelve months around each, which hold each calendar month once, on the slope of
+/// years near by.
 fn first_trend(logs: &[f64]) -> Vec<f64> {
     let n = logs.len();
     (0..n)
         .map(|i| {
             let ends = YEAR.max((i + 6).saturating_sub(YEAR))..n.min(i + 6 + YEAR + 1);
-            let slope = median(ends.map(|end| (logs[end] - logs[end - YEAR]) / YEAR as f64).collect());
+            let slope =
+                median(ends.map(|end| (logs[end] - logs[end - YEAR]) / YEAR as f64).collect());
             let first = i.saturating_sub(6).min(n - YEAR);
             median((first..first + YEAR).map(|j| logs[j] - slope * (j as f64 - i as f64)).collect())
         })
@@ -124,7 +131,10 @@ fn first_trend(logs: &[f64]) -> Vec<f64> {
 fn season_of(values: &[f64]) -> [f64; YEAR] {
     let n = values.len();
     let differences = (0..n).flat_map(|i| {
-        (i + YEAR..n).step_by(YEAR).take(MAX_YEARS).map(move |j| (values[j] - values[i]) / 2f64.sqrt())
+        (i + YEAR..n)
+            .step_by(YEAR)
+            .take(MAX_YEARS)
+            .map(move |j| (values[j] - values[i]) / 2f64.sqrt())
     });
     let noise = spread(differences.collect()).max(0.005);
     let mut of_month: [Vec<f64>; YEAR] = Default::default();
@@ -143,8 +153,11 @@ fn season_of(values: &[f64]) -> [f64; YEAR] {
         } else {
             (low + high) / 2.0
         };
-        let agreeing: Vec<f64> =
-            values.iter().copied().filter(|value| (value - centre).abs() <= AGREES * noise).collect();
+        let agreeing: Vec<f64> = values
+            .iter()
+            .copied()
+            .filter(|value| (value - centre).abs() <= AGREES * noise)
+            .collect();
         agreeing.iter().sum::<f64>() / agreeing.len() as f64
     })
 }
@@ -156,7 +169,9 @@ fn lines(values: &[f64]) -> Vec<f64> {
             let around = i.saturating_sub(NEIGHBOURS)..values.len().min(i + NEIGHBOURS + 1);
             let slopes: Vec<f64> = around
                 .clone()
-                .flat_map(|a| (a + 1..around.end).map(move |b| (values[b] - values[a]) / (b - a) as f64))
+                .flat_map(|a| {
+                    (a + 1..around.end).map(move |b| (values[b] - values[a]) / (b - a) as f64)
+                })
                 .collect();
             let slope = if slopes.is_empty() { 0.0 } else { median(slopes) };
             median(around.map(|j| values[j] - slope * (j as f64 - i as f64)).collect())
@@ -164,7 +179,8 @@ fn lines(values: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// The standard deviation that normal values around 0 have, of which a quarter may be anything: by their third quartile.
+/// The standard deviation that normal values around 0 have, of which a quarter may be anything: by
+/// their third quartile.
 fn spread(mut values: Vec<f64>) -> f64 {
     const QUARTILE: f64 = 1.150_349_380_376_008;
     values.iter_mut().for_each(|value| *value = value.abs());
@@ -204,7 +220,9 @@ mod tests {
     /// A season with a low and a high, of counts around 1,000 that grow by `growth` a month.
     fn months(n: usize, growth: f64) -> Vec<f64> {
         let season = [0.7, 0.8, 0.9, 1.0, 1.0, 1.1, 1.2, 1.1, 1.0, 0.9, 1.1, 2.0];
-        (0..n).map(|i| (1_000.0 * season[i % YEAR] * (1.0 + growth).powi(i as i32)).round()).collect()
+        (0..n)
+            .map(|i| (1_000.0 * season[i % YEAR] * (1.0 + growth).powi(i as i32)).round())
+            .collect()
     }
 
     #[test]
@@ -242,7 +260,11 @@ mod tests {
             }
             let parts = decompose(&counts);
             assert_eq!(parts.len(), n);
-            assert!(parts.iter().all(|month| month.seasonal_index.is_none() && month.is_outlier.is_none()));
+            assert!(
+                parts
+                    .iter()
+                    .all(|month| month.seasonal_index.is_none() && month.is_outlier.is_none())
+            );
         }
         assert!(decompose(&months(24, 0.0)).iter().all(|month| month.is_outlier == Some(false)));
     }
@@ -254,7 +276,11 @@ mod tests {
                 let mut counts = vec![value; n];
                 counts[n / 2] = 0.0;
                 for month in decompose(&counts) {
-                    assert!(month.level.is_finite() && month.expected > 0.0 && month.deviation.is_finite());
+                    assert!(
+                        month.level.is_finite()
+                            && month.expected > 0.0
+                            && month.deviation.is_finite()
+                    );
                 }
             }
         }

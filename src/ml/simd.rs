@@ -1,8 +1,9 @@
 //! Code for the processor at hand: the same operations on wider registers where there are some.
 //!
-//! AVX-512, AVX2 with FMA, NEON or what every processor of the target has, chosen at run time. Whatever is chosen, results
-//! have the same bits: loops through [`vectorize`] never fuse a product and a sum, and kernels through [`dispatch`], where
-//! they may, only make sums that are exact and decisions that are proven.
+//! AVX-512, AVX2 with FMA, NEON or what every processor of the target has, chosen at run time.
+//! Whatever is chosen, results have the same bits: loops through [`vectorize`] never fuse a product
+//! and a sum, and kernels through [`dispatch`], where they may, only make sums that are exact and
+//! decisions that are proven.
 
 use pulp::{Arch, WithSimd};
 
@@ -18,7 +19,8 @@ pub(super) fn vectorize<R>(work: impl FnOnce() -> R) -> R {
 #[inline(always)]
 pub(super) fn dispatch<O: WithSimd>(kernel: O) -> O::Output {
     match arch() {
-        // Operations on four doubles at once that the compiler maps to what there is; pulp's own are on one.
+        // Operations on four doubles at once that the compiler maps to what there is; pulp's own
+        // are on one.
         Arch::Scalar => pulp::Simd::vectorize(pulp::Scalar256b, kernel),
         arch => arch.dispatch(kernel),
     }
@@ -64,7 +66,8 @@ pub(super) mod tests {
         }
     }
 
-    /// One caller of [`on_each`] at a time: another would put its own kind in the place of the one that is tested.
+    /// One caller of [`on_each`] at a time: another would put its own kind in the place of the one
+    /// that is tested.
     static CHOOSING: Mutex<()> = Mutex::new(());
 
     /// What `work` gives with each kind of registers that there is.

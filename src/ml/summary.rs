@@ -4,7 +4,8 @@ use super::exact_sum::ExactSum;
 use super::scaling::is_rounding;
 use std::ops::Range;
 
-/// Figures of one feature over its present (finite) values; all but the count are NaN where there is none.
+/// Figures of one feature over its present (finite) values; all but the count are NaN where there
+/// is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeatureSummary {
     /// Present values.
@@ -19,8 +20,8 @@ pub struct FeatureSummary {
     pub max: f64,
 }
 
-/// Summaries of all features, streaming and mergeable. The sums are exact, so neither order nor an offset that
-/// dwarfs the spread costs a digit.
+/// Summaries of all features, streaming and mergeable. The sums are exact, so neither order nor an
+/// offset that dwarfs the spread costs a digit.
 #[derive(Clone, Debug)]
 pub struct Summary {
     features: Vec<Moments>,
@@ -47,7 +48,13 @@ impl Moments {
     fn summary(&self) -> FeatureSummary {
         let count = self.count;
         if count == 0 {
-            return FeatureSummary { count, mean: f64::NAN, stddev: f64::NAN, min: f64::NAN, max: f64::NAN };
+            return FeatureSummary {
+                count,
+                mean: f64::NAN,
+                stddev: f64::NAN,
+                min: f64::NAN,
+                max: f64::NAN,
+            };
         }
         // n^2 times the variance, as an integer without any rounding.
         let mut scatter = self.squares.times(count);
@@ -55,7 +62,11 @@ impl Moments {
         FeatureSummary {
             count,
             mean: self.sum.quotient(count as f64).clamp(self.min, self.max),
-            stddev: if is_rounding(self.min, self.max) { 0.0 } else { scatter.root_quotient(count as f64) },
+            stddev: if is_rounding(self.min, self.max) {
+                0.0
+            } else {
+                scatter.root_quotient(count as f64)
+            },
             min: self.min,
             max: self.max,
         }
@@ -68,8 +79,8 @@ impl Summary {
         Self { features: vec![Moments::EMPTY; n_features] }
     }
 
-    /// Adds the rows `rows` of `columns`, one slice for each feature; missing values (NaN, infinite) are passed
-    /// over one by one.
+    /// Adds the rows `rows` of `columns`, one slice for each feature; missing values (NaN,
+    /// infinite) are passed over one by one.
     pub fn append(&mut self, columns: &[&[f64]], rows: Range<usize>) {
         assert_eq!(columns.len(), self.features.len(), "one column for each feature");
         for (moments, column) in self.features.iter_mut().zip(columns) {
@@ -115,14 +126,19 @@ mod tests {
     #[test]
     fn figures_agree_with_hand_work() {
         let summary = summarize(&[2.0, f64::NAN, 4.0, 4.0, 4.0, 5.0, 5.0, f64::INFINITY, 7.0, 9.0]);
-        assert_eq!(summary, FeatureSummary { count: 8, mean: 5.0, stddev: 2.0, min: 2.0, max: 9.0 });
+        assert_eq!(
+            summary,
+            FeatureSummary { count: 8, mean: 5.0, stddev: 2.0, min: 2.0, max: 9.0 }
+        );
     }
 
     #[test]
     fn no_value_has_no_figures() {
         let summary = summarize(&[f64::NAN]);
         assert_eq!(summary.count, 0);
-        assert!([summary.mean, summary.stddev, summary.min, summary.max].iter().all(|x| x.is_nan()));
+        assert!(
+            [summary.mean, summary.stddev, summary.min, summary.max].iter().all(|x| x.is_nan())
+        );
     }
 
     #[test]
@@ -144,7 +160,9 @@ mod tests {
         let column: Vec<f64> = rows.iter().map(|row| row[0]).collect();
         let mean = column.iter().sum::<f64>() / 3000.0;
         let stddev = (column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 3000.0).sqrt();
-        assert!((expected[0].mean - mean).abs() < 1e-12 && (expected[0].stddev - stddev).abs() < 1e-12);
+        assert!(
+            (expected[0].mean - mean).abs() < 1e-12 && (expected[0].stddev - stddev).abs() < 1e-12
+        );
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Simple operations, about a millisecond, below which further threads cost more than they save: under `GROUP BY` there
-/// may be hundreds of thousands of small fits.
+/// Simple operations, about a millisecond, below which further threads cost more than they save:
+/// under `GROUP BY` there may be hundreds of thousands of small fits.
 const WORTH_THREADS: usize = 1 << 22;
-/// Parts for each thread: one that gets less of a processor than the others, because DuckDB waits on it too, takes fewer.
+/// Parts for each thread: one that gets less of a processor than the others, because DuckDB waits
+/// on it too, takes fewer.
 pub(super) const PARTS_PER_THREAD: usize = 4;
 
 /// The threads that `work` simple operations are worth.
@@ -15,8 +16,8 @@ pub(super) fn worth(work: usize, n_threads: usize) -> usize {
     if work < WORTH_THREADS { 1 } else { n_threads }
 }
 
-/// Calls `work` on contiguous parts of `items`, on up to `n_threads` threads, and returns its results in the order of the
-/// parts. A panic in a part continues in the caller.
+/// Calls `work` on contiguous parts of `items`, on up to `n_threads` threads, and returns its
+/// results in the order of the parts. A panic in a part continues in the caller.
 pub(super) fn map_parts<T: Send, R: Send>(
     items: &mut [T],
     n_threads: usize,
@@ -39,7 +40,8 @@ pub(super) fn map_parts<T: Send, R: Send>(
         }
     };
     thread::scope(|scope| {
-        // A thread that the system does not give is one fewer: the parts are done by those there are.
+        // A thread that the system does not give is one fewer: the parts are done by those there
+        // are.
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, take_parts).ok();
         let others: Vec<_> = (1..n_threads).map_while(spawn).collect();
         let mut results = take_parts();

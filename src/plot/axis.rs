@@ -7,7 +7,8 @@ use super::figures::{label, plain, unit};
 pub(super) struct Axis {
     low: f64,
     high: f64,
-    /// Both ends are multiplied by this before they are subtracted, so that no difference overflows.
+    /// Both ends are multiplied by this before they are subtracted, so that no difference
+    /// overflows.
     shrink: f64,
     /// The ends of the data where they lie outside the axis.
     pub beyond: (Option<f64>, Option<f64>),
@@ -19,16 +20,17 @@ const TAIL: f64 = 10.0;
 const FEWEST_WITH_TAIL: usize = 20;
 /// Free space at either end, as a share of the range.
 const PADDING: f64 = 0.04;
-/// Narrower ranges, relative to the numbers themselves or in absolute terms, are drawn as if they were this
-/// wide.
+/// Narrower ranges, relative to the numbers themselves or in absolute terms, are drawn as if they
+/// were this wide.
 const NARROWEST: (f64, f64) = (1e-12, 1e-300);
 
 impl Axis {
-    /// An axis for finite numbers that reach from `min` to `max`, of which `sample` (sorted) is drawn.
+    /// An axis for finite numbers that reach from `min` to `max`, of which `sample` (sorted) is
+    /// drawn.
     ///
-    /// It shows the whole sample, unless one side is a tail more than ten times as long as the range between
-    /// the 1 % and 99 % quantiles: that side then ends at most one such range beyond the quantile, or one
-    /// extreme point would press all others into a dot.
+    /// It shows the whole sample, unless one side is a tail more than ten times as long as the
+    /// range between the 1 % and 99 % quantiles: that side then ends at most one such range beyond
+    /// the quantile, or one extreme point would press all others into a dot.
     pub fn new(min: f64, max: f64, sample: &[f64]) -> Self {
         let shrink = if min.abs().max(max.abs()) > 1e300 { 0.1 } else { 1.0 };
         let mut low = sample.first().unwrap_or(&min) * shrink;
@@ -100,7 +102,10 @@ impl Axis {
     fn labelled(&self, n: usize, label: impl Fn(f64, f64, f64) -> String) -> Vec<(f64, String)> {
         let raw = (self.high - self.low) / n.max(2) as f64;
         let power = 10f64.powf(raw.log10().floor());
-        let step = [1.0, 2.0, 5.0].map(|factor| factor * power).into_iter().find(|&step| step >= raw * 0.999);
+        let step = [1.0, 2.0, 5.0]
+            .map(|factor| factor * power)
+            .into_iter()
+            .find(|&step| step >= raw * 0.999);
         let step = step.unwrap_or(10.0 * power);
         let first = (self.low / step).ceil();
         let count = ((self.high / step).floor() - first) as usize;
@@ -130,7 +135,10 @@ mod tests {
     fn ticks_are_round_numbers() {
         assert_eq!(labels(0.0, 10.0), ["0", "2", "4", "6", "8", "10"]);
         assert_eq!(labels(-1.0, 1.0), ["−1.0", "−0.5", "0", "0.5", "1.0"]);
-        assert_eq!(labels(0.0, 250_000.0), ["0", "50,000", "100,000", "150,000", "200,000", "250,000"]);
+        assert_eq!(
+            labels(0.0, 250_000.0),
+            ["0", "50,000", "100,000", "150,000", "200,000", "250,000"]
+        );
         assert_eq!(labels(0.0, 3e9), ["0", "1e9", "2e9", "3e9"]);
         assert_eq!(labels(0.0, 3e-7), ["0", "1e−7", "2e−7", "3e−7"]);
     }
@@ -155,8 +163,20 @@ mod tests {
 
     #[test]
     fn ticks_of_any_finite_range_are_few_distinct_and_inside() {
-        let ends =
-            [0.0, 5e-324, 1e-300, 1e-9, 0.1, 1.0, 1.0 + f64::EPSILON, 3.7, 1e8, 1e8 + 1.0, 1e300, f64::MAX];
+        let ends = [
+            0.0,
+            5e-324,
+            1e-300,
+            1e-9,
+            0.1,
+            1.0,
+            1.0 + f64::EPSILON,
+            3.7,
+            1e8,
+            1e8 + 1.0,
+            1e300,
+            f64::MAX,
+        ];
         let ends: Vec<f64> = ends.iter().flat_map(|&x| [x, -x]).collect();
         for &min in &ends {
             for &max in ends.iter().filter(|&&max| max >= min) {
@@ -178,7 +198,9 @@ mod tests {
     /// Numbers of all magnitudes, and those beside powers of ten.
     fn wild(random: &mut u64) -> f64 {
         let mut bits = || {
-            *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             *random >> 33
         };
         let sign = if bits() % 2 == 0 { 1.0 } else { -1.0 };
@@ -215,9 +237,10 @@ mod tests {
             let told = number.parse::<f64>().expect("a number") * size;
             assert!((told - a).abs() <= a.abs() * 5.1e-3 + 1e-300, "{a:e}: {text}");
             let (min, max) = (a.min(b), a.max(b));
-            for axis in
-                [Axis::new(min, max, &[]), Axis::new(min.min(0.0), max.max(0.0), &[]).grounded(min, max)]
-            {
+            for axis in [
+                Axis::new(min, max, &[]),
+                Axis::new(min.min(0.0), max.max(0.0), &[]).grounded(min, max),
+            ] {
                 for n in [2, 5, 9] {
                     for ticks in [axis.ticks(n), axis.short_ticks(n)] {
                         let fewest = usize::from(min > -1e307 && max < 1e307);
@@ -226,7 +249,9 @@ mod tests {
                             "{min:e} {max:e} {n}: {ticks:?}"
                         );
                         assert!(
-                            ticks.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1),
+                            ticks
+                                .windows(2)
+                                .all(|pair| pair[0].0 < pair[1].0 && pair[0].1 != pair[1].1),
                             "{min:e} {max:e} {n}: {ticks:?}"
                         );
                     }

@@ -97,9 +97,12 @@ fn clock(moment: f64, unit: Unit) -> String {
 /// At most about `n` ticks between two moments, none finer than `finest`: moment and label.
 pub(super) fn ticks(low: f64, high: f64, n: usize, finest: Unit) -> Vec<(f64, String)> {
     let least = ((high - low) / n.max(1) as f64).max(finest.length());
-    if let Some(step) = STEPS.into_iter().map(|seconds| seconds * SECOND).find(|&step| step >= least) {
+    if let Some(step) =
+        STEPS.into_iter().map(|seconds| seconds * SECOND).find(|&step| step >= least)
+    {
         let origin = if step > DAY { MONDAY * DAY } else { 0.0 };
-        let (first, last) = (((low - origin) / step).ceil() as i64, ((high - origin) / step).floor() as i64);
+        let (first, last) =
+            (((low - origin) / step).ceil() as i64, ((high - origin) / step).floor() as i64);
         let label = |moment: f64| match step {
             step if step >= DAY => name(moment, Unit::Day),
             step => {
@@ -130,7 +133,10 @@ fn whole_months(least: f64) -> i64 {
     below_a_year.unwrap_or_else(|| {
         let years = least / 12.0;
         let power = 10f64.powf(years.log10().floor());
-        let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= years).unwrap_or(10.0);
+        let factor = [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .find(|factor| factor * power >= years)
+            .unwrap_or(10.0);
         (factor * power) as i64 * 12
     })
 }
@@ -158,7 +164,14 @@ mod tests {
             labels(day(2019, 10, 5), day(2019, 10, 6), 4, Unit::Minute),
             ["5 Oct 00:00", "5 Oct 06:00", "5 Oct 12:00", "5 Oct 18:00", "6 Oct 00:00"]
         );
-        assert_eq!(labels(day(2019, 10, 1), day(2019, 10, 15), 2, Unit::Day), ["7 Oct 2019", "14 Oct 2019"]);
+        assert_eq!(
+            labels(day(2019, 10, 1), day(2019, 10, 15), 2, Unit::Day),
+            [
+                "7 Oct 2019",
+                "14 \
+            Oct 2019"
+            ]
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ impl<'a> Canvas<'a> {
         y_ticks: impl Fn(usize) -> Ticks,
     ) -> Self {
         let (width, height) = (f64::from(frame.width), f64::from(frame.height));
-        let top = 20.0 + if frame.title.is_some() { 24.0 } else { 0.0 } + if caption { 22.0 } else { 0.0 };
+        let top = 20.0
+            + if frame.title.is_some() { 24.0 } else { 0.0 }
+            + if caption { 22.0 } else { 0.0 };
         let below = 34.0
             + if frame.x_label.is_some() { 22.0 } else { 0.0 }
             + if remark.is_some() { 20.0 } else { 0.0 }
@@ -40,9 +42,11 @@ impl<'a> Canvas<'a> {
         let bottom = height - below;
         let right = width - legend.width(frame) - 16.0;
         let y_ticks = y_ticks(((bottom - top) / 55.0) as usize);
-        let widest =
-            |ticks: &[(f64, String)]| ticks.iter().map(|tick| columns(&tick.1)).max().unwrap_or(0) as f64;
-        let left = 18.0 + if frame.y_label.is_some() { 22.0 } else { 0.0 } + widest(&y_ticks) * CHARACTER;
+        let widest = |ticks: &[(f64, String)]| {
+            ticks.iter().map(|tick| columns(&tick.1)).max().unwrap_or(0) as f64
+        };
+        let left =
+            18.0 + if frame.y_label.is_some() { 22.0 } else { 0.0 } + widest(&y_ticks) * CHARACTER;
         let x_ticks = (2..=((right - left) / 90.0).max(2.0) as usize)
             .rev()
             .map(&x_ticks)
@@ -56,14 +60,16 @@ impl<'a> Canvas<'a> {
         (self.left + x * (self.right - self.left), self.bottom - y * (self.bottom - self.top))
     }
 
-    /// The document: axes, then `content`, then the legend. `summary` is what a screen reader says behind the title.
+    /// The document: axes, then `content`, then the legend. `summary` is what a screen reader says
+    /// behind the title.
     pub fn document(&self, kind: &str, summary: &str, caption: &str, content: &str) -> String {
         let Frame { width, height, title, .. } = self.frame;
         let name = escape(title.as_deref().unwrap_or(kind));
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{name}: {}\">\n\
-             <title>{name}</title>\n{}<rect class=\"ground\" width=\"{width}\" height=\"{height}\"/>\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" width=\"{width}\" \
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+             aria-label=\"{name}: {}\">\n<title>{name}</title>\n{}<rect class=\"ground\" \
+             width=\"{width}\" height=\"{height}\"/>\n",
             escape(summary),
             style(),
         );
@@ -146,7 +152,12 @@ impl<'a> Canvas<'a> {
         for (i, entry) in entries.iter().enumerate() {
             let (right, y) = ((i / rows) as f64 * step, top + (i % rows) as f64 * LEGEND_ROW);
             *svg += &entry.marks(9.0, &[(x + right, y)], "", "");
-            *svg += &text(x + right + 12.0, y + 4.5, if entry.missing { "missing" } else { "" }, &entry.text);
+            *svg += &text(
+                x + right + 12.0,
+                y + 4.5,
+                if entry.missing { "missing" } else { "" },
+                &entry.text,
+            );
             if self.legend.counts {
                 *svg += &text(end + right, y + 4.5, "muted end", &grouped(entry.count));
             }
@@ -166,33 +177,24 @@ fn style() -> String {
         colours
             .iter()
             .map(|(class, pair)| {
-                format!(".plot .{class}{{stroke:{0}}}\n.plot .bar.{class}{{fill:{0}}}\n", pick(pair))
+                format!(
+                    ".plot .{class}{{stroke:{0}}}\n.plot .bar.{class}{{fill:{0}}}\n",
+                    pick(pair)
+                )
             })
             .collect()
     };
     let (light, dark) = (rules(|pair| pair.0), rules(|pair| pair.1));
     format!(
-        "<style>\n\
-         .plot text{{font:13px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",Arial,sans-serif;fill:#24292f}}\n\
-         .plot .heading{{font-size:19px;font-weight:600}}\n\
-         .plot .muted{{fill:#656d76}}\n\
-         .plot .strong{{font-weight:600}}\n\
-         .plot .missing{{font-style:italic}}\n\
-         .plot .middle{{text-anchor:middle}}\n\
-         .plot .end{{text-anchor:end}}\n\
-         .plot .ground{{fill:#ffffff}}\n\
-         .plot path{{fill:none}}\n\
-         .plot .grid{{stroke:#e6e8eb}}\n\
-         .plot .axis{{stroke:#afb8c1}}\n\
-         .plot .bar{{stroke:none}}\n\
-         {light}\
-         @media screen and (prefers-color-scheme:dark){{\n\
-         .plot text{{fill:#e6edf3}}\n\
-         .plot .muted{{fill:#9198a1}}\n\
-         .plot .ground{{fill:#0d1117}}\n\
-         .plot .grid{{stroke:#21262d}}\n\
-         .plot .axis{{stroke:#484f58}}\n\
-         {dark}}}\n\
-         </style>\n"
+        "<style>\n.plot text{{font:13px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica \
+         Neue\",Arial,sans-serif;fill:#24292f}}\n.plot \
+         .heading{{font-size:19px;font-weight:600}}\n.plot .muted{{fill:#656d76}}\n.plot \
+         .strong{{font-weight:600}}\n.plot .missing{{font-style:italic}}\n.plot \
+         .middle{{text-anchor:middle}}\n.plot .end{{text-anchor:end}}\n.plot \
+         .ground{{fill:#ffffff}}\n.plot path{{fill:none}}\n.plot .grid{{stroke:#e6e8eb}}\n.plot \
+         .axis{{stroke:#afb8c1}}\n.plot .bar{{stroke:none}}\n{light}@media screen and \
+         (prefers-color-scheme:dark){{\n.plot text{{fill:#e6edf3}}\n.plot \
+         .muted{{fill:#9198a1}}\n.plot .ground{{fill:#0d1117}}\n.plot \
+         .grid{{stroke:#21262d}}\n.plot .axis{{stroke:#484f58}}\n{dark}}}\n</style>\n"
     )
 }

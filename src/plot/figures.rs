@@ -12,9 +12,11 @@ pub(super) fn short(value: f64) -> String {
     let three_digits: f64 = format!("{value:.2e}").parse().expect("a number");
     match unit(value.abs()).and(unit(three_digits.abs())) {
         Some((size, name)) => {
-            let decimals = (2 - (three_digits.abs() / size).log10().floor() as i32).clamp(0, 2) as usize;
+            let decimals =
+                (2 - (three_digits.abs() / size).log10().floor() as i32).clamp(0, 2) as usize;
             let text = plain(three_digits / size, decimals);
-            let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+            let text =
+                if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
             text.replace('-', "\u{2212}") + name
         }
         None => rounded(value),
@@ -30,7 +32,8 @@ pub(super) fn label(value: f64, step: f64, largest: f64) -> String {
     } else if largest < 1e7 && step_exponent >= -4 {
         plain(value, step_exponent.min(0).unsigned_abs() as usize)
     } else {
-        let digits = exponent(value * 1.000_000_000_000_1).saturating_sub(step_exponent).clamp(0, 15);
+        let digits =
+            exponent(value * 1.000_000_000_000_1).saturating_sub(step_exponent).clamp(0, 15);
         format!("{value:.*e}", digits as usize)
     };
     text.replace('-', "\u{2212}")
@@ -39,7 +42,8 @@ pub(super) fn label(value: f64, step: f64, largest: f64) -> String {
 /// A number with `decimals` digits after the point and commas between thousands.
 pub(super) fn plain(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
+    let (whole, fraction) =
+        text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
     let mut out = String::from(if value < 0.0 { "-" } else { "" });
     out.push_str(&separated(whole));
     if let Some(fraction) = fraction {
@@ -71,12 +75,17 @@ pub(super) fn rounded(value: f64) -> String {
         let decimals =
             if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).max(0) as usize };
         let text = plain(value, decimals);
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        }
     };
     text.replace('-', "\u{2212}")
 }
 
-/// A number as a table would show it: whole, or with two decimals; very small and large ones with four digits.
+/// A number as a table would show it: whole, or with two decimals; very small and large ones with
+/// four digits.
 pub(super) fn exact(value: f64) -> String {
     if value.abs() >= 1e15 || value != 0.0 && value.abs() < 0.1 {
         return rounded(value);

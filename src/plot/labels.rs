@@ -45,7 +45,8 @@ fn leading_number(text: &str) -> Option<f64> {
     text.parse().ok().or_else(|| text[..digits].parse().ok()).filter(|x: &f64| x.is_finite())
 }
 
-/// A legend has few rows, and labels are held until it is drawn: so many distinct ones, and so many bytes of them.
+/// A legend has few rows, and labels are held until it is drawn: so many distinct ones, and so many
+/// bytes of them.
 const MAX_LABELS: usize = 100_000;
 const MAX_LABEL_BYTES: usize = 64 << 20;
 

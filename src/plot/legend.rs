@@ -17,7 +17,8 @@ const MARK: f64 = 28.0;
 /// Side of a square mark, in pixels.
 const SQUARE: f64 = 5.0;
 
-/// Okabe and Ito, "Color Universal Design" (2008); the last one is black on light and yellow on dark ground.
+/// Okabe and Ito, "Color Universal Design" (2008); the last one is black on light and yellow on
+/// dark ground.
 pub(super) const PALETTE: [(&str, &str); 7] = [
     ("#0072B2", "#2A8CD0"),
     ("#E69F00", "#E69F00"),
@@ -48,8 +49,9 @@ impl Entry {
         self.colour.map_or("others".to_owned(), |colour| format!("c{colour}"))
     }
 
-    /// The mark of this label around each place, as one path: a line without length whose round caps are the
-    /// circle, a line as long as it is wide, or a cross. `size` is the diameter of the circle.
+    /// The mark of this label around each place, as one path: a line without length whose round
+    /// caps are the circle, a line as long as it is wide, or a cross. `size` is the diameter of the
+    /// circle.
     pub fn marks(&self, size: f64, places: &[(f64, f64)], more: &str, content: &str) -> String {
         let square = size * SQUARE / 9.0;
         let (width, cap, half) = match self.shape {
@@ -71,10 +73,14 @@ impl Entry {
         let class = self.class();
         let width = number(width);
         if content.is_empty() {
-            return format!("<path class=\"{class}\" stroke-width=\"{width}\"{cap}{more} d=\"{path}\"/>\n");
+            return format!(
+                "<path class=\"{class}\" stroke-width=\"{width}\"{cap}{more} \
+                            d=\"{path}\"/>\n"
+            );
         }
         format!(
-            "<path class=\"{class}\" stroke-width=\"{width}\"{cap}{more} d=\"{path}\"><title>{}</title></path>\n",
+            "<path class=\"{class}\" stroke-width=\"{width}\"{cap}{more} \
+             d=\"{path}\"><title>{}</title></path>\n",
             escape(content)
         )
     }
@@ -99,7 +105,8 @@ impl Legend {
         let (width, height) = (f64::from(frame.width), f64::from(frame.height));
         let list = labels.list();
         let shown = counts || list.iter().any(|label| label.text.is_some());
-        let widest = list.iter().filter_map(|label| label.text.as_deref()).map(columns).max().unwrap_or(0);
+        let widest =
+            list.iter().filter_map(|label| label.text.as_deref()).map(columns).max().unwrap_or(0);
         let limit = (width * LEGEND_SHARE / CHARACTER) as usize;
         let digits = list.iter().map(|label| columns(&grouped(label.count)) + 2).max().unwrap_or(0);
         let digits = if counts { digits } else { 0 };
@@ -125,7 +132,8 @@ impl Legend {
         if !self.shown || self.columns > 0 {
             return 0.0;
         }
-        let digits = |entry: &Entry| if self.counts { columns(&grouped(entry.count)) + 4 } else { 2 };
+        let digits =
+            |entry: &Entry| if self.counts { columns(&grouped(entry.count)) + 4 } else { 2 };
         self.entries
             .iter()
             .map(|entry| columns(&entry.text) + digits(entry))
@@ -143,11 +151,13 @@ impl Legend {
     }
 }
 
-/// The rows of the legend and the row of each label: the most frequent labels in their own order, then the
-/// rest in one row.
+/// The rows of the legend and the row of each label: the most frequent labels in their own order,
+/// then the rest in one row.
 fn entries(labels: &[Label], rows: usize, characters: usize) -> (Vec<Entry>, Vec<usize>) {
     let mut shown: Vec<usize> = (0..labels.len()).collect();
-    shown.sort_by(|&a, &b| labels[b].count.cmp(&labels[a].count).then_with(|| labels[a].order(&labels[b])));
+    shown.sort_by(|&a, &b| {
+        labels[b].count.cmp(&labels[a].count).then_with(|| labels[a].order(&labels[b]))
+    });
     let rest = if labels.len() > rows { shown.split_off(rows - 1) } else { Vec::new() };
     shown.sort_by(|&a, &b| labels[a].order(&labels[b]));
 

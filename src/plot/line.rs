@@ -76,7 +76,8 @@ impl Line {
         Self { options, scale, series: Labels::default(), points: Vec::new(), left_out: 0 }
     }
 
-    /// Adds a point. One whose x is NaN or infinite is only counted as left out; a y that is NaN or infinite is a gap.
+    /// Adds a point. One whose x is NaN or infinite is only counted as left out; a y that is NaN or
+    /// infinite is a gap.
     ///
     /// # Errors
     /// More than 20000 points.
@@ -100,7 +101,8 @@ impl Line {
         let label = |label: &Label| self.series.count(label.text.as_deref(), label.count);
         let series = other.series.list().iter().map(label).collect::<Result<Vec<u32>, _>>()?;
         let points = other.points.iter();
-        self.points.extend(points.map(|point| Point { series: series[point.series as usize], ..*point }));
+        self.points
+            .extend(points.map(|point| Point { series: series[point.series as usize], ..*point }));
         self.left_out += other.left_out;
         self.bounded()
     }
@@ -126,13 +128,18 @@ impl Line {
         xs.sort_unstable_by(f64::total_cmp);
         xs.dedup();
         let unit = Unit::of(&xs);
-        if let Some(pair) =
-            points.windows(2).find(|pair| pair[0].series == pair[1].series && pair[0].x == pair[1].x)
+        if let Some(pair) = points
+            .windows(2)
+            .find(|pair| pair[0].series == pair[1].series && pair[0].x == pair[1].x)
         {
-            let series =
-                text(&pair[0]).as_deref().map_or_else(String::new, |text| format!(" of series \"{text}\""));
+            let series = text(&pair[0])
+                .as_deref()
+                .map_or_else(String::new, |text| format!(" of series \"{text}\""));
             let x = self.name(pair[0].x, unit);
-            return Err(RowsError(format!("two rows{series} with x {x}; aggregate them first (GROUP BY)")));
+            return Err(RowsError(format!(
+                "two rows{series} with x {x}; aggregate them first (GROUP \
+                                          BY)"
+            )));
         }
         if points.iter().all(|point| point.y.is_nan()) {
             return Ok(None);
@@ -153,9 +160,11 @@ impl Line {
         let reach = |x: f64| x.clamp(f64::MIN, f64::MAX);
         let x_axis = Axis::new(reach(xs[0] - half), reach(xs[xs.len() - 1] + half), &[]);
         let ys = || points.iter().map(|point| point.y).filter(|y| !y.is_nan());
-        let (min, max) = (ys().fold(f64::INFINITY, f64::min), ys().fold(f64::NEG_INFINITY, f64::max));
-        let near =
-            max / 2.0 - min / 2.0 < SMALLEST_RANGE_FROM_ZERO * (min.abs().max(max.abs()) / 2.0) && max > min;
+        let (min, max) =
+            (ys().fold(f64::INFINITY, f64::min), ys().fold(f64::NEG_INFINITY, f64::max));
+        let near = max / 2.0 - min / 2.0
+            < SMALLEST_RANGE_FROM_ZERO * (min.abs().max(max.abs()) / 2.0)
+            && max > min;
         let y_axis = if *bars || !near {
             Axis::new(min.min(0.0), max.max(0.0), &[]).grounded(min, max)
         } else {
@@ -177,8 +186,9 @@ impl Line {
             0 => String::new(),
             n => format!("{} left out (x is not finite)", counted(n, "row")),
         };
-        let canvas =
-            Canvas::new(frame, legend, !caption.is_empty(), None, x_ticks, |n| y_axis.short_ticks(n));
+        let canvas = Canvas::new(frame, legend, !caption.is_empty(), None, x_ticks, |n| {
+            y_axis.short_ticks(n)
+        });
         let chart = Chart { line: self, canvas: &canvas, x: &x_axis, y: &y_axis, unit };
         let content = if *bars { chart.bars(points, half) } else { chart.lines(points) };
         let n_series = self.series.list().len() as u64;
@@ -191,7 +201,12 @@ impl Line {
             exact(min),
             exact(max)
         );
-        canvas.document(if *bars { "Bar chart" } else { "Line chart" }, &summary, &caption, &content)
+        canvas.document(
+            if *bars { "Bar chart" } else { "Line chart" },
+            &summary,
+            &caption,
+            &content,
+        )
     }
 
     /// Half of the room of the bars of one x: half of the least distance between two of them.
@@ -234,14 +249,16 @@ impl Chart<'_> {
             for run in series.split(|point| point.y.is_nan()).filter(|run| !run.is_empty()) {
                 for (i, point) in run.iter().enumerate() {
                     let (x, y) = self.at(point);
-                    path += &format!("{}{} {}", if i == 0 { "M" } else { "L" }, number(x), number(y));
+                    path +=
+                        &format!("{}{} {}", if i == 0 { "M" } else { "L" }, number(x), number(y));
                 }
                 // A point between two gaps is a dot: a line without length with round caps.
                 path += if run.len() == 1 { "h0" } else { "" };
             }
             let dash = ["", " stroke-dasharray=\"9 5\"", " stroke-dasharray=\"3 5\""][entry.shape];
             svg += &format!(
-                "<path class=\"{}\" stroke-width=\"2\" stroke-linecap=\"round\" stroke-linejoin=\"round\"{dash} d=\"{path}\"/>\n",
+                "<path class=\"{}\" stroke-width=\"2\" stroke-linecap=\"round\" \
+                 stroke-linejoin=\"round\"{dash} d=\"{path}\"/>\n",
                 entry.class()
             );
         }
@@ -262,8 +279,10 @@ impl Chart<'_> {
         for point in points.iter().filter(|point| !point.y.is_nan()) {
             let entry = self.entry(point);
             let (low, high) = (self.x.place(point.x - half), self.x.place(point.x + half));
-            let ((from, zero), (to, top)) =
-                (self.canvas.at(low, self.y.place(0.0)), self.canvas.at(high, self.y.place(point.y)));
+            let ((from, zero), (to, top)) = (
+                self.canvas.at(low, self.y.place(0.0)),
+                self.canvas.at(high, self.y.place(point.y)),
+            );
             let room = ((to - from) * 0.8).min(WIDEST_BAR * n_entries);
             let width = room / n_entries;
             let x = (from + to - room) / 2.0 + entry as f64 * width;
@@ -304,7 +323,10 @@ mod tests {
     }
 
     fn svg(bars: bool, rows: &[(f64, f64, Option<&str>)]) -> String {
-        chart(bars, Scale::Number, rows).expect("no two rows are at one x").expect("there are figures")
+        chart(bars, Scale::Number, rows).expect("no two rows are at one x").expect(
+            "there are \
+            figures",
+        )
     }
 
     #[test]
@@ -312,14 +334,20 @@ mod tests {
         for bars in [false, true] {
             let mut rows: Vec<_> = (0..300)
                 .map(|i| {
-                    (f64::from(i / 3), f64::from(i * 7 % 31), [None, Some("a"), Some("b")][i as usize % 3])
+                    (
+                        f64::from(i / 3),
+                        f64::from(i * 7 % 31),
+                        [None, Some("a"), Some("b")][i as usize % 3],
+                    )
                 })
                 .collect();
             let expected = svg(bars, &rows);
             rows.reverse();
             let state = |rows: &[(f64, f64, Option<&str>)]| {
-                let mut line = Line::new(LineOptions { bars, ..LineOptions::default() }, Scale::Number);
-                rows.iter().for_each(|&(x, y, series)| line.push(x, y, series).expect("few points"));
+                let mut line =
+                    Line::new(LineOptions { bars, ..LineOptions::default() }, Scale::Number);
+                rows.iter()
+                    .for_each(|&(x, y, series)| line.push(x, y, series).expect("few points"));
                 line
             };
             let mut merged = state(&rows[..100]);
@@ -331,7 +359,10 @@ mod tests {
     #[test]
     fn nothing_to_draw_is_no_chart() {
         assert_eq!(chart(false, Scale::Number, &[]), Ok(None));
-        assert_eq!(chart(true, Scale::Time, &[(1.0, f64::NAN, None), (f64::NAN, 1.0, None)]), Ok(None));
+        assert_eq!(
+            chart(true, Scale::Time, &[(1.0, f64::NAN, None), (f64::NAN, 1.0, None)]),
+            Ok(None)
+        );
     }
 
     #[test]
@@ -352,7 +383,8 @@ mod tests {
     #[test]
     fn too_many_points_are_refused() {
         let mut line = Line::new(LineOptions::default(), Scale::Number);
-        let all: Result<(), RowsError> = (0..=20_000).try_for_each(|i| line.push(f64::from(i), 0.0, None));
+        let all: Result<(), RowsError> =
+            (0..=20_000).try_for_each(|i| line.push(f64::from(i), 0.0, None));
         assert_eq!(
             all.expect_err("one too many").to_string(),
             "more than 20000 points; aggregate them first, such as by day or month"
@@ -361,7 +393,10 @@ mod tests {
 
     #[test]
     fn a_missing_figure_is_a_gap_in_the_line() {
-        let svg = svg(false, &[(0.0, 1.0, None), (1.0, 2.0, None), (2.0, f64::NAN, None), (3.0, 1.0, None)]);
+        let svg = svg(
+            false,
+            &[(0.0, 1.0, None), (1.0, 2.0, None), (2.0, f64::NAN, None), (3.0, 1.0, None)],
+        );
         let line = svg.lines().find(|line| line.contains("stroke-linejoin")).expect("a line");
         assert_eq!(line.matches('M').count(), 2);
         assert_eq!(line.matches("h0").count(), 1);
@@ -370,12 +405,15 @@ mod tests {
 
     #[test]
     fn bars_stand_on_zero_and_tell_their_figures() {
-        let svg = svg(true, &[(1.0, 1_234_567.0, None), (2.0, 500_000.0, None), (3.0, -250_000.0, None)]);
+        let svg =
+            svg(true, &[(1.0, 1_234_567.0, None), (2.0, 500_000.0, None), (3.0, -250_000.0, None)]);
         assert!(svg.contains("<title>1: 1,234,567</title>"), "{svg}");
         assert!(svg.contains(">1.23M</text>") && svg.contains(">−250k</text>"), "{svg}");
         let starts: Vec<&str> = svg
             .lines()
-            .filter_map(|line| line.split_once("class=\"bar")?.1.split_once("d=\"M")?.1.split_once('V'))
+            .filter_map(|line| {
+                line.split_once("class=\"bar")?.1.split_once("d=\"M")?.1.split_once('V')
+            })
             .filter_map(|(start, _)| Some(start.split_once(' ')?.1))
             .collect();
         assert!(starts.len() == 3 && starts.iter().all(|zero| zero == &starts[0]), "{starts:?}");
@@ -399,7 +437,11 @@ mod tests {
                         }
                         let svg = chart(bars, scale, &[(x, y, Some("a")), (y, x, Some("a"))]);
                         let svg = svg.expect("two places").expect("two figures");
-                        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{x:e} {y:e} {bars}: {svg}");
+                        assert!(
+                            !svg.contains("NaN") && !svg.contains("inf"),
+                            "{x:e} {y:e} {bars}: \
+                            {svg}"
+                        );
                     }
                 }
             }

@@ -17,9 +17,11 @@ const LAYERS: usize = 12;
 const VISIBLE_COPIES: u64 = 4;
 /// Side of the square cells in which points are counted, in pixels.
 const CELL: f64 = 12.0;
-/// Up to so many points in a cell: the share of their full size, about the inverse fourth root of their number. Where
-/// points are dense they are small, so that it can be seen how dense, and still more ink stands where more points are.
-const DENSITIES: [(u64, f64); 6] = [(4, 1.0), (8, 0.84), (16, 0.71), (32, 0.6), (64, 0.5), (u64::MAX, 0.42)];
+/// Up to so many points in a cell: the share of their full size, about the inverse fourth root of
+/// their number. Where points are dense they are small, so that it can be seen how dense, and still
+/// more ink stands where more points are.
+const DENSITIES: [(u64, f64); 6] =
+    [(4, 1.0), (8, 0.84), (16, 0.71), (32, 0.6), (64, 0.5), (u64::MAX, 0.42)];
 const OPACITY: &str = " stroke-opacity=\"0.65\"";
 
 /// How a scatter plot looks.
@@ -57,9 +59,9 @@ struct Point {
 
 /// The state of a scatter plot: counts of all points, and a sample of them to draw.
 ///
-/// The sample is the `max_points` distinct (x, y, label) with the smallest hash, so it depends on the set of
-/// points only, not on their order or on how states were merged. Memory grows with `max_points` and the
-/// number of labels.
+/// The sample is the `max_points` distinct (x, y, label) with the smallest hash, so it depends on
+/// the set of points only, not on their order or on how states were merged. Memory grows with
+/// `max_points` and the number of labels.
 #[derive(Clone, Debug)]
 pub struct Scatter {
     options: ScatterOptions,
@@ -179,9 +181,9 @@ impl Scatter {
 
     /// The picture, or `None` when there is no point to draw.
     ///
-    /// An axis shows all drawn points, unless a side has a tail more than ten times as long as the range
-    /// between their 1 % and 99 % quantiles: such points are drawn on the border, and a remark says how far
-    /// they reach.
+    /// An axis shows all drawn points, unless a side has a tail more than ten times as long as the
+    /// range between their 1 % and 99 % quantiles: such points are drawn on the border, and a
+    /// remark says how far they reach.
     pub fn to_svg(&self) -> Option<String> {
         if self.labels.list().iter().all(|label| label.count == 0) {
             return None;
@@ -201,7 +203,8 @@ impl Scatter {
         let y = axis(|point| point.y, self.y_range);
         let frame = &self.options.frame;
         let legend = Legend::new(&self.labels, frame, true);
-        let canvas = Canvas::new(frame, legend, true, remark(&x, &y), |n| x.ticks(n), |n| y.ticks(n));
+        let canvas =
+            Canvas::new(frame, legend, true, remark(&x, &y), |n| x.ticks(n), |n| y.ticks(n));
 
         let total: u64 = self.labels.list().iter().map(|label| label.count).sum();
         let mut caption = counted(total, "point");
@@ -215,8 +218,9 @@ impl Scatter {
         canvas.document("Scatter plot", &summary, &caption, &self.points(&canvas, &x, &y))
     }
 
-    /// The points, dense ones first, in layers: inside one path overlapping points do not darken one another, so
-    /// each layer has its own paths, and all labels take turns in it so that none hides the others.
+    /// The points, dense ones first, in layers: inside one path overlapping points do not darken
+    /// one another, so each layer has its own paths, and all labels take turns in it so that none
+    /// hides the others.
     fn points(&self, canvas: &Canvas<'_>, x: &Axis, y: &Axis) -> String {
         let size = match self.points.len() {
             0..=200 => 9.0,
@@ -242,7 +246,8 @@ impl Scatter {
                     continue;
                 }
                 for _ in 0..point.copies.min(VISIBLE_COPIES) {
-                    paths[layer * n_entries + canvas.legend.entry_of[point.label as usize]].push(place);
+                    paths[layer * n_entries + canvas.legend.entry_of[point.label as usize]]
+                        .push(place);
                     layer = (layer + 1) % LAYERS;
                 }
             }
@@ -261,7 +266,8 @@ fn remark(x: &Axis, y: &Axis) -> Option<String> {
         .iter()
         .filter_map(|(name, end)| end.map(|end| format!("{name} reaches {}", rounded(end))))
         .collect();
-    (!reaches.is_empty()).then(|| format!("Points beyond the axes lie on the border: {}", reaches.join(", ")))
+    (!reaches.is_empty())
+        .then(|| format!("Points beyond the axes lie on the border: {}", reaches.join(", ")))
 }
 
 #[cfg(test)]
@@ -299,7 +305,8 @@ mod tests {
     }
 
     fn marks(svg: &str) -> usize {
-        let points = svg.split("<g class=\"points\">").nth(1).and_then(|rest| rest.split("</g>").next());
+        let points =
+            svg.split("<g class=\"points\">").nth(1).and_then(|rest| rest.split("</g>").next());
         points.map_or(0, |points| points.matches('M').count())
     }
 
@@ -365,7 +372,8 @@ mod tests {
         let labels = [Some("10"), Some("b"), None, Some("9"), Some("a"), Some("-1.5"), Some("")];
         let points: Vec<_> = labels.iter().map(|&label| (1.0, 2.0, label)).collect();
         let texts = texts(&svg(&points));
-        let rows: Vec<&str> = texts[texts.len() - 14..].iter().step_by(2).map(String::as_str).collect();
+        let rows: Vec<&str> =
+            texts[texts.len() - 14..].iter().step_by(2).map(String::as_str).collect();
         assert_eq!(rows, ["-1.5", "9", "10", "(empty)", "a", "b", "none"]);
     }
 
@@ -374,7 +382,8 @@ mod tests {
         let labels: Vec<String> = (0..100).map(|i| i.to_string()).collect();
         let mut scatter = Scatter::new(ScatterOptions::default());
         for (i, label) in labels.iter().enumerate() {
-            (0..=i).for_each(|j| scatter.push(j as f64, i as f64, Some(label)).expect("few labels"));
+            (0..=i)
+                .for_each(|j| scatter.push(j as f64, i as f64, Some(label)).expect("few labels"));
         }
         let svg = scatter.to_svg().expect("there are points");
         let texts = texts(&svg);
@@ -390,7 +399,8 @@ mod tests {
             let push = |text: &String| scatter.push(1.0, 2.0, Some(text));
             texts[range].iter().rev().try_for_each(push).map(|()| scatter)
         };
-        let expected = "more than 100000 different labels; join them to fewer groups, or give NULL";
+        let expected = "more than 100000 different labels; join them to fewer groups, or give \
+                        NULL";
         assert_eq!(part(0..100_001).expect_err("one too many").to_string(), expected);
         let mut whole = part(0..100_000).expect("just as many");
         assert_eq!(whole.merge(&part(50_000..100_000).expect("known ones")), Ok(()));
@@ -400,7 +410,8 @@ mod tests {
         );
 
         let mut scatter = Scatter::new(ScatterOptions::default());
-        let mut push = |i: usize| scatter.push(1.0, 2.0, Some(&format!("{i}{}", "x".repeat(1 << 20))));
+        let mut push =
+            |i: usize| scatter.push(1.0, 2.0, Some(&format!("{i}{}", "x".repeat(1 << 20))));
         assert_eq!((0..63).try_for_each(&mut push), Ok(()));
         let error = (63..65).try_for_each(push).expect_err("more than 64 MiB");
         assert_eq!(
@@ -421,7 +432,10 @@ mod tests {
             ..ScatterOptions::default().frame
         };
         let options = ScatterOptions { frame, ..ScatterOptions::default() };
-        let svg = scatter(options, &[(1.0, 1.0, Some(hostile))]).to_svg().expect("there is a point");
+        let svg = scatter(options, &[(1.0, 1.0, Some(hostile))]).to_svg().expect(
+            "there is a \
+            point",
+        );
         assert_eq!(svg.matches("</svg>").count(), 1);
         assert!(!svg.contains("<script"));
         assert!(svg.chars().all(|c| c == '\n' || (c >= ' ' && c != '\u{ffff}')));
@@ -437,7 +451,8 @@ mod tests {
                 assert!(!svg.contains("NaN") && !svg.contains("inf"), "{x:e} {y:e}");
                 for mark in svg.split("d=\"M").skip(3) {
                     let (at, _) = mark.split_once('h').expect("a circle");
-                    let place: Vec<f64> = at.split(' ').filter_map(|part| part.parse().ok()).collect();
+                    let place: Vec<f64> =
+                        at.split(' ').filter_map(|part| part.parse().ok()).collect();
                     assert!(
                         (0.0..960.0).contains(&place[0]) && (0.0..640.0).contains(&place[1]),
                         "{place:?}"
@@ -463,7 +478,10 @@ mod tests {
         let labels: Vec<String> = (0..50).map(|i| format!("a label of some length {i}")).collect();
         let mut scatter = Scatter::new(ScatterOptions::default());
         for i in 0..20_000usize {
-            scatter.push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50])).expect("few labels");
+            scatter.push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50])).expect(
+                "few \
+                labels",
+            );
         }
         assert!(scatter.to_svg().expect("there are points").len() < 300_000);
     }
@@ -484,7 +502,8 @@ mod tests {
 
     #[test]
     fn errors_name_the_option_the_range_and_the_value() {
-        let error = |options: ScatterOptions| options.validate().err().map(|error| error.to_string());
+        let error =
+            |options: ScatterOptions| options.validate().err().map(|error| error.to_string());
         let good = ScatterOptions::default();
         for (bad, text) in [
             (

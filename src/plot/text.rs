@@ -1,4 +1,5 @@
-//! Texts in a picture: their width, what is left of them where room is scarce, and their form in XML.
+//! Texts in a picture: their width, what is left of them where room is scarce, and their form in
+//! XML.
 
 use super::figures::number;
 
@@ -30,7 +31,8 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
     start.chain(['…']).collect()
 }
 
-/// The text itself, or its start, an ellipsis and its end: names of one family differ at either end.
+/// The text itself, or its start, an ellipsis and its end: names of one family differ at either
+/// end.
 pub(super) fn shortened_inside(text: &str, limit: usize) -> String {
     if columns(text) <= limit {
         return text.to_owned();
@@ -40,8 +42,8 @@ pub(super) fn shortened_inside(text: &str, limit: usize) -> String {
     shortened(text, limit + 1 - columns(&end)) + reversed(&end).trim_start_matches('…')
 }
 
-/// The text in XML 1.0: markup escaped, white space as blanks, characters outside the standard's `Char`
-/// replaced.
+/// The text in XML 1.0: markup escaped, white space as blanks, characters outside the standard's
+/// `Char` replaced.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,5 @@
-//! Seeded generators of synthetic data: pure functions from parameters and a block's number to rows.
+//! Seeded generators of synthetic data: pure functions from parameters and a block's number to
+//! rows.
 
 pub mod games;
 pub mod marketplace;

@@ -1,12 +1,14 @@
-//! Random numbers that the generators share: hashes of (seed, stream, index), unit intervals, permutations,
-//! quantiles of the normal law.
+//! Random numbers that the generators share: hashes of (seed, stream, index), unit intervals,
+//! permutations, quantiles of the normal law.
 
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 
-/// 64 well-mixed bits of (seed, stream, index). A stream is a purpose: two purposes never share their bits.
+/// 64 well-mixed bits of (seed, stream, index). A stream is a purpose: two purposes never share
+/// their bits.
 pub(super) fn hash(seed: i64, stream: u64, index: u64) -> u64 {
-    let stream = SplitMix64::seed_from_u64(seed.cast_unsigned() ^ stream.rotate_left(32)).next_u64();
+    let stream =
+        SplitMix64::seed_from_u64(seed.cast_unsigned() ^ stream.rotate_left(32)).next_u64();
     SplitMix64::seed_from_u64(stream ^ index).next_u64()
 }
 
@@ -62,7 +64,8 @@ fn inverse(a: u64, n: u64) -> Option<u64> {
 
 /// The quantile of the standard normal law at `p` in (0, 1); relative error below 1.2e-9.
 ///
-/// P. J. Acklam, "An algorithm for computing the inverse normal cumulative distribution function" (2003).
+/// P. J. Acklam, "An algorithm for computing the inverse normal cumulative distribution function"
+/// (2003).
 pub(super) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969683028665376e+01,
@@ -88,10 +91,16 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
         4.374664141464968e+00,
         2.938163982698783e+00,
     ];
-    const D: [f64; 5] =
-        [7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00, 1.0];
+    const D: [f64; 5] = [
+        7.784695709041462e-03,
+        3.224671290700398e-01,
+        2.445134137142996e+00,
+        3.754408661907416e+00,
+        1.0,
+    ];
     const TAIL: f64 = 0.02425;
-    let polynomial = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum, c| sum * x + c);
+    let polynomial =
+        |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum, c| sum * x + c);
     assert!(p > 0.0 && p < 1.0, "a quantile needs a probability inside (0, 1), not {p}");
     if p < TAIL {
         let q = (-2.0 * p.ln()).sqrt();

@@ -5,16 +5,18 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// A dash at the end of a longer word is punctuation, at the end of a shorter one a sign (`A-`, `BBB-`, `18-`).
+/// A dash at the end of a longer word is punctuation, at the end of a shorter one a sign (`A-`,
+/// `BBB-`, `18-`).
 const MAX_SIGNED: usize = 3;
 
-/// Canonical text: Unicode NFKC (UAX #15), lower case, without control and zero-width characters and without the marks
-/// of a trade behind a name (`LEGO™`); each run of white space, dashes and `_` is one `_`. Such runs vanish at both ends
-/// and beside a dot, so `category.sub.code` paths keep their dots alone.
+/// Canonical text: Unicode NFKC (UAX #15), lower case, without control and zero-width characters
+/// and without the marks of a trade behind a name (`LEGO™`); each run of white space, dashes and
+/// `_` is one `_`. Such runs vanish at both ends and beside a dot, so `category.sub.code` paths
+/// keep their dots alone.
 ///
-/// A dash that is a sign stays one, written `-`: alone directly before a number, where no other number precedes (`-5`,
-/// `at -5`, but not `18-25`), and alone directly behind a word of at most three letters or digits, where no other word
-/// follows (`A-`, `18-`).
+/// A dash that is a sign stays one, written `-`: alone directly before a number, where no other
+/// number precedes (`-5`, `at -5`, but not `18-25`), and alone directly behind a word of at most
+/// three letters or digits, where no other word follows (`A-`, `18-`).
 ///
 /// `None` when nothing remains. Idempotent.
 pub fn canonical(value: &str) -> Option<String> {
@@ -87,7 +89,8 @@ impl Run {
         self.n_dashes += 1;
     }
 
-    /// What stays of the run between `last`, at the end of a word of so many letters and digits, and `next`.
+    /// What stays of the run between `last`, at the end of a word of so many letters and digits,
+    /// and `next`.
     fn write(&self, last: char, n_in_word: usize, next: char, out: &mut String) {
         if self.is_sign_behind(last, n_in_word) && !next.is_alphanumeric() && next != '.' {
             out.push_str(if self.has_blank_behind { "-_" } else { "-" });
@@ -118,7 +121,11 @@ impl Run {
             && next.is_numeric()
             && (is_first
                 || (last != '.'
-                    && if self.has_blank_before { !last.is_numeric() } else { !last.is_alphanumeric() }))
+                    && if self.has_blank_before {
+                        !last.is_numeric()
+                    } else {
+                        !last.is_alphanumeric()
+                    }))
     }
 }
 
@@ -131,7 +138,8 @@ fn composed(value: &str) -> String {
         if is_mark_of_trade(c) && is_named {
             continue;
         }
-        // Compatible with the digits of another number: `10²` is not 102, and `1½` not eleven halves.
+        // Compatible with the digits of another number: `10²` is not 102, and `1½` not eleven
+        // halves.
         if is_number && is_raised_or_fraction(c) {
             visible.push(' ');
         }
@@ -140,7 +148,8 @@ fn composed(value: &str) -> String {
         visible.push(c);
     }
     // Decomposed first, so that a removed character never stands between a letter and its accent.
-    let visible: String = visible.nfkd().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
+    let visible: String =
+        visible.nfkd().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
     visible.to_lowercase().nfkc().collect()
 }
 
@@ -161,13 +170,14 @@ pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2019}' | '\u{2bc}')
 }
 
-/// Canonical text without accents and separators: `Café-Bar` and `cafebar` are equal. Signs stay, and dots (`a.bc` is
-/// not `ab.c`), except at the end (`Ltd.`) and between the letters of an acronym (`U.S.A.`), and so does a separator
-/// between two digits (`18-25` is not `1825`).
+/// Canonical text without accents and separators: `Café-Bar` and `cafebar` are equal. Signs stay,
+/// and dots (`a.bc` is not `ab.c`), except at the end (`Ltd.`) and between the letters of an
+/// acronym (`U.S.A.`), and so does a separator between two digits (`18-25` is not `1825`).
 ///
-/// Marks are dropped from Latin, Greek, Cyrillic, Hebrew and Arabic letters only: elsewhere (the vowel signs
-/// of India, the voicing marks of Japan) they make another word. Letters that Unicode does not decompose
-/// become their plain Latin ones (`ß` = `ss`, `ı` = `i`, `ø` = `o`), as in PostgreSQL's `unaccent`.
+/// Marks are dropped from Latin, Greek, Cyrillic, Hebrew and Arabic letters only: elsewhere (the
+/// vowel signs of India, the voicing marks of Japan) they make another word. Letters that Unicode
+/// does not decompose become their plain Latin ones (`ß` = `ss`, `ı` = `i`, `ø` = `o`), as in
+/// PostgreSQL's `unaccent`.
 ///
 /// `None` when nothing remains. Idempotent.
 pub fn folded(value: &str) -> Option<String> {
@@ -215,7 +225,8 @@ pub(super) fn plain(canonical: &str) -> Cow<'_, str> {
     Cow::Owned(kept.map(|(_, c)| c).collect())
 }
 
-/// Whether one letter stands before the next dot or the end of the word; only scripts with cases have acronyms.
+/// Whether one letter stands before the next dot or the end of the word; only scripts with cases
+/// have acronyms.
 fn is_lone_letter(mut chars: impl Iterator<Item = char>) -> bool {
     chars.next().is_some_and(char::is_lowercase)
         && chars.next().is_none_or(|c| c == '.' || !(c.is_alphanumeric() || is_combining_mark(c)))
@@ -248,7 +259,8 @@ fn without_accents(text: &str) -> Cow<'_, str> {
 
 fn is_accent(c: char) -> bool {
     matches!(c,
-        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{487}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}'
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{487}' | '\u{591}'..='\u{5c7}'
+            | '\u{610}'..='\u{61a}'
         | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{1ab0}'..='\u{1aff}'
         | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
         && is_combining_mark(c)
@@ -259,14 +271,15 @@ fn is_dash(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Control characters and Unicode's Default_Ignorable_Code_Point, save the tags that tell flags apart
-/// (`U+E0020` to `U+E007F`).
+/// Control characters and Unicode's Default_Ignorable_Code_Point, save the tags that tell flags
+/// apart (`U+E0020` to `U+E007F`).
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}'
             | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e001f}' | '\u{e0080}'..='\u{e0fff}')
 }
@@ -297,9 +310,18 @@ mod tests {
 
     #[test]
     fn nothing_but_space_separators_and_invisible_characters_is_empty() {
-        for value in
-            ["", " ", "\t\r\n", "-", " _-_ ", "\u{200b}\u{feff}", "\u{3000}", "\0", "\u{3164}", "\u{ad}"]
-        {
+        for value in [
+            "",
+            " ",
+            "\t\r\n",
+            "-",
+            " _-_ ",
+            "\u{200b}\u{feff}",
+            "\u{3000}",
+            "\0",
+            "\u{3164}",
+            "\u{ad}",
+        ] {
             assert_eq!(canonical(value), None, "{value:?}");
             assert_eq!(folded(value), None, "{value:?}");
             assert_eq!(crate::text::fingerprint(value), None, "{value:?}");

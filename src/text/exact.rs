@@ -10,8 +10,8 @@ pub fn bigint(text: &[u8]) -> Option<i64> {
     digits(text)
 }
 
-/// Hundredths: an optional minus, digits and, behind a point, one or two digits and any number of zeros; `None` above
-/// 18 digits.
+/// Hundredths: an optional minus, digits and, behind a point, one or two digits and any number of
+/// zeros; `None` above 18 digits.
 pub fn hundredths(text: &[u8]) -> Option<i64> {
     const MAX: i64 = 999_999_999_999_999_999;
     let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
@@ -26,14 +26,17 @@ pub fn hundredths(text: &[u8]) -> Option<i64> {
             (&text[..point], digits(cents)? * if cents.len() == 1 { 10 } else { 1 })
         }
     };
-    let value = digits(whole)?.checked_mul(100)?.checked_add(cents).filter(|value| *value <= MAX)?;
+    let value =
+        digits(whole)?.checked_mul(100)?.checked_add(cents).filter(|value| *value <= MAX)?;
     Some(if negative { -value } else { value })
 }
 
-/// Microseconds since 1970 of a time that is written as ISO 8601 and RFC 3339 do, and as databases print it:
-/// `YYYY-MM-DD`, a blank or `T`, `hh:mm:ss`, maybe a fraction, and nothing, `Z`, ` UTC` or the offset from UTC behind.
+/// Microseconds since 1970 of a time that is written as ISO 8601 and RFC 3339 do, and as databases
+/// print it: `YYYY-MM-DD`, a blank or `T`, `hh:mm:ss`, maybe a fraction, and nothing, `Z`, ` UTC`
+/// or the offset from UTC behind.
 ///
-/// Of a fraction of up to nine digits, those beyond the microsecond are dropped. There is no hour 24 and no second 60.
+/// Of a fraction of up to nine digits, those beyond the microsecond are dropped. There is no hour
+/// 24 and no second 60.
 pub fn timestamp(text: &[u8]) -> Option<i64> {
     let (stamp, behind) = text.split_at_checked(19)?;
     let separated = (stamp[4], stamp[7], stamp[13], stamp[16]) == (b'-', b'-', b':', b':');
@@ -66,8 +69,9 @@ pub fn timestamp(text: &[u8]) -> Option<i64> {
     Some(seconds * SECOND + fraction)
 }
 
-/// Microseconds since 1970 of what columns of times hold that came as text: a [`timestamp`], also without its seconds or as
-/// a date alone, which is its midnight; `infinity` and `-infinity`, as DuckDB stores them. Blanks around it do not count.
+/// Microseconds since 1970 of what columns of times hold that came as text: a [`timestamp`], also
+/// without its seconds or as a date alone, which is its midnight; `infinity` and `-infinity`, as
+/// DuckDB stores them. Blanks around it do not count.
 pub fn moment(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii();
     let written = match text.get(10..) {
@@ -110,7 +114,8 @@ fn offset(zone: &[u8]) -> Option<i64> {
     (hours <= 15 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
 }
 
-/// The 128 bits of 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with a hyphen between them.
+/// The 128 bits of 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with a hyphen between
+/// them.
 pub fn uuid(text: &[u8]) -> Option<u128> {
     let text: &[u8; 36] = text.try_into().ok()?;
     let mut bits = 0u128;
@@ -157,9 +162,18 @@ mod tests {
     fn digits_are_a_number_up_to_the_largest() {
         assert_eq!(bigint(b"9223372036854775807"), Some(i64::MAX));
         assert_eq!(bigint(b"0000000000000000000000009"), Some(9));
-        for text in
-            ["", "9223372036854775808", "18446744073709551616", "-1", "+1", "1.", " 1", "1\0", "/", ":"]
-        {
+        for text in [
+            "",
+            "9223372036854775808",
+            "18446744073709551616",
+            "-1",
+            "+1",
+            "1.",
+            " 1",
+            "1\0",
+            "/",
+            ":",
+        ] {
             assert_eq!(bigint(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -177,9 +191,17 @@ mod tests {
         ] {
             assert_eq!(hundredths(text.as_bytes()), Some(expected), "{text}");
         }
-        for text in
-            ["", "-", ".1", "1.", "1.001", "1.0.0", "--1", "10000000000000000", "92233720368547758.08"]
-        {
+        for text in [
+            "",
+            "-",
+            ".1",
+            "1.",
+            "1.001",
+            "1.0.0",
+            "--1",
+            "10000000000000000",
+            "92233720368547758.08",
+        ] {
             assert_eq!(hundredths(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -190,8 +212,13 @@ mod tests {
             let (year, month, date) = crate::calendar::date(day);
             let second = day.rem_euclid(86_400);
             let (hour, minute) = (second / 3_600, second / 60 % 60);
-            let text = format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}", second % 60);
-            assert_eq!(timestamp(text.as_bytes()), Some((day * 86_400 + second) * SECOND), "{text}");
+            let text =
+                format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{:02}", second % 60);
+            assert_eq!(
+                timestamp(text.as_bytes()),
+                Some((day * 86_400 + second) * SECOND),
+                "{text}"
+            );
         }
         for text in ["2019-02-29 00:00:00", "2019-10-01 00:00:0", "20191001 000000    "] {
             assert_eq!(timestamp(text.as_bytes()), None, "{text:?}");
@@ -273,9 +300,13 @@ mod tests {
             let is_date = text.trim() == "2024-05-01";
             assert_eq!(moment(text.as_bytes()).is_some(), is_date, "{text}");
         }
-        for text in
-            ["2024-05-01 10:30:", "2024-05-01 10:3000", "2024-05-01 10:30.5.5", "2024-05-01 25:00", "epoch"]
-        {
+        for text in [
+            "2024-05-01 10:30:",
+            "2024-05-01 10:3000",
+            "2024-05-01 10:30.5.5",
+            "2024-05-01 25:00",
+            "epoch",
+        ] {
             assert_eq!(moment(text.as_bytes()), None, "{text}");
         }
     }

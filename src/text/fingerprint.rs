@@ -1,4 +1,5 @@
-//! Keys of texts: the fingerprint that variants of one thing share, and the numbers that a text names.
+//! Keys of texts: the fingerprint that variants of one thing share, and the numbers that a text
+//! names.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,15 +9,16 @@ use super::canonical::{canonical, is_apostrophe, is_mark_of_trade, plain};
 /// Longer texts (in bytes of the canonical form) are documents: each is its own fingerprint.
 const MAX_FINGERPRINTED: usize = 1 << 16;
 
-/// Key that is equal for variants of one thing: the numbers of a text in their order, and the sorted distinct words of
-/// its canonical form without accents, as in OpenRefine's "fingerprint" key collision. Punctuation separates words, an
-/// apostrophe does not (`Men's` = `mens`); a dotted path (`electronics.audio`) is one word.
+/// Key that is equal for variants of one thing: the numbers of a text in their order, and the
+/// sorted distinct words of its canonical form without accents, as in OpenRefine's "fingerprint"
+/// key collision. Punctuation separates words, an apostrophe does not (`Men's` = `mens`); a dotted
+/// path (`electronics.audio`) is one word.
 ///
-/// What stands between two digits stays (`1,000`, `16:9`), and so do signs (`A-`, `C++`, `18+`, `-5`, `100%`), `<`, and
-/// what compares with a number (`>18`).
+/// What stands between two digits stays (`1,000`, `16:9`), and so do signs (`A-`, `C++`, `18+`,
+/// `-5`, `100%`), `<`, and what compares with a number (`>18`).
 ///
-/// `None` when the canonical text is empty; that text itself when it has no word, or more than 65,536 bytes.
-/// Idempotent.
+/// `None` when the canonical text is empty; that text itself when it has no word, or more than
+/// 65,536 bytes. Idempotent.
 pub fn fingerprint(value: &str) -> Option<String> {
     let whole = canonical(value)?;
     if whole.len() > MAX_FINGERPRINTED {
@@ -34,7 +36,8 @@ pub fn fingerprint(value: &str) -> Option<String> {
             _ if is_comparison(c) => {
                 // Looked for once in a run of such signs.
                 if i >= behind {
-                    behind = (i..chars.len()).find(|&i| !is_comparison(chars[i])).unwrap_or(chars.len());
+                    behind =
+                        (i..chars.len()).find(|&i| !is_comparison(chars[i])).unwrap_or(chars.len());
                 }
                 let is_of_number =
                     is_number(behind) || (chars.get(behind) == Some(&'-') && is_number(behind + 1));
@@ -49,7 +52,10 @@ pub fn fingerprint(value: &str) -> Option<String> {
                 }
             }
             '.' if is_word(before) && is_word(chars.get(i + 1)) => spaced.push(c),
-            '.' if !is_word(before) && before != Some(&'.') && is_number(i + 1) => spaced.push_str(" ."),
+            '.' if !is_word(before) && before != Some(&'.') && is_number(i + 1) => spaced.push_str(
+                " \
+                .",
+            ),
             '-' => spaced.push(c),
             '_' => spaced.push(' '),
             _ if !(is_punctuation(c) || is_apostrophe(c) || is_mark_of_trade(c))
@@ -77,7 +83,8 @@ pub fn fingerprint(value: &str) -> Option<String> {
     Some(if out.is_empty() { whole } else { out })
 }
 
-/// A dot between a word and a blank ends an abbreviation or a sentence (`St. Louis`) and divides no path.
+/// A dot between a word and a blank ends an abbreviation or a sentence (`St. Louis`) and divides no
+/// path.
 fn without_full_stops(value: &str) -> Cow<'_, str> {
     let is_full_stop = |i: usize| {
         value[..i].chars().next_back().is_some_and(char::is_alphanumeric)
@@ -86,11 +93,17 @@ fn without_full_stops(value: &str) -> Cow<'_, str> {
     if !value.match_indices('.').any(|(i, _)| is_full_stop(i)) {
         return Cow::Borrowed(value);
     }
-    Cow::Owned(value.char_indices().filter(|&(i, c)| c != '.' || !is_full_stop(i)).map(|(_, c)| c).collect())
+    Cow::Owned(
+        value
+            .char_indices()
+            .filter(|&(i, c)| c != '.' || !is_full_stop(i))
+            .map(|(_, c)| c)
+            .collect(),
+    )
 }
 
-/// The characters of a text without the apostrophes in its words, and without the blanks in comparisons and ratios of
-/// numbers.
+/// The characters of a text without the apostrophes in its words, and without the blanks in
+/// comparisons and ratios of numbers.
 fn of_words(text: &str) -> Vec<char> {
     let chars: Vec<char> = text.chars().collect();
     let before = |i: usize| (0..i).rev().find(|&i| chars[i] != '_');
@@ -111,8 +124,9 @@ fn of_words(text: &str) -> Vec<char> {
                 || is_ratio(behind))
         }
         c if is_apostrophe(c) => {
-            let is_in_word =
-                |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
+            let is_in_word = |at: Option<usize>| {
+                at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric())
+            };
             let (before, behind) = (i.checked_sub(1), Some(i + 1).filter(|&at| at < chars.len()));
             !(is_in_word(before) && is_in_word(behind)) || (is_number(before) && is_number(behind))
         }
@@ -123,7 +137,10 @@ fn of_words(text: &str) -> Vec<char> {
 
 /// Signs that compare with the number behind them.
 fn is_comparison(c: char) -> bool {
-    matches!(c, '<' | '>' | '=' | '~' | '\u{b1}' | '\u{2248}' | '\u{2260}' | '\u{2264}' | '\u{2265}')
+    matches!(
+        c,
+        '<' | '>' | '=' | '~' | '\u{b1}' | '\u{2248}' | '\u{2260}' | '\u{2264}' | '\u{2265}'
+    )
 }
 
 /// Signs between the two numbers of a ratio.
@@ -131,13 +148,15 @@ fn is_ratio(c: char) -> bool {
     matches!(c, ':' | '/' | '\u{d7}')
 }
 
-/// The numbers of a canonical text and all signs that carry meaning: texts name the same numbers exactly when these
-/// are equal. Signs are the dashes that are (see [`canonical`]), `+` and `#` at the end of a word (`C++`), `+` before a
-/// number, and what compares, divides or measures numbers (`<18`, `16:9`, `1.5`, `5%`).
+/// The numbers of a canonical text and all signs that carry meaning: texts name the same numbers
+/// exactly when these are equal. Signs are the dashes that are (see [`canonical`]), `+` and `#` at
+/// the end of a word (`C++`), `+` before a number, and what compares, divides or measures numbers
+/// (`<18`, `16:9`, `1.5`, `5%`).
 pub(super) fn digits(canonical: &str) -> String {
     let mut out = String::new();
     // Most texts have neither numbers nor signs.
-    if canonical.bytes().all(|c| c.is_ascii_lowercase() || matches!(c, b'_' | b'.' | b'&' | b'\'')) {
+    if canonical.bytes().all(|c| c.is_ascii_lowercase() || matches!(c, b'_' | b'.' | b'&' | b'\''))
+    {
         return out;
     }
     let mut chars = vec!['_'; 2];
@@ -152,7 +171,9 @@ pub(super) fn digits(canonical: &str) -> String {
         let is_sign = match c {
             '-' => true,
             '+' if !behind.is_alphanumeric() => {
-                before.is_alphanumeric() || matches!(before, '+' | '#') || (number_before && i + 1 == end)
+                before.is_alphanumeric()
+                    || matches!(before, '+' | '#')
+                    || (number_before && i + 1 == end)
             }
             '+' => behind.is_numeric() && !before.is_alphanumeric(),
             '#' => before.is_alphanumeric() && !behind.is_alphanumeric(),
@@ -294,7 +315,8 @@ mod tests {
         ];
         let numbers = ["18+", "<18", "16:9", "1,000", "2", "64gb", "100%"];
         for _ in 0..3000 {
-            let mut chosen: Vec<&str> = (0..1 + random.below(4)).map(|_| random.of(&words)).collect();
+            let mut chosen: Vec<&str> =
+                (0..1 + random.below(4)).map(|_| random.of(&words)).collect();
             let number = random.of(&numbers);
             let at = random.below(chosen.len() + 1);
             let mut text = chosen.clone();
@@ -305,7 +327,14 @@ mod tests {
             let separators = [" ", "  ", "_", " - ", ", ", "; ", " | ", "\u{3000}"];
             let variant: String =
                 chosen.iter().map(|word| format!("{word}{}", random.of(&separators))).collect();
-            for variant in [variant.to_lowercase(), variant.to_uppercase(), format!("\u{200b} {variant}")] {
+            for variant in [
+                variant.to_lowercase(),
+                variant.to_uppercase(),
+                format!(
+                    "\u{200b} \
+                {variant}"
+                ),
+            ] {
                 assert_eq!(fingerprint(&variant), key, "{variant:?} of {text:?}");
             }
         }

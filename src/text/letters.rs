@@ -2,12 +2,12 @@
 
 use rapidfuzz::distance::osa;
 
-/// Longer texts (in characters of the folded form) are documents, not names: they are equal or not alike at
-/// all.
+/// Longer texts (in characters of the folded form) are documents, not names: they are equal or not
+/// alike at all.
 pub(super) const MAX_CHARS: usize = 4096;
 
-/// Longer texts (in bytes, as they are written) are equal only where they are written alike: other forms of them would be
-/// made in many seconds, for a character may stand for 18.
+/// Longer texts (in bytes, as they are written) are equal only where they are written alike: other
+/// forms of them would be made in many seconds, for a character may stand for 18.
 pub const MAX_BYTES: usize = 2 << 20;
 
 /// Whether a folded text is too long to be a name.
@@ -15,7 +15,8 @@ pub(super) fn is_document(folded: &str) -> bool {
     folded.len() > MAX_CHARS && folded.chars().nth(MAX_CHARS).is_some()
 }
 
-/// Similarity of two texts with the same folded text of `len` characters, but another canonical text.
+/// Similarity of two texts with the same folded text of `len` characters, but another canonical
+/// text.
 pub(super) fn equal_but_for_accents(len: usize) -> f64 {
     1.0 - 0.5 / len as f64
 }
@@ -85,19 +86,20 @@ impl Letters {
         distance(&self.chars, &other.chars)
     }
 
-    /// The distance is never below this: an edit changes the counts of two characters at most (cf. Navarro
-    /// 2001, "A guided tour to approximate string matching"). Counts that saturate or share a bucket only
-    /// lower it.
+    /// The distance is never below this: an edit changes the counts of two characters at most (cf.
+    /// Navarro 2001, "A guided tour to approximate string matching"). Counts that saturate or share
+    /// a bucket only lower it.
     #[inline]
     pub(super) fn distance_at_least(&self, counts: &[u8; 32], len: usize) -> usize {
-        let surplus: u16 = self.counts.iter().zip(counts).map(|(a, b)| u16::from(a.abs_diff(*b))).sum();
+        let surplus: u16 =
+            self.counts.iter().zip(counts).map(|(a, b)| u16::from(a.abs_diff(*b))).sum();
         usize::from(surplus).div_ceil(2).max(self.len().abs_diff(len))
     }
 
-    /// Whether this can be a mistyped `other`, given the edits between both. In a path each part must reach
-    /// `min_similarity` itself or be one edit away: `computers.components.cpu` is no misspelling of
-    /// `computers.components.hdd`, however long what they share. If dots were lost or added, the text without them must
-    /// fall into such parts, or have one more edit.
+    /// Whether this can be a mistyped `other`, given the edits between both. In a path each part
+    /// must reach `min_similarity` itself or be one edit away: `computers.components.cpu` is no
+    /// misspelling of `computers.components.hdd`, however long what they share. If dots were lost
+    /// or added, the text without them must fall into such parts, or have one more edit.
     pub(super) fn may_be_typo_of(
         &self,
         other: &[char],
@@ -127,7 +129,8 @@ pub(super) fn is_no_typo_by_parts(parts: &[Part], others: &[Part], min_similarit
 /// Longer texts do not fall into parts.
 const MAX_DIVIDED: usize = 256;
 
-/// Whether a text without its dots can be divided so that each piece is close to a part of the other.
+/// Whether a text without its dots can be divided so that each piece is close to a part of the
+/// other.
 fn falls_into_parts_of(few: &[char], many: &[char], min_similarity: f64) -> bool {
     let text: Vec<char> = few.iter().copied().filter(|&c| c != '.').collect();
     if text.len().max(many.len()) > MAX_DIVIDED {

@@ -6,17 +6,20 @@ use rapidfuzz::distance::osa;
 
 use super::canonical::fold;
 use super::letters::normalised;
-use super::name::{Outline, Phrase, Word, mean_of_letters_and_words, spelled, word_parts_of, words_in};
+use super::name::{
+    Outline, Phrase, Word, mean_of_letters_and_words, spelled, word_parts_of, words_in,
+};
 use super::texts::{Full, Index};
 
-/// The distinct levels of paths, with an index of their words. A level is known by the number of its canonical text.
+/// The distinct levels of paths, with an index of their words. A level is known by the number of
+/// its canonical text.
 #[derive(Default)]
 pub(super) struct Levels {
     canonical: Index,
     folded: Index,
     outlines: Vec<Outline>,
-    /// The number of each level's folded text, and by that number the levels that have it: such are equal however their
-    /// words are written.
+    /// The number of each level's folded text, and by that number the levels that have it: such are
+    /// equal however their words are written.
     folded_of: Vec<u32>,
     equal: Grouped,
     /// The distinct words, their shapes, the words of each level and the levels of each word.
@@ -107,7 +110,8 @@ impl Levels {
             let number = self.words.number(&word)?;
             if number as usize == self.shapes.len() {
                 let letters: Vec<char> = word.chars().collect();
-                self.shapes.push(WordShape { n_letters: letters.len() as u32, kinds: kinds(&letters) });
+                self.shapes
+                    .push(WordShape { n_letters: letters.len() as u32, kinds: kinds(&letters) });
             }
             self.words_of.numbers.push(number);
         }
@@ -120,7 +124,9 @@ impl Levels {
         self.levels_of = Grouped::by(self.words_of.inverted(), self.shapes.len());
         let by_folded = self.folded_of.iter().zip(0..).map(|(&folded, level)| (folded, level));
         self.equal = Grouped::by(by_folded, self.folded.len());
-        [&mut self.canonical, &mut self.folded, &mut self.words].into_iter().for_each(Index::shrink);
+        [&mut self.canonical, &mut self.folded, &mut self.words]
+            .into_iter()
+            .for_each(Index::shrink);
         self.outlines.shrink_to_fit();
         self.shapes.shrink_to_fit();
         self.words_of.numbers.shrink_to_fit();
@@ -132,7 +138,10 @@ impl Levels {
             + self.outlines.capacity() * size_of::<Outline>()
             + self.shapes.capacity() * size_of::<WordShape>()
             + 4 * (self.folded_of.capacity() + self.without_words.capacity())
-            + [&self.equal, &self.words_of, &self.levels_of].into_iter().map(Grouped::bytes).sum::<usize>()
+            + [&self.equal, &self.words_of, &self.levels_of]
+                .into_iter()
+                .map(Grouped::bytes)
+                .sum::<usize>()
     }
 
     fn folded(&self, level: u32) -> &str {
@@ -143,8 +152,9 @@ impl Levels {
         spelled(self.words_of.get(level).iter().map(|&word| self.words.get(word)))
     }
 
-    /// Into `of_words` of each level the similarity that `text` and the level would have with the same letters, and
-    /// into `parts` the sum of [`word_parts_of`] over the words of both, each with its most similar one.
+    /// Into `of_words` of each level the similarity that `text` and the level would have with the
+    /// same letters, and into `parts` the sum of [`word_parts_of`] over the words of both, each
+    /// with its most similar one.
     fn compare_words(&self, text: &Phrase, parts: &mut [u32], of_words: &mut [f64]) {
         if text.words().is_empty() {
             return of_words.fill(1.0);
@@ -226,8 +236,8 @@ impl Levels {
     }
 }
 
-/// How alike the levels of one path and those of a vocabulary are, each pair computed only if asked for, and once unless
-/// it is not alike at all.
+/// How alike the levels of one path and those of a vocabulary are, each pair computed only if asked
+/// for, and once unless it is not alike at all.
 pub(super) struct Comparison<'l> {
     levels: &'l Levels,
     path: &'l [Phrase],
@@ -275,7 +285,8 @@ impl Comparison<'_> {
             let in_order = self.comparators[i].distance(self.levels.folded(level).chars());
             let outline = &self.levels.outlines[level as usize];
             let words = || Cow::Owned(self.levels.words(level));
-            self.known[at] = self.of_letters(i, level, self.path[i].distance_from(in_order, outline, words));
+            self.known[at] =
+                self.of_letters(i, level, self.path[i].distance_from(in_order, outline, words));
         }
         self.known[at]
     }

@@ -3,12 +3,12 @@
 use super::map::Map;
 use super::vocabulary::{Match, Vocabulary};
 
-/// Remembers the matches of one vocabulary and threshold per distinct value, in bounded memory. It does not hold the
-/// vocabulary, which may be far larger.
+/// Remembers the matches of one vocabulary and threshold per distinct value, in bounded memory. It
+/// does not hold the vocabulary, which may be far larger.
 ///
-/// Values are kept in two generations: when the younger one is full it becomes the older, whose values are
-/// forgotten unless asked for again. Where hardly a value repeats the memo rests for a while, for remembering costs
-/// more than a match.
+/// Values are kept in two generations: when the younger one is full it becomes the older, whose
+/// values are forgotten unless asked for again. Where hardly a value repeats the memo rests for a
+/// while, for remembering costs more than a match.
 pub struct Memo {
     min_similarity: f64,
     young: Map<Box<str>, Match>,
@@ -26,8 +26,8 @@ impl Memo {
     /// Bytes that a memo holds at most, give or take the allocator's own.
     const CAPACITY_BYTES: usize = 16 << 20;
 
-    /// After so many values it is seen whether the memo is of use: if fewer than one in 16 was known it is not, and
-    /// is left out for 15 times as many.
+    /// After so many values it is seen whether the memo is of use: if fewer than one in 16 was
+    /// known it is not, and is left out for 15 times as many.
     const TRIAL: usize = 1 << 15;
     const LEAST_KNOWN: usize = Self::TRIAL / 16;
     const REST: usize = 15 * Self::TRIAL;
@@ -55,8 +55,8 @@ impl Memo {
         self.min_similarity
     }
 
-    /// [`Vocabulary::best_match`] of the vocabulary, always the same one, computed once per distinct value where values
-    /// repeat.
+    /// [`Vocabulary::best_match`] of the vocabulary, always the same one, computed once per
+    /// distinct value where values repeat.
     pub fn best_match(&mut self, vocabulary: &Vocabulary, value: &str) -> Match {
         if self.n_resting > 0 {
             self.n_resting -= 1;
@@ -109,15 +109,20 @@ mod tests {
         let bytes = 20_000;
         let mut memo = Memo::with_capacity(0.75, bytes);
         for round in 0..3 {
-            for (i, typo) in CODES.iter().flat_map(|code| single_typos(code)).enumerate().step_by(7) {
+            for (i, typo) in CODES.iter().flat_map(|code| single_typos(code)).enumerate().step_by(7)
+            {
                 assert_eq!(
                     memo.best_match(&codes, &typo),
                     codes.best_match(&typo, 0.75),
                     "round {round}, value {i}"
                 );
-                assert_eq!(memo.best_match(&codes, "Sport Bicycle"), codes.best_match("Sport Bicycle", 0.75));
+                assert_eq!(
+                    memo.best_match(&codes, "Sport Bicycle"),
+                    codes.best_match("Sport Bicycle", 0.75)
+                );
                 let slot = size_of::<(Box<str>, Match)>();
-                let held: usize = memo.young.keys().chain(memo.old.keys()).map(|key| key.len() + slot).sum();
+                let held: usize =
+                    memo.young.keys().chain(memo.old.keys()).map(|key| key.len() + slot).sum();
                 assert!(held <= bytes && memo.young.contains_key("Sport Bicycle"));
             }
         }
@@ -130,13 +135,18 @@ mod tests {
     fn a_memo_rests_where_no_value_repeats_and_answers_the_same() {
         let codes = vocabulary(&CODES);
         let mut memo = Memo::new(0.75);
-        let value = |i: usize| format!("{}sport.bicycl{}", " ".repeat(i % 200), "e ".repeat(i / 200));
-        (0..=Memo::TRIAL)
-            .for_each(|i| assert_eq!(memo.best_match(&codes, &value(i)), codes.best_match(&value(i), 0.75)));
+        let value =
+            |i: usize| format!("{}sport.bicycl{}", " ".repeat(i % 200), "e ".repeat(i / 200));
+        (0..=Memo::TRIAL).for_each(|i| {
+            assert_eq!(memo.best_match(&codes, &value(i)), codes.best_match(&value(i), 0.75))
+        });
         assert_eq!(memo.n_resting, Memo::REST);
         let mut awake = Memo::new(0.75);
         for i in 0..=Memo::TRIAL {
-            assert_eq!(awake.best_match(&codes, &value(i % 2000)), codes.best_match(&value(i % 2000), 0.75));
+            assert_eq!(
+                awake.best_match(&codes, &value(i % 2000)),
+                codes.best_match(&value(i % 2000), 0.75)
+            );
         }
         assert_eq!(awake.n_resting, 0);
     }

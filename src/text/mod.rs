@@ -1,5 +1,5 @@
-//! Texts that name categories: their canonical form, their similarity, and the entry of a vocabulary that a
-//! dirty spelling stands for; and texts that are exactly a value. Knows no SQL.
+//! Texts that name categories: their canonical form, their similarity, and the entry of a
+//! vocabulary that a dirty spelling stands for; and texts that are exactly a value. Knows no SQL.
 
 mod canonical;
 pub mod exact;

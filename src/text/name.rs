@@ -1,11 +1,15 @@
-//! The structure of a name: the words of a phrase, the levels of a path, and the similarity that follows.
+//! The structure of a name: the words of a phrase, the levels of a path, and the similarity that
+//! follows.
 
 use std::borrow::Cow;
 
 use super::canonical::fold;
-use super::letters::{Letters, Part, distance, equal_but_for_accents, is_no_typo_by_parts, normalised};
+use super::letters::{
+    Letters, Part, distance, equal_but_for_accents, is_no_typo_by_parts, normalised,
+};
 
-/// More words than this are compared in their order only: the cheapest pairing is found over all subsets.
+/// More words than this are compared in their order only: the cheapest pairing is found over all
+/// subsets.
 const MAX_WORDS: usize = 8;
 
 /// Paths with more levels than this are compared as one text.
@@ -17,15 +21,17 @@ const SEPARATORS: [&str; 7] = [">", "›", "»", "::", "_/_", "_|_", "_\\_"];
 /// Words that are less alike than this are different words.
 const SAME_WORD: f64 = 0.7;
 
-/// Similarities of words are counted in such parts: sums of whole numbers are the same in any order.
+/// Similarities of words are counted in such parts: sums of whole numbers are the same in any
+/// order.
 const WORD_PARTS: f64 = 65_536.0;
 
 /// A canonical text with its words and levels.
 ///
-/// A path is levels with `>` (or `›`, `»`, `::`, or blanks around `/`, `|` or `\`) between them, the most general
-/// first. The last level names the thing and the levels above tell where it stands, so each level weighs half of the
-/// one below it and the first two the same: the agreement of two paths is the mean of the similarities of their levels
-/// with these weights, where a level that one of them lacks has similarity 0. Other texts are one phrase.
+/// A path is levels with `>` (or `›`, `»`, `::`, or blanks around `/`, `|` or `\`) between them,
+/// the most general first. The last level names the thing and the levels above tell where it
+/// stands, so each level weighs half of the one below it and the first two the same: the agreement
+/// of two paths is the mean of the similarities of their levels with these weights, where a level
+/// that one of them lacks has similarity 0. Other texts are one phrase.
 pub(super) struct Name {
     pub(super) whole: Phrase,
     /// Canonical texts of the levels of a path; nothing for other texts.
@@ -64,8 +70,9 @@ impl Name {
             return normalised(self.whole.distance(&other.whole), longer);
         }
         let (levels, other_levels) = (self.phrases(), other.phrases());
-        let agreement =
-            agreement(levels.len(), other_levels.len(), |i, j| levels[i].similarity(&other_levels[j]));
+        let agreement = agreement(levels.len(), other_levels.len(), |i, j| {
+            levels[i].similarity(&other_levels[j])
+        });
         similarity_of_paths(agreement).min(equal_but_for_accents(longer))
     }
 }
@@ -84,9 +91,9 @@ pub(super) fn levels_in(canonical: &str) -> Vec<&str> {
     if (2..=MAX_LEVELS).contains(&levels.len()) { levels } else { Vec::new() }
 }
 
-/// Similarity of two paths by their agreement. The root puts paths on the scale of phrases: where a path agrees by
-/// half, such as in the last level with other words above it, chance is far less likely than in half of the letters of
-/// two words.
+/// Similarity of two paths by their agreement. The root puts paths on the scale of phrases: where a
+/// path agrees by half, such as in the last level with other words above it, chance is far less
+/// likely than in half of the letters of two words.
 pub(super) fn similarity_of_paths(agreement: f64) -> f64 {
     agreement.cbrt()
 }
@@ -96,8 +103,13 @@ pub(super) fn agreement_of_paths(similarity: f64) -> f64 {
     similarity.max(0.0).powi(3)
 }
 
-/// Agreement of two paths of `n` and `n_other` levels from the similarity of their levels; 1 where all agree.
-pub(super) fn agreement(n: usize, n_other: usize, mut level: impl FnMut(usize, usize) -> f64) -> f64 {
+/// Agreement of two paths of `n` and `n_other` levels from the similarity of their levels; 1 where
+/// all agree.
+pub(super) fn agreement(
+    n: usize,
+    n_other: usize,
+    mut level: impl FnMut(usize, usize) -> f64,
+) -> f64 {
     // Row i, column j: the best of the first i levels of one path and the first j of the other.
     let mut above = [0.0; MAX_LEVELS + 1];
     for i in 1..=n {
@@ -115,7 +127,8 @@ pub(super) fn agreement(n: usize, n_other: usize, mut level: impl FnMut(usize, u
 /// A canonical text as letters and as words.
 pub(super) struct Phrase {
     pub(super) letters: Letters,
-    /// Folded, each once; "and" and "&" only join words and are left out. Empty where the order of words decides.
+    /// Folded, each once; "and" and "&" only join words and are left out. Empty where the order of
+    /// words decides.
     words: Vec<Word>,
     outline: Outline,
 }
@@ -154,18 +167,20 @@ impl Outline {
             }
             word_mask |= 1 << (hash % 64);
         }
-        let n_left_out = if words.is_empty() { 0 } else { u32::saturating_sub(n_letters, n_in_words) };
+        let n_left_out =
+            if words.is_empty() { 0 } else { u32::saturating_sub(n_letters, n_in_words) };
         Self { word_mask, counts, n_letters, n_dots, n_left_out, n_words: words.len() as u8 }
     }
 }
 
-/// The words of a canonical text and its folded one: folded, each once. None where their order decides: where there are
-/// dots, or many words.
+/// The words of a canonical text and its folded one: folded, each once. None where their order
+/// decides: where there are dots, or many words.
 pub(super) fn words_in<'t>(canonical: &'t str, folded: &str) -> Vec<Cow<'t, str>> {
     if folded.contains('.') {
         return Vec::new();
     }
-    let written = canonical.split(['_', ',', ';', '/', '(', ')', '&']).filter(|word| *word != "and");
+    let written =
+        canonical.split(['_', ',', ';', '/', '(', ')', '&']).filter(|word| *word != "and");
     // Folding leaves plain words as they are.
     let mut words: Vec<Cow<'_, str>> = if canonical.is_ascii() && !canonical.contains('.') {
         written.filter(|word| !word.is_empty()).map(Cow::Borrowed).collect()
@@ -203,13 +218,19 @@ impl Phrase {
     }
 
     /// Whether bounds alone forbid [`Phrase::may_be_typo_of`] where there are dots.
-    pub(super) fn is_no_typo_of(&self, other: &Outline, parts: &[Part], min_similarity: f64) -> bool {
+    pub(super) fn is_no_typo_of(
+        &self,
+        other: &Outline,
+        parts: &[Part],
+        min_similarity: f64,
+    ) -> bool {
         self.letters.n_dots > 0
             && self.letters.n_dots == other.n_dots as usize
             && is_no_typo_by_parts(&self.letters.parts, parts, min_similarity)
     }
 
-    /// Whether this can be a mistyped or reworded `other`, given their distance; see [`Letters::may_be_typo_of`].
+    /// Whether this can be a mistyped or reworded `other`, given their distance; see
+    /// [`Letters::may_be_typo_of`].
     pub(super) fn may_be_typo_of(
         &self,
         other: &Outline,
@@ -223,7 +244,12 @@ impl Phrase {
         }
         // Words are not told apart where there are dots, so this is the distance of the letters.
         let chars: Vec<char> = folded.chars().collect();
-        self.letters.may_be_typo_of(&chars, other.n_dots as usize, distance as usize, min_similarity)
+        self.letters.may_be_typo_of(
+            &chars,
+            other.n_dots as usize,
+            distance as usize,
+            min_similarity,
+        )
     }
 
     /// The distance is never below this.
@@ -233,11 +259,13 @@ impl Phrase {
         } else {
             (self.outline.n_left_out + other.n_left_out) as usize
         };
-        self.letters.distance_at_least(&other.counts, other.n_letters as usize).saturating_sub(left_out)
+        self.letters
+            .distance_at_least(&other.counts, other.n_letters as usize)
+            .saturating_sub(left_out)
     }
 
-    /// Edits between both: of all letters in order, or where they share a word half an edit more than the edits
-    /// between the words that they do not share.
+    /// Edits between both: of all letters in order, or where they share a word half an edit more
+    /// than the edits between the words that they do not share.
     pub(super) fn distance(&self, other: &Self) -> f64 {
         let in_order = self.letters.distance(&other.letters);
         self.distance_from(in_order, &other.outline, || Cow::Borrowed(&other.words))
@@ -254,27 +282,33 @@ impl Phrase {
             return in_order as f64;
         }
         let other_words = words();
-        let words: Vec<&Word> = self.words.iter().filter(|word| !other_words.contains(word)).collect();
-        let others: Vec<&Word> = other_words.iter().filter(|word| !self.words.contains(word)).collect();
+        let words: Vec<&Word> =
+            self.words.iter().filter(|word| !other_words.contains(word)).collect();
+        let others: Vec<&Word> =
+            other_words.iter().filter(|word| !self.words.contains(word)).collect();
         let len = |words: &[&Word]| -> usize { words.iter().map(|word| word.len()).sum() };
         // Each word costs an edit at least, and so does each letter that one side has more.
         let at_least = words.len().max(others.len()).max(len(&words).abs_diff(len(&others)));
         if words.len() == self.words.len() || at_least >= in_order {
             return in_order as f64;
         }
-        let (few, many) = if words.len() <= others.len() { (words, others) } else { (others, words) };
+        let (few, many) =
+            if words.len() <= others.len() { (words, others) } else { (others, words) };
         f64::min(in_order as f64, edits_in_words(&few, &many) as f64 + 0.5)
     }
 
     /// Similarity as levels of a path; 1 where the folded texts are equal.
     ///
-    /// The mean of the similarity of the letters and the share of words that both have: letters tell a word that is
-    /// written otherwise, words keep two things apart whose names happen to share letters.
+    /// The mean of the similarity of the letters and the share of words that both have: letters
+    /// tell a word that is written otherwise, words keep two things apart whose names happen to
+    /// share letters.
     pub(super) fn similarity(&self, other: &Self) -> f64 {
         let letters = normalised(self.distance(other), self.letters.len().max(other.letters.len()));
         let is_equal = || self.letters.chars == other.letters.chars;
         self.similarity_of_levels(letters, other.words.len(), is_equal, || {
-            let best = |word: &Word, words: &[Word]| words.iter().map(|other| word_parts(word, other)).max();
+            let best = |word: &Word, words: &[Word]| {
+                words.iter().map(|other| word_parts(word, other)).max()
+            };
             let of_words = |words: &[Word], others: &[Word]| -> u32 {
                 words.iter().filter_map(|word| best(word, others)).sum()
             };
@@ -282,8 +316,9 @@ impl Phrase {
         })
     }
 
-    /// [`Phrase::similarity`] to a phrase of so many words, given that of the letters (or a bound of it), whether all are
-    /// equal, and the sum of [`word_parts`] over the words of both, each with its most similar one.
+    /// [`Phrase::similarity`] to a phrase of so many words, given that of the letters (or a bound
+    /// of it), whether all are equal, and the sum of [`word_parts`] over the words of both, each
+    /// with its most similar one.
     pub(super) fn similarity_of_levels(
         &self,
         letters: f64,
@@ -320,14 +355,16 @@ pub(super) fn word_parts_of(n: usize, n_other: usize, distance: impl FnOnce() ->
     }
 }
 
-/// The least edits between words that are paired one to one, where a word without a partner costs its length.
-/// `words` are no more than `others`. Pairing never costs more than a deletion and an insertion.
+/// The least edits between words that are paired one to one, where a word without a partner costs
+/// its length. `words` are no more than `others`. Pairing never costs more than a deletion and an
+/// insertion.
 fn edits_in_words(words: &[&Word], others: &[&Word]) -> usize {
     if let ([word], [other]) = (words, others) {
         return distance(word, other);
     }
     let alone: Vec<usize> = others.iter().map(|other| other.len()).collect();
-    // By the set of others that are paired with the words so far; sets of another size stay out of reach.
+    // By the set of others that are paired with the words so far; sets of another size stay out of
+    // reach.
     let mut least = vec![usize::MAX; 1 << others.len()];
     least[0] = 0;
     for (i, word) in words.iter().enumerate() {
@@ -356,8 +393,10 @@ mod tests {
     #[test]
     fn a_level_is_as_alike_as_its_letters_and_its_words_in_the_mean() {
         let is = |a: &str, b: &str, expected: f64| {
-            let phrase = |text: &str| Phrase::new(&canonical(text).expect("text")).expect("letters");
-            let (forward, back) = (phrase(a).similarity(&phrase(b)), phrase(b).similarity(&phrase(a)));
+            let phrase =
+                |text: &str| Phrase::new(&canonical(text).expect("text")).expect("letters");
+            let (forward, back) =
+                (phrase(a).similarity(&phrase(b)), phrase(b).similarity(&phrase(a)));
             assert_eq!(forward, back, "{a}, {b}");
             assert!((forward - expected).abs() < 1e-4, "{a}, {b}: {forward} for {expected}");
         };

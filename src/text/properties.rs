@@ -17,7 +17,8 @@ impl Random {
     }
 }
 
-/// What texts are made of: words of many scripts, numbers, everything that separates or signs, and what is no text.
+/// What texts are made of: words of many scripts, numbers, everything that separates or signs, and
+/// what is no text.
 const PIECES: [&str; 96] = [
     "action",
     "Adventure",
@@ -196,21 +197,37 @@ fn no_value_and_no_vocabulary_stops_a_run_or_changes_what_is_clean() {
         let prepared = of(&entries);
         for entry in &entries {
             let (found, _, rule, _) = told(&prepared, entry, 0.75);
-            assert_eq!((found, rule), (Some(entry.as_str()), Rule::Exact), "{entry:?} in {entries:?}");
+            assert_eq!(
+                (found, rule),
+                (Some(entry.as_str()), Rule::Exact),
+                "{entry:?} in \
+                {entries:?}"
+            );
         }
         for _ in 0..25 {
             let value = random_value(&mut random, &entries);
             for min_similarity in THRESHOLDS {
                 let found = prepared.best_match(&value, min_similarity);
-                let in_range = |entry: Option<usize>| entry.is_none_or(|entry| entry < entries.len());
-                assert!(in_range(found.entry) && in_range(found.runner_up), "{value:?} in {entries:?}");
+                let in_range =
+                    |entry: Option<usize>| entry.is_none_or(|entry| entry < entries.len());
+                assert!(
+                    in_range(found.entry) && in_range(found.runner_up),
+                    "{value:?} in \
+                    {entries:?}"
+                );
                 let is_answer = matches!(
                     found.rule,
                     Rule::Exact | Rule::Case | Rule::Accent | Rule::Typo | Rule::Synonym
                 );
                 assert_eq!(found.entry.is_some(), is_answer, "{value:?} in {entries:?}: {found:?}");
-                let answered = found.entry.map(|entry| prepared.best_match(&entries[entry], min_similarity));
-                assert_eq!(answered.map(|again| again.entry), found.entry.map(Some), "again {value:?}");
+                let answered =
+                    found.entry.map(|entry| prepared.best_match(&entries[entry], min_similarity));
+                assert_eq!(
+                    answered.map(|again| again.entry),
+                    found.entry.map(Some),
+                    "again \
+                    {value:?}"
+                );
             }
         }
     }
@@ -260,8 +277,8 @@ fn an_answer_does_not_depend_on_what_was_asked_before() {
 fn all_forms_of_random_characters_are_idempotent() {
     let mut random = Random(67);
     let characters = [
-        "a", "b", "c", "1", "2", " ", ".", ",", ":", "-", "+", "<", ">", "%", "'", "_", "/", "=", "é", "男",
-        "ß", "²", "™",
+        "a", "b", "c", "1", "2", " ", ".", ",", ":", "-", "+", "<", ">", "%", "'", "_", "/", "=",
+        "é", "男", "ß", "²", "™",
     ];
     for _ in 0..40_000 {
         let text: String = (0..random.below(30)).map(|_| random.of(&characters)).collect();
@@ -295,10 +312,25 @@ fn all_forms_of_random_texts_are_idempotent_and_similarities_in_their_range() {
 #[test]
 fn no_entry_is_more_similar_than_the_answer() {
     let mut random = Random(61);
-    let pieces =
-        ["puzzle", "electronics", "phone", "audio", "el", "a", "b", "ra", ".", ".", " > ", " ", "x", "rake"];
-    let text =
-        |random: &mut Random| -> String { (0..=random.below(5)).map(|_| random.of(&pieces)).collect() };
+    let pieces = [
+        "puzzle",
+        "electronics",
+        "phone",
+        "audio",
+        "el",
+        "a",
+        "b",
+        "ra",
+        ".",
+        ".",
+        " > ",
+        " ",
+        "x",
+        "rake",
+    ];
+    let text = |random: &mut Random| -> String {
+        (0..=random.below(5)).map(|_| random.of(&pieces)).collect()
+    };
     let mut answered = 0;
     for _ in 0..1000 {
         let mut entries: Vec<String> = (0..20).map(|_| text(&mut random)).collect();
@@ -316,7 +348,13 @@ fn no_entry_is_more_similar_than_the_answer() {
                 match random.below(3) {
                     0 if at > 0 => chars.swap(at, at - 1),
                     1 if chars.len() > 1 => drop(chars.remove(at)),
-                    _ => chars.insert(at, random.of(&["a", "e", "x", "z"]).chars().next().expect("a letter")),
+                    _ => chars.insert(
+                        at,
+                        random.of(&["a", "e", "x", "z"]).chars().next().expect(
+                            "a \
+                        letter",
+                        ),
+                    ),
                 }
                 value = chars.into_iter().collect();
             }

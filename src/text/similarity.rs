@@ -6,13 +6,14 @@ use super::name::Name;
 
 /// Similarity of two texts, 0 to 1, symmetric; 1 only where their canonical texts are equal.
 ///
-/// `1 - d / n`, where `n` is the length of the longer folded text and `d` the optimal string alignment
-/// distance between both: the least number of insertions, deletions, substitutions and transpositions of
-/// neighbours (Hyyrö 2003, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances").
-/// Where it is less, `d` is half an edit more than the edits inside words that are paired in the cheapest way,
-/// whatever their order. Levels of a path (`a > b > c`) are compared one by one, see [`Name`]. Texts that
-/// differ in accents or separators only are half an edit apart. Texts above 4,096 characters have 0 unless
-/// equal, and above 2 MiB unless written alike.
+/// `1 - d / n`, where `n` is the length of the longer folded text and `d` the optimal string
+/// alignment distance between both: the least number of insertions, deletions, substitutions and
+/// transpositions of neighbours (Hyyrö 2003, "A bit-vector algorithm for computing Levenshtein and
+/// Damerau edit distances"). Where it is less, `d` is half an edit more than the edits inside words
+/// that are paired in the cheapest way, whatever their order. Levels of a path (`a > b > c`) are
+/// compared one by one, see [`Name`]. Texts that differ in accents or separators only are half an
+/// edit apart. Texts above 4,096 characters have 0 unless equal, and above 2 MiB unless written
+/// alike.
 pub fn similarity(a: &str, b: &str) -> f64 {
     if a.len().max(b.len()) > MAX_BYTES {
         return f64::from(u8::from(a == b));
@@ -83,7 +84,12 @@ mod tests {
             let b = letters(&random_text(&mut state, &['a', 'b', 'c', 'ж', '電', '.'], max_len));
             let expected = reference_distance(&a.chars, &b.chars);
             assert_eq!(a.distance(&b), expected, "{:?} {:?}", a.chars, b.chars);
-            assert!(a.distance_at_least(&b.counts, b.len()) <= expected, "{:?} {:?}", a.chars, b.chars);
+            assert!(
+                a.distance_at_least(&b.counts, b.len()) <= expected,
+                "{:?} {:?}",
+                a.chars,
+                b.chars
+            );
         }
     }
 
@@ -145,7 +151,11 @@ mod tests {
         assert_eq!(similarity("a > b", "a » b"), 1.0 - 0.5 / 3.0);
         for separator in [" > ", ">", " / ", " | ", " \\ ", " :: ", "::"] {
             let joined = |last: &str| ["tools", "hand", last].join(separator);
-            assert_eq!(similarity(&joined("saws"), &joined("saw")), 0.875_f64.cbrt(), "{separator}");
+            assert_eq!(
+                similarity(&joined("saws"), &joined("saw")),
+                0.875_f64.cbrt(),
+                "{separator}"
+            );
         }
         assert_eq!(similarity("tv/video", "tv/vide"), 7.0 / 8.0, "no level without blanks around");
     }

@@ -49,7 +49,8 @@ pub(super) struct Index {
     numbers: HashTable<Numbered>,
 }
 
-/// A text's number, and half of its hash: the text itself is read only where it is nearly sure to be the one.
+/// A text's number, and half of its hash: the text itself is read only where it is nearly sure to
+/// be the one.
 #[derive(Clone, Copy)]
 struct Numbered {
     number: u32,
@@ -126,9 +127,11 @@ mod tests {
 
     #[test]
     fn a_text_has_one_number_and_a_number_one_text() {
-        let texts: Vec<String> = (0..5000).map(|i| "ж".repeat(i % 7) + &(i % 3000).to_string()).collect();
+        let texts: Vec<String> =
+            (0..5000).map(|i| "ж".repeat(i % 7) + &(i % 3000).to_string()).collect();
         let mut index = Index::default();
-        let numbers: Vec<u32> = texts.iter().map(|text| index.number(text).expect("memory")).collect();
+        let numbers: Vec<u32> =
+            texts.iter().map(|text| index.number(text).expect("memory")).collect();
         index.shrink();
         for (text, &number) in texts.iter().zip(&numbers) {
             assert_eq!((index.get(number), index.find(text)), (text.as_str(), Some(number)));
@@ -137,6 +140,9 @@ mod tests {
         assert_eq!(index.len(), distinct.len());
         assert_eq!(index.find("no such text"), None);
         let again = index.push(&texts[0]).expect("memory");
-        assert_eq!((index.find(&texts[0]), index.get(again)), (Some(numbers[0]), texts[0].as_str()));
+        assert_eq!(
+            (index.find(&texts[0]), index.get(again)),
+            (Some(numbers[0]), texts[0].as_str())
+        );
     }
 }

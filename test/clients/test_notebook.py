@@ -12,7 +12,9 @@ sys.path.insert(0, str(ROOT / "extension-ci"))
 import run_notebook  # noqa: E402  (found through the line above)
 
 
-@pytest.fixture(scope="module", params=sorted(run_notebook.FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
+@pytest.fixture(
+    scope="module", params=sorted(run_notebook.FOLDER.glob("*.ipynb")), ids=lambda path: path.name
+)
 def notebooks(request):
     """A notebook as it is stored, and as it is after a run."""
     return nbformat.read(request.param, as_version=4), run_notebook.run(request.param)
@@ -36,7 +38,9 @@ def test_a_run_shows_what_is_stored(notebooks):
 
 def test_the_map_is_shown_as_a_picture(notebooks):
     _, run = notebooks
-    shown = [data["image/svg+xml"] for cell in outputs(run) for data in cell if "image/svg+xml" in data]
+    shown = [
+        data["image/svg+xml"] for cell in outputs(run) for data in cell if "image/svg+xml" in data
+    ]
     assert len(shown) == 1 and shown[0].startswith("<svg") and shown[0].count("h0") > 500
 
 

@@ -21,7 +21,9 @@ import pages  # noqa: E402
 
 PATH = ROOT / "docs" / "clients.md"
 PAGE = PATH.read_text(encoding="utf-8")
-EXTENSION = Path(os.environ.get("AMAZING_EXTENSION", ROOT / "build" / "release" / package.FILE_NAME))
+EXTENSION = Path(
+    os.environ.get("AMAZING_EXTENSION", ROOT / "build" / "release" / package.FILE_NAME)
+)
 
 # The DuckDB of the command line client and of Node.
 OLDER = "v1.5.6"
@@ -40,9 +42,13 @@ BLOCKS = [
 def root(tmp_path_factory):
     """A folder that looks like the root of the repository after a build, and the home of a user who has installed nothing."""
     folder = tmp_path_factory.mktemp("root")
-    [(version, platform)] = duckdb.execute("SELECT version(), platform FROM pragma_platform()").fetchall()
+    [(version, platform)] = duckdb.execute(
+        "SELECT version(), platform FROM pragma_platform()"
+    ).fetchall()
     newest = EXTENSION.parent / "v2" / EXTENSION.name
-    copies = {(version, platform): newest if version in package.duckdb_versions("c-api-v2") else EXTENSION}
+    copies = {
+        (version, platform): newest if version in package.duckdb_versions("c-api-v2") else EXTENSION
+    }
     copies[OLDER, platform] = EXTENSION
     pages.lay_out(folder, EXTENSION, copies)
     before, home = Path.cwd(), os.environ.get("HOME", "")
@@ -75,14 +81,18 @@ def run_python(code, variables):
 
 
 def run_command(command, **options):
-    process = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, **options)
+    process = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=120, **options
+    )
     assert process.returncode == 0, process.stderr
     return process.stdout
 
 
 def run_shell(code, _):
     client = ROOT / "build" / "venv" / "1.5.6" / "bin"
-    return run_command(["sh", "-ec", code], env={**os.environ, "PATH": f"{client}{os.pathsep}{os.environ['PATH']}"})
+    return run_command(
+        ["sh", "-ec", code], env={**os.environ, "PATH": f"{client}{os.pathsep}{os.environ['PATH']}"}
+    )
 
 
 def run_node(code, _):
@@ -103,21 +113,37 @@ def test_a_block_gives_what_the_page_says(session, language, code, expected):
     if "AMAZING_BLESS" in os.environ and expected is not None:
         block = f"```{language}\n{code}```\n\n```\n"
         text = PATH.read_text(encoding="utf-8")
-        PATH.write_text(text.replace(f"{block}{expected}```\n", f"{block}{found}\n```\n"), encoding="utf-8")
+        PATH.write_text(
+            text.replace(f"{block}{expected}```\n", f"{block}{found}\n```\n"), encoding="utf-8"
+        )
     else:
         assert found == (expected or "").rstrip(), "run again with AMAZING_BLESS=1"
 
 
 def test_no_block_is_left_out():
-    assert len(BLOCKS) == PAGE.count("\n```py\n") + PAGE.count("\n```sh\n") + PAGE.count("\n```js\n") > 10
+    assert (
+        len(BLOCKS)
+        == PAGE.count("\n```py\n") + PAGE.count("\n```sh\n") + PAGE.count("\n```js\n")
+        > 10
+    )
     assert {block.values[0] for block in BLOCKS} == set(RUN)
 
 
 def test_the_table_names_the_versions_that_are_run():
-    pins = dict(re.findall(r"^([\w-]+)(?:\[\w+\])?==(\S+)$", requirements("1.5.6") + requirements("clients"), re.M))
-    pins.update(json.loads((ROOT / "test" / "node" / "package.json").read_text(encoding="utf-8"))["dependencies"])
+    pins = dict(
+        re.findall(
+            r"^([\w-]+)(?:\[\w+\])?==(\S+)$", requirements("1.5.6") + requirements("clients"), re.M
+        )
+    )
+    pins.update(
+        json.loads((ROOT / "test" / "node" / "package.json").read_text(encoding="utf-8"))[
+            "dependencies"
+        ]
+    )
     table = PAGE.split("\n|---", 1)[1].split("\n\n", 1)[0]
-    versions = [cell.split() for line in table.splitlines()[1:] for cell in line.split("|")[2].split(",")]
+    versions = [
+        cell.split() for line in table.splitlines()[1:] for cell in line.split("|")[2].split(",")
+    ]
     assert [pins[name] for name, _ in versions] == [version for _, version in versions]
     assert len(versions) > 10
 

@@ -18,13 +18,17 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTENSION = Path(os.environ.get("AMAZING_EXTENSION", ROOT / "build" / "release" / "amazing.duckdb_extension")).resolve()
+EXTENSION = Path(
+    os.environ.get("AMAZING_EXTENSION", ROOT / "build" / "release" / "amazing.duckdb_extension")
+).resolve()
 WORLDS = {"marketplace": "", "games": "games_"}
 NOT_COPIED = shutil.ignore_patterns("target", "logs", "dbt_packages", "package-lock.yml")
 # What the plain scripts alone keep: runs and steps, and which files need not be cleaned again.
 NOT_OF_DBT = {"raw.pipeline_runs", "games_raw.pipeline_runs", "clean.cleaned_files"}
 # The guide and the copies of a repository are about the newest release; what dbt does by itself needs one DuckDB only.
-on_the_newest = pytest.mark.skipif(duckdb.__version__.startswith("1."), reason="tested on DuckDB 2.0")
+on_the_newest = pytest.mark.skipif(
+    duckdb.__version__.startswith("1."), reason="tested on DuckDB 2.0"
+)
 
 
 class Folder:
@@ -55,7 +59,11 @@ class Folder:
         if outcome.exception:
             return {"": ("error", str(outcome.exception))}
         results = getattr(outcome.result, "results", None) or []
-        return {result.node.name: (str(result.status), result.message) for result in results if hasattr(result, "node")}
+        return {
+            result.node.name: (str(result.status), result.message)
+            for result in results
+            if hasattr(result, "node")
+        }
 
     def connect(self, path=None):
         con = duckdb.connect(str(path or self.database), config=self.config())
@@ -63,19 +71,25 @@ class Folder:
         return con
 
     def config(self):
-        return {"allow_unsigned_extensions": "true", "extension_directory": str(self.project / "target" / "extensions")}
+        return {
+            "allow_unsigned_extensions": "true",
+            "extension_directory": str(self.project / "target" / "extensions"),
+        }
 
     def write_data(self, con):
         """Files of both worlds, with dirt, a duplicate in another file and a line that cannot be parsed."""
         for world in WORLDS:
             (self.project / "data" / world).mkdir(parents=True)
         con.execute(
-            "CREATE TEMP TABLE shop AS FROM synthetic_marketplace_events(3000, users := 120, days := 90, dirt := 0.05)"
+            "CREATE TEMP TABLE shop AS FROM synthetic_marketplace_events(3000, users := 120, days"
+            " := 90, dirt := 0.05)"
         )
         time_format = "TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC'"
         for name, condition in [("2019-10", "< '2019-11-01'"), ("2019-11", ">= '2019-10-31'")]:
             path = self.project / "data" / "marketplace" / f"{name}.csv"
-            con.execute(f"COPY (FROM shop WHERE event_time {condition}) TO '{path}' ({time_format})")
+            con.execute(
+                f"COPY (FROM shop WHERE event_time {condition}) TO '{path}' ({time_format})"
+            )
         with path.open("a") as file:
             file.write("2019-11-30 10:00:00 UTC,view\n")
         tables = {
@@ -95,7 +109,8 @@ class Folder:
                 con.execute(f"SET VARIABLE data = 'data/{world}/*.csv'")
                 con.execute(f"SET VARIABLE svg = 'target/{world}.svg'")
                 scripts = (
-                    f"SELECT sql FROM amazing_scripts('{world}', schema_prefix := '{WORLDS[world]}') ORDER BY step"
+                    f"SELECT sql FROM amazing_scripts('{world}', schema_prefix :="
+                    f" '{WORLDS[world]}') ORDER BY step"
                 )
                 for [sql] in con.execute(scripts).fetchall():
                     con.execute(sql)
@@ -122,11 +137,14 @@ def differences(con, one, other):
     assert ours.keys() == theirs.keys()
     differing = [table for table in ours if ours[table] != theirs[table]]
     for table in ours:
-        of_the_run = {"loaded_at"} | ({"run_id", "created_at"} if table.endswith("segment_model") else set())
+        of_the_run = {"loaded_at"} | (
+            {"run_id", "created_at"} if table.endswith("segment_model") else set()
+        )
         columns = ", ".join(f'"{name}"' for name, _ in ours[table] if name not in of_the_run)
         for a, b in [(one, other), (other, one)]:
             query = (
-                f"SELECT count(*) FROM (SELECT {columns} FROM {a}.{table} EXCEPT ALL SELECT {columns} FROM {b}.{table})"
+                f"SELECT count(*) FROM (SELECT {columns} FROM {a}.{table} EXCEPT ALL SELECT"
+                f" {columns} FROM {b}.{table})"
             )
             if con.execute(query).fetchone() != (0,):
                 differing.append(table)
@@ -172,9 +190,16 @@ def test_a_build_runs_all_models_and_tests_of_both_worlds(folder):
 
 def test_its_tables_are_those_of_the_plain_scripts(both, folder):
     assert differences(both, "dbt", "plain") == []
-    counts = {table: both.execute(f"SELECT count(*) FROM dbt.{table}").fetchone()[0] for table in tables(both, "dbt")}
+    counts = {
+        table: both.execute(f"SELECT count(*) FROM dbt.{table}").fetchone()[0]
+        for table in tables(both, "dbt")
+    }
     empty = {table for table, count in counts.items() if count == 0}
-    no_rejects = {"games_raw.rejected_lines", "games_clean.rejected_users", "games_clean.rejected_games"}
+    no_rejects = {
+        "games_raw.rejected_lines",
+        "games_clean.rejected_users",
+        "games_clean.rejected_games",
+    }
     # There is no run before the first.
     assert empty <= no_rejects | {"kpi.segment_migration", "games_kpi.segment_migration"}
     assert counts["raw.rejected_lines"] == 1
@@ -184,11 +209,17 @@ def test_its_tables_are_those_of_the_plain_scripts(both, folder):
 
 def test_its_picture_is_that_of_the_plain_script(folder):
     picture = (folder.project / "target" / "of_dbt.svg").read_bytes()
-    assert picture.startswith(b"<svg") and picture == (folder.project / "target" / "marketplace.svg").read_bytes()
+    assert (
+        picture.startswith(b"<svg")
+        and picture == (folder.project / "target" / "marketplace.svg").read_bytes()
+    )
 
 
 def test_the_load_step_is_repeated_until_no_file_is_left(both):
-    runs = "SELECT run_id, count(*) AS runs FROM dbt.raw.pipeline_runs WHERE step = '00_raw' GROUP BY run_id"
+    runs = (
+        "SELECT run_id, count(*) AS runs FROM dbt.raw.pipeline_runs WHERE step = '00_raw' GROUP BY"
+        " run_id"
+    )
     assert both.execute(f"SELECT max(runs) FROM ({runs})").fetchone() == (2,)
 
 
@@ -200,12 +231,16 @@ def test_the_columns_that_people_are_given_are_documented(folder):
     catalog = json.loads((folder.project / "target" / "catalog.json").read_text())
     assert not catalog["errors"]
     nodes = {**manifest["nodes"], **manifest["sources"]}
-    models = {key: node for key, node in nodes.items() if node["resource_type"] in ("model", "source")}
+    models = {
+        key: node for key, node in nodes.items() if node["resource_type"] in ("model", "source")
+    }
     assert all(node["description"] for node in models.values())
     public = [key for key, node in models.items() if not node["schema"].endswith("intermediate")]
     assert len(public) > 35
     for key in public:
-        documented = {name: column["description"] for name, column in models[key]["columns"].items()}
+        documented = {
+            name: column["description"] for name, column in models[key]["columns"].items()
+        }
         if models[key]["name"] == "rejected_lines" or key.startswith("source."):
             assert set(documented) <= set(catalog["sources"][key]["columns"])
         else:
@@ -221,7 +256,8 @@ def test_show_reads_a_model_without_building_it(folder):
 def test_a_second_build_loads_and_changes_nothing(folder):
     def state(con):
         return con.execute(
-            "SELECT * FROM raw.loaded_files UNION ALL BY NAME SELECT * FROM games_raw.loaded_files ORDER BY ALL"
+            "SELECT * FROM raw.loaded_files UNION ALL BY NAME SELECT * FROM games_raw.loaded_files"
+            " ORDER BY ALL"
         ).fetchall()
 
     with folder.connect() as con:
@@ -231,7 +267,9 @@ def test_a_second_build_loads_and_changes_nothing(folder):
     with folder.connect() as con:
         assert state(con) == before
         con.execute(f"ATTACH '{folder.path / 'plain.duckdb'}' AS plain (READ_ONLY)")
-        assert differences(con, con.execute("SELECT current_database()").fetchone()[0], "plain") == []
+        assert (
+            differences(con, con.execute("SELECT current_database()").fetchone()[0], "plain") == []
+        )
 
 
 @pytest.mark.slow
@@ -241,7 +279,12 @@ def test_builds_keep_the_segments_of_the_build_before_as_the_scripts_do(tmp_path
     with folder.connect(":memory:") as con:
         folder.write_data(con)
     (folder.project / "target").mkdir()
-    days = [("2019-11-15", "warm"), ("2019-12-10", "warm"), ("2019-12-20", "never"), ("2019-12-20", "fresh")]
+    days = [
+        ("2019-11-15", "warm"),
+        ("2019-12-10", "warm"),
+        ("2019-12-20", "never"),
+        ("2019-12-20", "fresh"),
+    ]
     with folder.connect(tmp_path / "plain.duckdb") as con:
         for day, refit in days:
             con.execute("SET VARIABLE as_of = ?::DATE", [day])
@@ -264,10 +307,18 @@ def test_builds_keep_the_segments_of_the_build_before_as_the_scripts_do(tmp_path
         con.execute(f"ATTACH '{tmp_path / 'plain.duckdb'}' AS plain (READ_ONLY)")
         assert differences(con, "dbt", "plain") == []
         models = "SELECT model_id, fit, run_id LIKE 'dbt %' FROM dbt.kpi.segment_model ORDER BY ALL"
-        assert con.execute(models).fetchall() == [(1, "fresh", True), (2, "warm", True), (3, "fresh", True)]
-        assert con.execute("SELECT count(*) > 4, bool_or(is_comparable) FROM dbt.kpi.segment_migration").fetchone()[0]
+        assert con.execute(models).fetchall() == [
+            (1, "fresh", True),
+            (2, "warm", True),
+            (3, "fresh", True),
+        ]
+        assert con.execute(
+            "SELECT count(*) > 4, bool_or(is_comparable) FROM dbt.kpi.segment_migration"
+        ).fetchone()[0]
     # What is kept survives a build from nothing.
-    folder.dbt("run", "--full-refresh", "--select", "marketplace__user_features+", "--vars", variables)
+    folder.dbt(
+        "run", "--full-refresh", "--select", "marketplace__user_features+", "--vars", variables
+    )
     with folder.connect() as con:
         assert con.execute("SELECT count(*) FROM kpi.segment_model").fetchone() == (3,)
 
@@ -286,7 +337,9 @@ def test_a_new_file_is_loaded_and_the_plain_scripts_can_go_on_from_there(folder)
     new.write_text("\n".join(lines[:200]) + "\n")
     folder.dbt("run-operation", "amazing.load_once", "--args", "{world: marketplace}")
     with folder.connect() as con:
-        loaded = con.execute("SELECT rows_loaded FROM raw.loaded_files WHERE file_name LIKE '%2019-12.csv'")
+        loaded = con.execute(
+            "SELECT rows_loaded FROM raw.loaded_files WHERE file_name LIKE '%2019-12.csv'"
+        )
         assert loaded.fetchall() == [(199,)]
         # The clean tables lack the new file, and nothing tells the script which files they have: all is made anew.
         folder.build_plainly(con, ["marketplace"])
@@ -303,7 +356,10 @@ def test_a_file_that_cannot_be_loaded_refuses_the_build_and_changes_nothing(fold
         results = folder.dbt("run", "--select", "games", succeeds=False)
     finally:
         bad.unlink()
-    assert any('bad.csv": other columns, its header is: user_id' in str(message) for _, message in results.values())
+    assert any(
+        'bad.csv": other columns, its header is: user_id' in str(message)
+        for _, message in results.values()
+    )
     folder.dbt("run-operation", "amazing.load_once", "--args", "{world: games}")
     with folder.connect() as con:
         assert con.execute("SELECT count(*) FROM games_raw.loaded_files").fetchone() == (3,)
@@ -318,15 +374,25 @@ def test_the_guide_works_from_its_first_line(tmp_path):
     assert f"duckdb=={duckdb.__version__}" in installation
     files = re.findall(r"^```(?:yaml|sql)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     consumer = ROOT / "test" / "dbt" / "consumer"
-    known = {path.read_text(encoding="utf-8") for path in [*consumer.glob("*.yml"), *consumer.glob("models/*")]}
+    known = {
+        path.read_text(encoding="utf-8")
+        for path in [*consumer.glob("*.yml"), *consumer.glob("models/*")]
+    }
     assert len(files) == 5 and set(files) <= known
     folder = Folder(tmp_path)
     (tmp_path / "build" / "release").mkdir(parents=True)
     shutil.copy(EXTENSION, tmp_path / "build" / "release")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     del environment["AMAZING_EXTENSION"]
     process = subprocess.run(
-        ["bash", "-euc", "".join(session)], cwd=tmp_path, env=environment, capture_output=True, text=True
+        ["bash", "-euc", "".join(session)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert process.returncode == 0, process.stdout + process.stderr
     with folder.connect() as con:
@@ -343,7 +409,9 @@ def test_another_project_uses_the_package(folder):
     folder.dbt("deps", project=folder.consumer)
     # Each test of the package fails where it should.
     broken = folder.consumer / "models" / "broken.sql"
-    broken.write_text("SELECT * FROM (VALUES (1, 1), (1, 1), (1, 1), (2, NULL)) AS t (segment, n)\n")
+    broken.write_text(
+        "SELECT * FROM (VALUES (1, 1), (1, 1), (1, 1), (2, NULL)) AS t (segment, n)\n"
+    )
     (folder.consumer / "models" / "broken.yml").write_text("""
 version: 2
 models:
@@ -358,9 +426,16 @@ models:
           - amazing.min_share: {arguments: {at_least: 0.26}}
           - amazing.adds_up: {arguments: {to: ref('visitors'), to_column: visits}}
 """)
-    results = folder.dbt("build", "--select", "package:consumer", project=folder.consumer, succeeds=False)
-    failed = {name.split("_broken_")[0] for name, (status, _) in results.items() if status == "fail"}
-    assert failed == {f"amazing_{name}" for name in ("rows_add_up", "unique_together", "holds", "min_share", "adds_up")}
+    results = folder.dbt(
+        "build", "--select", "package:consumer", project=folder.consumer, succeeds=False
+    )
+    failed = {
+        name.split("_broken_")[0] for name, (status, _) in results.items() if status == "fail"
+    }
+    assert failed == {
+        f"amazing_{name}"
+        for name in ("rows_add_up", "unique_together", "holds", "min_share", "adds_up")
+    }
     others = {name: status for name, (status, _) in results.items() if "broken" not in name}
     assert others["visitor_segments"] == "success" and list(others.values()).count("pass") == 5
     assert set(others.values()) == {"success", "pass"}
@@ -384,7 +459,9 @@ def test_the_copy_of_a_repository_serves_the_models(folder, tmp_path):
     select = ["--select", "games__user_segments", "--profiles-dir", str(tmp_path)]
     assert (
         subprocess.run(
-            [Path(sys.executable).parent / "dbt", "show", *select], cwd=folder.project, capture_output=True
+            [Path(sys.executable).parent / "dbt", "show", *select],
+            cwd=folder.project,
+            capture_output=True,
         ).returncode
         == 0
     )

@@ -22,7 +22,9 @@ OLD, NEW = TESTED_VERSIONS[-2], TESTED_VERSIONS[-1]
 QUICK_VERSIONS = [version.lstrip("v") for version in package.duckdb_versions("quick")]
 # A version that ends in this has the copy of the C API v2, and relations are called by their bare names there.
 V2 = "-v2"
-V2_VERSIONS = [version.lstrip("v") + V2 for version in package.duckdb_versions("tested", "c-api-v2")]
+V2_VERSIONS = [
+    version.lstrip("v") + V2 for version in package.duckdb_versions("tested", "c-api-v2")
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +93,10 @@ def connect(extension):
     """Opens a database with the extension loaded: `connect()`, `connect(path, read_only=True, threads=1)`."""
 
     def open_database(path=":memory:", read_only=False, load=True, **settings):
-        config = {"allow_unsigned_extensions": "true", **{name: str(value) for name, value in settings.items()}}
+        config = {
+            "allow_unsigned_extensions": "true",
+            **{name: str(value) for name, value in settings.items()},
+        }
         connection = duckdb.connect(str(path), read_only=read_only, config=config)
         if load:
             connection.execute(f"LOAD '{extension}'")
@@ -132,9 +137,15 @@ def open_database(path=':memory:', read_only=False, load=True, **settings):
         path = v2_extension if python.has_v2 else extension
         code = f"EXTENSION = {str(path)!r}\n{prelude}{bare_names(code) if python.has_v2 else code}"
         process = subprocess.run(
-            [str(python), "-c", code], capture_output=True, text=True, encoding="utf-8", timeout=timeout
+            [str(python), "-c", code],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=timeout,
         )
-        assert process.returncode == 0, f"exit code {process.returncode}\n{process.stdout}\n{process.stderr}"
+        assert process.returncode == 0, (
+            f"exit code {process.returncode}\n{process.stdout}\n{process.stderr}"
+        )
         return json.loads(process.stdout)
 
     return run

@@ -133,8 +133,9 @@ def write_months(con, pipeline, folder):
             else ("game_events", "%Y-%m-%dT%H:%M:%S")
         )
         con.execute(
-            f"COPY (SELECT * EXCLUDE (month) FROM {table} WHERE month = {month} ORDER BY event_time, user_id) "
-            f"TO '{folder / name / name}.csv' (TIMESTAMPFORMAT '{time_format}')"
+            f"COPY (SELECT * EXCLUDE (month) FROM {table} WHERE month = {month} ORDER BY"
+            f" event_time, user_id) TO '{folder / name / name}.csv' (TIMESTAMPFORMAT"
+            f" '{time_format}')"
         )
     if pipeline == "games":
         first = folder / MONTHS[0]

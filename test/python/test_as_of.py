@@ -7,18 +7,27 @@ from worlds import World
 
 STEPS = ["00_raw", "10_clean", "20_kpi", "30_user_segments"]
 # Days in the middle of the data: inside of a month, and the last of a month.
-DAYS = [("marketplace", "2019-11-12"), ("marketplace", "2019-10-31"), ("games", "2024-06-12"), ("games", "2024-05-31")]
+DAYS = [
+    ("marketplace", "2019-11-12"),
+    ("marketplace", "2019-10-31"),
+    ("games", "2024-06-12"),
+    ("games", "2024-05-31"),
+]
 
 WRITE = {
-    "marketplace": """
+    "marketplace": (
+        """
 con.execute(f"COPY (SELECT * FROM synthetic_marketplace_events(12000, users := 200, seed := {seed}, days := 75) WHERE event_time < '{end}') TO '{path}/events.csv' (HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')")
-""",
+"""
+    ),
     # A user plays without a pause from May 1 on, so that each midnight is inside of a session.
-    "games": """
+    "games": (
+        """
 con.execute(f"COPY (FROM synthetic_users(150)) TO '{path}/users.csv'")
 con.execute(f"COPY (FROM synthetic_games(12)) TO '{path}/games.csv'")
 con.execute(f"COPY (SELECT * FROM (FROM synthetic_game_events(12000, users := 150, games := 12, seed := {seed}) UNION ALL SELECT 10000000 + i, 1 + i % 3, 1, strftime(TIMESTAMP '2024-05-01' + to_minutes((25 * i)::INT), '%Y-%m-%dT%H:%M:%S'), 'start_game', 60, 'web' FROM range(3000) AS t (i)) WHERE try_cast(event_time AS TIMESTAMP) < '{end}') TO '{path}/events.csv'")
-""",
+"""
+    ),
 }
 
 

@@ -11,7 +11,10 @@ from conftest import NEW, QUICK_VERSIONS, ROOT, TESTED_VERSIONS, V2_VERSIONS, in
 from sqllogictest import bare_names
 
 REPOSITORY = ROOT / "build" / "repo"
-POINTS = "CREATE TABLE points AS SELECT i AS user_id, (i % 3 * 100 + i % 7)::DOUBLE AS spend FROM range(300) AS t (i)"
+POINTS = (
+    "CREATE TABLE points AS SELECT i AS user_id, (i % 3 * 100 + i % 7)::DOUBLE AS spend FROM"
+    " range(300) AS t (i)"
+)
 SIZES = "SELECT segment, count(*) FROM kmeans_segments({}, k := 3) GROUP BY ALL ORDER BY ALL"
 THREE = [[0, 100], [1, 100], [2, 100]]
 
@@ -55,7 +58,10 @@ print(json.dumps([inside, con.execute("SELECT kmeans_fit([i], 2).sizes FROM rang
 
 
 def test_every_connection_has_the_names_at_once(ask):
-    code = f"con.execute({POINTS!r})\nother = con.cursor()\nother.execute({SIZES.format('points')!r}).fetchall()"
+    code = (
+        f"con.execute({POINTS!r})\nother ="
+        f" con.cursor()\nother.execute({SIZES.format('points')!r}).fetchall()"
+    )
     assert ask(code) == THREE
 
 
@@ -64,17 +70,26 @@ def test_every_connection_has_the_names_at_once(ask):
     [
         ("CREATE TEMP TABLE own AS FROM points", "own"),
         ("CREATE VIEW own AS FROM points", "'own'"),
-        ('CREATE SCHEMA "my own"; CREATE TABLE "my own"."points" AS FROM points', '"my own".points'),
+        (
+            'CREATE SCHEMA "my own"; CREATE TABLE "my own"."points" AS FROM points',
+            '"my own".points',
+        ),
     ],
 )
 def test_a_source_may_be_anything_with_a_name(ask, setup, source):
-    assert ask(f"con.execute({POINTS!r})\ncon.execute({setup!r})\nrows({SIZES.format(source)!r})") == THREE
+    assert (
+        ask(f"con.execute({POINTS!r})\ncon.execute({setup!r})\nrows({SIZES.format(source)!r})")
+        == THREE
+    )
 
 
 def test_a_cte_and_a_data_frame_are_sources(ask):
     cte = "WITH chosen AS (FROM points) " + SIZES.format("chosen")
     code = f"con.execute({POINTS!r})\nframe = con.execute('FROM points').df()\n"
-    assert ask(code + f"[rows({cte!r}), con.execute({SIZES.format('frame')!r}).fetchall()]") == [THREE, THREE]
+    assert ask(code + f"[rows({cte!r}), con.execute({SIZES.format('frame')!r}).fetchall()]") == [
+        THREE,
+        THREE,
+    ]
 
 
 def test_parameters_may_come_later(ask):
@@ -90,7 +105,9 @@ text = "SELECT count(DISTINCT segment) FROM kmeans_segments(?, k := ?, seed := ?
 
 def test_options_may_be_of_any_type_that_holds_the_value(ask):
     code = f"con.execute({POINTS!r})\n"
-    code += "[rows(f'SELECT count(DISTINCT segment) FROM kmeans_segments(points, k := {k})') for k in "
+    code += (
+        "[rows(f'SELECT count(DISTINCT segment) FROM kmeans_segments(points, k := {k})') for k in "
+    )
     assert ask(code + "('3::BIGINT', '3::UTINYINT', '3.0', '(SELECT 3)')]") == [[[3]]] * 4
 
 
@@ -122,12 +139,17 @@ con.execute("CREATE MACRO kmeans_segments(source) AS TABLE SELECT 1 AS mine")
 
 def test_a_read_only_file_is_segmented_and_stays_as_it_is(v2_python, run_python, tmp_path):
     path = tmp_path / "shop.duckdb"
-    run_python(v2_python, f"con = open_database({str(path)!r})\ncon.execute({POINTS!r})\ncon.close()\nprint(1)")
+    run_python(
+        v2_python,
+        f"con = open_database({str(path)!r})\ncon.execute({POINTS!r})\ncon.close()\nprint(1)",
+    )
     before = path.read_bytes()
     code = f"con = open_database({str(path)!r}, read_only=True)\n"
     code += f"print(json.dumps(con.execute({SIZES.format('points')!r}).fetchall()))"
     assert run_python(v2_python, code) == THREE
-    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["shop.duckdb"]
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == [
+        "shop.duckdb"
+    ]
 
 
 def test_nothing_is_attached(ask):
@@ -212,7 +234,10 @@ listed = rows("SELECT count(*) FROM amazing_functions() WHERE kind = 'relation'"
 @pytest.mark.parametrize("read_only", [False, True])
 def test_the_pragma_works_in_a_file_and_leaves_it_alone(v2_python, run_python, tmp_path, read_only):
     path = tmp_path / "shop.duckdb"
-    run_python(v2_python, f"con = open_database({str(path)!r})\ncon.execute({POINTS!r})\ncon.close()\nprint(1)")
+    run_python(
+        v2_python,
+        f"con = open_database({str(path)!r})\ncon.execute({POINTS!r})\ncon.close()\nprint(1)",
+    )
     code = f"""
 con = open_database({str(path)!r}, read_only={read_only})
 con.execute("PRAGMA amz")
@@ -238,7 +263,9 @@ own = con.execute("SELECT count(*) FROM duckdb_functions() WHERE database_name =
 print(json.dumps([text, own, con.execute("SELECT count(*) FROM amazing_functions()").fetchall()[0][0] > 0]))
 """
     text, own, alive = run_python(v2_python, code)
-    assert "a database attached as amz is not ours: DETACH it or attach it under another name" in text
+    assert (
+        "a database attached as amz is not ours: DETACH it or attach it under another name" in text
+    )
     assert own == [[0]] and alive
 
 
@@ -287,7 +314,9 @@ def run(python, code):
 def test_the_repository_gives_each_version_its_copy(tmp_path, version):
     has_v2 = f"v{version}" in package.duckdb_versions("c-api-v2")
     sql = SIZES.replace("FROM kmeans", f"FROM {AMZ}kmeans").format("points")
-    assert run(interpreter(version), installed(tmp_path, bare_names(sql) if has_v2 else sql)) == THREE
+    assert (
+        run(interpreter(version), installed(tmp_path, bare_names(sql) if has_v2 else sql)) == THREE
+    )
     backend = "SELECT c_api_version, macros FROM amazing_info()"
     expected = [f"v{version}", "system.main"] if has_v2 else ["v1.2.0", "amz.main"]
     assert run(interpreter(version), installed(tmp_path, backend)) == [expected]
@@ -303,7 +332,9 @@ def test_the_repository_serves_the_command_line_client(tmp_path):
         SIZES.replace("FROM kmeans", f"FROM {AMZ}kmeans").format("points"),
     ]
     commands = [word for statement in statements for word in ("-c", statement)]
-    process = subprocess.run([client, "-unsigned", "-json", *commands], capture_output=True, text=True)
+    process = subprocess.run(
+        [client, "-unsigned", "-json", *commands], capture_output=True, text=True
+    )
     assert process.returncode == 0, process.stderr
     assert json.loads(process.stdout) == [{"segment": i, "count_star()": 100} for i in range(3)]
 
@@ -322,20 +353,27 @@ def test_everything_is_described_where_duckdb_shows_it(tmp_path, v2_python):
 def test_the_examples_that_duckdb_shows_run(tmp_path, v2_python):
     query = "SELECT unnest(examples) FROM duckdb_functions() WHERE extension_name = 'amazing'"
     code = installed(tmp_path, query).replace("print(json.dumps(", "examples = ((")
-    code += f"import os\nos.chdir({str(ROOT)!r})\nfor [sql] in examples:\n    con.execute(sql).fetchall()\n"
+    code += (
+        f"import os\nos.chdir({str(ROOT)!r})\nfor [sql] in examples:\n   "
+        " con.execute(sql).fetchall()\n"
+    )
     code += "print(len(examples))"
     assert run(v2_python, code) > 25
 
 
 def test_all_copies_are_one_library(extension):
     build, kind = extension.parent.parent, extension.parent.name
-    copies = [package.v2_path(build, kind, version) for version in package.duckdb_versions("c-api-v2")]
+    copies = [
+        package.v2_path(build, kind, version) for version in package.duckdb_versions("c-api-v2")
+    ]
     files = [Path(path).read_bytes() for path in (extension, *copies)]
     assert len(set(files)) == len(files) > 2
     assert len({content[: -package.FOOTER_BYTES] for content in files}) == 1
 
 
-@pytest.mark.parametrize("version", [version.lstrip("v") for version in package.duckdb_versions("c-api-v2")])
+@pytest.mark.parametrize(
+    "version", [version.lstrip("v") for version in package.duckdb_versions("c-api-v2")]
+)
 def test_a_release_that_is_not_known_is_refused(version, tmp_path, extension, stamp):
     """DuckDB asks for a stamp of its own version; here it is told not to, so that the stamp names no known release."""
     copy = tmp_path / package.FILE_NAME
@@ -357,7 +395,9 @@ except duckdb.Error as error:
     kept = str(error)
 print(json.dumps([text, kept]))
 """
-    process = subprocess.run([interpreter(version), "-c", code], capture_output=True, text=True, timeout=60)
+    process = subprocess.run(
+        [interpreter(version), "-c", code], capture_output=True, text=True, timeout=60
+    )
     assert process.returncode == 0, process.stderr
     text, kept = json.loads(process.stdout)
     assert "the functions of DuckDB v9.9.9 are not known to this copy" in text, (text, kept)
@@ -369,16 +409,27 @@ print(json.dumps([text, kept]))
 
 def test_a_relation_fits_once_and_scans_twice(python, run_python):
     code = f"con = open_database()\ncon.execute({POINTS!r})\n"
-    code += "plan = con.execute('EXPLAIN (FORMAT json) FROM amz.kmeans_segments(points, k := 3)').fetchall()[0][1]\n"
+    code += (
+        "plan = con.execute('EXPLAIN (FORMAT json) FROM amz.kmeans_segments(points, k :="
+        " 3)').fetchall()[0][1]\n"
+    )
     code += "print(json.dumps(json.loads(plan)))"
 
     def operators(node):
         nodes = node if isinstance(node, list) else [node]
-        own = [(child["name"].strip().upper().replace(" ", "_"), str(child.get("extra_info"))) for child in nodes]
+        own = [
+            (child["name"].strip().upper().replace(" ", "_"), str(child.get("extra_info")))
+            for child in nodes
+        ]
         return own + [found for child in nodes for found in operators(child.get("children", []))]
 
     plan = operators(run_python(python, code))
-    aggregates = [name for name, text in plan if "AGGREGATE" in name or "GROUP_BY" in name if "kmeans_fit(" in text]
+    aggregates = [
+        name
+        for name, text in plan
+        if "AGGREGATE" in name or "GROUP_BY" in name
+        if "kmeans_fit(" in text
+    ]
     assert len(aggregates) == 1, plan
     assert sum("SCAN" in name for name, _ in plan) == 2, plan
     assert not any("JOIN" in name for name, _ in plan), plan
@@ -403,7 +454,9 @@ def test_a_pipeline_builds_the_same_tables_through_either_api(run_python, tmp_pa
     found = []
     for version in (NEW, V2_VERSIONS[-1]):
         (tmp_path / version).mkdir()
-        found.append(run_python(interpreter(version), PIPELINE.format(folder=str(tmp_path / version))))
+        found.append(
+            run_python(interpreter(version), PIPELINE.format(folder=str(tmp_path / version)))
+        )
     assert found[0] == found[1] and found[0][1]
 
 
@@ -438,9 +491,13 @@ print(json.dumps(outcomes))
 
 
 def test_table_functions_take_the_same_arguments_in_both_copies(run_python):
-    values = [value.strip() for line in ARGUMENTS.strip().splitlines() for value in line.split(" | ")]
+    values = [
+        value.strip() for line in ARGUMENTS.strip().splitlines() for value in line.split(" | ")
+    ]
     code = "con = open_database(threads=1)\n" + COUNTED.format(values=values)
     stable, bound = (run_python(interpreter(version), code) for version in (NEW, V2_VERSIONS[-1]))
     assert stable.keys() == bound.keys() and len(stable) > 500
     assert 100 < sum(outcome == "refused" for outcome in stable.values()) < len(stable) - 100
-    assert {call: (stable[call], bound[call]) for call in stable if stable[call] != bound[call]} == {}
+    assert {
+        call: (stable[call], bound[call]) for call in stable if stable[call] != bound[call]
+    } == {}

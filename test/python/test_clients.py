@@ -29,21 +29,35 @@ ORDERS = {"as_made": "i", "shuffled": "i * 48271 % 250007", "reversed": "-i"}
 
 FITS = {
     "kmeans": "SELECT kmeans_fit(p, 4)::VARCHAR FROM points AS p",
-    "kmeans_log": "SELECT kmeans_fit(p, 3, {'scale': 'robust', 'log': ['total_events'], 'seed': 7})::VARCHAR FROM points AS p",
+    "kmeans_log": (
+        "SELECT kmeans_fit(p, 3, {'scale': 'robust', 'log': ['total_events'], 'seed': 7})::VARCHAR"
+        " FROM points AS p"
+    ),
     "pca": "SELECT pca_fit(p)::VARCHAR FROM points AS p",
     "summary": "SELECT feature_summary(p)::VARCHAR FROM points AS p",
 }
 
 
 def fitted(pythons, run_python, version, order, threads):
-    code = f"con = open_database(threads={threads})\ncon.execute({POINTS.format(order=ORDERS[order])!r})\n"
-    code += f"print(json.dumps({{name: con.execute(sql).fetchall()[0][0] for name, sql in {FITS!r}.items()}}))"
+    code = (
+        "con ="
+        f" open_database(threads={threads})\ncon.execute({POINTS.format(order=ORDERS[order])!r})\n"
+    )
+    code += (
+        "print(json.dumps({name: con.execute(sql).fetchall()[0][0] for name, sql in"
+        f" {FITS!r}.items()}}))"
+    )
     return run_python(pythons[version], code)
 
 
 def test_the_same_bits_in_every_version_with_any_threads_and_order(pythons, run_python):
     runs = [(NEW, "as_made", 1), (NEW, "shuffled", 2), (NEW, "reversed", 1)]
-    runs += [(version, order, 2) for version in pythons if version != NEW for order in ("as_made", "shuffled")]
+    runs += [
+        (version, order, 2)
+        for version in pythons
+        if version != NEW
+        for order in ("as_made", "shuffled")
+    ]
     expected, *others = [fitted(pythons, run_python, *run) for run in runs]
     assert len(others) >= 4 and all(expected.values())
     for run, models in zip(runs[1:], others):
@@ -53,11 +67,17 @@ def test_the_same_bits_in_every_version_with_any_threads_and_order(pythons, run_
 @pytest.fixture
 def frame():
     return pandas.DataFrame(
-        {"user_id": range(300), "total_spent": [i % 3 * 100.0 + i % 7 for i in range(300)], "name": ["x"] * 300}
+        {
+            "user_id": range(300),
+            "total_spent": [i % 3 * 100.0 + i % 7 for i in range(300)],
+            "name": ["x"] * 300,
+        }
     )
 
 
-SIZES = "SELECT segment, count(*) FROM amz.kmeans_segments('{}', k := 3) GROUP BY ALL ORDER BY segment"
+SIZES = (
+    "SELECT segment, count(*) FROM amz.kmeans_segments('{}', k := 3) GROUP BY ALL ORDER BY segment"
+)
 
 
 def test_a_pandas_data_frame_is_a_source(con, frame):
@@ -79,7 +99,10 @@ def test_segments_come_back_as_a_data_frame(con, frame):
 def test_a_model_survives_python_and_arrow(con, frame):
     con.register("users", frame)
     model = con.sql("SELECT kmeans_fit(u, 3) AS model FROM users AS u").to_arrow_table()
-    query = "SELECT count(*) FILTER (WHERE kmeans_predict(m.model, u) = s.segment) FROM model AS m, users AS u"
+    query = (
+        "SELECT count(*) FILTER (WHERE kmeans_predict(m.model, u) = s.segment) FROM model AS m,"
+        " users AS u"
+    )
     query += " JOIN amz.kmeans_segments('users', k := 3) AS s USING (user_id)"
     assert model.num_rows == 1
     assert con.execute(query).fetchall() == [(300,)]
@@ -116,14 +139,18 @@ SELECT segment, COUNT(*) AS users FROM user_segments GROUP BY segment ORDER BY s
     )
     process = cli("-json", tmp_path / "shop.duckdb", "-f", script)
     assert process.returncode == 0, process.stderr
-    assert json.loads(process.stdout) == [{"segment": segment, "users": 100} for segment in range(3)]
+    assert json.loads(process.stdout) == [
+        {"segment": segment, "users": 100} for segment in range(3)
+    ]
     assert [path.name for path in tmp_path.glob("shop.*")] == ["shop.duckdb"]
 
 
 def session_of_the_readme(extension, bare_names=False):
     """The blocks of README.md from the first table to the one that draws the map, as a reader of this copy runs them."""
     blocks = re.findall(
-        r"^```sql\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        r"^```sql\n(.*?)^```$",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     beginning = "CREATE OR REPLACE TABLE user_features"
     [first] = [number for number, block in enumerate(blocks) if block.startswith(beginning)]
@@ -137,14 +164,22 @@ def test_the_session_of_the_readme_runs_in_the_command_line_client(extension, tm
     script.write_text(session_of_the_readme(extension), encoding="utf-8")
     process = cli("-bail", "-csv", "-f", script, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[0] == "segment,users,events,spent" and len(process.stdout.splitlines()) > 10
+    assert (
+        process.stdout.splitlines()[0] == "segment,users,events,spent"
+        and len(process.stdout.splitlines()) > 10
+    )
     assert (tmp_path / "users.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_the_session_of_the_readme_runs_in_python(python, run_python, extension, v2_extension, tmp_path):
+def test_the_session_of_the_readme_runs_in_python(
+    python, run_python, extension, v2_extension, tmp_path
+):
     code = f"os.chdir({str(tmp_path)!r})\ncon = open_database(load=False)\n"
     code += f"con.execute({session_of_the_readme(v2_extension if python.has_v2 else extension, python.has_v2)!r})\n"
-    code += "print(json.dumps(con.execute('SELECT count(DISTINCT segment) FROM user_segments').fetchall()))"
+    code += (
+        "print(json.dumps(con.execute('SELECT count(DISTINCT segment) FROM"
+        " user_segments').fetchall()))"
+    )
     assert run_python(python, code) == [[4]]
 
 
@@ -156,8 +191,19 @@ def test_the_command_line_client_says_what_is_wrong(extension):
 
 def test_the_demonstration_runs_twice_and_loads_once(extension, tmp_path):
     script = ROOT / "extension-ci" / "demo.py"
-    command = [interpreter(CLI_VERSION), script, "--rows", "50000", "--folder", tmp_path, "--extension", extension]
-    first, second = (subprocess.run(command, capture_output=True, text=True, encoding="utf-8") for _ in range(2))
+    command = [
+        interpreter(CLI_VERSION),
+        script,
+        "--rows",
+        "50000",
+        "--folder",
+        tmp_path,
+        "--extension",
+        extension,
+    ]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, encoding="utf-8") for _ in range(2)
+    )
     assert first.returncode == 0 and second.returncode == 0, first.stderr + second.stderr
     assert second.stdout.count("nothing new") == 2 and "nothing new" not in first.stdout
     tables = [run.stdout.split("files that were loaded", 1)[1] for run in (first, second)]

@@ -31,13 +31,18 @@ def text_of(page):
 
 
 def named(paths):
-    return {"argvalues": paths, "ids": [path.relative_to(package.ROOT).as_posix() for path in paths]}
+    return {
+        "argvalues": paths,
+        "ids": [path.relative_to(package.ROOT).as_posix() for path in paths],
+    }
 
 
 def commands(page, *languages):
     """The blocks of shell and Python; calls of make are left out, because another test looks whether their targets exist."""
     for block in pages.blocks(text_of(page), bare=False):
-        text = "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("make "))
+        text = "".join(
+            line for line in block.text.splitlines(keepends=True) if not line.startswith("make ")
+        )
         if block.language in languages and text:
             yield dataclasses.replace(block, text=text)
 
@@ -66,13 +71,20 @@ def run(root):
     def run_block(language, text):
         command = {"sh": ["sh", "-ec"], "python": [sys.executable, "-c"]}[language]
         return subprocess.run(
-            [*command, text], cwd=root, env=environment, capture_output=True, text=True, encoding="utf-8"
+            [*command, text],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
 
     return run_block
 
 
-@pytest.mark.parametrize("page", **named([page for page in PAGES if any(commands(page, "sh", "python"))]))
+@pytest.mark.parametrize(
+    "page", **named([page for page in PAGES if any(commands(page, "sh", "python"))])
+)
 def test_the_commands_of_a_page_run_in_their_order(page, run):
     for block in commands(page, "sh", "python"):
         process = run(block.language, block.text)
@@ -119,11 +131,17 @@ def test_the_words_about_a_month_of_the_shop_say_what_the_table_of_benchmarks_sa
     [newest] = [float(row["all, seconds"]) for row in months if row["DuckDB"].startswith("2.")]
     older = [float(row["all, seconds"]) for row in months if row["DuckDB"].startswith("1.")]
     assert f"takes the shop's pipeline {newest:.0f} seconds on DuckDB 2.0" in readme
-    words = f"in segments in {newest:.0f} seconds on DuckDB 2.0.0, in {min(older):.0f} to {max(older):.0f} on 1.5.6"
+    words = (
+        f"in segments in {newest:.0f} seconds on DuckDB 2.0.0, in {min(older):.0f} to"
+        f" {max(older):.0f} on 1.5.6"
+    )
     assert words in benchmarks
     peaks = [float(row["peak memory GB"]) for row in months]
     assert f"holds {min(peaks):.0f} to {max(peaks):.0f} GB at its peak" in readme
-    assert all(3 <= float(row["ratio"]) <= 4 for row in months) and "3 to 4 times as long for it as" in readme
+    assert (
+        all(3 <= float(row["ratio"]) <= 4 for row in months)
+        and "3 to 4 times as long for it as" in readme
+    )
 
 
 def test_the_words_about_rows_and_threads_say_what_their_table_says():
@@ -131,12 +149,19 @@ def test_the_words_about_rows_and_threads_say_what_their_table_says():
     [rows] = [rows for rows in tables_of(page) if "rows held" in rows[0]]
 
     def column(name, query, memory="1024 MiB"):
-        found = [r for r in rows if r["query"] == query and r["memory"] == memory and r["rows"] != "100,000"]
+        found = [
+            r
+            for r in rows
+            if r["query"] == query and r["memory"] == memory and r["rows"] != "100,000"
+        ]
         return min(values := [float(r[name]) for r in found]), max(values)
 
     said = in_one_line(page)
     one, two = (column(f"{threads} ns per row", "fit") for threads in ("1 thread,", "2 threads,"))
-    assert f"costs {one[0]:.0f} to {one[1]:.0f} ns with one thread and {two[0]:.0f} to {two[1]:.0f} with two" in said
+    assert (
+        f"costs {one[0]:.0f} to {one[1]:.0f} ns with one thread and {two[0]:.0f} to {two[1]:.0f}"
+        " with two" in said
+    )
     for query, memory in (("segments", "1024 MiB"), ("fit", "1024 MiB"), ("fit", "all rows")):
         least, most = column("ratio", query, memory)
         assert f"{least:.2f} to {most:.2f}" in said.split("two threads are")[1], (query, memory)
@@ -159,14 +184,19 @@ def test_duckdb_answers_mistakes_with_the_messages_of_the_page(run_python, v2_ex
 
     made = tmp_path / "made_by_2.duckdb"
     v2 = interpreter(V2_VERSIONS[-1])
-    run_python(v2, f"duckdb.connect({str(made)!r}).execute('CREATE TABLE t AS SELECT 1 AS a').fetchall()\nprint(1)")
+    run_python(
+        v2,
+        f"duckdb.connect({str(made)!r}).execute('CREATE TABLE t AS SELECT 1 AS"
+        " a').fetchall()\nprint(1)",
+    )
     stable = interpreter(CLIENT_VERSION)
     readers = {"both": [stable, v2], "stable": [stable], "client": [stable], "v2": [v2]}
     messages = [message.strip("`") for message, _ in in_the_table_of("If it does not work")]
     for message, (who, mistake) in zip(messages, MISTAKES, strict=True):
         code = f"import os\nos.chdir({str(tmp_path)!r})\nV2_EXTENSION = {str(v2_extension)!r}\n"
         code += (
-            f"try:\n    {mistake}\n    print('null')\nexcept duckdb.Error as error:\n    print(json.dumps(str(error)))"
+            f"try:\n    {mistake}\n    print('null')\nexcept duckdb.Error as error:\n   "
+            " print(json.dumps(str(error)))"
         )
         for reader in readers[who]:
             answer = run_python(reader, code)
@@ -174,40 +204,67 @@ def test_duckdb_answers_mistakes_with_the_messages_of_the_page(run_python, v2_ex
 
 
 def test_a_file_keeps_the_format_that_the_client_can_read(run, tmp_path):
-    made = run("python", "import duckdb\nduckdb.connect('new.duckdb').execute('CREATE TABLE t AS SELECT 1 AS a')")
+    made = run(
+        "python",
+        "import duckdb\nduckdb.connect('new.duckdb').execute('CREATE TABLE t AS SELECT 1 AS a')",
+    )
     assert made.returncode == 0, made.stderr
     refused = run("sh", "duckdb new.duckdb -c 'FROM t'")
     assert refused.returncode != 0
-    [said] = re.findall(r"^Trying to read a database file .*$", text_of(DOCS / "install.md"), re.MULTILINE)
+    [said] = re.findall(
+        r"^Trying to read a database file .*$", text_of(DOCS / "install.md"), re.MULTILINE
+    )
     assert said in refused.stderr
     assert run("sh", "duckdb old.duckdb -c 'CREATE TABLE t AS SELECT 1 AS a'").returncode == 0
     assert (
-        run("python", "import duckdb\nduckdb.connect('old.duckdb').execute('INSERT INTO t VALUES (2)')").returncode == 0
+        run(
+            "python",
+            "import duckdb\nduckdb.connect('old.duckdb').execute('INSERT INTO t VALUES (2)')",
+        ).returncode
+        == 0
     )
     assert run("sh", "duckdb -csv -noheader old.duckdb -c 'FROM t'").stdout.split() == ["1", "2"]
 
 
 def test_a_refused_file_stops_the_command_that_builds_both_worlds(run, tmp_path):
-    [command] = [block.text for block in commands(package.ROOT / "README.md", "sh") if "schema_prefix" in block.text]
+    [command] = [
+        block.text
+        for block in commands(package.ROOT / "README.md", "sh")
+        if "schema_prefix" in block.text
+    ]
     (tmp_path / "games").mkdir()
-    (tmp_path / "games" / "a.csv").write_text("game_id,game_type,game_name,platform,difficulty\n1,puzzle,Chess,Web,\n")
+    (tmp_path / "games" / "a.csv").write_text(
+        "game_id,game_type,game_name,platform,difficulty\n1,puzzle,Chess,Web,\n"
+    )
     assert run("sh", command).returncode == 0
     (tmp_path / "games" / "b.csv").write_text("game_id\n2\n")
     refused = run("sh", command)
-    assert refused.returncode != 0 and 'b.csv": other columns, its header is: game_id' in refused.stderr
-    query = "SELECT count(*) AS n, (SELECT count(*) FROM games_raw.games) AS games FROM games_raw.loaded_files"
+    assert (
+        refused.returncode != 0
+        and 'b.csv": other columns, its header is: game_id' in refused.stderr
+    )
+    query = (
+        "SELECT count(*) AS n, (SELECT count(*) FROM games_raw.games) AS games FROM"
+        " games_raw.loaded_files"
+    )
     assert run("sh", f'duckdb -csv shop.duckdb -c "{query}"').stdout.split() == ["n,games", "1,1"]
 
 
 def test_every_target_of_make_that_a_page_names_exists():
     makefile = (package.ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = {target for line in re.findall(r"^([a-z_ -]+):(?!=)", makefile, re.MULTILINE) for target in line.split()}
+    targets = {
+        target
+        for line in re.findall(r"^([a-z_ -]+):(?!=)", makefile, re.MULTILINE)
+        for target in line.split()
+    }
     called = {
         target: page.name
         for page in PAGES
         for target in re.findall(r"(?:^|`)make ([a-z][a-z_-]*)\b", text_of(page), re.MULTILINE)
     }
-    assert called and {target: page for target, page in called.items() if target not in targets} == {}
+    assert (
+        called and {target: page for target, page in called.items() if target not in targets} == {}
+    )
 
 
 def without_fences(text):
@@ -217,7 +274,10 @@ def without_fences(text):
 def anchors(page):
     """The anchors of a page's headings, as the site and the usual hosts of repositories make them."""
     headings = re.findall(r"^#+ (.*)$", without_fences(text_of(page)), re.MULTILINE)
-    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
+    return {
+        re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+        for heading in headings
+    }
 
 
 @pytest.mark.parametrize("page", **named(PAGES))
@@ -239,7 +299,9 @@ def test_every_page_is_in_the_navigation_of_the_site():
     listed = re.findall(r"^ +- .*: (\S+)$", configuration.split("\nnav:\n")[1], re.MULTILINE)
     folders = tuple(path for path in listed if path.endswith("/"))
     there = [page.relative_to(DOCS).as_posix() for page in sorted(DOCS.rglob("*.md"))]
-    assert sorted(path for path in listed if path not in folders) == [p for p in there if not p.startswith(folders)]
+    assert sorted(path for path in listed if path not in folders) == [
+        p for p in there if not p.startswith(folders)
+    ]
 
 
 def test_every_page_begins_with_its_title():
@@ -247,7 +309,9 @@ def test_every_page_begins_with_its_title():
         assert text_of(page).startswith("# "), page
 
 
-def test_the_picture_of_the_tutorial_is_the_one_that_its_statements_draw(con, tmp_path, monkeypatch):
+def test_the_picture_of_the_tutorial_is_the_one_that_its_statements_draw(
+    con, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     for block in pages.blocks(text_of(DOCS / "tutorial.md"), bare=False):
         if block.language == "sql" and "LOAD" not in block.text:
@@ -255,7 +319,9 @@ def test_the_picture_of_the_tutorial_is_the_one_that_its_statements_draw(con, tm
     picture = DOCS / "assets" / "users.svg"
     if "AMAZING_BLESS" in os.environ:
         shutil.copy("users.svg", picture)
-    assert picture.read_bytes() == (tmp_path / "users.svg").read_bytes(), "run again with AMAZING_BLESS=1"
+    assert picture.read_bytes() == (tmp_path / "users.svg").read_bytes(), (
+        "run again with AMAZING_BLESS=1"
+    )
 
 
 def test_amazing_functions_lists_what_load_brings_and_nothing_else(python, run_python):

@@ -54,14 +54,21 @@ found = rows(con, "SELECT cohort, periods_since, users, active_users, retention 
 
 
 @pytest.mark.skipif(
-    "RFM_DATA_ORDERS" not in os.environ, reason="RFM_DATA_ORDERS names no file: rfm_data_orders of R's rfm as CSV"
+    "RFM_DATA_ORDERS" not in os.environ,
+    reason="RFM_DATA_ORDERS names no file: rfm_data_orders of R's rfm as CSV",
 )
 def test_scores_are_those_of_the_r_package_rfm(con):
     """Its cuts are quantiles of type 7 plus 1; given as cuts they give its scores, and quantiles those of all but a few."""
     path = Path(os.environ["RFM_DATA_ORDERS"])
     con.execute(f"CREATE TABLE orders AS FROM read_csv('{path}')")
-    assert con.execute("SELECT count(*), count(DISTINCT customer_id) FROM orders").fetchone() == (4906, 995)
-    call = "amz.rfm_scores(orders, customer := 'customer_id', \"time\" := 'order_date', amount := 'revenue', as_of := DATE '2006-12-31'"
+    assert con.execute("SELECT count(*), count(DISTINCT customer_id) FROM orders").fetchone() == (
+        4906,
+        995,
+    )
+    call = (
+        "amz.rfm_scores(orders, customer := 'customer_id', \"time\" := 'order_date', amount :="
+        " 'revenue', as_of := DATE '2006-12-31'"
+    )
     cuts = {"r": [115, 181, 297.4, 482], "f": [4, 5, 6, 8], "m": [255.8, 382, 506.4, 666]}
     columns = {"r": "recency_days", "f": "frequency", "m": "monetary"}
     for score, column in columns.items():
@@ -69,7 +76,10 @@ def test_scores_are_those_of_the_r_package_rfm(con):
             f"SELECT quantile_cont({column}::DOUBLE, [0.2, 0.4, 0.6, 0.8]) FROM {call})"
         ).fetchone()[0]
         assert [round(quantile + 1, 1) for quantile in quantiles] == cuts[score]
-    own = f"{call}, recency_cuts := {cuts['r']}, frequency_cuts := {cuts['f']}, monetary_cuts := {cuts['m']})"
+    own = (
+        f"{call}, recency_cuts := {cuts['r']}, frequency_cuts := {cuts['f']}, monetary_cuts :="
+        f" {cuts['m']})"
+    )
     by_r = f"""
         SELECT
             count(*) FILTER (r <> 5 - len([c FOR c IN {cuts["r"]} IF recency_days >= c])),
@@ -80,6 +90,7 @@ def test_scores_are_those_of_the_r_package_rfm(con):
     # Values between a quantile and that quantile plus 1.
     assert con.execute(by_r + call + ")").fetchone() == (1, 0, 2)
     known = con.execute(
-        f"SELECT recency_days, frequency, monetary, r, f, m FROM {own} WHERE customer = 'Abbey O''Reilly'"
+        f"SELECT recency_days, frequency, monetary, r, f, m FROM {own} WHERE customer = 'Abbey"
+        " O''Reilly'"
     )
     assert known.fetchone() == (205, 6, 472, 3, 4, 3)

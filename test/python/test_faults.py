@@ -46,8 +46,8 @@ COLUMNS = """
 """
 
 OPTIONS = (
-    "features id scale log nulls weight init n_init max_iter tol seed memory threads model relation adds label n title "
-    "x_label y_label width height max_points unknown"
+    "features id scale log nulls weight init n_init max_iter tol seed memory threads model relation"
+    " adds label n title x_label y_label width height max_points unknown"
 ).split()
 GOOD_OPTIONS = {
     "features": "['a'] | ['a', 'b'] | 'b' | ['A', 'a'] | ['e'] | ['s']",
@@ -78,7 +78,10 @@ ARGUMENTS = {
     "text": "label | label || 'x' | 'Actionn' | NULL | i::VARCHAR",
     "line": "label | '1,\"x,y\",6\" nail' | '\"open' | chr(0) | NULL | i::VARCHAR",
     "separator": "',' | ';' | chr(9) | '::' | label | NULL",
-    "content": "encode(label) | '\\x1F\\x8B\\x08\\x00'::BLOB | '\\x28\\xB5\\x2F\\xFD\\x20'::BLOB | ''::BLOB | NULL::BLOB",
+    "content": (
+        "encode(label) | '\\x1F\\x8B\\x08\\x00'::BLOB | '\\x28\\xB5\\x2F\\xFD\\x20'::BLOB |"
+        " ''::BLOB | NULL::BLOB"
+    ),
     "value": "label | label || 'x' | i | i // 3 | NULL | (hash(label) >> 1)::BIGINT",
     "a": "label | 'Actionn' | NULL | i::VARCHAR",
     "b": "label | label || 'x' | 'action' | NULL",
@@ -131,7 +134,9 @@ RELATION_ARGUMENTS = {
     "bins": "1 | 5 | 10",
     "max_gap": "'30 minutes' | INTERVAL 1 DAY | '1 wrong' | INTERVAL (-1) DAY",
     "min_ratio": "0 | 1 | 5",
-    "path": f"'{ROOT / 'LICENSE'}' | '{ROOT / '*.md'}' | 'no such file' | '' | ['{ROOT / 'LICENSE'}']",
+    "path": (
+        f"'{ROOT / 'LICENSE'}' | '{ROOT / '*.md'}' | 'no such file' | '' | ['{ROOT / 'LICENSE'}']"
+    ),
 }
 # What a relation needs as a rule, because no table here has a column of the name that is the default.
 MOSTLY_GIVEN = ("segment", "key", "customer", "amount", "steps", '"time"')
@@ -152,7 +157,9 @@ def catalog():
             parameter, is_named, _ = part.partition(":=")
             (optional if is_optional or is_named else needed).append(parameter.strip(" []"))
             is_optional |= "[" in part
-        assert all(parameter.strip('"').isidentifier() for parameter in needed + optional), signature
+        assert all(parameter.strip('"').isidentifier() for parameter in needed + optional), (
+            signature
+        )
         functions["amz." + name if kind == "relation" else name] = (kind, needed, optional)
     return functions
 
@@ -166,7 +173,11 @@ constants, columns = alternatives(CONSTANTS), alternatives(COLUMNS)
 
 def value_of(option, choose):
     good = GOOD_OPTIONS.get(option)
-    return choose.choice(alternatives(good)) if good and choose.random() < 0.7 else choose.choice(constants)
+    return (
+        choose.choice(alternatives(good))
+        if good and choose.random() < 0.7
+        else choose.choice(constants)
+    )
 
 
 def options(choose):
@@ -212,7 +223,9 @@ def function_call(choose, name):
 def relation_call(choose, name):
     _, needed, optional = catalog()[name]
     given = choose.sample(optional, choose.randint(0, min(3, len(optional))))
-    given += [parameter for parameter in optional if parameter in MOSTLY_GIVEN and parameter not in given]
+    given += [
+        parameter for parameter in optional if parameter in MOSTLY_GIVEN and parameter not in given
+    ]
 
     def value(parameter):
         good = RELATION_ARGUMENTS.get(parameter)
@@ -241,9 +254,10 @@ def table_call(choose, name):
 def calls(name, seed):
     choose = random.Random(f"{name} {seed}")
     kind = catalog()[name][0]
-    make, n = {"relation": (relation_call, CALLS // 2), "table function": (table_call, CALLS // 2)}.get(
-        kind, (function_call, CALLS)
-    )
+    make, n = {
+        "relation": (relation_call, CALLS // 2),
+        "table function": (table_call, CALLS // 2),
+    }.get(kind, (function_call, CALLS))
     # A function without parameters has one call.
     return list(dict.fromkeys(make(choose, name) for _ in range(n)))
 
@@ -305,7 +319,11 @@ def test_the_list_of_functions_is_that_of_the_catalog():
     kinds = {kind for kind, _, _ in functions.values()}
     assert kinds == {"aggregate", "scalar", "table function", "relation"}
     assert functions["kmeans_fit"] == ("aggregate", ["row", "k"], ["options"])
-    assert functions["normalize_category"] == ("scalar", ["value"], ["vocabulary", "min_similarity"])
+    assert functions["normalize_category"] == (
+        "scalar",
+        ["value"],
+        ["vocabulary", "min_similarity"],
+    )
     assert functions["amz.sessionize"] == ("relation", ["source"], ["max_gap", "user", '"time"'])
     assert functions["synthetic_users"] == ("table function", ["rows"], ["seed", "dirt", "truth"])
     assert functions["amz.amazing_info"] == ("relation", [], [])
@@ -345,10 +363,13 @@ def extreme_calls(seed):
     for table in range(25):
         few = choose.sample(extremes, choose.choice([1, 2, 3, 6, len(extremes)]))
         values = [
-            f"({i}, {choose.choice(few)}::DOUBLE, {choose.choice(few)}::DOUBLE, abs({choose.choice(extremes[:21])}::DOUBLE))"
+            f"({i}, {choose.choice(few)}::DOUBLE, {choose.choice(few)}::DOUBLE,"
+            f" abs({choose.choice(extremes[:21])}::DOUBLE))"
             for i in range(choose.choice([1, 2, 5, 8, 30]))
         ]
-        setup.append(f"CREATE TABLE extreme{table} AS FROM (VALUES {', '.join(values)}) AS v (i, a, b, w);")
+        setup.append(
+            f"CREATE TABLE extreme{table} AS FROM (VALUES {', '.join(values)}) AS v (i, a, b, w);"
+        )
         for statement in STATEMENTS.strip().splitlines():
             words = {
                 "k": choose.choice([1, 2, 3]),
@@ -364,7 +385,9 @@ def extreme_calls(seed):
 
 def test_numbers_at_the_ends_of_their_range_are_survived(run_python, python):
     setup, calls = extreme_calls(0)
-    told, succeeded = run_python(python, f"SETUP = {setup!r}\nCALLS = {calls!r}\n{RUN}", timeout=300)
+    told, succeeded = run_python(
+        python, f"SETUP = {setup!r}\nCALLS = {calls!r}\n{RUN}", timeout=300
+    )
     assert told == [] and succeeded > len(calls) / 4
 
 
@@ -373,7 +396,9 @@ def test_numbers_at_the_ends_of_their_range_are_survived(run_python, python):
 # Statements whose results or states are as large as the user says.
 LARGE = {
     "labels": "SELECT length(scatter_svg(i, i, i)) FROM range(5000000) AS t (i)",
-    "long labels": "SELECT length(scatter_svg(i, i, repeat(i::VARCHAR, 2000))) FROM range(20000) AS t (i)",
+    "long labels": (
+        "SELECT length(scatter_svg(i, i, repeat(i::VARCHAR, 2000))) FROM range(20000) AS t (i)"
+    ),
     "series": "SELECT length(line_svg(i, i, repeat(i::VARCHAR, 2000))) FROM range(20000) AS t (i)",
     "repeated": "SELECT len(repeated_values(i)) FROM range(60000000) AS t (i)",
     "repeated twice": "SELECT len(repeated_values(i // 2)) FROM range(60000000) AS t (i)",
@@ -427,6 +452,9 @@ assert connection.execute(fit % 100_000).fetchone() == expected
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")
 def test_threads_that_the_system_does_not_give_are_fewer_threads(extension):
     run = subprocess.run(
-        [sys.executable, "-c", FEWER_THREADS, str(extension)], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", FEWER_THREADS, str(extension)],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert run.returncode == 0, run.stderr

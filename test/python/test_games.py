@@ -18,7 +18,15 @@ USERS = [
     "user_id", "age_range", "registration_date", "email", "workout_frequency", "gender", "location", "subscription_type",
 ]  # fmt: skip
 GAMES = ["game_id", "game_type", "game_name", "platform", "difficulty"]
-EVENTS = ["event_id", "game_id", "user_id", "event_time", "event_type", "duration_seconds", "device_type"]
+EVENTS = [
+    "event_id",
+    "game_id",
+    "user_id",
+    "event_time",
+    "event_type",
+    "duration_seconds",
+    "device_type",
+]
 RAW = {"users": USERS, "games": GAMES, "events": EVENTS}
 
 CLEAN_TABLES = [
@@ -50,8 +58,24 @@ def game(game_id=1, game_type="puzzle", name="Chess", platform="Web", difficulty
 counter = itertools.count(1_000_000)
 
 
-def event(user_id=1, time="2024-06-15T14:00:00", kind="start_game", game_id=1, seconds=60, device="web", event_id=None):
-    return (next(counter) if event_id is None else event_id, game_id, user_id, time, kind, seconds, device)
+def event(
+    user_id=1,
+    time="2024-06-15T14:00:00",
+    kind="start_game",
+    game_id=1,
+    seconds=60,
+    device="web",
+    event_id=None,
+):
+    return (
+        next(counter) if event_id is None else event_id,
+        game_id,
+        user_id,
+        time,
+        kind,
+        seconds,
+        device,
+    )
 
 
 def literal(value):
@@ -62,7 +86,8 @@ def rows_of(table, rows):
     """An INSERT of `rows`; a row that is one longer than the table names its file."""
     n = len(RAW[table])
     values = ", ".join(
-        "(" + ", ".join(literal(value) for value in [*row[:n], *(row[n:] or ["a.csv"])]) + ")" for row in rows
+        "(" + ", ".join(literal(value) for value in [*row[:n], *(row[n:] or ["a.csv"])]) + ")"
+        for row in rows
     )
     return f"INSERT INTO raw.{table} VALUES {values};" if rows else ""
 
@@ -73,7 +98,8 @@ class Games(World):
     def run(self, code, users=(), games=(), events=()):
         """Runs `code` after CLIENT and the rows; the value of its last line, an expression, comes back."""
         tables = "".join(
-            f"CREATE TABLE IF NOT EXISTS raw.{name} ({' VARCHAR, '.join(columns)} VARCHAR, file_name VARCHAR NOT NULL);\n"
+            f"CREATE TABLE IF NOT EXISTS raw.{name} ({' VARCHAR, '.join(columns)} VARCHAR,"
+            " file_name VARCHAR NOT NULL);\n"
             for name, columns in RAW.items()
         )
         setup = f"""
@@ -88,7 +114,9 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
 {rows_of("events", events)}
 """
         (self.folder / "setup.sql").write_text(setup, encoding="utf-8")
-        return super().run("con.execute(Path('setup.sql').read_text(encoding='utf-8'))\n" + code.strip())
+        return super().run(
+            "con.execute(Path('setup.sql').read_text(encoding='utf-8'))\n" + code.strip()
+        )
 
 
 @pytest.fixture(params=TESTED_VERSIONS)
@@ -133,7 +161,10 @@ def test_each_defect_of_a_row_has_its_reason_and_no_row_is_lost(world):
         ("bad time", event(time="2024-02-30T10:00:00")),
         ("bad time", event(time="15/06/2024 14:00")),
         ("bad time", event(time="2024-06-15")),
-        *[("bad time", event(time=time)) for time in ("infinity", "-infinity", "epoch", "now", "2024-06-15T24:00:00")],
+        *[
+            ("bad time", event(time=time))
+            for time in ("infinity", "-infinity", "epoch", "now", "2024-06-15T24:00:00")
+        ],
         *[
             ("implausible time", event(time=time))
             for time in ("0001-01-01T00:00:00", "1999-12-31T23:59:59", "9999-12-31T00:00:00")
@@ -162,10 +193,18 @@ rejected = [rows(con, f'SELECT * EXCLUDE (file_name) FROM clean.rejected_{t}') f
         games=[row for _, row in games],
         events=[row for _, row in events],
     )
-    for (name, cases), found in zip({"users": users, "games": games, "events": events}.items(), rejected):
-        expected = [(reason, *(None if v is None else str(v) for v in row)) for reason, row in cases if reason]
+    for (name, cases), found in zip(
+        {"users": users, "games": games, "events": events}.items(), rejected
+    ):
+        expected = [
+            (reason, *(None if v is None else str(v) for v in row))
+            for reason, row in cases
+            if reason
+        ]
         assert Counter((row[-1], *row[:-1]) for row in found) == Counter(expected)
-        assert dict([row[1:] for row in outcome if row[0] == name]) == Counter(reason or "kept" for reason, _ in cases)
+        assert dict([row[1:] for row in outcome if row[0] == name]) == Counter(
+            reason or "kept" for reason, _ in cases
+        )
     assert [row[1:] for row in kept] == [
         [1, "2024-06-15 14:00:00", "start_game", 60, "web"],
         [2, "2024-06-15 14:00:00", "start_game", 60, "web"],
@@ -304,7 +343,9 @@ def test_dates_of_registration_are_dates_in_every_spelling_and_plausible(world):
     ]
     implausible = ["0001-01-01", "1970-01-01", "1999-12-31", "9999-12-31", "2042-01-01"]
     texts = [*dates, *invalid, *implausible]
-    setup = "con.execute(\"INSERT INTO raw.loaded_files VALUES ('a.csv', '2024-07-01 12:00:00')\")\n"
+    setup = (
+        "con.execute(\"INSERT INTO raw.loaded_files VALUES ('a.csv', '2024-07-01 12:00:00')\")\n"
+    )
     kept, corrections, later = world.run(
         setup
         + """
@@ -318,12 +359,19 @@ run(con, '10_clean')
         users=[user(n, registered=text) for n, text in enumerate(texts)],
     )
     assert [row[0] for row in kept] == [*dates.values(), *[None] * len([*invalid, *implausible])]
-    assert dict(corrections) == dict.fromkeys(invalid, "invalid") | dict.fromkeys(implausible, "implausible")
+    assert dict(corrections) == dict.fromkeys(invalid, "invalid") | dict.fromkeys(
+        implausible, "implausible"
+    )
     assert later == [["0001-01-01"], ["9999-12-31"]]
 
 
 def test_events_after_the_day_behind_the_load_are_none(world):
-    times = ["2024-07-02T23:59:59.999999", "2024-07-03T00:00:00", "2042-01-01T00:00:00", "2000-01-01T00:00:00"]
+    times = [
+        "2024-07-02T23:59:59.999999",
+        "2024-07-03T00:00:00",
+        "2042-01-01T00:00:00",
+        "2000-01-01T00:00:00",
+    ]
     found = world.run(
         """
 con.execute("INSERT INTO raw.loaded_files VALUES ('a.csv', '2024-07-01 12:00:00')")
@@ -341,7 +389,14 @@ def test_of_rows_with_one_id_those_are_alike_that_have_equal_typed_values(world)
     events = [
         event(event_id=7, seconds="30"),
         event(event_id="007", time="2024-06-15 14:00:00 UTC", seconds="60.0", device="WEB"),
-        event(" 1", event_id=" 7", time="2024-06-15T15:00:00+01:00", kind="Start-Game", seconds="60", game_id="01"),
+        event(
+            " 1",
+            event_id=" 7",
+            time="2024-06-15T15:00:00+01:00",
+            kind="Start-Game",
+            seconds="60",
+            game_id="01",
+        ),
     ]
     kept = world.run(
         """
@@ -355,7 +410,13 @@ rows(con, 'SELECT event_id, duration_seconds, device_type FROM clean.events')
 
 def test_of_rows_with_one_id_the_same_stays_whatever_the_order(world):
     # The content that most rows have, else the first by content; a row that cannot be kept does not count.
-    users = [user(1, email="b"), user(1, email="a"), user("01", email="b"), user(2, email="d"), user(2, email="c")]
+    users = [
+        user(1, email="b"),
+        user(1, email="a"),
+        user("01", email="b"),
+        user(2, email="d"),
+        user(2, email="c"),
+    ]
     games = [game(1, name="Go"), game(1, name="Chess")]
     events = [
         event(event_id=7, seconds=30),
@@ -502,7 +563,12 @@ run(con, '10_clean', '20_kpi')
 
 
 def test_status_on_another_day_knows_nothing_of_later_events(world):
-    found = table_of(world, "kpi.user_status", "user_id", "con.execute(\"SET VARIABLE as_of = DATE '2024-02-29'\")")
+    found = table_of(
+        world,
+        "kpi.user_status",
+        "user_id",
+        "con.execute(\"SET VARIABLE as_of = DATE '2024-02-29'\")",
+    )
     assert found == [
         [1, "active", "2024-02-28 23:50:00", "2024-02-29 00:10:00", 0],
         [2, "inactive", None, None, None],
@@ -519,7 +585,24 @@ def test_engagement_by_hand(world):
     # User 1: 185 days but 11:50 hours lie between first and last event; mobile and web have two events each.
     between = (185 * 86400 - 42600) / 4
     assert table_of(world, "kpi.user_engagement", "user_id") == [
-        [1, 5, 3, 5, 4, 1.25, between, 600.0, 30.0, 90, 2, 1, "mobile", 1, "2024-08-31 12:00:00", 0],
+        [
+            1,
+            5,
+            3,
+            5,
+            4,
+            1.25,
+            between,
+            600.0,
+            30.0,
+            90,
+            2,
+            1,
+            "mobile",
+            1,
+            "2024-08-31 12:00:00",
+            0,
+        ],
         [2, 1, 1, 1, 1, 1.0, None, 0.0, 90.0, 90, 1, 2, "web", 0, "2024-04-10 10:00:00", 143],
         [3, 1, 1, 1, 1, 1.0, None, 0.0, 30.0, 30, 1, 1, None, 0, "2024-08-01 08:00:00", 30],
         [4, 0, 0, 0, 0, None, None, None, None, 0, 0, None, None, 0, None, None],
@@ -592,7 +675,11 @@ def test_months_of_games_by_hand(world):
         *[[2, f"2024-0{month}-01", *empty] for month in (6, 7, 8)],
         *[[unplayed, f"2024-0{month}-01", *empty] for unplayed in (3, 4) for month in range(2, 9)],
     ]
-    assert [row[10:14] for row in found[:3]] == [[None] * 4, [-0.5, 0.0, 0.0, None], [-1.0, -1.0, -1.0, None]]
+    assert [row[10:14] for row in found[:3]] == [
+        [None] * 4,
+        [-0.5, 0.0, 0.0, None],
+        [-1.0, -1.0, -1.0, None],
+    ]
 
 
 def test_months_of_locations_by_hand(world):
@@ -651,7 +738,10 @@ favourites = rows(con, 'SELECT favourite_game, favourite_device FROM kpi.user_en
         [user(1), user(2)],
         [game(9, "strategy"), game(10, "arcade"), game(11, None)],
         [
-            *(event(1, game_id=game_id, device=device) for game_id, device in [(10, "web"), (9, "mobile")]),
+            *(
+                event(1, game_id=game_id, device=device)
+                for game_id, device in [(10, "web"), (9, "mobile")]
+            ),
             # The unknown device and the game of unknown type lead.
             *(event(2, game_id=11, device=device) for device in ("x", "x", "x", "web", "console")),
         ],
@@ -689,17 +779,29 @@ def test_seasonality_by_hand(world):
     level = 100 * 2 ** (1 / 12)
     expected = [200.0 if n in (11, 23, 35) else 100.0 for n in range(36)]
     for row, count, usual in zip(found, counts, expected):
-        assert row[3:7] == [pytest.approx(x, abs=1e-9) for x in (level, usual / level, usual, count / usual - 1)]
-    assert [row[2] for row in found[:2]] == [100.0, 100.0] and found[11][2] == 400 / 3 and found[17][2] == 500 / 3
-    assert {row[7] for row in found} == {False, True} and [row[0] for row in found if row[7]] == ["2022-06-01"]
+        assert row[3:7] == [
+            pytest.approx(x, abs=1e-9) for x in (level, usual / level, usual, count / usual - 1)
+        ]
+    assert (
+        [row[2] for row in found[:2]] == [100.0, 100.0]
+        and found[11][2] == 400 / 3
+        and found[17][2] == 500 / 3
+    )
+    assert {row[7] for row in found} == {False, True} and [row[0] for row in found if row[7]] == [
+        "2022-06-01"
+    ]
 
 
 def test_below_two_years_there_are_no_seasons_and_no_one_offs(world):
     for n in (1, 9, 23):
         found = seasons(world, [100, 104, 97, 100, 33, 101, 0, 99, 100, *[100] * 14][:n])
         assert {(row[4], row[7]) for row in found} == {(None, None)} and len(found) == n
-        assert all(row[5] == row[3] and row[6] == pytest.approx(row[1] / row[3] - 1) for row in found)
-        world.run("con.execute('DELETE FROM raw.users; DELETE FROM raw.games; DELETE FROM raw.events')\n1")
+        assert all(
+            row[5] == row[3] and row[6] == pytest.approx(row[1] / row[3] - 1) for row in found
+        )
+        world.run(
+            "con.execute('DELETE FROM raw.users; DELETE FROM raw.games; DELETE FROM raw.events')\n1"
+        )
     # The line through 100 and its neighbours, of which most are 100.
     assert found[22][3] == pytest.approx(100)
 
@@ -738,13 +840,11 @@ counts = rows(con, 'FROM kpi.user_status_counts')
 
 
 def test_no_rows_at_all_give_empty_tables(world):
-    assert world.run(
-        """
+    assert world.run("""
 errors = run(con, *STEPS)
 assert isinstance(errors, list), errors
 rows(con, 'FROM kpi.user_status_counts')
-"""
-    ) == [["active", 0, None], ["churned", 0, None], ["inactive", 0, None]]
+""") == [["active", 0, None], ["churned", 0, None], ["inactive", 0, None]]
 
 
 # A second formulation of all of it, in plain Python over the clean users, games and events
@@ -759,7 +859,10 @@ def many_rows(n_users=120, n_games=9, n_events=4000, seed=11):
              subscription=draw.choice(["free", "trial", "premium", "xx"]))
         for i in range(1, n_users + 1)
     ]  # fmt: skip
-    games = [game(i, draw.choice(["puzzle", "arcade", "Actionn", None]), f"game {i}") for i in range(1, n_games + 1)]
+    games = [
+        game(i, draw.choice(["puzzle", "arcade", "Actionn", None]), f"game {i}")
+        for i in range(1, n_games + 1)
+    ]
     events = []
     while len(events) < n_events:
         # One user in six never comes, the last game is never played.
@@ -771,8 +874,14 @@ def many_rows(n_users=120, n_games=9, n_events=4000, seed=11):
             continue
         for _ in range(draw.randrange(1, 9)):
             moment += timedelta(seconds=draw.choice([0, 5, 300, 1799, 1800, 1801, 4000]))
-            kind = draw.choice(["login", "start_game", "start_game", "finish_game", "purchase", None, "Start_Game"])
-            which = None if kind == "login" and draw.random() < 0.5 else min(draw.randrange(1, n_games) for _ in "ab")
+            kind = draw.choice(
+                ["login", "start_game", "start_game", "finish_game", "purchase", None, "Start_Game"]
+            )
+            which = (
+                None
+                if kind == "login" and draw.random() < 0.5
+                else min(draw.randrange(1, n_games) for _ in "ab")
+            )
             events.append(event(who, moment.isoformat(timespec="seconds"), kind, which, draw.choice([30, 60, None, -10]),
                                 draw.choice(["web", "mobile", "tablet", "console", "?"])))  # fmt: skip
     return users, games, events
@@ -794,7 +903,9 @@ def mean(values):
 
 def ranks(counts):
     """key -> 1 + the number of keys with a greater count."""
-    return {key: 1 + sum(other > count for other in counts.values()) for key, count in counts.items()}
+    return {
+        key: 1 + sum(other > count for other in counts.values()) for key, count in counts.items()
+    }
 
 
 def favourite(values):
@@ -804,7 +915,9 @@ def favourite(values):
 def sessions_of(events):
     """The sessions of the events: lists of events of one user, in time."""
     found = []
-    for _, history in itertools.groupby(sorted(events, key=lambda e: (e["user"], e["time"])), lambda e: e["user"]):
+    for _, history in itertools.groupby(
+        sorted(events, key=lambda e: (e["user"], e["time"])), lambda e: e["user"]
+    ):
         last = None
         for each in history:
             if last is None or (each["time"] - last).total_seconds() > 1800:
@@ -824,7 +937,9 @@ def next_month(month):
 
 def month_rows(events, sessions, calendar, as_of):
     """The columns of a table of months behind the month, of these events and sessions."""
-    players = {month: {e["user"] for e in events if month_of(e["time"]) == month} for month in calendar}
+    players = {
+        month: {e["user"] for e in events if month_of(e["time"]) == month} for month in calendar
+    }
     rows = []
     for i, month in enumerate(calendar):
         now, before = players[month], players[calendar[i - 1]] if i else set()
@@ -840,7 +955,10 @@ def month_rows(events, sessions, calendar, as_of):
     for back in (1, 12):
         for i, row in enumerate(rows):
             other = [rows[i - back][f] if i >= back else None for f in figures]
-            row.extend((row[f] - o) / o if o and row[4] is not None else None for f, o in zip(figures, other))
+            row.extend(
+                (row[f] - o) / o if o and row[4] is not None else None
+                for f, o in zip(figures, other)
+            )
     return [[*row, row[4] is not None] for row in rows]
 
 
@@ -871,7 +989,11 @@ def second_formulation(users, games, events, as_of):
         mine = of_user[u["user_id"]]
         times = sorted(e["time"] for e in mine)
         so_far = [t for t in times if t.date() <= as_of]
-        figures = [str(so_far[0]), str(so_far[-1]), (as_of - so_far[-1].date()).days] if so_far else [None] * 3
+        figures = (
+            [str(so_far[0]), str(so_far[-1]), (as_of - so_far[-1].date()).days]
+            if so_far
+            else [None] * 3
+        )
         tables["user_status"].append([u["user_id"], status(u["user_id"]), *figures])
         visits = [s for s in sessions if s[0]["user"] == u["user_id"]]
         months = {month_of(t) for t in times}
@@ -886,7 +1008,9 @@ def second_formulation(users, games, events, as_of):
             (as_of - times[-1].date()).days if times else None,
         ])  # fmt: skip
     counts = Counter(row[1] for row in tables["user_status"])
-    tables["user_status_counts"] = [[s, counts[s], counts[s] / len(users)] for s in ("active", "churned", "inactive")]
+    tables["user_status_counts"] = [
+        [s, counts[s], counts[s] / len(users)] for s in ("active", "churned", "inactive")
+    ]
     for dimension in ("age_range", "gender", "subscription_type", "workout_frequency"):
         for value in sorted({u[dimension] for u in users}):
             group = [u["user_id"] for u in users if u[dimension] == value]
@@ -894,13 +1018,19 @@ def second_formulation(users, games, events, as_of):
             tables["demographics"].append(
                 [dimension, value, len(group), active, len(group) / len(users), active / len(group)]
             )
-    players = {g["game_id"]: {e["user"] for e in events if e["game"] == g["game_id"]} for g in games}
+    players = {
+        g["game_id"]: {e["user"] for e in events if e["game"] == g["game_id"]} for g in games
+    }
     active_players = {
         game_id: {u for u in found if is_active([e for e in of_user[u] if e["game"] == game_id])}
         for game_id, found in players.items()
     }
     rank = ranks({game_id: len(found) for game_id, found in active_players.items()})
-    calendar = list(months_between(month_of(min(e["time"] for e in events)), month_of(max(e["time"] for e in events))))
+    calendar = list(
+        months_between(
+            month_of(min(e["time"] for e in events)), month_of(max(e["time"] for e in events))
+        )
+    )
     for g in games:
         game_id = g["game_id"]
         mine = [e for e in events if e["game"] == game_id]
@@ -912,7 +1042,9 @@ def second_formulation(users, games, events, as_of):
             len(active_players[game_id]), rank[game_id], len(visits), mean([length(v) for v in visits]),
             sum(e["seconds"] or 0 for e in mine), starts, finishes, finishes / starts if starts else None, kinds["purchase"],
         ])  # fmt: skip
-        tables["monthly_by_game"].extend([game_id, *row] for row in month_rows(mine, visits, calendar, as_of))
+        tables["monthly_by_game"].extend(
+            [game_id, *row] for row in month_rows(mine, visits, calendar, as_of)
+        )
     tables["monthly"] = month_rows(events, sessions, calendar, as_of)
     home = {u["user_id"]: u["location"] for u in users}
     active = Counter(home[u["user_id"]] for u in users if status(u["user_id"]) == "active")
@@ -921,7 +1053,9 @@ def second_formulation(users, games, events, as_of):
     for location in sorted(set(home.values())):
         mine = [e for e in events if home[e["user"]] == location]
         visits = [s for s in sessions if home[s[0]["user"]] == location]
-        tables["monthly_by_location"].extend([location, *row] for row in month_rows(mine, visits, calendar, as_of))
+        tables["monthly_by_location"].extend(
+            [location, *row] for row in month_rows(mine, visits, calendar, as_of)
+        )
         tables["location"].append([
             location, sum(h == location for h in home.values()), active[location], active[location] / sum(active.values()),
             location_rank[location], *[
@@ -946,9 +1080,19 @@ def second_formulation(users, games, events, as_of):
         for u in users:
             so_far = [e["time"].date() for e in of_user[u["user_id"]] if e["time"].date() <= day]
             registered = u["registration_date"] and date.fromisoformat(u["registration_date"])
-            if so_far or (registered is None and not of_user[u["user_id"]]) or (registered and registered <= day):
+            if (
+                so_far
+                or (registered is None and not of_user[u["user_id"]])
+                or (registered and registered <= day)
+            ):
                 known += 1
-                kind = "inactive" if not so_far else "active" if max(so_far) >= six_months_before(day) else "churned"
+                kind = (
+                    "inactive"
+                    if not so_far
+                    else "active"
+                    if max(so_far) >= six_months_before(day)
+                    else "churned"
+                )
                 counts[kind] += 1
         tables["status_by_month"].append(
             [str(month), known, counts["active"], counts["churned"], counts["inactive"], row[-1]]
@@ -959,7 +1103,9 @@ def second_formulation(users, games, events, as_of):
             for value in sorted(set(value_of.values())):
                 mine = [e["user"] for e in now if value_of[e["user"]] == value]
                 share = len(set(mine)) / row[2] if row[2] else None
-                tables["demographics_by_month"].append([str(month), dimension, value, len(set(mine)), len(mine), share])
+                tables["demographics_by_month"].append(
+                    [str(month), dimension, value, len(set(mine)), len(mine), share]
+                )
     for row in tables["event_frequency"]:
         row[3] = row[2] / row[1] if row[1] else None
     return tables
@@ -968,7 +1114,9 @@ def second_formulation(users, games, events, as_of):
 def line_at(values, i):
     """Where the line through the nine values on each side is at `i`, by the median of all slopes."""
     places = range(max(i - 9, 0), min(i + 10, len(values)))
-    slope = statistics.median((values[b] - values[a]) / (b - a) for a, b in itertools.combinations(places, 2))
+    slope = statistics.median(
+        (values[b] - values[a]) / (b - a) for a, b in itertools.combinations(places, 2)
+    )
     return statistics.median(values[j] - slope * (j - i) for j in places)
 
 
@@ -976,12 +1124,16 @@ def spread_of(values):
     values = sorted(abs(value) for value in values)
     place = 0.75 * (len(values) - 1)
     low, high = values[math.floor(place)], values[math.ceil(place)]
-    return (low + (high - low) * (place - math.floor(place))) / statistics.NormalDist().inv_cdf(0.875)
+    return (low + (high - low) * (place - math.floor(place))) / statistics.NormalDist().inv_cdf(
+        0.875
+    )
 
 
 def seasonal_values(values):
     """The season of each calendar month, from values without their trend."""
-    pairs = [(i, j) for i in range(len(values)) for j in range(i + 12, min(i + 61, len(values)), 12)]
+    pairs = [
+        (i, j) for i in range(len(values)) for j in range(i + 12, min(i + 61, len(values)), 12)
+    ]
     noise = max(spread_of((values[j] - values[i]) / math.sqrt(2) for i, j in pairs), 0.005)
     medians = [statistics.median(values[month::12]) for month in range(12)]
     season = []
@@ -992,7 +1144,9 @@ def seasonal_values(values):
         if high - low > 3 * noise * math.sqrt(2):
             likely = statistics.median([0, medians[month - 1], medians[(month + 1) % 12]])
             centre = min(high, low, key=lambda value: abs(value - likely))
-        season.append(statistics.fmean(value for value in found if abs(value - centre) <= 3 * noise))
+        season.append(
+            statistics.fmean(value for value in found if abs(value - centre) <= 3 * noise)
+        )
     return season
 
 
@@ -1060,7 +1214,10 @@ clean = [records(f'FROM clean.{{t}}') for t in ('users', 'games', 'events')]
     if as_of is None:
         # The input shows what it is for: every status, empty months, users who come back, one-offs.
         assert {row[1] for row in kpi["user_status"]} == {"active", "churned", "inactive"}
-        assert any(row[1] == 0 for row in kpi["monthly"]) and sum(row[5] for row in kpi["monthly"]) > 10
+        assert (
+            any(row[1] == 0 for row in kpi["monthly"])
+            and sum(row[5] for row in kpi["monthly"]) > 10
+        )
         assert {row[7] for row in kpi["seasonality"]} == {False, True, None}
     for name, found in kpi.items():
         n_keys = KEYS.get(name, 1)
@@ -1069,7 +1226,8 @@ clean = [records(f'FROM clean.{{t}}') for t in ('users', 'games', 'events')]
         assert set(found) == set(again), name
         for key, row in found.items():
             close = [
-                pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value for value in again[key]
+                pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+                for value in again[key]
             ]
             assert row == close, (name, key)
 
@@ -1097,7 +1255,10 @@ assert Path('segments.svg').read_bytes() == picture
     assert set(first) == set(TABLES)
     assert first == second
     assert first == turned
-    assert len(first["clean.rejected_events"]) == 50 and len({row[-1] for row in first["main.user_segments"]}) == 5
+    assert (
+        len(first["clean.rejected_events"]) == 50
+        and len({row[-1] for row in first["main.user_segments"]}) == 5
+    )
 
 
 def test_an_interruption_after_any_statement_leaves_the_tables_as_they_were(world):
@@ -1136,8 +1297,14 @@ answer = rows(con, 'SELECT segment, COUNT(*) FROM user_segments GROUP BY segment
 """,
         users, games, events,
     )  # fmt: skip
-    assert [row[:2] for row in runs] == [["june", step] for step in STEPS] and all(row[3] for row in runs)
-    assert runs[0][2] == len(events) and runs[1][2] == len(users) and runs[2][2] == sum(size for _, size in answer)
+    assert [row[:2] for row in runs] == [["june", step] for step in STEPS] and all(
+        row[3] for row in runs
+    )
+    assert (
+        runs[0][2] == len(events)
+        and runs[1][2] == len(users)
+        and runs[2][2] == sum(size for _, size in answer)
+    )
     assert left == [] and [segment for segment, _ in answer] == [0, 1, 2, 3, 4]
 
 
@@ -1154,9 +1321,17 @@ features = rows(con, 'SELECT DISTINCT feature FROM kpi.segment_profile')
 """,
         users, games, events,
     )  # fmt: skip
-    assert columns[0] == "user_id" and columns[-1] == "segment" and 20 < len(engagement) < len(users)
-    assert [row[:-1] for row in segments] == engagement and {row[-1] for row in segments} == {0, 1, 2}
-    assert len(features) == 11 and not {"user_id", "favourite_game"} & {feature for (feature,) in features}
+    assert (
+        columns[0] == "user_id" and columns[-1] == "segment" and 20 < len(engagement) < len(users)
+    )
+    assert [row[:-1] for row in segments] == engagement and {row[-1] for row in segments} == {
+        0,
+        1,
+        2,
+    }
+    assert len(features) == 11 and not {"user_id", "favourite_game"} & {
+        feature for (feature,) in features
+    }
     assert [row[:2] for row in places] == [[row[0], row[-1]] for row in segments]
     assert (world.folder / "other.svg").read_text(encoding="utf-8").startswith("<svg")
 
@@ -1197,9 +1372,15 @@ counts = [[t, *rows(con, f'SELECT (SELECT count(*) FROM clean.{t}), (SELECT coun
 """
     )
     values = {
-        (table, column, RULES[kind]): n for table, column, kind, n in truth if kind in RULES and column != "event_time"
+        (table, column, RULES[kind]): n
+        for table, column, kind, n in truth
+        if kind in RULES and column != "event_time"
     }
-    reasons = {(table, kind): n for table, column, kind, n in truth if kind not in RULES or column == "event_time"}
+    reasons = {
+        (table, kind): n
+        for table, column, kind, n in truth
+        if kind not in RULES or column == "event_time"
+    }
     assert {tuple(row[:3]): row[3] for row in corrections} == values and len(values) > 25
     assert {tuple(row[:2]): row[2] for row in rejected} == reasons and len(reasons) == 6
     assert [sum(row[1:]) for row in counts] == [20_000, 400, 1_000_000]

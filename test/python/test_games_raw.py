@@ -6,13 +6,17 @@ from conftest import TESTED_VERSIONS
 from worlds import World, accounts
 
 COLUMNS = {
-    "users": "user_id,age_range,registration_date,email,workout_frequency,gender,location,subscription_type",
+    "users": (
+        "user_id,age_range,registration_date,email,workout_frequency,gender,location,subscription_type"
+    ),
     "games": "game_id,game_type,game_name,platform,difficulty",
     "events": "event_id,game_id,user_id,event_time,event_type,duration_seconds,device_type",
 }
 
 TABLES = {
-    "raw.loaded_files": "SELECT * EXCLUDE (table_name, loaded_at, last_modified), table_name FROM raw.loaded_files",
+    "raw.loaded_files": (
+        "SELECT * EXCLUDE (table_name, loaded_at, last_modified), table_name FROM raw.loaded_files"
+    ),
     "raw.rejected_lines": "FROM raw.rejected_lines",
     **{f"raw.{name}": f"FROM raw.{name}" for name in COLUMNS},
 }
@@ -20,7 +24,8 @@ TABLES = {
 
 def users(n, start=1):
     return [
-        f"{i},18-25,2023-01-{i % 28 + 1:02d},u{i}@example.org,Regular,F,Paris,free" for i in range(start, start + n)
+        f"{i},18-25,2023-01-{i % 28 + 1:02d},u{i}@example.org,Regular,F,Paris,free"
+        for i in range(start, start + n)
     ]
 
 
@@ -29,7 +34,10 @@ def games(n, start=1):
 
 
 def events(n, start=1):
-    return [f"{i},{i % 3},{i % 7},2024-06-15T14:23:{i % 60:02d},login,,mobile" for i in range(start, start + n)]
+    return [
+        f"{i},{i % 3},{i % 7},2024-06-15T14:23:{i % 60:02d},login,,mobile"
+        for i in range(start, start + n)
+    ]
 
 
 @pytest.fixture(params=TESTED_VERSIONS)
@@ -53,18 +61,33 @@ def test_each_file_goes_to_the_table_of_its_header(platform, end):
     write_all(platform, end=end)
     summary, loaded, rejected, *tables = platform.load()
     assert summary == [[3, 3, 0, 27, 0, "all files are loaded"]]
-    assert accounts(loaded) == {"users.csv": (5, 4, 0), "games.csv": (4, 3, 0), "events.csv": (21, 20, 0)}
+    assert accounts(loaded) == {
+        "users.csv": (5, 4, 0),
+        "games.csv": (4, 3, 0),
+        "events.csv": (21, 20, 0),
+    }
     assert table_of(loaded) == {"users.csv": "users", "games.csv": "games", "events.csv": "events"}
     assert rejected == [] and [len(rows) for rows in tables] == [4, 3, 20]
     assert tables[0][0] == [
         "1", "18-25", "2023-01-02", "u1@example.org", "Regular", "F", "Paris", "free", "data/users.csv"
     ]  # fmt: skip
     assert tables[1][0] == ["1", "Actionn", "Run, run 1", "iOS", "easy", "data/games.csv"]
-    assert tables[2][0] == ["1", "1", "1", "2024-06-15T14:23:01", "login", None, "mobile", "data/events.csv"]
+    assert tables[2][0] == [
+        "1",
+        "1",
+        "1",
+        "2024-06-15T14:23:01",
+        "login",
+        None,
+        "mobile",
+        "data/events.csv",
+    ]
 
 
 def test_names_of_files_and_order_of_columns_do_not_matter(platform):
-    platform.file("a.csv", *(",".join(line.split(",")[::-1]) for line in [COLUMNS["events"], *events(2)]))
+    platform.file(
+        "a.csv", *(",".join(line.split(",")[::-1]) for line in [COLUMNS["events"], *events(2)])
+    )
     platform.file("b.csv", COLUMNS["events"], *events(3, 3))
     platform.file("c.csv", COLUMNS["users"])
     _, loaded, _, found_users, _, found_events = platform.load()
@@ -91,7 +114,9 @@ def test_a_pattern_that_no_file_matches_is_an_error(platform):
 def test_every_bad_file_is_named_with_its_header_and_with_what_is_accepted(platform):
     write_all(platform)
     platform.file("players.csv", "user_id,name", "1,Ann")
-    platform.file("mixed.csv", COLUMNS["users"] + "," + COLUMNS["games"], users(1)[0] + "," + games(1)[0])
+    platform.file(
+        "mixed.csv", COLUMNS["users"] + "," + COLUMNS["games"], users(1)[0] + "," + games(1)[0]
+    )
     platform.file("short.csv", COLUMNS["games"].replace(",platform", ""), "1,action,Run,easy")
     platform.file("twice.csv", COLUMNS["games"] + ",platform", *games(1))
     platform.file("bare.csv", *events(2))
@@ -119,18 +144,30 @@ def test_every_bad_file_is_named_with_its_header_and_with_what_is_accepted(platf
 def test_lines_that_cannot_be_parsed_are_kept_with_their_error_and_file(platform):
     platform.file("users.csv", COLUMNS["users"], *users(2), "3,18-25")
     platform.file(
-        "games.csv", COLUMNS["games"], '1,"action",Run,iOS,easy', '2,"action,Run,iOS,easy', "3,,,,", end="\r\n"
+        "games.csv",
+        COLUMNS["games"],
+        '1,"action",Run,iOS,easy',
+        '2,"action,Run,iOS,easy',
+        "3,,,,",
+        end="\r\n",
     )
     platform.file("events.csv", COLUMNS["events"], *events(2), events(1, 3)[0] + ",x")
     _, loaded, rejected, *tables = platform.load()
-    assert accounts(loaded) == {"users.csv": (4, 2, 1), "games.csv": (4, 2, 1), "events.csv": (4, 2, 1)}
+    assert accounts(loaded) == {
+        "users.csv": (4, 2, 1),
+        "games.csv": (4, 2, 1),
+        "events.csv": (4, 2, 1),
+    }
     assert [row[:4] for row in rejected] == [
         ["data/events.csv", 4, events(1, 3)[0] + ",x", "TOO MANY COLUMNS"],
         ["data/games.csv", 3, '2,"action,Run,iOS,easy', "UNQUOTED VALUE"],
         ["data/users.csv", 4, "3,18-25", "MISSING COLUMNS"],
     ]
     assert [len(rows) for rows in tables] == [2, 2, 2]
-    assert tables[1] == [["1", "action", "Run", "iOS", "easy", "data/games.csv"], ["3", *[None] * 4, "data/games.csv"]]
+    assert tables[1] == [
+        ["1", "action", "Run", "iOS", "easy", "data/games.csv"],
+        ["3", *[None] * 4, "data/games.csv"],
+    ]
 
 
 def test_a_second_run_and_renamed_copies_change_nothing(platform):
@@ -181,7 +218,9 @@ run(con, '00_raw')
 (before, state(con))
 """)
     assert list(interrupted.values()) == before
-    assert [len(after[f"raw.{name}"]) for name in COLUMNS] == [5, 3, 21] and len(after["raw.rejected_lines"]) == 1
+    assert [len(after[f"raw.{name}"]) for name in COLUMNS] == [5, 3, 21] and len(
+        after["raw.rejected_lines"]
+    ) == 1
 
 
 def test_runs_are_recorded(platform):
@@ -231,9 +270,13 @@ assert state(con) == first
 (summary, first, again)
 """
     )
-    assert summary == [[3, 3, 0, 27, 0, "all files are loaded"]] and again == [[3, 0, 0, 0, 0, "nothing new"]]
+    assert summary == [[3, 3, 0, 27, 0, "all files are loaded"]] and again == [
+        [3, 0, 0, 0, 0, "nothing new"]
+    ]
     loaded, rejected, *tables = (from_tables[name] for name in TABLES)
-    assert table_of([[row[0].replace(".", "/"), *row[1:]] for row in loaded]) == {t: t for t in COLUMNS}
+    assert table_of([[row[0].replace(".", "/"), *row[1:]] for row in loaded]) == {
+        t: t for t in COLUMNS
+    }
     assert rejected == [] and {row[-1] for row in tables[2]} == {"shop.main.events"}
     for rows, expected in zip(tables, from_files[2:]):
         assert without_file(rows) == without_file(expected)
@@ -263,27 +306,47 @@ con.execute("SET VARIABLE data = ['data/games.csv']")
 (summary, run(con, '00_raw'), after)
 """
     )
-    assert summary == [[3, 2, 0, 21, 0, "all files are loaded"]] and both == [[4, 1, 0, 3, 0, "all files are loaded"]]
-    assert [len(after[f"raw.{name}"]) for name in COLUMNS] == [4, 0, 21]
-    assert ["99", "1", "1", "2024-06-16T00:00:00.999000", "login", None, 'a, "b"', "shop.main.events"] in after[
-        "raw.events"
+    assert summary == [[3, 2, 0, 21, 0, "all files are loaded"]] and both == [
+        [4, 1, 0, 3, 0, "all files are loaded"]
     ]
+    assert [len(after[f"raw.{name}"]) for name in COLUMNS] == [4, 0, 21]
+    assert [
+        "99",
+        "1",
+        "1",
+        "2024-06-16T00:00:00.999000",
+        "login",
+        None,
+        'a, "b"',
+        "shop.main.events",
+    ] in after["raw.events"]
 
 
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("SET VARIABLE source = 'shop.public'", 'no table of the source "shop.public" is called events, games, users'),
-        ("ALTER TABLE shop.main.EVENTS DROP COLUMN event_type", 'lacks columns: "shop"."main"."EVENTS".event_type'),
         (
-            "CREATE SCHEMA world.shop; CREATE TABLE world.shop.users (user_id INTEGER); SET VARIABLE source = 'shop'",
+            "SET VARIABLE source = 'shop.public'",
+            'no table of the source "shop.public" is called events, games, users',
+        ),
+        (
+            "ALTER TABLE shop.main.EVENTS DROP COLUMN event_type",
+            'lacks columns: "shop"."main"."EVENTS".event_type',
+        ),
+        (
+            (
+                "CREATE SCHEMA world.shop; CREATE TABLE world.shop.users (user_id INTEGER); SET"
+                " VARIABLE source = 'shop'"
+            ),
             "is ambiguous",
         ),
     ],
 )
 def test_a_source_that_cannot_be_loaded_is_refused(platform, statement, message):
     write_all(platform)
-    answer, after = platform.run(SOURCE + f"con.execute({statement!r})\n(run(con, '00_raw'), state(con))")
+    answer, after = platform.run(
+        SOURCE + f"con.execute({statement!r})\n(run(con, '00_raw'), state(con))"
+    )
     assert message in answer and not any(after.values())
 
 
@@ -333,4 +396,7 @@ together['games'] = {name: rows for name, rows in content(con, 'games_', 'main')
 """)
     assert alone["games"] == together["games"] and len(alone["games"]["raw.events"]) == 300
     assert alone["games"]["main.user_segments"] and alone["marketplace"]["main.user_segments"]
-    assert alone["marketplace"] == together["marketplace"] and len(alone["marketplace"]["raw.all_events"]) == 3000
+    assert (
+        alone["marketplace"] == together["marketplace"]
+        and len(alone["marketplace"]["raw.all_events"]) == 3000
+    )

@@ -25,7 +25,10 @@ SELECT count(*), avg((h.segment = h.segment_before)::INT), avg((h.name = h.name_
 FROM kpi.segment_history AS h JOIN people AS p ON p.user_id = h.user_id
 WHERE h.month = '{month}-01' AND h.segment_before IS NOT NULL AND p.moves_in IS DISTINCT FROM {number}
 """
-MODELS = "SELECT model_id, series, fit, reason, as_of, len(names) FROM kpi.segment_model ORDER BY model_id"
+MODELS = (
+    "SELECT model_id, series, fit, reason, as_of, len(names) FROM kpi.segment_model ORDER BY"
+    " model_id"
+)
 
 
 @pytest.fixture(scope="module", params=["marketplace", "games"])
@@ -99,7 +102,11 @@ movers = [rows(con, f"SELECT count(*), avg((segment <> segment_before)::INT) FRO
         assert "WARNING" not in message or (each_world.pipeline.name, number) == ("games", 2)
         assert re.search(r"[0-9]+ of [0-9]+ users have another segment than on 2019-1", message)
     for number, [[users, same_number, same_name]] in enumerate(unchanged):
-        assert users > 900 + 90 * number and same_number >= 0.95 and same_name >= 0.95, (number, same_number, same_name)
+        assert users > 900 + 90 * number and same_number >= 0.95 and same_name >= 0.95, (
+            number,
+            same_number,
+            same_name,
+        )
     # Of those who did change, half of what is known is the old habit, or two thirds.
     assert all(users == 20 and moved >= 0.4 for [[users, moved]] in movers)
     assert [row[:4] for row in models] == [
@@ -120,8 +127,8 @@ messages = [month(name, 'fresh') for name in {MONTHS[:2]}]
 """,
     )
     assert (
-        "WARNING: model 2 is a fresh fit (refit is 'fresh'): its numbers and names are not those of model 1"
-        in messages[1]
+        "WARNING: model 2 is a fresh fit (refit is 'fresh'): its numbers and names are not those of"
+        " model 1" in messages[1]
     )
     assert unchanged[0][1] < 0.95
     assert migration == [[False]]
@@ -166,17 +173,30 @@ back = month(None, k=5)
 (message, back, rows(con, {MODELS!r}), comparable)
 """,
     )
-    assert "WARNING: model 2 is a fresh fit (k was 5): its numbers and names are not those of model 1" in message
+    assert (
+        "WARNING: model 2 is a fresh fit (k was 5): its numbers and names are not those of model 1"
+        in message
+    )
     assert "WARNING: model 3 is a fresh fit (k was 4)" in back
-    assert [row[1:3] + row[5:] for row in models] == [[1, "fresh", 5], [2, "fresh", 4], [3, "fresh", 5]]
+    assert [row[1:3] + row[5:] for row in models] == [
+        [1, "fresh", 5],
+        [2, "fresh", 4],
+        [3, "fresh", 5],
+    ]
     assert comparable == [[False]]
 
 
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"refit": "newer"}, "30_user_segments: refit must be one of 'never', 'warm', 'fresh', not 'newer'"),
-        ({"refit": "never", "k": 4}, "30_user_segments: refit is 'never', but of model 1 k was 5: take what it was"),
+        (
+            {"refit": "newer"},
+            "30_user_segments: refit must be one of 'never', 'warm', 'fresh', not 'newer'",
+        ),
+        (
+            {"refit": "never", "k": 4},
+            "30_user_segments: refit is 'never', but of model 1 k was 5: take what it was",
+        ),
     ],
 )
 def test_a_run_that_cannot_be_is_refused_and_changes_nothing(world, variables, message):
@@ -228,7 +248,9 @@ messages = [month(name) for name in {MONTHS[:2]}]
 (messages[1], rows(con, 'SELECT list_max(moved), fit, series FROM kpi.segment_model ORDER BY model_id'))
 """,
     )
-    assert re.search(r"WARNING: moved far from where it was: segment \d by [0-9.]+", message), message
+    assert re.search(r"WARNING: moved far from where it was: segment \d by [0-9.]+", message), (
+        message
+    )
     assert models[0][0] is None and models[1][0] > 0.5 and models[1][1:] == ["warm", 1]
 
 
@@ -312,12 +334,15 @@ movers = [rows(con, f"SELECT count(*) FILTER (segment <> segment_before) FROM kp
         if refit == "warm":
             [first, second] = movers
             assert (
-                f"Of the 20 users who changed, {first} have another segment in November and {second} in December"
-                in page
+                f"Of the 20 users who changed, {first} have another segment in November and"
+                f" {second} in December" in page
             )
     assert f"\n{messages['warm'][1]}\n" in page
     lines = ["| | users | `warm` | `never` | `fresh` |", "|---|--:|--:|--:|--:|"]
     for number, name in enumerate(["October to November", "November to December"]):
-        cells = [f"{100 * table[refit][number][1]:.1f} %, {100 * table[refit][number][2]:.1f} %" for refit in table]
+        cells = [
+            f"{100 * table[refit][number][1]:.1f} %, {100 * table[refit][number][2]:.1f} %"
+            for refit in table
+        ]
         lines.append(" | ".join([f"| {name}", f"{table['warm'][number][0]:,}", *cells]) + " |")
     assert "\n".join(lines) in page, "\n".join([messages["warm"][1], *lines, str((first, second))])

@@ -53,7 +53,10 @@ def test_leaving_without_close_loses_nothing(python, run_python, tmp_path):
     path = tmp_path / "shop.duckdb"
     run_python(python, f"con = open_database({str(path)!r}){USE}print(1)")
     assert [file.name for file in tmp_path.iterdir()] == ["shop.duckdb"]
-    code = f"print(json.dumps(duckdb.connect({str(path)!r}).execute('SELECT count(*) FROM segments').fetchall()))"
+    code = (
+        f"print(json.dumps(duckdb.connect({str(path)!r}).execute('SELECT count(*) FROM"
+        " segments').fetchall()))"
+    )
     assert run_python(python, code) == [[5000]]
 
 

@@ -31,7 +31,9 @@ def refused(shop, **files):
 def unescaped(text):
     """The bytes of a rejected line."""
     one = re.compile(rb"\\(?:x([0-9A-F]{2})|(\\))")
-    return one.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", text.encode())
+    return one.sub(
+        lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", text.encode()
+    )
 
 
 # Folders
@@ -39,11 +41,15 @@ def unescaped(text):
 
 def test_folders_called_name_value_change_nothing(shop):
     content = lines(30)
-    names = [f"{column}={value}" for column in [*COLUMNS, "file_name", "line"] for value in ("12", "x")]
+    names = [
+        f"{column}={value}" for column in [*COLUMNS, "file_name", "line"] for value in ("12", "x")
+    ]
     for i, name in enumerate(names):
         folder = shop.data / name / "year=2019"
         folder.mkdir(parents=True)
-        (folder / "a.csv").write_text("\n".join([HEADER, *content[i % 3 :: 3], event(user=str(1000 + i)), ""]))
+        (folder / "a.csv").write_text(
+            "\n".join([HEADER, *content[i % 3 :: 3], event(user=str(1000 + i)), ""])
+        )
     found = shop.run("""
 answers = []
 for data in ('data/*/*/*.csv', str(Path.cwd() / 'data' / '*' / '*' / '*.csv'), str(Path.cwd() / 'data' / 'user_id=12' / 'year=2019')):
@@ -76,16 +82,20 @@ def test_data_may_be_a_folder_and_what_is_not_there_is_named(shop):
     shop.file("b.txt", HEADER, *lines(4, 10))
     shop.file(".hidden", "no events")
     (shop.data / "inner").mkdir()
-    data = ["data", "data/", "none/*.csv", ["data/*.csv", "none/*.tsv", "none.csv", "data/*.txt"], []]
-    folder, slash, pattern, several, nothing = shop.run(
-        f"""
+    data = [
+        "data",
+        "data/",
+        "none/*.csv",
+        ["data/*.csv", "none/*.tsv", "none.csv", "data/*.txt"],
+        [],
+    ]
+    folder, slash, pattern, several, nothing = shop.run(f"""
 answers = []
 for data in {data!r}:
     con = connect(':memory:')
     con.execute('SET VARIABLE max_files = 100; SET VARIABLE data = ' + repr(data))
     answers.append(run(con, '00_raw'))
-answers"""
-    )
+answers""")
     assert folder == slash == [[2, 2, 0, 7, 0, "all files are loaded"]]
     assert 'no such file: "none/*.csv" (data is a pattern' in pattern
     assert 'no such file: "none.csv", "none/*.tsv" (' in several
@@ -117,9 +127,15 @@ def test_a_file_of_which_no_line_could_be_loaded_is_told_with_the_reason(shop):
     ids=["letters", "nuls", "not UTF-8"],
 )
 def test_a_line_longer_than_the_readers_buffer_refuses_the_file(shop, packed, hole, expected):
-    content = "\n".join([HEADER, *lines(1), "HERE" + event(), *lines(2), ""]).encode().replace(b"HERE", hole)
+    content = (
+        "\n".join([HEADER, *lines(1), "HERE" + event(), *lines(2), ""])
+        .encode()
+        .replace(b"HERE", hole)
+    )
     shop.file("a.csv" + ".gz" * packed, gzip.compress(content, 1) if packed else content)
-    message, loaded = shop.run("con.execute(\"SET VARIABLE data = 'data'\")\n(run(con, '00_raw'), state(con))")
+    message, loaded = shop.run(
+        "con.execute(\"SET VARIABLE data = 'data'\")\n(run(con, '00_raw'), state(con))"
+    )
     assert expected in message and "a.csv" in message and loaded == {}
 
 
@@ -156,18 +172,37 @@ run(con, '00_raw')
 
 def test_files_that_differ_in_one_byte_have_different_fingerprints(shop):
     """Of what cannot be read, too: DuckDB writes each such byte as a question mark."""
-    for i, brand in enumerate([b"lanc\xf4me", b"lanc\xf5me", b"lanc??e", b"lanc\\xF4me", b"lanc\xc3\xb4me"]):
-        shop.file(f"{i}.csv", HEADER.encode() + b"\n" + event(brand="BRAND").encode().replace(b"BRAND", brand) + b"\n")
-    for i, header in enumerate([HEADER, ",".join(COLUMNS[::-1]), HEADER.upper(), HEADER.replace(",", ";")]):
+    for i, brand in enumerate(
+        [b"lanc\xf4me", b"lanc\xf5me", b"lanc??e", b"lanc\\xF4me", b"lanc\xc3\xb4me"]
+    ):
+        shop.file(
+            f"{i}.csv",
+            HEADER.encode()
+            + b"\n"
+            + event(brand="BRAND").encode().replace(b"BRAND", brand)
+            + b"\n",
+        )
+    for i, header in enumerate(
+        [HEADER, ",".join(COLUMNS[::-1]), HEADER.upper(), HEADER.replace(",", ";")]
+    ):
         shop.file(f"header{i}.csv", header)
     summary, loaded, rejected, _ = shop.load()
     assert len({row[2] for row in loaded}) == len(loaded) == 9, summary
-    assert sorted(unescaped(row[2]).split(b",")[5] for row in rejected) == [b"lanc\xf4me", b"lanc\xf5me"]
+    assert sorted(unescaped(row[2]).split(b",")[5] for row in rejected) == [
+        b"lanc\xf4me",
+        b"lanc\xf5me",
+    ]
     assert shop.load()[0] == [[9, 0, 0, 0, 0, "nothing new"]]
 
 
 def test_a_copy_of_what_an_earlier_version_loaded_is_not_loaded_again_unasked(shop):
-    content = HEADER.encode() + b"\n" + event(brand="lancôme").encode("latin-1") + b"\n" + event().encode()
+    content = (
+        HEADER.encode()
+        + b"\n"
+        + event(brand="lancôme").encode("latin-1")
+        + b"\n"
+        + event().encode()
+    )
     shop.file("old.csv", content)
     again, copy, other = shop.run("""
 run(con, '00_raw')
@@ -182,7 +217,9 @@ con.execute("UPDATE raw.loaded_files SET fingerprint_version = 0 WHERE file_name
 (again, copy, run(con, '00_raw'))
 """)
     assert again == [[[1, 1, 0, 1, 1, "all files are loaded"]], [[1]]]
-    assert '"data/new.csv": it has lines that cannot be read, and the size of "data/old.csv"' in copy
+    assert (
+        '"data/new.csv": it has lines that cannot be read, and the size of "data/old.csv"' in copy
+    )
     assert other == [[1, 1, 0, 1, 1, "all files are loaded"]]
 
 
@@ -244,7 +281,10 @@ def test_files_of_other_kinds_are_refused_with_what_they_are(shop):
         book__csv=workbook.getvalue(),
         twice__csv=gzip.compress(gzip.compress(text.encode())),
         sep__csv=("sep=,\n" + text).encode(),
-        latin__csv=HEADER.replace("brand", "brände").encode("latin-1") + b"\n" + event().encode() + b"\n",
+        latin__csv=HEADER.replace("brand", "brände").encode("latin-1")
+        + b"\n"
+        + event().encode()
+        + b"\n",
         long__csv=("x" * 2_100_000 + "\n" + event() + "\n").encode(),
         mixed__csv=gzip.compress((HEADER + "\r\n" + event() + "\n").encode()),
         lone__csv=gzip.compress((HEADER + "\n" + event(brand="a\rb") + "\n").encode()),
@@ -259,8 +299,10 @@ def test_files_of_other_kinds_are_refused_with_what_they_are(shop):
         "book": "a workbook of Excel: save it as CSV UTF-8",
         "twice": "compressed twice: unpack it",
         "sep": 'its first line is "sep=,", which is a word to Excel only: take it off',
-        "latin": "its first line is not UTF-8 or longer than 2 MB, it begins with: event_time,event_type,product_id,"
-        "category_id,category_code,br\\xE4nde",
+        "latin": (
+            "its first line is not UTF-8 or longer than 2 MB, it begins with:"
+            " event_time,event_type,product_id,category_id,category_code,br\\xE4nde"
+        ),
         "long": "its first line is not UTF-8 or longer than 2 MB, it begins with: xxxx",
         "mixed": "mixed line ends (CRLF on 1, LF on 1, CR on 0 lines)",
         "lone": "mixed line ends (CRLF on 0, LF on 2, CR on 1 lines)",
@@ -272,17 +314,33 @@ def test_files_of_other_kinds_are_refused_with_what_they_are(shop):
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_headers_in_any_case_and_with_any_separator_are_known(shop, separator):
-    values = ["2019-10-01 00:00:00 UTC", "view", "1", "7", "a,b;c\t|d", 'e"f', "1.0", "5", session(1)]
+    values = [
+        "2019-10-01 00:00:00 UTC",
+        "view",
+        "1",
+        "7",
+        "a,b;c\t|d",
+        'e"f',
+        "1.0",
+        "5",
+        session(1),
+    ]
     out = io.StringIO()
     writer = csv.writer(out, delimiter=separator, lineterminator="\r\n")
     writer.writerow([name.upper() for name in COLUMNS])
     writer.writerows([values, [value.replace("b", "B") for value in values]])
-    text = out.getvalue() + separator.join([*values[:3], "broken", '6" nail', "", "", "", "x"]) + "\r\n"
+    text = (
+        out.getvalue()
+        + separator.join([*values[:3], "broken", '6" nail', "", "", "", "x"])
+        + "\r\n"
+    )
     shop.file("quoted.csv", ("\ufeff" + text + "cut" + separator + "line").encode())
     shop.file("plain.csv", HEADER.replace(",", separator), event(user="9").replace(",", separator))
     summary, loaded, rejected, rows = shop.load()
     assert accounts(loaded) == {"quoted.csv": (5, 3, 1), "plain.csv": (2, 1, 0)}, summary
-    assert rejected == [["data/quoted.csv", 5, f"cut{separator}line", "MISSING COLUMNS", rejected[0][4]]]
+    assert rejected == [
+        ["data/quoted.csv", 5, f"cut{separator}line", "MISSING COLUMNS", rejected[0][4]]
+    ]
     found = sorted(row[:9] for row in rows if row[9] == "data/quoted.csv")
     assert [*values] in found and [value.replace("b", "B") for value in values] in found
     assert [*values[:3], "broken", '6" nail', None, None, None, "x"] in found
@@ -307,7 +365,9 @@ for name in ('marketplace/00_raw.sql', 'games/00_raw.sql', 'install.sql', 'marke
 print(json.dumps(answers))
 """,
     )
-    assert all("the extension is not loaded" in message and "LOAD amazing" in message for message in text), text
+    assert all(
+        "the extension is not loaded" in message and "LOAD amazing" in message for message in text
+    ), text
 
 
 # Quotes: right values or a rejected line, never values of one column in another
@@ -321,7 +381,8 @@ def dirty_line(rng, separator):
     n_fields = rng.choices([9, 8, 10, 1], [20, 1, 1, 0.5])[0]
     dirt = rng.choice([0.05, 0.2, 0.6])
     return separator.join(
-        rng.choice(pool) if rng.random() < dirt else rng.choice(["v", "12", ""]) for _ in range(n_fields)
+        rng.choice(pool) if rng.random() < dirt else rng.choice(["v", "12", ""])
+        for _ in range(n_fields)
     )
 
 
@@ -344,13 +405,23 @@ def test_each_dirty_line_has_the_values_of_a_second_parser_or_is_rejected(shop):
         content = [
             line
             for line in content
-            if line and (line.count(separator) >= 8 or (reference(line, separator) and line.count('"') % 2 == 0))
+            if line
+            and (
+                line.count(separator) >= 8
+                or (reference(line, separator) and line.count('"') % 2 == 0)
+            )
         ]
         parsed = [(reference(line, separator), line) for line in content]
         name = f"data/{i:02d}.csv"
-        expected_rows[name] = sorted(repr(values) for values, _ in parsed if values and len(values) == 9)
-        expected_rejects[name] = sorted(line for values, line in parsed if not values or len(values) != 9)
-        text = rng.choice(["\n", "\r\n"]).join([HEADER.replace(",", separator), *content, ""]).encode()
+        expected_rows[name] = sorted(
+            repr(values) for values, _ in parsed if values and len(values) == 9
+        )
+        expected_rejects[name] = sorted(
+            line for values, line in parsed if not values or len(values) != 9
+        )
+        text = (
+            rng.choice(["\n", "\r\n"]).join([HEADER.replace(",", separator), *content, ""]).encode()
+        )
         shop.file(f"{i:02d}.csv", gzip.compress(text) if rng.random() < 0.2 else text)
     summary, loaded, rejected, rows = shop.run("""
 con.execute('SET VARIABLE max_files = 100')

@@ -130,10 +130,23 @@ def test_rejected_lines_carry_number_text_and_first_error(shop):
 
 
 def test_values_arrive_as_text_and_empty_ones_as_null(shop):
-    shop.file("a.csv", HEADER, event(brand='"a,b"', category="2.10381E+18", price="7", code='""', user=""))
+    shop.file(
+        "a.csv", HEADER, event(brand='"a,b"', category="2.10381E+18", price="7", code='""', user="")
+    )
     _, _, _, rows = shop.load()
     assert rows == [
-        ["2019-10-01 00:00:00 UTC", "view", "1", "2.10381E+18", None, "a,b", "7", None, session(1), "data/a.csv"]
+        [
+            "2019-10-01 00:00:00 UTC",
+            "view",
+            "1",
+            "2.10381E+18",
+            None,
+            "a,b",
+            "7",
+            None,
+            session(1),
+            "data/a.csv",
+        ]
     ]
 
 
@@ -141,7 +154,9 @@ def test_optional_columns_may_be_absent_and_columns_in_any_order(shop):
     short = [name for name in COLUMNS if name not in ("category_id", "brand")]
     values = dict(zip(COLUMNS, event().split(",")))
     shop.file("short.csv", ",".join(short), ",".join(values[name] for name in short))
-    shop.file("turned.csv", ",".join(COLUMNS[::-1]), ",".join(values[name] for name in COLUMNS[::-1]))
+    shop.file(
+        "turned.csv", ",".join(COLUMNS[::-1]), ",".join(values[name] for name in COLUMNS[::-1])
+    )
     _, loaded, _, rows = shop.load()
     assert accounts(loaded) == {"short.csv": (2, 1, 0), "turned.csv": (2, 1, 0)}
     full = [values[name] for name in COLUMNS]
@@ -207,7 +222,9 @@ summary = run(con, '00_raw')
 (summary, rows(con, TABLES['raw.loaded_files']), rows(con, 'FROM raw.rejected_lines'))
 """)
     rejected_lines = len(broken) + 1
-    assert accounts(loaded) == {"a.csv": (360_001, 360_000 - rejected_lines, rejected_lines)}, summary
+    assert accounts(loaded) == {"a.csv": (360_001, 360_000 - rejected_lines, rejected_lines)}, (
+        summary
+    )
     assert [200_002, "cut,line"] in [row[1:3] for row in rejected]
 
 
@@ -221,7 +238,9 @@ second = run(con, *STEPS), state(con)
 
 
 def test_a_second_run_changes_nothing(shop):
-    shop.file("a.csv", HEADER, *lines(300), event(), event(), "cut,line", event(kind="Vieww", user="3"))
+    shop.file(
+        "a.csv", HEADER, *lines(300), event(), event(), "cut,line", event(kind="Vieww", user="3")
+    )
     (summary, first), (_, second) = shop.run(BUILD_TWICE)
     assert set(first) == set(TABLES), summary
     assert first == second
@@ -235,7 +254,9 @@ def test_a_header_alone_gives_empty_tables_and_a_picture_that_says_so(shop):
     filled = {name for name, rows in first.items() if rows}
     assert filled == {"raw.loaded_files", "clean.cleaned_files"}
     assert "No user has enough events" in (shop.folder / "segments.svg").read_text()
-    assert shop.run("[run(con, '00_raw'), con.execute('SELECT segment FROM user_segments').description[0][0]]") == [
+    assert shop.run(
+        "[run(con, '00_raw'), con.execute('SELECT segment FROM user_segments').description[0][0]]"
+    ) == [
         [[1, 0, 0, 0, 0, "nothing new"]],
         "segment",
     ]
@@ -268,7 +289,10 @@ def test_renamed_copies_are_known(shop):
 def test_a_compressed_file_is_its_text(shop):
     content = ("\r\n".join([HEADER, *lines(20), "cut,line"])).encode()
     shop.file("a.csv.gz", gzip.compress(content))
-    shop.file("b.csv.gz", gzip.compress("\n".join([HEADER, *lines(2, 30), event(brand='"acme'), ""]).encode()))
+    shop.file(
+        "b.csv.gz",
+        gzip.compress("\n".join([HEADER, *lines(2, 30), event(brand='"acme'), ""]).encode()),
+    )
     shop.file("no_header.txt.gz", gzip.compress("\n".join(lines(3)).encode()))
     found = shop.run("""
 con.execute("SET VARIABLE data = 'data/*.csv.gz'")
@@ -291,7 +315,11 @@ def test_names_with_pattern_characters_and_quotes_are_taken_as_they_are(shop):
     shop.file("a1.csv", HEADER, *lines(3))
     shop.file("it's.csv", HEADER, *lines(4), "cut,line")
     summary, loaded, rejected, _ = shop.load()
-    assert accounts(loaded) == {"[a]*.csv": (3, 2, 0), "a1.csv": (4, 3, 0), "it's.csv": (6, 4, 1)}, summary
+    assert accounts(loaded) == {
+        "[a]*.csv": (3, 2, 0),
+        "a1.csv": (4, 3, 0),
+        "it's.csv": (6, 4, 1),
+    }, summary
     assert rejected[0][0] == "data/it's.csv"
 
 
@@ -341,7 +369,12 @@ def test_max_files_are_taken_and_the_rest_is_said_to_be_left(shop):
 con.execute("SET VARIABLE max_files = 2")
 [run(con, '00_raw') for _ in range(4)]
 """)
-    assert [summary[0][1:4] for summary in summaries] == [[2, 3, 3], [2, 1, 7], [1, 0, 5], [0, 0, 0]]
+    assert [summary[0][1:4] for summary in summaries] == [
+        [2, 3, 3],
+        [2, 1, 7],
+        [1, 0, 5],
+        [0, 0, 0],
+    ]
     assert shop.run("rows(con, 'SELECT count(*), max(rows_loaded) FROM loaded_files')") == [[5, 5]]
     assert "max_files must be a number of at least 1, not 0" in shop.run(
         "con.execute('SET VARIABLE max_files = 0')\nrun(con, '00_raw')"
@@ -394,8 +427,7 @@ again = run(other, '00_raw')
 
 def test_an_interruption_after_any_statement_and_a_new_start_give_the_tables_of_one_run(shop):
     shop.file("a.csv", HEADER, *lines(300), event(), event(), "cut,line")
-    clean_run, interrupted = shop.run(
-        """
+    clean_run, interrupted = shop.run("""
 run(con, *STEPS)
 clean_run = state(con)
 con.close()
@@ -412,8 +444,7 @@ for step in STEPS:
         assert state(con) == before, (step, n)
     run(con, step)
 (clean_run, state(con))
-"""
-    )
+""")
     assert clean_run == interrupted and set(interrupted) == set(TABLES)
 
 
@@ -449,7 +480,9 @@ time.sleep(60)
 N_KILLS = 20
 
 
-def test_a_build_killed_at_any_moment_and_started_again_gives_the_tables_of_one_run(shop, extension):
+def test_a_build_killed_at_any_moment_and_started_again_gives_the_tables_of_one_run(
+    shop, extension
+):
     """Kills at seeded random statements and moments: of a first build, of one that adds a month, and of one in which
     a known file has changed as well."""
     october = [*lines(300), "cut,line", event(kind="Vieww")]
@@ -499,12 +532,21 @@ for step in STEPS:
 """
     chance = random.Random(20)
     # Half of the kills anywhere, half where what is there already would be added again: in the load and clean steps.
-    writing = [n for n, sql in enumerate(statements) if re.search(r"^INSERT INTO (raw|clean)\.", sql, re.MULTILINE)]
-    targets = [chance.choice(writing) if n % 4 in (1, 2) else chance.randrange(len(statements)) for n in range(N_KILLS)]
+    writing = [
+        n
+        for n, sql in enumerate(statements)
+        if re.search(r"^INSERT INTO (raw|clean)\.", sql, re.MULTILINE)
+    ]
+    targets = [
+        chance.choice(writing) if n % 4 in (1, 2) else chance.randrange(len(statements))
+        for n in range(N_KILLS)
+    ]
     for kill, target in enumerate(targets):
         database = shop.folder / f"killed_{kill}.duckdb"
         if kill % 2:
-            shutil.copy(shop.folder / ("world.duckdb" if kill % 4 == 1 else "changed.duckdb"), database)
+            shutil.copy(
+                shop.folder / ("world.duckdb" if kill % 4 == 1 else "changed.duckdb"), database
+            )
         with subprocess.Popen(
             [str(shop.python), "-c", client, str(database)], stdout=subprocess.PIPE, text=True
         ) as process:
@@ -533,14 +575,12 @@ wrong
 
 def test_runs_are_recorded_with_what_they_committed(shop):
     shop.file("a.csv", HEADER, *lines(30))
-    runs = shop.run(
-        """
+    runs = shop.run("""
 con.execute("SET VARIABLE run_id = 'october'")
 run(con, *STEPS)
 run(con, '00_raw')
 rows(con, "SELECT run_id, step, rows, started_at <= finished_at FROM raw.pipeline_runs ORDER BY started_at")
-"""
-    )
+""")
     assert runs == [
         ["october", "00_raw", 30, True],
         ["october", "10_clean", 30, True],
@@ -564,7 +604,14 @@ rows(con, "SELECT file_name, size_bytes, line_count, fingerprint::VARCHAR FROM f
 
 
 def test_a_fingerprint_is_of_the_lines_and_of_nothing_else(shop):
-    content = [HEADER, *lines(40), event(brand="café 日本"), event(), event(), event(brand="x" * 3_000_000)]
+    content = [
+        HEADER,
+        *lines(40),
+        event(brand="café 日本"),
+        event(),
+        event(),
+        event(brand="x" * 3_000_000),
+    ]
     shop.file("a.csv", *content)
     shop.file("crlf.csv", *content, end="\r\n")
     shop.file("cut.csv", *content, last_end=False)
@@ -677,7 +724,11 @@ IMPLAUSIBLE_TIMES = [
 def test_what_is_no_time_or_no_plausible_one_is_no_event(shop):
     tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
     late = (tomorrow + timedelta(days=2)).strftime("%Y-%m-%d 00:00:00")
-    good = ["2000-01-01 00:00:00", "2000-01-01T01:00:00.5+01:00", tomorrow.strftime("%Y-%m-%dT%H:%M:%SZ")]
+    good = [
+        "2000-01-01 00:00:00",
+        "2000-01-01T01:00:00.5+01:00",
+        tomorrow.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    ]
     times = [*NO_TIMES, *IMPLAUSIBLE_TIMES, late, *good]
     shop.file("a.csv", HEADER, *[event(time=time, user=str(n)) for n, time in enumerate(times)])
     outcome, rejected, days = shop.run("""
@@ -688,7 +739,11 @@ run(con, '20_kpi')
     assert dict(rejected) == dict.fromkeys(NO_TIMES, "bad time") | dict.fromkeys(
         [*IMPLAUSIBLE_TIMES, late], "implausible time"
     )
-    assert dict(outcome) == {"events": 3, "bad time": len(NO_TIMES), "implausible time": len(IMPLAUSIBLE_TIMES) + 1}
+    assert dict(outcome) == {
+        "events": 3,
+        "bad time": len(NO_TIMES),
+        "implausible time": len(IMPLAUSIBLE_TIMES) + 1,
+    }
     assert days == [[tomorrow.strftime("%Y-%m-%d"), 2]]
 
 
@@ -697,7 +752,13 @@ def test_values_of_a_typed_source_are_judged_as_those_of_files(shop):
     shop.file(
         "a.csv",
         HEADER,
-        event(code="a.b", brand="", category="", price="10.5", visit="ABCDEF00-0000-4000-8000-00000000000A"),
+        event(
+            code="a.b",
+            brand="",
+            category="",
+            price="10.5",
+            visit="ABCDEF00-0000-4000-8000-00000000000A",
+        ),
     )
     outcome, rejected = shop.run("""
 con.execute("ATTACH 'other.duckdb' AS other")
@@ -756,7 +817,12 @@ SPELLINGS = [
 
 
 def test_one_event_in_all_its_spellings_is_one_event_in_whatever_order_the_files_come(shop):
-    plain = {"kind": "cart", "product": "7", "price": "10.50", "visit": "abcdef00-0000-4000-8000-00000000000a"}
+    plain = {
+        "kind": "cart",
+        "product": "7",
+        "price": "10.50",
+        "visit": "abcdef00-0000-4000-8000-00000000000a",
+    }
     others = [{"user": "2"}, {"price": "10.51"}, {"visit": "abcdef00"}, {"visit": "ABCDEF00"}]
     for n, spelling in enumerate([{}, *SPELLINGS, *others]):
         shop.file(f"{n:02d}.csv", HEADER, event(**plain | spelling))
@@ -778,7 +844,12 @@ for n, order in enumerate([names[::-1], names[13:] + names[:13]]):
     assert at_once == [["duplicate", len(SPELLINGS)], ["events", 5]]
     assert different == []
     one = ["2019-10-01 00:00:00", "cart", 7, "a.b.c", "acme", "10.50", 1, plain["visit"]]
-    others = [[*one[:6], 2, one[7]], [*one[:5], "10.51", *one[6:]], [*one[:7], "abcdef00"], [*one[:7], "ABCDEF00"]]
+    others = [
+        [*one[:6], 2, one[7]],
+        [*one[:5], "10.51", *one[6:]],
+        [*one[:7], "abcdef00"],
+        [*one[:7], "ABCDEF00"],
+    ]
     assert sorted(events, key=repr) == sorted([one, *others], key=repr)
     assert corrections == []
 
@@ -832,7 +903,11 @@ def test_case_and_blanks_make_no_other_brand_and_a_vocabulary_repairs_the_rest(s
         "zest",
         " ",
     ]
-    codes = ["electronics.phone"] * 3 + ["Electronics.Phone", "electronics. phone", "electronics.phnoe"]
+    codes = ["electronics.phone"] * 3 + [
+        "Electronics.Phone",
+        "electronics. phone",
+        "electronics.phnoe",
+    ]
     shop.file("a.csv", HEADER, *[event(brand=brand, code="", product=str(n)) for n, brand in enumerate(brands)],
               *[event(brand="", code=code, product=str(n)) for n, code in enumerate(codes, 50)])  # fmt: skip
     bare, given, synonyms, again = shop.run("""
@@ -869,14 +944,19 @@ run(con, '10_clean')
         [["Apple", 10], ["Under Armour", 2], ["zest", 1]], [["electronics.phone", 6]], [["phone", 6]],
     ]  # fmt: skip
     rules = {(row[1], row[2]): row[3] for row in given[3]}
-    assert rules["aple", "Apple"] == "typo" and rules["electronics.phnoe", "electronics.phone"] == "typo"
+    assert (
+        rules["aple", "Apple"] == "typo"
+        and rules["electronics.phnoe", "electronics.phone"] == "typo"
+    )
     assert ("zest", "zest") not in rules and again
     assert synonyms == [["Apple", 11], ["under armour", 2]]
 
 
 def test_sums_of_the_largest_prices_do_not_stop_a_run(shop):
     largest = "9999999999999999.99"
-    shop.file("a.csv", HEADER, *[event(kind="purchase", product=str(n), price=largest) for n in range(3)])
+    shop.file(
+        "a.csv", HEADER, *[event(kind="purchase", product=str(n), price=largest) for n in range(3)]
+    )
     assert (
         shop.run("""
 run(con, '00_raw', '10_clean', '20_kpi')
@@ -896,10 +976,21 @@ con.execute('SELECT 1').fetchone()[0]
 """)
     good = (shop.data / "a.csv").read_text().splitlines()
     cut = [good[1][:40], good[2] + ",more", "", "  "]
-    unreadable = [good[3].replace(good[3][:19], time) for time in ("yesterday", "2019-13-01 00:00:00", "1570000000")]
+    unreadable = [
+        good[3].replace(good[3][:19], time)
+        for time in ("yesterday", "2019-13-01 00:00:00", "1570000000")
+    ]
     mangled = [line.replace(line.split(",")[3], "2.10381E+18") for line in good[4:6]]
     shop.file(
-        "a.csv", *good, *cut, *unreadable, *mangled, event(brand='"open'), good[7][:-9], end="\r\n", last_end=False
+        "a.csv",
+        *good,
+        *cut,
+        *unreadable,
+        *mangled,
+        event(brand='"open'),
+        good[7][:-9],
+        end="\r\n",
+        last_end=False,
     )
     shop.file("copy of b.csv", (shop.data / "b.csv").read_bytes())
     summary, loaded, outcome, corrections, reasons, bursts, respelt = shop.run("""
@@ -935,12 +1026,23 @@ bursts = rows(con, '''
     assert counts["brand"] > 50 and counts["category_code"] > 50 and respelt == [[0]]
     # The copies are bursts of equal carts, and of each burst one event stays.
     assert {kind for kind, _, _ in bursts} == {"cart"} and {stay for *_, stay in bursts} == {1}
-    assert sum(copies for _, copies, _ in bursts) == 400 and 10 < max(copies for _, copies, _ in bursts) < 78
+    assert (
+        sum(copies for _, copies, _ in bursts) == 400
+        and 10 < max(copies for _, copies, _ in bursts) < 78
+    )
 
 
-@pytest.mark.parametrize("category", ["2053013555631882655", "2.10381E+18", ""], ids=["whole", "mangled", "none"])
+@pytest.mark.parametrize(
+    "category", ["2053013555631882655", "2.10381E+18", ""], ids=["whole", "mangled", "none"]
+)
 def test_a_mangled_category_is_found_where_all_else_is_well(shop, category):
-    shop.file("a.csv", HEADER, *lines(9), event(category="2.1E+18", user="9"), *[event(category=category)] * 3)
+    shop.file(
+        "a.csv",
+        HEADER,
+        *lines(9),
+        event(category="2.1E+18", user="9"),
+        *[event(category=category)] * 3,
+    )
     shop.file("b.csv", HEADER, *lines(9, 9), event(category=category))
     outcome, corrections = shop.run("""
 con.execute("SET VARIABLE data = 'data/b.csv'")
@@ -1007,7 +1109,12 @@ for order in ('bac', 'cab', 'abc'):
 def test_rows_of_known_files_are_left_alone_until_the_tables_are_made_anew(shop):
     shop.file("2019-Oct.csv", HEADER, *lines(30), event(kind="Vieww"))
     shop.run("run(con, *STEPS)")
-    shop.file("2019-Nov.csv", HEADER, *[line.replace("2019-10", "2019-11") for line in lines(20)], event(kind="Vieww"))
+    shop.file(
+        "2019-Nov.csv",
+        HEADER,
+        *[line.replace("2019-10", "2019-11") for line in lines(20)],
+        event(kind="Vieww"),
+    )
     # A mark in the tables shows whether they were made anew.
     added, nothing_new, *anew = shop.run("""
 MARK = "UPDATE clean.events SET brand = 'marked' WHERE event_time < '2019-11-01' AND product_id = 3"
@@ -1045,7 +1152,8 @@ con.execute('SET VARIABLE rebuild = true')
 (error, before, after, run(con, '10_clean'))
 """)
     assert (
-        "10_clean: 30 raw rows are not 29 events + 0 rejected rows" in error and "SET VARIABLE rebuild = true" in error
+        "10_clean: 30 raw rows are not 29 events + 0 rejected rows" in error
+        and "SET VARIABLE rebuild = true" in error
     )
     assert before == after and outcome == [["events", 30]]
 
@@ -1151,8 +1259,42 @@ run(con, '00_raw', '10_clean', '20_kpi')
         ["2019-11-05", 2, 1, 1, 2, 0, 1, 1, "0.01", None, 0.01, 0.5, 1.0],
     ]
     assert monthly == [
-        ["2019-10-01", 7, 2, 2, 2, 3, 1, 2, "150.50", 2 / 3, 150.5, *[None] * 4, 0.5, 0.5, 3.5, True],
-        ["2019-11-01", 5, 3, 2, 4, 2, 1, 2, "20.01", 1.0, 10.005, *[None] * 4, 0.5, 2 / 3, 5 / 3, False],
+        [
+            "2019-10-01",
+            7,
+            2,
+            2,
+            2,
+            3,
+            1,
+            2,
+            "150.50",
+            2 / 3,
+            150.5,
+            *[None] * 4,
+            0.5,
+            0.5,
+            3.5,
+            True,
+        ],
+        [
+            "2019-11-01",
+            5,
+            3,
+            2,
+            4,
+            2,
+            1,
+            2,
+            "20.01",
+            1.0,
+            10.005,
+            *[None] * 4,
+            0.5,
+            2 / 3,
+            5 / 3,
+            False,
+        ],
     ]
 
 
@@ -1233,7 +1375,15 @@ SOLD_EVENTS = [
 
 def sold_events():
     return [
-        event(time=t + " UTC", kind=kind, price=price, user=str(user), visit=visit, code=code, brand=brand)
+        event(
+            time=t + " UTC",
+            kind=kind,
+            price=price,
+            user=str(user),
+            visit=visit,
+            code=code,
+            brand=brand,
+        )
         for user, t, kind, price, visit, code, brand in SOLD_EVENTS
     ]
 
@@ -1245,7 +1395,16 @@ run(con, '00_raw', '10_clean', '20_kpi')
 columns = [[c[0] for c in con.execute('FROM kpi.' + t).description] for t in ('category', 'brand')]
 (columns, rows(con, 'FROM kpi.category'), rows(con, 'FROM kpi.brand'))
 """)
-    figures = ["views", "carts", "purchases", "revenue", "buyers", "conversion_rate", "share", "rank"]
+    figures = [
+        "views",
+        "carts",
+        "purchases",
+        "revenue",
+        "buyers",
+        "conversion_rate",
+        "share",
+        "rank",
+    ]
     assert columns == [["category_code", *figures], ["brand", *figures]]
     assert categories == [
         ["electronics.phone", 1, 0, 2, "150.50", 1, 2.0, 150.5 / 332.5, 1],
@@ -1267,7 +1426,15 @@ def test_the_funnel_by_hand(shop):
 run(con, '00_raw', '10_clean', '20_kpi')
 ([c[0] for c in con.execute('FROM kpi.funnel').description], rows(con, 'FROM kpi.funnel'))
 """)
-    assert columns == ["month", "step_number", "step", "users", "sessions", "next_user_rate", "next_session_rate"]
+    assert columns == [
+        "month",
+        "step_number",
+        "step",
+        "users",
+        "sessions",
+        "next_user_rate",
+        "next_session_rate",
+    ]
     assert funnel == [
         ["2019-10-01", 1, "view", 2, 2, 1.0, 1.0],
         ["2019-10-01", 2, "cart", 2, 2, 0.5, 0.5],
@@ -1282,12 +1449,22 @@ run(con, '00_raw', '10_clean', '20_kpi')
 
 
 def test_cohorts_by_hand(shop):
-    shop.file("a.csv", HEADER, *sold_events(), event(time="2020-02-01 00:00:00 UTC", user="4", visit=43))
+    shop.file(
+        "a.csv", HEADER, *sold_events(), event(time="2020-02-01 00:00:00 UTC", user="4", visit=43)
+    )
     columns, cohorts = shop.run("""
 run(con, '00_raw', '10_clean', '20_kpi')
 ([c[0] for c in con.execute('FROM kpi.cohorts').description], rows(con, 'FROM kpi.cohorts'))
 """)
-    assert columns == ["first_month", "months_since", "users", "active_users", "retention", "revenue", "is_complete"]
+    assert columns == [
+        "first_month",
+        "months_since",
+        "users",
+        "active_users",
+        "retention",
+        "revenue",
+        "is_complete",
+    ]
     # In January nobody does anything.
     assert cohorts == [
         ["2019-10-01", 0, 3, 3, 1.0, "150.50", True],
@@ -1302,13 +1479,24 @@ run(con, '00_raw', '10_clean', '20_kpi')
 
 
 def test_nothing_sold_gives_shares_and_rates_of_zero(shop):
-    shop.file("a.csv", HEADER, event(kind="remove_from_cart", code="b.c"), event(kind="cart", user="2", brand=""))
+    shop.file(
+        "a.csv",
+        HEADER,
+        event(kind="remove_from_cart", code="b.c"),
+        event(kind="cart", user="2", brand=""),
+    )
     assert shop.run("""
 run(con, '00_raw', '10_clean', '20_kpi')
 [rows(con, 'FROM kpi.' + t) for t in ('category', 'brand', 'funnel', 'cohorts')]
 """) == [
-        [["a.b.c", 0, 1, 0, "0.00", 0, None, 0.0, 1], ["b.c", 0, 0, 0, "0.00", 0, None, 0.0, 1]],
-        [["acme", 0, 0, 0, "0.00", 0, None, 0.0, 1], [None, 0, 1, 0, "0.00", 0, None, 0.0, None]],
+        [
+            ["a.b.c", 0, 1, 0, "0.00", 0, None, 0.0, 1],
+            ["b.c", 0, 0, 0, "0.00", 0, None, 0.0, 1],
+        ],
+        [
+            ["acme", 0, 0, 0, "0.00", 0, None, 0.0, 1],
+            [None, 0, 1, 0, "0.00", 0, None, 0.0, None],
+        ],
         [
             ["2019-10-01", 1, "view", 1, 1, 1.0, 1.0],
             ["2019-10-01", 2, "cart", 1, 1, 0.0, 0.0],
@@ -1379,11 +1567,15 @@ def assert_periods(events, length, found):
         conversions = [len({visit for _, visit in bought}) / figures[4], buyers / figures[2]]
         if length == 7:
             now = [len(rows), figures[2], len(bought), float(revenue)]
-            is_complete = (date.fromisoformat(figures[0]) + timedelta(days=31)).replace(day=1) <= last_day + timedelta(
-                days=1
-            )
+            is_complete = (date.fromisoformat(figures[0]) + timedelta(days=31)).replace(
+                day=1
+            ) <= last_day + timedelta(days=1)
             compared = before and is_complete
-            figures += [pytest.approx((a - b) / b, abs=1e-12) for a, b in zip(now, before)] if compared else [None] * 4
+            figures += (
+                [pytest.approx((a - b) / b, abs=1e-12) for a, b in zip(now, before)]
+                if compared
+                else [None] * 4
+            )
             before = now
             conversions += [len(rows) / figures[2], is_complete]
         figures += conversions
@@ -1415,7 +1607,11 @@ agrees = [
     all_revenue = sum(e[3] for e in bought)
     assert len(events) > 50_000 and len(bought) > 500
     for column, found in ((5, categories), (6, brands)):
-        revenue, buyers, kinds = Counter(), defaultdict(set), Counter((e[column], e[2]) for e in events)
+        revenue, buyers, kinds = (
+            Counter(),
+            defaultdict(set),
+            Counter((e[column], e[2]) for e in events),
+        )
         for e in bought:
             revenue[e[column]] += e[3]
             buyers[e[column]].add(e[0])
@@ -1434,11 +1630,21 @@ agrees = [
     assert len(months) == 5
     expected = []
     for month in months:
-        reached = {kind: [e for e in events if e[1] == month and e[2] == kind] for kind in ("view", "cart", "purchase")}
+        reached = {
+            kind: [e for e in events if e[1] == month and e[2] == kind]
+            for kind in ("view", "cart", "purchase")
+        }
         steps = [("view", "cart", "purchase"), ("cart", "purchase"), ("purchase",)]
-        counts = [[len({e[i] for kind in kinds for e in reached[kind]}) for i in (0, 4)] for kinds in steps]
+        counts = [
+            [len({e[i] for kind in kinds for e in reached[kind]}) for i in (0, 4)]
+            for kinds in steps
+        ]
         for n, ((step, *_), (users, sessions)) in enumerate(zip(steps, counts)):
-            rates = [after / here for here, after in zip(counts[n], counts[n + 1])] if n < 2 else [None, None]
+            rates = (
+                [after / here for here, after in zip(counts[n], counts[n + 1])]
+                if n < 2
+                else [None, None]
+            )
             expected.append([f"{month}-01", n + 1, step, users, sessions, *rates])
     assert funnel == expected
 
@@ -1449,7 +1655,9 @@ agrees = [
         members = active[first] - known
         known |= members
         for since, month in enumerate(months[n:]) if members else ():
-            spent = sum((e[3] for e in bought if e[1] == month and e[0] in members), Decimal("0.00"))
+            spent = sum(
+                (e[3] for e in bought if e[1] == month and e[0] in members), Decimal("0.00")
+            )
             stayed = len(members & active[month])
             expected.append(
                 [
@@ -1464,7 +1672,9 @@ agrees = [
             )
     assert cohorts == expected and len(cohorts) > 8
     # The sums over cohorts are the months.
-    for n, (month, _, users, new_users, *_, revenue, _, _) in enumerate(row[:11] for row in monthly):
+    for n, (month, _, users, new_users, *_, revenue, _, _) in enumerate(
+        row[:11] for row in monthly
+    ):
         of_month = [row for row in cohorts if months.index(row[0][:7]) + row[1] == n]
         assert sum(row[3] for row in of_month) == users
         assert sum(row[2] for row in of_month if row[1] == 0) == new_users
@@ -1511,8 +1721,7 @@ def busy_users(n_users, n_events=12):
 
 def test_segments_follow_the_features_and_take_users_with_enough_events(shop):
     shop.file("a.csv", HEADER, *busy_users(40), *few_events())
-    features, columns, segments, profile, places, answer = shop.run(
-        """
+    features, columns, segments, profile, places, answer = shop.run("""
 run(con, *STEPS)
 features = rows(con, 'FROM kpi.user_features WHERE total_events >= 10 ORDER BY user_id')
 segments = rows(con, 'FROM user_segments ORDER BY user_id')
@@ -1520,12 +1729,15 @@ columns = [c[0] for c in con.execute('FROM user_segments').description]
 answer = rows(con, 'SELECT segment, COUNT(*) FROM user_segments GROUP BY segment ORDER BY segment')
 rows(con, 'SELECT * FROM user_segments WHERE days_since_last_event < 7')
 (features, columns, segments, rows(con, 'SELECT segment, feature FROM kpi.segment_profile'), rows(con, 'FROM kpi.segment_map ORDER BY user_id'), answer)
-"""
-    )
+""")
     assert columns[-1] == "segment" and len(columns) == 12
     assert [row[:-1] for row in segments] == features and len(features) == 40
-    assert [segment for segment, _ in answer] == [0, 1, 2, 3, 4] and sum(size for _, size in answer) == 40
-    assert len(profile) == 5 * 9 and not {"user_id", "last_event_time", "segment"} & {feature for _, feature in profile}
+    assert [segment for segment, _ in answer] == [0, 1, 2, 3, 4] and sum(
+        size for _, size in answer
+    ) == 40
+    assert len(profile) == 5 * 9 and not {"user_id", "last_event_time", "segment"} & {
+        feature for _, feature in profile
+    }
     assert [row[:2] for row in places] == [[row[0], row[-1]] for row in segments]
     picture = (shop.folder / "segments.svg").read_text(encoding="utf-8")
     assert picture.startswith("<svg") and "principal component 1" in picture
@@ -1533,53 +1745,50 @@ rows(con, 'SELECT * FROM user_segments WHERE days_since_last_event < 7')
 
 def test_parameters_that_the_user_set_are_kept(shop):
     shop.file("a.csv", HEADER, *busy_users(40))
-    assert shop.run(
-        """
+    assert shop.run("""
 con.execute("SET VARIABLE k = 3"); con.execute("SET VARIABLE min_events = 12")
 con.execute("SET VARIABLE seed = 7"); con.execute("SET VARIABLE svg = 'other.svg'")
 con.execute("SET VARIABLE data = ['data/a.csv']")
 run(con, *STEPS)
 variables = rows(con, "SELECT getvariable('k'), getvariable('min_events'), getvariable('seed'), getvariable('svg')")
 (variables, rows(con, 'SELECT count(DISTINCT segment), count(*) FROM user_segments'), Path('other.svg').exists())
-"""
-    ) == [[[3, 12, 7, "other.svg"]], [[3, 40]], True]
+""") == [[[3, 12, 7, "other.svg"]], [[3, 40]], True]
 
 
 def test_fewer_different_users_than_k_give_fewer_segments_and_a_note(shop):
-    shop.file("a.csv", HEADER, *busy_users(2), *[line.replace(",1,0000", ",3,0000") for line in busy_users(1)])
-    summary, sizes = shop.run(
-        """
+    shop.file(
+        "a.csv",
+        HEADER,
+        *busy_users(2),
+        *[line.replace(",1,0000", ",3,0000") for line in busy_users(1)],
+    )
+    summary, sizes = shop.run("""
 summary = run(con, *STEPS)
 (summary, rows(con, 'SELECT segment, count(*) FROM user_segments GROUP BY ALL ORDER BY ALL'))
-"""
-    )
+""")
     assert summary[0][:2] == [3, 2] and "fewer segments than k = 5" in summary[0][2]
     assert sizes == [[0, 2], [1, 1]]
 
 
 def test_a_bad_k_is_refused_and_the_old_segments_stay(shop):
     shop.file("a.csv", HEADER, *busy_users(40))
-    error, before, after = shop.run(
-        """
+    error, before, after = shop.run("""
 run(con, *STEPS)
 before = state(con)
 con.execute('SET VARIABLE k = 0')
 (run(con, '30_user_segments'), before, state(con))
-"""
-    )
+""")
     assert "k must be between 1 and 1024, not 0" in error
     assert before == after
 
 
 def test_users_with_one_event_can_be_segmented(shop):
     shop.file("a.csv", HEADER, *few_events())
-    assert shop.run(
-        """
+    assert shop.run("""
 con.execute('SET VARIABLE min_events = 1'); con.execute('SET VARIABLE k = 2')
 run(con, *STEPS)
 rows(con, 'SELECT count(*), count(segment), count(DISTINCT segment) FROM user_segments')
-"""
-    ) == [[4, 4, 2]]
+""") == [[4, 4, 2]]
 
 
 # As a user runs it
@@ -1606,7 +1815,8 @@ def test_the_command_line_client_builds_the_same_tables(shop, extension, pythons
     assert shop.run("con = connect('cli.duckdb')\nstate(con)") == expected
     # The database answers in a session that has loaded the extension and knows nothing of the catalog `amz`.
     assert shop.run(
-        "con = connect('cli.duckdb')\nrows(con, \"SELECT count(*) FROM kmeans_segments('kpi.user_features', k := 2)\")"
+        "con = connect('cli.duckdb')\nrows(con, \"SELECT count(*) FROM"
+        " kmeans_segments('kpi.user_features', k := 2)\")"
     ) == [[30]]
     shop.file("b.csv", *lines(3))
     done = subprocess.run(command, cwd=shop.folder, capture_output=True, text=True, timeout=60)
@@ -1627,7 +1837,11 @@ def test_the_real_excerpt_loads_line_by_line(shop):
     shop.file("2019-Oct.csv", source)
     (_, first), (_, second) = shop.run(BUILD_TWICE)
     assert accounts(first["raw.loaded_files"]) == {"2019-Oct.csv": (17_436, 17_434, 1)}
-    assert first["raw.rejected_lines"][0][1:4] == [17_436, source.splitlines()[-1].decode(), "MISSING COLUMNS"]
+    assert first["raw.rejected_lines"][0][1:4] == [
+        17_436,
+        source.splitlines()[-1].decode(),
+        "MISSING COLUMNS",
+    ]
     assert Counter(row[10] for row in first["clean.rejected_events"]) == {"duplicate": 5}
     assert len(first["clean.events"]) == 17_429 and len(first["kpi.user_features"]) == 4_504
     assert first == second
@@ -1644,7 +1858,10 @@ def test_the_real_excerpt_loads_line_by_line(shop):
 def test_each_bad_real_excerpt_gets_a_clear_answer(shop):
     shop.file("no-header.csv", (REAL_DATA / "bad" / "no-header-2019-Nov.csv").read_bytes())
     message = shop.load()[0]
-    assert '"data/no-header.csv": no header, its first line is: 2019-11-01 00:00:00 UTC,view,1003461' in message
+    assert (
+        '"data/no-header.csv": no header, its first line is: 2019-11-01 00:00:00 UTC,view,1003461'
+        in message
+    )
     (shop.data / "no-header.csv").unlink()
     shop.file("mangled.csv", (REAL_DATA / "bad" / "spreadsheet-mangled-2019-Oct.csv").read_bytes())
     corrections, categories, prices = shop.run("""

@@ -31,8 +31,10 @@ def ask(request, connect):
 
 
 def test_event_types(ask):
-    found = ask("""SELECT 100 * avg((event_type = 'view')::INT), 100 * avg((event_type = 'cart')::INT),
-        100 * avg((event_type = 'purchase')::INT) FROM events""")
+    found = ask(
+        """SELECT 100 * avg((event_type = 'view')::INT), 100 * avg((event_type = 'cart')::INT),
+        100 * avg((event_type = 'purchase')::INT) FROM events"""
+    )
     assert found == pytest.approx((96.07, 2.18, 1.75), abs=0.2)
 
 
@@ -44,15 +46,19 @@ def test_missing_categories_and_brands(ask):
 
 
 def test_depth_of_categories(ask):
-    found = ask("""SELECT 100 * avg((depth = 2)::INT), 100 * avg((depth = 3)::INT), 100 * avg((depth = 4)::INT), max(depth),
+    found = ask(
+        """SELECT 100 * avg((depth = 2)::INT), 100 * avg((depth = 3)::INT), 100 * avg((depth = 4)::INT), max(depth),
         count(DISTINCT category_code)
-        FROM (SELECT category_code, len(string_split(category_code, '.')) AS depth FROM events WHERE category_code IS NOT NULL)""")
+        FROM (SELECT category_code, len(string_split(category_code, '.')) AS depth FROM events WHERE category_code IS NOT NULL)"""
+    )
     assert found[:2] == pytest.approx((58, 42), abs=2) and found[2] == pytest.approx(0.2, abs=0.1)
     assert found[3:] == (4, 121)
 
 
 def test_prices(ask):
-    mean, deviation, top = ask("SELECT avg(ln(price)), stddev(ln(price)), max(price) FROM events WHERE price > 0")
+    mean, deviation, top = ask(
+        "SELECT avg(ln(price)), stddev(ln(price)), max(price) FROM events WHERE price > 0"
+    )
     assert (mean, deviation) == pytest.approx((5.03, 1.21), abs=0.05)
     assert top == Decimal("2574.07")
     zero, sold = ask(
@@ -64,11 +70,21 @@ def test_prices(ask):
 
 @pytest.mark.parametrize(
     ("quantile", "price"),
-    [(0.01, 6.2), (0.05, 19.3), (0.25, 66.9), (0.5, 161.4), (0.75, 358.6), (0.95, 1003.9), (0.99, 1688.8)],
+    [
+        (0.01, 6.2),
+        (0.05, 19.3),
+        (0.25, 66.9),
+        (0.5, 161.4),
+        (0.75, 358.6),
+        (0.95, 1003.9),
+        (0.99, 1688.8),
+    ],
 )
 def test_quantiles_of_prices(ask, quantile, price):
     found = float(ask(f"SELECT quantile_cont(price, {quantile}) FROM events WHERE price > 0")[0])
-    assert math.log(found) == pytest.approx(math.log(price), abs=0.05 if 0.01 < quantile < 0.99 else 0.1)
+    assert math.log(found) == pytest.approx(
+        math.log(price), abs=0.05 if 0.01 < quantile < 0.99 else 0.1
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +96,10 @@ def test_quantiles_of_prices(ask, quantile, price):
     ],
 )
 def test_prices_in_a_category(ask, code, mean, deviation):
-    found = ask(f"SELECT avg(ln(price)), stddev(ln(price)) FROM events WHERE price > 0 AND category_code = '{code}'")
+    found = ask(
+        "SELECT avg(ln(price)), stddev(ln(price)) FROM events WHERE price > 0 AND category_code ="
+        f" '{code}'"
+    )
     assert found == pytest.approx((mean, deviation), abs=0.05)
 
 
@@ -95,8 +114,10 @@ def test_hours(ask):
 
 def test_weekdays_are_equal(ask):
     """October 2019 begins on a Tuesday and has 31 days."""
-    (days,) = ask("""SELECT list(n ORDER BY n) FROM (SELECT avg(n) AS n FROM (
-        SELECT event_time::DATE AS day, count(*) AS n FROM events GROUP BY ALL) GROUP BY isodow(day))""")
+    (days,) = ask(
+        """SELECT list(n ORDER BY n) FROM (SELECT avg(n) AS n FROM (
+        SELECT event_time::DATE AS day, count(*) AS n FROM events GROUP BY ALL) GROUP BY isodow(day))"""
+    )
     assert len(days) == 7 and days[-1] / days[0] < 1.1
 
 
@@ -111,9 +132,9 @@ def test_the_sale_of_november(connect):
 
 
 def test_sessions(ask):
-    median, most, nearly_all, buying, users, mean = (
-        ask("""SELECT quantile_disc(events, 0.5), quantile_disc(events, 0.9),
-        quantile_disc(events, 0.99), 100 * avg(buys::INT), max(users), avg(events) FROM sessions""")
+    median, most, nearly_all, buying, users, mean = ask(
+        """SELECT quantile_disc(events, 0.5), quantile_disc(events, 0.9),
+        quantile_disc(events, 0.99), 100 * avg(buys::INT), max(users), avg(events) FROM sessions"""
     )
     assert (median, most) == (2, 8) and 19 <= nearly_all <= 25
     assert buying == pytest.approx(3.9, abs=0.3)
@@ -131,14 +152,16 @@ def test_products(ask):
 
 
 def test_top_categories_and_brands(ask):
-    (codes, share) = ask("""SELECT list(category_code ORDER BY n DESC)[:7], max(n) / 2e6 FROM (
-        SELECT category_code, count(*) AS n FROM events WHERE category_code IS NOT NULL GROUP BY ALL)""")
+    codes, share = ask(
+        """SELECT list(category_code ORDER BY n DESC)[:7], max(n) / 2e6 FROM (
+        SELECT category_code, count(*) AS n FROM events WHERE category_code IS NOT NULL GROUP BY ALL)"""
+    )
     assert codes[0] == "electronics.smartphone" and 0.22 < share < 0.28
     assert set(codes) == {
         "electronics.smartphone", "electronics.clocks", "electronics.video.tv", "computers.notebook",
         "electronics.audio.headphone", "apparel.shoes", "appliances.environment.vacuum",
     }  # fmt: skip
-    (brands, n_brands) = ask("""SELECT list(brand ORDER BY n DESC)[:4], count(*) FROM (
+    brands, n_brands = ask("""SELECT list(brand ORDER BY n DESC)[:4], count(*) FROM (
         SELECT brand, count(*) AS n FROM events WHERE brand IS NOT NULL GROUP BY ALL)""")
     assert brands == ["samsung", "apple", "xiaomi", "huawei"] and n_brands > 2_500
 
@@ -161,7 +184,11 @@ def test_no_two_events_are_equal_and_pauses_are_those_of_people(ask):
 @pytest.mark.parametrize("dirt", [0.013, 0.2])
 def test_defects_are_as_many_as_the_documentation_says(connect, dirt):
     rows = 100_000
-    events = connect().execute(f"FROM synthetic_marketplace_events({rows}, dirt := {dirt}) ORDER BY ALL").fetchall()
+    events = (
+        connect()
+        .execute(f"FROM synthetic_marketplace_events({rows}, dirt := {dirt}) ORDER BY ALL")
+        .fetchall()
+    )
     types = Counter(event[1] for event in events)
     n_known = sum(types[kind] for kind in ("view", "cart", "purchase"))
     n_unknown = sum(types[kind] for kind in ("wishlist", "impression", ""))

@@ -27,13 +27,16 @@ def test_a_footer_field_that_does_not_fit_is_refused():
 
 def test_an_unknown_platform_is_refused_with_a_remedy():
     with pytest.raises(
-        SystemExit, match=r"no DuckDB platform is known for the Rust target mips-unknown-none.*--platform"
+        SystemExit,
+        match=r"no DuckDB platform is known for the Rust target mips-unknown-none.*--platform",
     ):
         package.platform_of("mips-unknown-none")
 
 
 def test_the_platform_is_the_one_that_duckdb_names(con):
-    assert con.execute("PRAGMA platform").fetchall() == [(package.platform_of(package.host_triple()),)]
+    assert con.execute("PRAGMA platform").fetchall() == [
+        (package.platform_of(package.host_triple()),)
+    ]
 
 
 def test_the_extension_ends_with_the_footer_of_this_crate(extension):
@@ -42,7 +45,9 @@ def test_the_extension_ends_with_the_footer_of_this_crate(extension):
 
 
 def test_duckdb_reads_the_version_from_the_footer(con):
-    query = "SELECT loaded, extension_version FROM duckdb_extensions() WHERE extension_name = 'amazing'"
+    query = (
+        "SELECT loaded, extension_version FROM duckdb_extensions() WHERE extension_name = 'amazing'"
+    )
     assert con.execute(query).fetchall() == [(True, "v" + package.crate_version())]
 
 
@@ -63,11 +68,15 @@ def packaged(tmp_path, content, **environment):
     return {path.relative_to(build): path for path in sorted(build.rglob("*")) if path.is_file()}
 
 
-def test_a_release_whose_functions_are_not_known_gets_no_copy_of_the_c_api_v2(tmp_path, monkeypatch):
+def test_a_release_whose_functions_are_not_known_gets_no_copy_of_the_c_api_v2(
+    tmp_path, monkeypatch
+):
     listed = tmp_path / "versions.txt"
     listed.write_text("v2.0.1 c-api-v2\nv9.9.9 tested c-api-v2\n")
     monkeypatch.setattr(package, "VERSIONS_FILE", listed)
-    with pytest.raises(SystemExit, match=r"the functions of the C API v2 in v9\.9\.9 are not known; .*c_api_v2\.py"):
+    with pytest.raises(
+        SystemExit, match=r"the functions of the C API v2 in v9\.9\.9 are not known; .*c_api_v2\.py"
+    ):
         package.duckdb_versions()
 
 
@@ -101,7 +110,14 @@ typedef struct {{
 )
 def test_a_fingerprint_is_that_of_what_a_function_takes(tmp_path, difference, changed):
     def described(**parts):
-        parts = {"pointer": "ptr", "length": "uint64_t", "name": "type", "data": "void", "new": "", **parts}
+        parts = {
+            "pointer": "ptr",
+            "length": "uint64_t",
+            "name": "type",
+            "data": "void",
+            "new": "",
+            **parts,
+        }
         folder = tmp_path / "include"
         folder.mkdir(exist_ok=True)
         (folder / "duckdb_v2.h").write_text(TYPES.format(**parts))
@@ -119,7 +135,10 @@ def test_a_fingerprint_is_that_of_what_a_function_takes(tmp_path, difference, ch
 def test_the_repository_serves_every_listed_release(tmp_path):
     files = packaged(tmp_path, b"library")
     platform = package.platform_of(package.host_triple())
-    names = {f"repo/{version}/{platform}/amazing.duckdb_extension.gz" for version in package.duckdb_versions()}
+    names = {
+        f"repo/{version}/{platform}/amazing.duckdb_extension.gz"
+        for version in package.duckdb_versions()
+    }
     copies = {
         "release/amazing.duckdb_extension",
         "release/v2/amazing.duckdb_extension",
@@ -127,7 +146,9 @@ def test_the_repository_serves_every_listed_release(tmp_path):
         "release/extension/amazing/amazing.duckdb_extension",
     }
     assert {path.as_posix() for path in files} == names | copies
-    assert {path.read_bytes()[:-512] for path in files.values() if path.suffix != ".gz"} == {b"library"}
+    assert {path.read_bytes()[:-512] for path in files.values() if path.suffix != ".gz"} == {
+        b"library"
+    }
     for path in files.values():
         if path.suffix == ".gz":
             # The copy of the C API v2 goes to the marked releases alone, each of which it names; all others share one.
@@ -141,10 +162,17 @@ def test_the_repository_serves_every_listed_release(tmp_path):
 
 @pytest.mark.parametrize(
     "version, copy",
-    [("v1.5.6", "release"), ("v2.0.0", "release/v2-v2.0.0"), ("v2.0.1", "release/v2"), ("main", "release")],
+    [
+        ("v1.5.6", "release"),
+        ("v2.0.0", "release/v2-v2.0.0"),
+        ("v2.0.1", "release/v2"),
+        ("main", "release"),
+    ],
 )
 def test_the_community_build_gets_the_copy_of_its_release(tmp_path, version, copy):
-    files = packaged(tmp_path, b"library", DUCKDB_GIT_VERSION=version, DUCKDB_PLATFORM="linux_arm64")
+    files = packaged(
+        tmp_path, b"library", DUCKDB_GIT_VERSION=version, DUCKDB_PLATFORM="linux_arm64"
+    )
     made = {path.as_posix(): file.read_bytes() for path, file in files.items()}
     found = made["release/extension/amazing/amazing.duckdb_extension"]
     assert found == made[f"{copy}/amazing.duckdb_extension"]
@@ -153,18 +181,25 @@ def test_the_community_build_gets_the_copy_of_its_release(tmp_path, version, cop
 
 def test_packaging_twice_leaves_equal_files_alone_and_replaces_others(tmp_path):
     def state(files):
-        return {name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for name, path in files.items()}
+        return {
+            name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+            for name, path in files.items()
+        }
 
     first = state(packaged(tmp_path, b"one"))
     assert state(packaged(tmp_path, b"one")) == first
     second = state(packaged(tmp_path, b"two"))
-    assert second.keys() == first.keys() and all(second[name][0] != first[name][0] for name in first)
+    assert second.keys() == first.keys() and all(
+        second[name][0] != first[name][0] for name in first
+    )
 
 
 def test_a_missing_library_is_an_error(tmp_path):
     script = ROOT / "extension-ci" / "package.py"
     process = subprocess.run(
-        [sys.executable, script, "--library", tmp_path / "none", "--build", tmp_path], capture_output=True, text=True
+        [sys.executable, script, "--library", tmp_path / "none", "--build", tmp_path],
+        capture_output=True,
+        text=True,
     )
     assert process.returncode != 0 and "does not exist" in process.stderr
 
@@ -173,8 +208,8 @@ def test_install_from_the_local_repository_then_load_by_name(python, run_python,
     setup = f"con = open_database(load=False, extension_directory={str(tmp_path)!r})\n"
     install = setup + f"con.execute(\"INSTALL amazing FROM '{ROOT / 'build' / 'repo'}'\")\nprint(1)"
     use = (
-        setup
-        + "con.execute('LOAD amazing')\nprint(json.dumps(con.execute(\"SELECT category_similarity('a', 'a')\").fetchall()))"
+        setup + "con.execute('LOAD amazing')\nprint(json.dumps(con.execute(\"SELECT"
+        " category_similarity('a', 'a')\").fetchall()))"
     )
     assert run_python(python, install) == 1
     assert run_python(python, use) == [[1.0]]

@@ -22,7 +22,8 @@ STEPS = sorted(path.stem for path in (ROOT / "sql" / "games").glob("[0-9]*.sql")
 
 pytestmark = [
     pytest.mark.skipif(
-        not PYTHON.path.exists(), reason="build/venv/postgresql is missing: `make venvs` could not make it"
+        not PYTHON.path.exists(),
+        reason="build/venv/postgresql is missing: `make venvs` could not make it",
     ),
     pytest.mark.xdist_group("postgresql"),
 ]
@@ -111,13 +112,24 @@ def server(run_python):
     def run(program, *arguments):
         command = [Path(programs) / program, "-D", folder / "db", *arguments]
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, timeout=60, **user
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            **user,
         )
         assert done.returncode == 0, (folder / "log").read_text()
 
     with (folder / "log").open("w") as log:
         run("initdb", "-U", "games", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
-        run("pg_ctl", "-w", "-o", f"-F -c listen_addresses='' -c unix_socket_directories='{folder}'", "start")
+        run(
+            "pg_ctl",
+            "-w",
+            "-o",
+            f"-F -c listen_addresses='' -c unix_socket_directories='{folder}'",
+            "start",
+        )
         try:
             yield folder, extension
         finally:
@@ -128,9 +140,16 @@ def server(run_python):
 @pytest.fixture
 def platform(tmp_path, run_python):
     world = World("games", STEPS, {}, tmp_path, PYTHON, run_python)
-    world.file("users.csv", COLUMNS["users"], *users(40), '41,,2024-02-29,"o""neil, a@example.org",,,,')
+    world.file(
+        "users.csv", COLUMNS["users"], *users(40), '41,,2024-02-29,"o""neil, a@example.org",,,,'
+    )
     world.file("games.csv", COLUMNS["games"], *games(5), "6,,,,")
-    world.file("events.csv", COLUMNS["events"], *events(400), "401,1,1,2024-06-15T23:59:59,finish_game,90,TABLET")
+    world.file(
+        "events.csv",
+        COLUMNS["events"],
+        *events(400),
+        "401,1,1,2024-06-15T23:59:59,finish_game,90,TABLET",
+    )
     return world
 
 
@@ -166,7 +185,11 @@ changed = [run(con, '00_raw'), rows(con, 'SELECT count(*), count(DISTINCT event_
 """
     )
     assert len(from_files["raw.events"]) == 401 and len(from_files["raw.users"]) == 41
-    assert from_files["clean.events"] and from_files["kpi.monthly"] and from_files["main.user_segments"]
+    assert (
+        from_files["clean.events"]
+        and from_files["kpi.monthly"]
+        and from_files["main.user_segments"]
+    )
     assert from_tables == from_files
     assert again == [[3, 0, 0, 0, 0, "nothing new"]]
     assert changed == [[[3, 1, 0, 10, 0, "all files are loaded"]], [[10, 10]]]

@@ -64,7 +64,9 @@ def tiny_clusters(random, s):
     centres = 12 * random.normal(size=(s.k, s.features))
     share = np.full(s.k, 0.01)
     share[0] = 1 - share[1:].sum()
-    return centres[random.choice(s.k, size=s.rows, p=share)] + random.normal(size=(s.rows, s.features))
+    return centres[random.choice(s.k, size=s.rows, p=share)] + random.normal(
+        size=(s.rows, s.features)
+    )
 
 
 def duplicates(random, s):
@@ -86,7 +88,9 @@ def counts(random, s):
 
 
 def mixed_units(random, s):
-    return blobs(random, s) * 10.0 ** random.integers(-6, 7, s.features) + 10.0 ** random.integers(0, 7, s.features)
+    return blobs(random, s) * 10.0 ** random.integers(-6, 7, s.features) + 10.0 ** random.integers(
+        0, 7, s.features
+    )
 
 
 KINDS = {
@@ -160,11 +164,16 @@ def scaled(model, values):
 def squared_distances(model, values):
     """Of shape (rows, k), by differences: products alone would lose digits."""
     points = scaled(model, values)
-    return np.stack([((points - centroid) ** 2).sum(axis=1) for centroid in np.array(model["centroids"])], axis=1)
+    return np.stack(
+        [((points - centroid) ** 2).sum(axis=1) for centroid in np.array(model["centroids"])],
+        axis=1,
+    )
 
 
 def segments(connection, model):
-    rows = connection.execute("SELECT kmeans_predict($1, t) FROM t ORDER BY row_id", [model]).fetchall()
+    rows = connection.execute(
+        "SELECT kmeans_predict($1, t) FROM t ORDER BY row_id", [model]
+    ).fetchall()
     return np.array(rows)[:, 0]
 
 
@@ -189,7 +198,11 @@ def test_each_row_has_the_segment_of_its_nearest_centroid(case):
 def test_segments_stay_under_a_warm_start(case):
     """A fit of the same rows that starts from its own model keeps labels and improves nothing but the last digits."""
     s, _, connection, model = case
-    again = one(connection, f"SELECT kmeans_fit(t, {s.k}, {{'scale': '{s.scale}', 'init': $1}}) FROM t", model)
+    again = one(
+        connection,
+        f"SELECT kmeans_fit(t, {s.k}, {{'scale': '{s.scale}', 'init': $1}}) FROM t",
+        model,
+    )
     assert again["inertia"] <= model["inertia"] * (1 + 1e-12)
     before, after = segments(connection, model), segments(connection, again)
     assert (before == after).mean() > 0.99

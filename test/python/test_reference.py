@@ -12,10 +12,19 @@ pa = pytest.importorskip("pyarrow")
 from sklearn.cluster import KMeans  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine  # noqa: E402
 from sklearn.decomposition import PCA  # noqa: E402
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score  # noqa: E402
+from sklearn.metrics import (  # noqa: E402
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    silhouette_score,
+)
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler  # noqa: E402
 
-DATA_SETS = {"iris": load_iris, "wine": load_wine, "digits": load_digits, "breast_cancer": load_breast_cancer}
+DATA_SETS = {
+    "iris": load_iris,
+    "wine": load_wine,
+    "digits": load_digits,
+    "breast_cancer": load_breast_cancer,
+}
 SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler, "robust": RobustScaler}
 
 
@@ -55,7 +64,11 @@ def pca(db, table, **options):
 
 def struct(options):
     """A STRUCT literal; `seed` is always given, because an empty one cannot be written."""
-    return "{" + ", ".join(f"'{name}': {value!r}" for name, value in {"seed": 42, **options}.items()) + "}"
+    return (
+        "{"
+        + ", ".join(f"'{name}': {value!r}" for name, value in {"seed": 42, **options}.items())
+        + "}"
+    )
 
 
 def scaled(model, values):
@@ -67,7 +80,9 @@ def close(actual, expected, rel=1e-9, scale=None):
     actual, expected = np.asarray(actual, dtype=float), np.asarray(expected, dtype=float)
     assert actual.shape == expected.shape
     largest = np.abs(expected).max() if scale is None else scale
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=rel * max(largest, np.finfo(float).tiny))
+    np.testing.assert_allclose(
+        actual, expected, rtol=0, atol=rel * max(largest, np.finfo(float).tiny)
+    )
     return True
 
 
@@ -75,7 +90,8 @@ def close(actual, expected, rel=1e-9, scale=None):
 
 
 @pytest.mark.parametrize(
-    "name, k, inertia", [("iris", 3, 78.851441), ("wine", 3, 2370689.69), ("breast_cancer", 2, 77943099.88)]
+    "name, k, inertia",
+    [("iris", 3, 78.851441), ("wine", 3, 2370689.69), ("breast_cancer", 2, 77943099.88)],
 )
 def test_inertia_of_raw_data_is_the_known_one(db, name, k, inertia):
     digits = len(str(inertia).split(".")[1])
@@ -102,13 +118,16 @@ def test_lloyd_from_the_same_start_ends_at_the_same_centroids(db, data, name, k)
     init = {"features": columns, "scale": "none", "centroids": start.tolist()}
     ours = one(
         db,
-        f"SELECT kmeans_fit(t, {k}, {{'scale': 'none', 'tol': 0, 'max_iter': 1000, 'init': $1}}) FROM {name} AS t",
+        f"SELECT kmeans_fit(t, {k}, {{'scale': 'none', 'tol': 0, 'max_iter': 1000, 'init': $1}})"
+        f" FROM {name} AS t",
         init,
     )
     close(ours["centroids"], theirs.cluster_centers_)
     close(ours["inertia"], theirs.inertia_)
     assert ours["sizes"] == np.bincount(theirs.labels_, minlength=k).tolist()
-    segments = db.execute(f"SELECT kmeans_predict($1, t) FROM {name} AS t ORDER BY row_id", [ours]).fetchall()
+    segments = db.execute(
+        f"SELECT kmeans_predict($1, t) FROM {name} AS t ORDER BY row_id", [ours]
+    ).fetchall()
     assert [segment for (segment,) in segments] == theirs.labels_.tolist()
 
 
@@ -119,8 +138,8 @@ def test_each_row_gets_the_nearest_centroid(db, data, name, scale):
     differences = scaled(model, data[name])[:, None, :] - np.array(model["centroids"])[None, :, :]
     distances = np.sqrt((differences**2).sum(axis=2))
     rows = db.execute(
-        f"SELECT kmeans_predict($1, t), kmeans_distance($1, t), kmeans_distances($1, t) FROM {name} AS t "
-        "ORDER BY row_id",
+        f"SELECT kmeans_predict($1, t), kmeans_distance($1, t), kmeans_distances($1, t) FROM {name}"
+        " AS t ORDER BY row_id",
         [model],
     ).fetchall()
     segments, own, all_distances = zip(*rows)
@@ -137,13 +156,14 @@ def test_a_fitted_model_is_a_fixed_point(db, data, name):
     model = fit(db, name, 5, tol=0)
     assert model["converged"]
     points = scaled(model, data[name])
-    labels = ((points[:, None, :] - np.array(model["centroids"])[None]) ** 2).sum(axis=2).argmin(axis=1)
+    labels = (
+        ((points[:, None, :] - np.array(model["centroids"])[None]) ** 2).sum(axis=2).argmin(axis=1)
+    )
     close(model["centroids"], [points[labels == segment].mean(axis=0) for segment in range(5)])
 
 
 def test_centroids_in_original_units_are_the_means_of_the_segments(db):
-    rows = db.execute(
-        """
+    rows = db.execute("""
         WITH segmented AS (FROM amz.kmeans_segments(wine, k := 3, tol := 0)),
         means AS (
             SELECT segment, feature, avg(value) AS mean
@@ -152,8 +172,7 @@ def test_centroids_in_original_units_are_the_means_of_the_segments(db):
         )
         SELECT c.value, m.mean
         FROM amz.kmeans_centroids(wine, k := 3, tol := 0) AS c INNER JOIN means AS m USING (segment, feature)
-        """
-    ).fetchall()
+        """).fetchall()
     ours, means = np.array(rows).T
     assert len(rows) == 3 * 13
     np.testing.assert_allclose(ours, means, rtol=1e-9)
@@ -167,12 +186,16 @@ def test_weights_count_like_repeated_rows(db):
     )
     repeated = one(
         db,
-        "SELECT kmeans_fit(t, 3, {'scale': 'none', 'tol': 0}) FROM (SELECT i.* FROM iris AS i, range(1 + row_id % 3)) AS t",
+        "SELECT kmeans_fit(t, 3, {'scale': 'none', 'tol': 0}) FROM (SELECT i.* FROM iris AS i,"
+        " range(1 + row_id % 3)) AS t",
     )
     close(weighted["inertia"], repeated["inertia"])
     close(weighted["mean"], repeated["mean"])
     close(weighted["stddev"], repeated["stddev"])
-    order = np.lexsort(np.array(weighted["centroids"]).T), np.lexsort(np.array(repeated["centroids"]).T)
+    order = (
+        np.lexsort(np.array(weighted["centroids"]).T),
+        np.lexsort(np.array(repeated["centroids"]).T),
+    )
     close(np.array(weighted["centroids"])[order[0]], np.array(repeated["centroids"])[order[1]])
 
 
@@ -183,12 +206,17 @@ def test_weights_count_like_repeated_rows(db):
 @pytest.mark.parametrize("scale", ["standard", "none"])
 def test_metrics_are_those_of_scikit_learn(db, data, name, scale):
     """At the fixed point, where centroids are the means of their rows, about which scikit-learn takes its figures."""
-    entries = one(db, f"SELECT kmeans_evaluate(t, 2, 10, {struct({'scale': scale, 'tol': 0})}) FROM {name} AS t")
+    entries = one(
+        db,
+        f"SELECT kmeans_evaluate(t, 2, 10, {struct({'scale': scale, 'tol': 0})}) FROM {name} AS t",
+    )
     assert [entry["k"] for entry in entries] == list(range(2, 11))
     for entry in entries:
         model = fit(db, name, entry["k"], scale=scale, tol=0)
         points = scaled(model, data[name])
-        distances = np.sqrt(((points[:, None, :] - np.array(model["centroids"])[None]) ** 2).sum(axis=2))
+        distances = np.sqrt(
+            ((points[:, None, :] - np.array(model["centroids"])[None]) ** 2).sum(axis=2)
+        )
         labels = distances.argmin(axis=1)
         assert entry["inertia"] == model["inertia"]
         nearest = np.sort(distances, axis=1)
@@ -204,7 +232,9 @@ def davies_bouldin(points, labels):
     """By its definition."""
     clusters = [points[labels == label] for label in range(labels.max() + 1)]
     means = np.array([cluster.mean(axis=0) for cluster in clusters])
-    spreads = [np.linalg.norm(cluster - mean, axis=1).mean() for cluster, mean in zip(clusters, means)]
+    spreads = [
+        np.linalg.norm(cluster - mean, axis=1).mean() for cluster, mean in zip(clusters, means)
+    ]
     distances = np.linalg.norm(means[:, None] - means[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     return (np.add.outer(spreads, spreads) / distances).max(axis=1).mean()
@@ -213,18 +243,26 @@ def davies_bouldin(points, labels):
 def test_the_simplified_silhouette_is_as_near_the_exact_one_as_the_page_says(db, data):
     differences = []
     for name in DATA_SETS:
-        entries = one(db, f"SELECT kmeans_evaluate(t, 2, 10, {struct({'tol': 0})}) FROM {name} AS t")
+        entries = one(
+            db, f"SELECT kmeans_evaluate(t, 2, 10, {struct({'tol': 0})}) FROM {name} AS t"
+        )
         simplified = np.array([entry["silhouette"] for entry in entries])
         exact = []
         for entry in entries:
             model = fit(db, name, entry["k"], tol=0)
             points = scaled(model, data[name])
-            labels = ((points[:, None, :] - np.array(model["centroids"])[None]) ** 2).sum(axis=2).argmin(axis=1)
+            labels = (
+                ((points[:, None, :] - np.array(model["centroids"])[None]) ** 2)
+                .sum(axis=2)
+                .argmin(axis=1)
+            )
             exact.append(silhouette_score(points, labels))
         assert simplified.argmax() == np.argmax(exact), name
         differences += list(simplified - exact)
     page = (ROOT / "docs" / "silhouette.md").read_text(encoding="utf-8")
-    assert f"lies {min(differences):.2f} to {max(differences):.2f} above the exact one" in page, differences
+    assert f"lies {min(differences):.2f} to {max(differences):.2f} above the exact one" in page, (
+        differences
+    )
 
 
 # Scaling
@@ -283,7 +321,9 @@ def test_scores_are_those_of_scikit_learn(db, data, name):
     values = StandardScaler().fit_transform(data[name])
     theirs = PCA(n_components=2, svd_solver="full").fit(values)
     scores = (values - theirs.mean_) @ with_our_signs(theirs.components_).T
-    rows = db.execute(f"SELECT pc1, pc2 FROM amz.pca_2d({name}, id := ['row_id']) ORDER BY row_id").fetchall()
+    rows = db.execute(
+        f"SELECT pc1, pc2 FROM amz.pca_2d({name}, id := ['row_id']) ORDER BY row_id"
+    ).fetchall()
     close(rows, scores)
 
 
@@ -296,9 +336,13 @@ def test_a_share_of_variance_takes_as_many_components_as_scikit_learn(db, data, 
 
 def test_a_thousand_features_have_the_components_of_scikit_learn(connect):
     random = np.random.default_rng(1)
-    values = random.normal(size=(2000, 40)) @ random.normal(size=(40, 1000)) + random.normal(size=(2000, 1000))
+    values = random.normal(size=(2000, 40)) @ random.normal(size=(40, 1000)) + random.normal(
+        size=(2000, 1000)
+    )
     frame = pd.DataFrame(values, columns=[f"x{i}" for i in range(1000)])
-    theirs = PCA(n_components=10, svd_solver="covariance_eigh").fit(StandardScaler().fit_transform(values))
+    theirs = PCA(n_components=10, svd_solver="covariance_eigh").fit(
+        StandardScaler().fit_transform(values)
+    )
     connection = connect()
     connection.register("frame", frame)
     ours = one(connection, "SELECT pca_fit(t, {'n': 10}) FROM frame AS t")
@@ -319,8 +363,12 @@ def test_feature_summary_is_that_of_numpy(db, data, name):
     summary = one(db, f"SELECT feature_summary(t) FROM {name} AS t")
     assert [entry["feature"] for entry in summary] == [f"x{i}" for i in range(values.shape[1])]
     assert {entry["count"] for entry in summary} == {len(values)}
-    np.testing.assert_allclose([entry["mean"] for entry in summary], values.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose([entry["stddev"] for entry in summary], values.std(axis=0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        [entry["mean"] for entry in summary], values.mean(axis=0), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        [entry["stddev"] for entry in summary], values.std(axis=0), rtol=1e-9, atol=1e-12
+    )
     assert [entry["min"] for entry in summary] == values.min(axis=0).tolist()
     assert [entry["max"] for entry in summary] == values.max(axis=0).tolist()
 
@@ -329,17 +377,28 @@ def test_feature_summary_is_that_of_numpy(db, data, name):
 
 
 def test_a_data_frame_is_a_source(con):
-    shop = pd.DataFrame({"user_id": [1, 2, 3, 4], "spend": [1.0, 2.0, 100.0, None], "name": list("abcd")})  # noqa: F841
-    rows = con.execute("SELECT user_id, segment FROM amz.kmeans_segments(shop, k := 2) ORDER BY user_id").fetchall()
+    shop = pd.DataFrame(  # noqa: F841
+        {"user_id": [1, 2, 3, 4], "spend": [1.0, 2.0, 100.0, None], "name": list("abcd")}
+    )
+    rows = con.execute(
+        "SELECT user_id, segment FROM amz.kmeans_segments(shop, k := 2) ORDER BY user_id"
+    ).fetchall()
     assert rows == [(1, 0), (2, 0), (3, 1), (4, None)]
     con.execute("CREATE TABLE kept AS FROM amz.pca_2d('shop', features := ['spend', 'user_id'])")
     assert one(con, "SELECT count(pc1) FROM kept") == 3
 
 
 def test_an_arrow_table_is_a_source(con):
-    events = pa.table({"user_id": [1, 2, 3], "visits": pa.array([1, 2, 50], pa.uint8()), "price": [1.5, None, 2.5]})  # noqa: F841
+    events = pa.table(  # noqa: F841
+        {
+            "user_id": [1, 2, 3],
+            "visits": pa.array([1, 2, 50], pa.uint8()),
+            "price": [1.5, None, 2.5],
+        }
+    )
     rows = con.execute(
-        "SELECT user_id, segment FROM amz.kmeans_segments(events, k := 2, features := ['visits']) ORDER BY user_id"
+        "SELECT user_id, segment FROM amz.kmeans_segments(events, k := 2, features := ['visits'])"
+        " ORDER BY user_id"
     ).fetchall()
     assert rows == [(1, 0), (2, 0), (3, 1)]
 
@@ -347,8 +406,15 @@ def test_an_arrow_table_is_a_source(con):
 def test_a_model_makes_the_round_trip_over_python(db):
     model = fit(db, "iris", 3)
     assert fit(db, "iris", 3) == model
-    labels = db.execute("SELECT kmeans_predict($1, t) FROM iris AS t ORDER BY row_id", [model]).fetchall()
-    assert labels == db.execute("SELECT segment FROM amz.kmeans_segments(iris, k := 3) ORDER BY row_id").fetchall()
+    labels = db.execute(
+        "SELECT kmeans_predict($1, t) FROM iris AS t ORDER BY row_id", [model]
+    ).fetchall()
+    assert (
+        labels
+        == db.execute(
+            "SELECT segment FROM amz.kmeans_segments(iris, k := 3) ORDER BY row_id"
+        ).fetchall()
+    )
 
 
 # Properties of random data
@@ -359,7 +425,9 @@ def test_the_figures_of_a_fit_agree_with_sql(con, seed):
     """Sizes are counts of labels, the inertia is the sum of squares, of random numbers of random shape and gaps."""
     random = np.random.default_rng(seed)
     n_rows, n_features, k = random.integers(5, 3000), random.integers(1, 9), random.integers(1, 6)
-    values = random.lognormal(size=(n_rows, n_features)) * 10.0 ** random.integers(-6, 7, size=n_features)
+    values = random.lognormal(size=(n_rows, n_features)) * 10.0 ** random.integers(
+        -6, 7, size=n_features
+    )
     values[random.random(values.shape) < 0.02] = np.nan
     scale = str(random.choice(["standard", "minmax", "robust", "none"]))
     nulls = str(random.choice(["skip", "mean", "zero"]))
@@ -377,7 +445,9 @@ def test_the_figures_of_a_fit_agree_with_sql(con, seed):
     ).fetchall()
     assert [size for _, size, _ in segments] == model["sizes"]
     assert sum(model["sizes"]) == usable
-    np.testing.assert_allclose(sum(squares for *_, squares in segments), model["inertia"], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        sum(squares for *_, squares in segments), model["inertia"], rtol=1e-9, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -15,20 +15,30 @@ from conftest import ROOT
 
 HOSTILE = "<script>alert(1)</script><img src=http://127.0.0.1:9/x.png onerror=alert(2)>\"'&amp;"
 NOT_LATIN = "новые покупатели 日本語"
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
 needs_browser = pytest.mark.skipif(not BROWSER, reason="no chromium on the PATH")
 SECTIONS = {
-    "marketplace": "Segments|Map|What the axes mean|Profile: what makes a segment different|Profile: means|Months|Days|Funnel"
-    "|Cohorts: who comes back|What sells: categories|What sells: brands|Where the figures come from",
-    "games": "Segments|Map|What the axes mean|Profile: what makes a segment different|Profile: means|Who still plays|Months"
-    "|Months that were no season|Games|Places|Who plays|Where the figures come from",
+    "marketplace": (
+        "Segments|Map|What the axes mean|Profile: what makes a segment different|Profile:"
+        " means|Months|Days|Funnel|Cohorts: who comes back|What sells: categories|What sells:"
+        " brands|Where the figures come from"
+    ),
+    "games": (
+        "Segments|Map|What the axes mean|Profile: what makes a segment different|Profile: means|Who"
+        " still plays|Months|Months that were no season|Games|Places|Who plays|Where the figures"
+        " come from"
+    ),
 }
 PICTURES = {"marketplace": 4, "games": 3}
 
 
 def write_files(con, pipeline, folder):
     if pipeline == "marketplace":
-        con.execute("CREATE TEMP TABLE events AS FROM synthetic_marketplace_events(40_000, days := 61)")
+        con.execute(
+            "CREATE TEMP TABLE events AS FROM synthetic_marketplace_events(40_000, days := 61)"
+        )
         con.execute("UPDATE events SET brand = ? WHERE brand = 'samsung'", [HOSTILE])
         options = "(FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')"
         con.execute(f"COPY events TO '{folder / 'events.csv'}' {options}")
@@ -46,8 +56,12 @@ def world(request, connect, extension, tmp_path_factory):
     database = folder / "world.duckdb"
     with connect(database) as con:
         write_files(con, request.param, folder)
-        con.execute(f"SET VARIABLE data = '{folder}/*.csv'; SET VARIABLE svg = '{folder / 'map.svg'}'")
-        scripts = con.execute("SELECT sql FROM amazing_scripts(?) ORDER BY step", [request.param]).fetchall()
+        con.execute(
+            f"SET VARIABLE data = '{folder}/*.csv'; SET VARIABLE svg = '{folder / 'map.svg'}'"
+        )
+        scripts = con.execute(
+            "SELECT sql FROM amazing_scripts(?) ORDER BY step", [request.param]
+        ).fetchall()
         for [sql] in scripts:
             con.execute(sql)
         con.execute("UPDATE kpi.segment_profile SET name = ? WHERE segment = 0", [HOSTILE])
@@ -60,7 +74,15 @@ def world(request, connect, extension, tmp_path_factory):
 
 
 def report(extension, folder, *databases):
-    command = [sys.executable, ROOT / "report" / "report.py", "--extension", extension, "--folder", folder, *databases]
+    command = [
+        sys.executable,
+        ROOT / "report" / "report.py",
+        "--extension",
+        extension,
+        "--folder",
+        folder,
+        *databases,
+    ]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
 
 
@@ -132,41 +154,78 @@ def test_figures_are_those_of_the_tables(world):
     assert shown("Segments", people) == sizes
     assert shown("Segments", "share") == exact(size / sum(sizes) for size in sizes)
     # The legend of the map says the same.
-    legend = re.findall(r'<text [^>]*class="muted end">([\d,]+)</text>', text.split("</svg>")[0])[-len(sizes) :]
+    legend = re.findall(r'<text [^>]*class="muted end">([\d,]+)</text>', text.split("</svg>")[0])[
+        -len(sizes) :
+    ]
     assert [int(count.replace(",", "")) for count in legend] == sizes
     means = "SELECT avg({0}) FROM user_segments GROUP BY segment ORDER BY segment"
-    [row] = [row for row in page.table("Profile: means") if row["feature"] == "avg_time_between_events"]
+    [row] = [
+        row for row in page.table("Profile: means") if row["feature"] == "avg_time_between_events"
+    ]
     found = [float(value) for name, value in row.items() if name.startswith("mean of segment")]
     assert found == pytest.approx(column(means.format("avg_time_between_events")), rel=1e-9)
-    for name in ["events", "sessions", "purchases"] + (["revenue", "users"] if pipeline == "marketplace" else []):
+    for name in ["events", "sessions", "purchases"] + (
+        ["revenue", "users"] if pipeline == "marketplace" else []
+    ):
         monthly = column(f"SELECT {name} FROM kpi.monthly ORDER BY month")
         assert len(monthly) > 1 and shown("Months", name) == exact(monthly)
     if pipeline == "marketplace":
-        assert shown("Funnel", "users") == column("SELECT users FROM kpi.funnel ORDER BY month, step_number")
+        assert shown("Funnel", "users") == column(
+            "SELECT users FROM kpi.funnel ORDER BY month, step_number"
+        )
         sold = "SELECT {0} FROM kpi.category WHERE rank <= 3 ORDER BY rank, category_code"
-        assert shown("What sells: categories", "revenue")[:3] == exact(column(sold.format("revenue")))
-        first = column("SELECT retention FROM kpi.cohorts WHERE months_since = 1 ORDER BY first_month")
-        assert shown("Cohorts: who comes back", "retention after month 1") == [*exact(first), "\u2013"]
-        spent = column("SELECT sum(total_spent) FROM user_segments GROUP BY segment ORDER BY segment")
+        assert shown("What sells: categories", "revenue")[:3] == exact(
+            column(sold.format("revenue"))
+        )
+        first = column(
+            "SELECT retention FROM kpi.cohorts WHERE months_since = 1 ORDER BY first_month"
+        )
+        assert shown("Cohorts: who comes back", "retention after month 1") == [
+            *exact(first),
+            "\u2013",
+        ]
+        spent = column(
+            "SELECT sum(total_spent) FROM user_segments GROUP BY segment ORDER BY segment"
+        )
         assert shown("Segments", "spent") == spent
     else:
-        assert shown("Games", "sessions")[0] == column("SELECT sessions FROM kpi.game_performance WHERE rank = 1")[0]
-        assert sum(shown("Places", "users")) == sum(column("SELECT users FROM kpi.location ORDER BY rank LIMIT 20"))
+        assert (
+            shown("Games", "sessions")[0]
+            == column("SELECT sessions FROM kpi.game_performance WHERE rank = 1")[0]
+        )
+        assert sum(shown("Places", "users")) == sum(
+            column("SELECT users FROM kpi.location ORDER BY rank LIMIT 20")
+        )
 
 
 def test_texts_of_the_data_are_no_markup(world):
     pipeline, _, path = world
     text = path.read_text(encoding="utf-8")
     page = Page(text)
-    assert not {tag for tag, _ in page.elements} & {"script", "img", "iframe", "object", "embed", "base", "form"}
+    assert not {tag for tag, _ in page.elements} & {
+        "script",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "form",
+    }
     links = {
-        value for tag, attributes in page.elements for name, value in attributes.items() if name in ("href", "src")
+        value
+        for tag, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("href", "src")
     }
     assert all(link.startswith("#s") or link == "data:," for link in links)
-    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert not [
+        name for _, attributes in page.elements for name in attributes if name.startswith("on")
+    ]
     assert [row["name"] for row in page.table("Segments")][:2] == [HOSTILE, NOT_LATIN]
     assert NOT_LATIN in text.split("</svg>")[0]
-    where = {"marketplace": ("What sells: brands", "brand"), "games": ("Games", "game name")}[pipeline]
+    where = {"marketplace": ("What sells: brands", "brand"), "games": ("Games", "game name")}[
+        pipeline
+    ]
     shown = [row[where[1]] for row in page.table(where[0])]
     assert any(value.lower() == HOSTILE for value in shown), shown
 
@@ -174,7 +233,9 @@ def test_texts_of_the_data_are_no_markup(world):
 def test_a_database_without_a_pipeline_is_refused(extension, tmp_path):
     duckdb.connect(str(tmp_path / "other.duckdb")).close()
     refused = report(extension, tmp_path, tmp_path / "other.duckdb")
-    assert refused.returncode != 0 and "other.duckdb holds the tables of no pipeline" in refused.stderr
+    assert (
+        refused.returncode != 0 and "other.duckdb holds the tables of no pipeline" in refused.stderr
+    )
     absent = report(extension, tmp_path, tmp_path / "absent.duckdb")
     assert absent.returncode != 0 and "absent.duckdb does not exist" in absent.stderr
 
@@ -182,7 +243,9 @@ def test_a_database_without_a_pipeline_is_refused(extension, tmp_path):
 def browse(path, folder):
     """What a browser makes of a page: its document, what it says on the console, and the hosts that it asks for."""
     log = folder / "net.json"
-    quiet = "--disable-background-networking --disable-component-update --disable-sync --no-first-run"
+    quiet = (
+        "--disable-background-networking --disable-component-update --disable-sync --no-first-run"
+    )
     command = [
         BROWSER, "--headless", "--no-sandbox", "--disable-gpu", *quiet.split(), f"--user-data-dir={folder / 'profile'}",
         "--enable-logging=stderr", f"--log-net-log={log}", "--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom", path.as_uri(),
@@ -211,7 +274,10 @@ def test_a_browser_shows_the_page_without_network_and_complaint(world, tmp_path)
 @needs_browser
 def test_the_browser_would_tell_of_a_request_and_of_an_error(tmp_path):
     page = tmp_path / "bad.html"
-    page.write_text("<img src='http://example.invalid/x.png'><script>console.error('loud')</script>", encoding="utf-8")
+    page.write_text(
+        "<img src='http://example.invalid/x.png'><script>console.error('loud')</script>",
+        encoding="utf-8",
+    )
     _, console, asked = browse(page, tmp_path)
     assert any("loud" in line for line in console)
     assert asked == {"http://example.invalid/x.png"}

@@ -29,9 +29,19 @@ def folder(tmp_path_factory, extension):
     path = tmp_path_factory.mktemp("worlds")
     for world in demo.WORLDS:
         world.write_files(extension, path, 20_000)
-        prepare = f"LOAD '{extension}'; SET VARIABLE data = '{world.data}/*.csv'; SET VARIABLE k = 3;"
+        prepare = (
+            f"LOAD '{extension}'; SET VARIABLE data = '{world.data}/*.csv'; SET VARIABLE k = 3;"
+        )
         client = interpreter("1.5.6").parent / "duckdb"
-        command = [client, "-unsigned", "-cmd", prepare, f"plain_{world.database}", "-f", world.script()]
+        command = [
+            client,
+            "-unsigned",
+            "-cmd",
+            prepare,
+            f"plain_{world.database}",
+            "-f",
+            world.script(),
+        ]
         subprocess.run(command, cwd=path, check=True, capture_output=True)
     return path
 
@@ -43,12 +53,24 @@ def run(folder, extension, v2_extension):
     def run(database, *options, pipeline="marketplace", version=NEW, prefix=()):
         python = interpreter(version)
         path = v2_extension if python.has_v2 else extension
-        command = [*prefix, python, RUNNER, f"--pipeline={pipeline}", f"--database={database}", f"--extension={path}"]
+        command = [
+            *prefix,
+            python,
+            RUNNER,
+            f"--pipeline={pipeline}",
+            f"--database={database}",
+            f"--extension={path}",
+        ]
         if not any(option.startswith("--source") for option in options):
             command.append(f"--data={WORLDS[pipeline].data}/*.csv")
         command += ["--k=3", *options]
         process = subprocess.run(
-            list(map(str, command)), cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=120
+            list(map(str, command)),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
         )
         if process.returncode == 0:
             assert not process.stderr
@@ -63,22 +85,31 @@ def tables(path, prefix=""):
     """Table -> its rows; without the log of runs and the time of loading."""
     with duckdb.connect(str(path), read_only=True) as con:
         names = con.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE starts_with(schema_name, ?)", [prefix]
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE"
+            " starts_with(schema_name, ?)",
+            [prefix],
         ).fetchall()
         found = {}
         for [name] in names:
             columns = "*"
-            for table, times in [("loaded_files", "loaded_at"), ("segment_model", "run_id, created_at, users_hash")]:
+            for table, times in [
+                ("loaded_files", "loaded_at"),
+                ("segment_model", "run_id, created_at, users_hash"),
+            ]:
                 columns = f"* EXCLUDE ({times})" if name.endswith(table) else columns
             if not name.endswith("pipeline_runs"):
-                found[name[len(prefix) :]] = con.execute(f"SELECT {columns} FROM {name} ORDER BY ALL").fetchall()
+                found[name[len(prefix) :]] = con.execute(
+                    f"SELECT {columns} FROM {name} ORDER BY ALL"
+                ).fetchall()
         return found
 
 
 def steps_of(path):
     """The steps that were committed, in order, with the runs that they belong to."""
     with duckdb.connect(str(path), read_only=True) as con:
-        return con.execute("SELECT step, run_id FROM raw.pipeline_runs ORDER BY finished_at, step").fetchall()
+        return con.execute(
+            "SELECT step, run_id FROM raw.pipeline_runs ORDER BY finished_at, step"
+        ).fetchall()
 
 
 @pytest.mark.parametrize("version", TESTED_VERSIONS + V2_VERSIONS)
@@ -88,7 +119,10 @@ def test_all_steps_give_the_tables_of_the_scripts(run, folder, tmp_path, pipelin
     assert [line["step"] for line in done] == STEPS
     assert done[-1]["report"][0]["segments"] == 3
     assert (tmp_path / "w.svg").read_text(encoding="utf-8").startswith("<svg")
-    found, expected = tables(tmp_path / "w.duckdb"), tables(folder / f"plain_{WORLDS[pipeline].database}")
+    found, expected = (
+        tables(tmp_path / "w.duckdb"),
+        tables(folder / f"plain_{WORLDS[pipeline].database}"),
+    )
     assert list(found) == list(expected) and len(found) > 10
     for name in expected:
         assert found[name] == expected[name], name
@@ -97,7 +131,9 @@ def test_all_steps_give_the_tables_of_the_scripts(run, folder, tmp_path, pipelin
 def test_the_load_step_runs_until_no_file_is_left(run, folder, tmp_path):
     done = run(tmp_path / "w.duckdb", "--step=00_raw", "--max-files=1", "--run-id=monday")
     n_files = len(list((folder / "data").glob("*.csv")))
-    assert [line["report"][0]["files_left"] for line in done] == list(range(n_files))[::-1] and n_files > 1
+    assert [line["report"][0]["files_left"] for line in done] == list(range(n_files))[
+        ::-1
+    ] and n_files > 1
     assert steps_of(tmp_path / "w.duckdb") == [("00_raw", "monday")] * n_files
 
 
@@ -106,7 +142,12 @@ def test_a_step_that_finds_the_disk_full_leaves_nothing_and_runs_again(run, fold
     run(database, "--step=00_raw", "--run-id=monday")
     before = tables(database)
     # No file may grow beyond 64 blocks: for DuckDB a disk that is full.
-    refused = run(database, "--step=10_clean", "--run-id=monday", prefix=["sh", "-c", 'ulimit -f 64; exec "$@"', "sh"])
+    refused = run(
+        database,
+        "--step=10_clean",
+        "--run-id=monday",
+        prefix=["sh", "-c", 'ulimit -f 64; exec "$@"', "sh"],
+    )
     assert re.match(r"run_step\.py: marketplace 10_clean: .*(File too large|No space)", refused)
     assert tables(database) == before
     for step in STEPS[1:]:
@@ -130,7 +171,9 @@ def test_without_a_path_the_installed_extension_is_loaded(folder, extension, tmp
         "--data=games/*.csv",
     ]
     command += [f"--svg={tmp_path}/w.svg"]
-    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    process = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8"
+    )
     assert process.returncode == 0, process.stderr
     assert [json.loads(line)["step"] for line in process.stdout.splitlines()] == STEPS
 
@@ -157,21 +200,30 @@ def test_refit_says_what_becomes_of_the_segments(run, tmp_path, version):
     ]:
         steps = STEPS if not messages else STEPS[2:]
         for step in steps:
-            done = run(database, f"--step={step}", f"--svg={tmp_path}/w.svg", *options, version=version)
+            done = run(
+                database, f"--step={step}", f"--svg={tmp_path}/w.svg", *options, version=version
+            )
         messages.append(done[0]["report"][0]["message"].split(";")[0])
     assert messages == [
         "model 1, the first",
         "model 2, refit from model 1",
         "model 2, as it was",
-        "WARNING: model 3 is a fresh fit (refit is 'fresh'): its numbers and names are not those of model 2",
+        (
+            "WARNING: model 3 is a fresh fit (refit is 'fresh'): its numbers and names are not"
+            " those of model 2"
+        ),
     ]
     with duckdb.connect(str(database), read_only=True) as con:
-        runs = con.execute("SELECT count(DISTINCT run_id), count(*) FROM kpi.segment_model").fetchall()
+        runs = con.execute(
+            "SELECT count(DISTINCT run_id), count(*) FROM kpi.segment_model"
+        ).fetchall()
         assert runs == [(3, 3)]
 
 
 def test_a_script_of_settings_runs_on_every_connection(run, folder, tmp_path):
-    (tmp_path / "init.sql").write_text(f"SET threads = 1; ATTACH '{folder}/plain_platform.duckdb' AS shop (READ_ONLY);")
+    (tmp_path / "init.sql").write_text(
+        f"SET threads = 1; ATTACH '{folder}/plain_platform.duckdb' AS shop (READ_ONLY);"
+    )
     run(tmp_path / "w.duckdb", "--step=00_raw", f"--init={tmp_path}/init.sql")
     done = run(
         tmp_path / "g.duckdb",
@@ -188,22 +240,36 @@ def test_the_commands_of_the_page_run(folder, extension, tmp_path):
     blocks = re.findall(r"^```sh\n(python orchestration/.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "data").symlink_to(folder / "data")
     (tmp_path / "orchestration").symlink_to(ROOT / "orchestration")
-    environment = {**os.environ, "PATH": f"{interpreter(NEW).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{interpreter(NEW).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     printed = ""
     for block in blocks:
         script = block.replace("build/release/amazing.duckdb_extension", str(extension))
         process = subprocess.run(
-            ["sh", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+            ["sh", "-ec", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
         assert process.returncode == 0, process.stderr
         printed += process.stdout
-    assert len(blocks) == 2 and [json.loads(line)["step"] for line in printed.splitlines()] == ["00_raw", *STEPS]
+    assert len(blocks) == 2 and [json.loads(line)["step"] for line in printed.splitlines()] == [
+        "00_raw",
+        *STEPS,
+    ]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--step=10_cleen"], 'has no step "10_cleen", there are 00_raw, 10_clean, 20_kpi, 30_user_segments'),
+        (
+            ["--step=10_cleen"],
+            'has no step "10_cleen", there are 00_raw, 10_clean, 20_kpi, 30_user_segments',
+        ),
         (["--step=install"], 'has no step "install"'),
         (["--step=20_kpi"], "run_step.py: marketplace 20_kpi: Catalog Error"),
         (["--step=00_raw", "--data=nowhere.csv"], 'no such file: "nowhere.csv"'),
@@ -212,7 +278,10 @@ def test_the_commands_of_the_page_run(folder, extension, tmp_path):
         (["--init=nowhere.sql"], "nowhere.sql"),
         (["--schema-prefix=a b"], "schema_prefix"),
         (["--as-of=yesterday"], "argument --as-of: not a day as in 2024-06-30: 'yesterday'"),
-        (["--max-time=soon"], "argument --max-time: not a day or time as in 2024-06-30 or 2024-06-30T12:00: 'soon'"),
+        (
+            ["--max-time=soon"],
+            "argument --max-time: not a day or time as in 2024-06-30 or 2024-06-30T12:00: 'soon'",
+        ),
         (["--brands=apple"], "argument --brands: not JSON as in"),
         (["--brands=[1]"], "argument --brands: not JSON as in"),
         (["--category-codes=null"], "argument --category-codes: not JSON as in"),
@@ -232,7 +301,9 @@ def test_parameters_are_those_that_the_scripts_document(con):
     documented = set()
     for script in (ROOT / "sql").glob("*/[0-3]0_*.sql"):
         head = script.read_text(encoding="utf-8").split("\n\n", 1)[0]
-        [listed] = re.findall(r"^-- Parameters? \(session variables?\):\n((?:--   .*\n)+)", head, re.MULTILINE) or [""]
+        [listed] = re.findall(
+            r"^-- Parameters? \(session variables?\):\n((?:--   .*\n)+)", head, re.MULTILINE
+        ) or [""]
         documented |= set(re.findall(r"^--   (\w+)  ", listed, re.MULTILINE))
     assert set(run_step.PARAMETERS) == documented
 
@@ -241,23 +312,38 @@ def test_bounds_of_times_and_vocabularies_come_from_the_command(run, folder, tmp
     database = tmp_path / "w.duckdb"
     with duckdb.connect() as con:
         [first, second] = con.execute(
-            f"SELECT brand FROM '{folder}/data/*.csv' WHERE brand IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC LIMIT 2"
+            f"SELECT brand FROM '{folder}/data/*.csv' WHERE brand IS NOT NULL GROUP BY ALL ORDER BY"
+            " count(*) DESC LIMIT 2"
         ).fetchall()
     vocabulary = json.dumps({"The Best": [*first], "The Second": [*second]})
     run(database, "--step=00_raw")
-    run(database, "--step=10_clean", "--min-time=2019-10-05", "--max-time=2019-10-20", f"--brands={vocabulary}")
+    run(
+        database,
+        "--step=10_clean",
+        "--min-time=2019-10-05",
+        "--max-time=2019-10-20",
+        f"--brands={vocabulary}",
+    )
     with duckdb.connect(str(database)) as con:
-        [found] = con.execute("SELECT min(event_time)::DATE, max(event_time)::DATE FROM clean.events").fetchall()
+        [found] = con.execute(
+            "SELECT min(event_time)::DATE, max(event_time)::DATE FROM clean.events"
+        ).fetchall()
         assert found == (date(2019, 10, 5), date(2019, 10, 20))
         [brands] = con.execute(
-            "SELECT list(brand ORDER BY n DESC) FROM (SELECT brand, count(*) AS n FROM clean.events WHERE brand IS NOT NULL GROUP BY ALL)"
+            "SELECT list(brand ORDER BY n DESC) FROM (SELECT brand, count(*) AS n FROM clean.events"
+            " WHERE brand IS NOT NULL GROUP BY ALL)"
         ).fetchall()
         assert brands[0][:2] == ["The Best", "The Second"]
     run(database, "--step=10_clean", '--category-codes=["electronics.smartphone"]')
 
 
 def test_arguments_are_what_the_command_reads():
-    values = {"pipeline": "games", "database": "a b.duckdb", "schema_prefix": "", "data": ["a.csv", "b*.csv"]}
+    values = {
+        "pipeline": "games",
+        "database": "a b.duckdb",
+        "schema_prefix": "",
+        "data": ["a.csv", "b*.csv"],
+    }
     values = {**values, "k": 4, "rebuild": True, "seed": None, "as_of": "2024-06-30"}
     read = run_step.parser().parse_args(list(run_step.arguments(values)))
     assert (read.pipeline, read.database, read.data, read.k, read.rebuild) == (
@@ -274,14 +360,21 @@ def test_arguments_are_what_the_command_reads():
 def test_the_task_of_a_step_is_a_file_that_needs_no_duckdb():
     """The scheduler of Airflow imports the module in an environment of its own."""
     assert not [
-        line for line in Path(RUNNER).read_text(encoding="utf-8").splitlines() if line.startswith("import duckdb")
+        line
+        for line in Path(RUNNER).read_text(encoding="utf-8").splitlines()
+        if line.startswith("import duckdb")
     ]
 
 
 def test_the_page_about_schedulers_shows_what_the_command_prints(extension, tmp_path):
     """The figures of docs/airflow.md, in both places: 200,000 events of two months, a file in each pass of the load step."""
     demo.WORLDS[0].write_files(extension, tmp_path, 200_000)
-    options = ["--pipeline=marketplace", "--database=shop.duckdb", f"--extension={extension}", "--data=data/*.csv"]
+    options = [
+        "--pipeline=marketplace",
+        "--database=shop.duckdb",
+        f"--extension={extension}",
+        "--data=data/*.csv",
+    ]
     process = subprocess.run(
         [sys.executable, str(RUNNER), *options, "--max-files=1", "--k=4"],
         cwd=tmp_path,
@@ -294,9 +387,13 @@ def test_the_page_about_schedulers_shows_what_the_command_prints(extension, tmp_
     text = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
     [block] = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     shown = [json.loads(line) for line in block.splitlines()]
-    assert [line["report"] for line in shown] == [line["report"] for line in printed if line["step"] == "00_raw"]
+    assert [line["report"] for line in shown] == [
+        line["report"] for line in printed if line["step"] == "00_raw"
+    ]
     rehearsal = text.split("## Rehearsal")[1]
     loaded = [line["rows_loaded"] for line in printed[0]["report"] + printed[1]["report"]]
     assert list(map(int, re.findall(r'"rows_loaded": (\d+)', rehearsal))) == loaded
     [cleaned] = re.findall(r'\{"step": "10_clean".*\}', rehearsal)
-    assert [json.loads(cleaned)["report"]] == [line["report"] for line in printed if line["step"] == "10_clean"]
+    assert [json.loads(cleaned)["report"]] == [
+        line["report"] for line in printed if line["step"] == "10_clean"
+    ]

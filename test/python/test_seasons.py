@@ -13,7 +13,10 @@ def simulated(draw, n_months, kind, noise):
     """Counts around 1,000: a season that is as different in each month as chance has it, growth of up to 5 % a month."""
     season = [draw.gauss(0, 0.2) for _ in range(12)] if kind in ("seasonal", "both") else [0] * 12
     growth = draw.uniform(0.01, 0.05) if kind in ("growing", "both") else 0
-    return [round(1000 * math.exp(season[i % 12] + growth * i + draw.gauss(0, noise))) for i in range(n_months)]
+    return [
+        round(1000 * math.exp(season[i % 12] + growth * i + draw.gauss(0, noise)))
+        for i in range(n_months)
+    ]
 
 
 def flagged(con, series):
@@ -62,7 +65,9 @@ def test_the_same_season_in_both_years_has_no_one_off(con):
 
 def test_growth_has_no_one_off_however_fast(con):
     series = [
-        [round(500 * (1 + growth / 100) ** i) for i in range(n)] for growth in range(-5, 21) for n in (24, 36, 60)
+        [round(500 * (1 + growth / 100) ** i) for i in range(n)]
+        for growth in range(-5, 21)
+        for n in (24, 36, 60)
     ]
     series += [[1000 + step * i for i in range(36)] for step in (0, 5, 50, 200)]
     assert [months for months in flagged(con, series) if months] == []
@@ -71,10 +76,17 @@ def test_growth_has_no_one_off_however_fast(con):
 def test_the_order_of_chunks_and_threads_changes_no_bit(con):
     draw = random.Random(1)
     series = [simulated(draw, 24 + n % 30, KINDS[n % 4], 0.05) for n in range(3000)]
-    con.execute("CREATE TABLE series AS SELECT unnest(range(3000)) AS n, unnest($1::DOUBLE[][]) AS counts", [series])
+    con.execute(
+        "CREATE TABLE series AS SELECT unnest(range(3000)) AS n, unnest($1::DOUBLE[][]) AS counts",
+        [series],
+    )
     results = []
     for threads, order in ((1, "n"), (4, "hash(n)")):
         con.execute(f"SET threads = {threads}")
         con.execute(f"CREATE OR REPLACE TABLE shuffled AS FROM series ORDER BY {order}")
-        results.append(con.execute("SELECT n, seasonal_decompose(counts)::VARCHAR FROM shuffled ORDER BY n").fetchall())
+        results.append(
+            con.execute(
+                "SELECT n, seasonal_decompose(counts)::VARCHAR FROM shuffled ORDER BY n"
+            ).fetchall()
+        )
     assert results[0] == results[1]

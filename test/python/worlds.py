@@ -82,12 +82,19 @@ class World:
         (self.data / name).write_bytes(data)
 
     def client(self):
-        return CLIENT.format(pipeline=str(self.pipeline), steps=self.steps, folder=str(self.folder), tables=self.tables)
+        return CLIENT.format(
+            pipeline=str(self.pipeline),
+            steps=self.steps,
+            folder=str(self.folder),
+            tables=self.tables,
+        )
 
     def run(self, code):
         """Runs `code` after CLIENT; the value of its last line, an expression, comes back."""
         *body, last = code.strip().splitlines()
-        return self.run_python(self.python, self.client() + "\n".join([*body, f"print(json.dumps({last}))"]))
+        return self.run_python(
+            self.python, self.client() + "\n".join([*body, f"print(json.dumps({last}))"])
+        )
 
     def load(self):
         """What one run of 00_raw gives: its summary or error text, then the tables of raw in the order of `tables`."""

@@ -1,8 +1,10 @@
-//! The models of the dbt project, `sql/dbt/models`, made of the statements of the pipelines' step scripts.
+//! The models of the dbt project, `sql/dbt/models`, made of the statements of the pipelines' step
+//! scripts.
 //!
-//! A statement that makes a table is a model: `clean.events` is `stg_<world>__events` (with `base_<world>__...` for the
-//! temporary tables on the way to it), a table of `kpi` or `main` is `<world>__<table>` (`int_<world>__...` on the way).
-//! Names of tables become `ref()` and `source()`, variables of the session become variables of dbt.
+//! A statement that makes a table is a model: `clean.events` is `stg_<world>__events` (with
+//! `base_<world>__...` for the temporary tables on the way to it), a table of `kpi` or `main` is
+//! `<world>__<table>` (`int_<world>__...` on the way). Names of tables become `ref()` and
+//! `source()`, variables of the session become variables of dbt.
 
 use amazing::scripts::{Pipeline, statements};
 
@@ -14,8 +16,9 @@ pub struct File {
     pub content: String,
 }
 
-/// World, a text of its clean step that stands there once, and what stands for it here: dbt makes the clean tables anew each
-/// time instead of adding to them, and a model has one definition where a script can put another in its place.
+/// World, a text of its clean step that stands there once, and what stands for it here: dbt makes
+/// the clean tables anew each time instead of adding to them, and a model has one definition where
+/// a script can put another in its place.
 const ADDING: &[(&str, &str, &str)] = &[
     ("marketplace", "\nLEFT JOIN clean.cleaned_files AS c ON c.file_name = f.file_name", ""),
     (
@@ -25,7 +28,12 @@ const ADDING: &[(&str, &str, &str)] = &[
     ),
     (
         "marketplace",
-        "CREATE OR REPLACE TEMP VIEW clean_known_rows AS\nSELECT\n    e.rowid AS raw_row,\n    e.*\nFROM raw.all_events AS e\nWHERE\n    e.file_name IN (SELECT f.file_name FROM temp.clean_files AS f WHERE NOT f.is_new)\n    AND NOT getvariable('clean_rebuild')\n    AND (\n        getvariable('clean_reads_all')\n        OR (e.event_time >= getvariable('clean_bounds').first AND e.event_time < getvariable('clean_bounds').behind)\n    );\n\n",
+        "CREATE OR REPLACE TEMP VIEW clean_known_rows AS\nSELECT\n    e.rowid AS raw_row,\n    \
+         e.*\nFROM raw.all_events AS e\nWHERE\n    e.file_name IN (SELECT f.file_name FROM \
+         temp.clean_files AS f WHERE NOT f.is_new)\n    AND NOT getvariable('clean_rebuild')\n    \
+         AND (\n        getvariable('clean_reads_all')\n        OR (e.event_time >= \
+         getvariable('clean_bounds').first AND e.event_time < \
+         getvariable('clean_bounds').behind)\n    );\n\n",
         "",
     ),
     (
@@ -35,12 +43,16 @@ const ADDING: &[(&str, &str, &str)] = &[
     ),
     (
         "marketplace",
-        "-- The views above take their rows from this one, now and where it is made anew again.\nCREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    f.is_new,\n    e.rowid AS raw_row,\n    e.*\nFROM raw.all_events AS e\nJOIN temp.clean_files AS f ON f.file_name = e.file_name\nWHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);\n\n",
+        "-- The views above take their rows from this one, now and where it is made anew \
+         again.\nCREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    f.is_new,\n    e.rowid AS \
+         raw_row,\n    e.*\nFROM raw.all_events AS e\nJOIN temp.clean_files AS f ON f.file_name = \
+         e.file_name\nWHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);\n\n",
         "",
     ),
     (
         "marketplace",
-        "CREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    true AS is_new,\n    n.*\nFROM temp.clean_new_rows AS n;\n\nSET VARIABLE clean_before",
+        "CREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    true AS is_new,\n    n.*\nFROM \
+         temp.clean_new_rows AS n;\n\nSET VARIABLE clean_before",
         "SET VARIABLE clean_before",
     ),
     ("marketplace", "    SELECT *\n    FROM clean.corrections\n    UNION ALL\n", ""),
@@ -50,9 +62,11 @@ const ADDING: &[(&str, &str, &str)] = &[
 const NOT_OF_DBT: &[&str] = &["raw.pipeline_runs", "clean.cleaned_files"];
 
 /// Tables that keep what earlier runs put there, and the column whose values a run replaces.
-const KEPT: &[(&str, &str)] = &[("kpi.segment_model", "model_id"), ("kpi.segment_history", "month")];
+const KEPT: &[(&str, &str)] =
+    &[("kpi.segment_model", "model_id"), ("kpi.segment_history", "month")];
 
-/// Beginnings of statements that dbt has its own way for, or that only answer the person who runs the script.
+/// Beginnings of statements that dbt has its own way for, or that only answer the person who runs
+/// the script.
 const LEFT_TO_DBT: &[&str] = &[
     "BEGIN",
     "COMMIT",
@@ -94,8 +108,10 @@ struct World<'a> {
 /// When a step script holds what this generator does not know: an error in our own files.
 pub fn files(pipeline: &Pipeline) -> Vec<File> {
     let steps: Vec<(&str, String)> = pipeline.all_steps().split_off(1);
-    let steps: Vec<(&str, String)> =
-        steps.into_iter().map(|(step, sql)| (step, without_adding(pipeline.name, step, sql))).collect();
+    let steps: Vec<(&str, String)> = steps
+        .into_iter()
+        .map(|(step, sql)| (step, without_adding(pipeline.name, step, sql)))
+        .collect();
     let world = take_apart(pipeline.name, &steps);
     world
         .made
@@ -120,7 +136,8 @@ fn without_adding(world: &str, step: &str, mut sql: String) -> String {
 }
 
 fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
-    let mut world = World { name, made: Vec::new(), kept: Vec::new(), variables: Vec::new(), copy: "" };
+    let mut world =
+        World { name, made: Vec::new(), kept: Vec::new(), variables: Vec::new(), copy: "" };
     for (step, sql) in steps {
         for statement in statements(sql) {
             if let Some(variable) = statement.strip_prefix("SET VARIABLE ") {
@@ -136,7 +153,11 @@ fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
                 world.copy = statement;
             } else {
                 let known = LEFT_TO_DBT.iter().any(|beginning| statement.starts_with(beginning));
-                assert!(known, "{name}/{step}: not known to the generator of dbt models:\n{statement}");
+                assert!(
+                    known,
+                    "{name}/{step}: not known to the generator of dbt \
+                                models:\n{statement}"
+                );
             }
         }
     }
@@ -145,7 +166,14 @@ fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
 
 /// Name, materialization and query of a statement that makes a table or view.
 fn made_by(statement: &str) -> Option<(String, &str, &str)> {
-    let created = |prefix| statement.strip_prefix(prefix).and_then(|rest: &str| rest.split_once(" AS\n"));
+    let created = |prefix| {
+        statement.strip_prefix(prefix).and_then(|rest: &str| {
+            rest.split_once(
+                " \
+        AS\n",
+            )
+        })
+    };
     if let Some((name, query)) = created("CREATE OR REPLACE TEMP TABLE ") {
         return Some((format!("temp.{name}"), "table", query));
     }
@@ -196,7 +224,10 @@ impl World<'_> {
             _ => "marts",
         };
         let mut config = match KEPT.iter().find(|(name, _)| *name == made.name) {
-            Some((_, key)) => format!("materialized='incremental', unique_key='{key}', full_refresh=false"),
+            Some((_, key)) => format!(
+                "materialized='incremental', unique_key='{key}', \
+                                       full_refresh=false"
+            ),
             None => format!("materialized='{}'", made.materialized),
         };
         match schema {
@@ -216,19 +247,24 @@ impl World<'_> {
         let mut query = made.query.to_string();
         let mut earlier = String::new();
         for (table, columns) in &self.kept {
-            let made_at =
-                self.made.iter().position(|made| made.name == *table).expect("what is kept is made");
+            let made_at = self.made.iter().position(|made| made.name == *table).expect(
+                "what is kept is \
+                    made",
+            );
             if place <= made_at && query.contains(table) {
                 let (schema, name) = table.split_once('.').expect("names are qualified");
                 let columns = self.rendered(columns);
                 earlier += &format!("{{% set no_{name} %}}(\n{columns}\n){{% endset %}}\n");
-                let call =
-                    format!("{{{{ amazing.kept('{}', '{schema}', '{name}', no_{name}) }}}}", self.name);
+                let call = format!(
+                    "{{{{ amazing.kept('{}', '{schema}', '{name}', no_{name}) }}}}",
+                    self.name
+                );
                 query = query.replace(table, &call);
             }
         }
         let content = format!(
-            "-- {name}: generated from sql/{}/{}.sql (make docs).\n{{{{ config({config}) }}}}\n\n{earlier}{}{}{}\n",
+            "-- {name}: generated from sql/{}/{}.sql (make docs).\n{{{{ config({config}) \
+             }}}}\n\n{earlier}{}{}{}\n",
             self.name,
             made.step,
             self.set_blocks(&query),
@@ -243,8 +279,9 @@ impl World<'_> {
         let copy = self.copy.replace("kpi.segment_map", "__RELATION__");
         let world = self.name;
         let content = format!(
-            "{{# {world}_picture: generated from sql/{world}/30_user_segments.sql (make docs). #}}\n{{% macro \
-             {world}_picture(relation) %}}\n{{% if var('{world}_svg', none) %}}\n{}{}\n{{% endif %}}\n{{% endmacro %}}\n",
+            "{{# {world}_picture: generated from sql/{world}/30_user_segments.sql (make docs). \
+             #}}\n{{% macro {world}_picture(relation) %}}\n{{% if var('{world}_svg', none) \
+             %}}\n{}{}\n{{% endif %}}\n{{% endmacro %}}\n",
             self.set_blocks(&copy),
             self.rendered(&copy).replace("__RELATION__", "{{ relation }}"),
         );
@@ -255,7 +292,8 @@ impl World<'_> {
         self.variables.iter().find(|(name, _)| *name == variable).map(|(_, value)| *value)
     }
 
-    /// Jinja that gives each variable of `sql` that the scripts set its value, those that others need first.
+    /// Jinja that gives each variable of `sql` that the scripts set its value, those that others
+    /// need first.
     fn set_blocks(&self, sql: &str) -> String {
         let mut names = Vec::new();
         self.collect_variables(sql, &mut names);
@@ -284,7 +322,8 @@ impl World<'_> {
         format!("{{{{ amazing.parameter('{}_{name}') }}}}", self.name)
     }
 
-    /// `sql` with `ref()` and `source()` for names of tables and Jinja for variables of the session.
+    /// `sql` with `ref()` and `source()` for names of tables and Jinja for variables of the
+    /// session.
     fn rendered(&self, sql: &str) -> String {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let mut text = String::new();
@@ -293,12 +332,14 @@ impl World<'_> {
             text.push_str(&rest[..start]);
             rest = &rest[start..];
             let (word, after) = rest.split_at(rest.find(|c| !is_word(c)).unwrap_or(rest.len()));
-            let table =
-                after.strip_prefix('.').map(|name| &name[..name.find(|c| !is_word(c)).unwrap_or(name.len())]);
+            let table = after
+                .strip_prefix('.')
+                .map(|name| &name[..name.find(|c| !is_word(c)).unwrap_or(name.len())]);
             rest = after;
             match table {
                 Some(table)
-                    if !text.ends_with('.') && ["raw", "temp", "clean", "kpi", "main"].contains(&word) =>
+                    if !text.ends_with('.')
+                        && ["raw", "temp", "clean", "kpi", "main"].contains(&word) =>
                 {
                     text.push_str(&self.relation(word, table));
                     rest = &after[1 + table.len()..];

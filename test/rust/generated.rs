@@ -1,4 +1,5 @@
-//! What is generated from the catalog, the scripts and the decisions is current; with `AMAZING_BLESS=1` it is written instead.
+//! What is generated from the catalog, the scripts and the decisions is current; with
+//! `AMAZING_BLESS=1` it is written instead.
 
 mod dbt_models;
 mod decisions;
@@ -12,7 +13,10 @@ use amazing::scripts::{PIPELINES, Pipeline};
 fn check(path: &str, content: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("AMAZING_BLESS").is_some() {
-        fs::create_dir_all(file.parent().expect("files are in a folder")).expect("the folder can be made");
+        fs::create_dir_all(file.parent().expect("files are in a folder")).expect(
+            "the folder can \
+            be made",
+        );
         fs::write(&file, content).unwrap_or_else(|error| panic!("{path}: {error}"));
         return;
     }
@@ -42,7 +46,8 @@ fn the_index_of_decisions_is_current() {
         .expect("the folder of decisions")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| {
-            path.extension().is_some_and(|extension| extension == "md") && !path.ends_with("README.md")
+            path.extension().is_some_and(|extension| extension == "md")
+                && !path.ends_with("README.md")
         })
         .map(|path| {
             let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
@@ -57,7 +62,9 @@ fn the_index_of_decisions_is_current() {
 fn the_steps_of_templates_and_build_scripts_are_current() {
     for pipeline in PIPELINES {
         let of_templates = [Pipeline::LOAD_STEP, Pipeline::SEGMENTS_STEP];
-        for (step, sql) in pipeline.all_steps().iter().filter(|(step, _)| of_templates.contains(step)) {
+        for (step, sql) in
+            pipeline.all_steps().iter().filter(|(step, _)| of_templates.contains(step))
+        {
             check(&format!("sql/{}/{step}.sql", pipeline.name), sql);
         }
         check(&format!("sql/{}/build.sql", pipeline.name), &catalog::build_script(pipeline));
@@ -76,8 +83,9 @@ fn the_models_of_dbt_are_current() {
     // A model whose table is gone from the scripts would still be built.
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/dbt/models")];
     while let Some(folder) = folders.pop() {
-        for entry in
-            fs::read_dir(folder).expect("the folder of models").map(|entry| entry.expect("an entry").path())
+        for entry in fs::read_dir(folder)
+            .expect("the folder of models")
+            .map(|entry| entry.expect("an entry").path())
         {
             if entry.is_dir() {
                 folders.push(entry);

@@ -1,4 +1,5 @@
-//! Who may know whom: the fence around `unsafe` and DuckDB, the pure modules, the order of the layers.
+//! Who may know whom: the fence around `unsafe` and DuckDB, the pure modules, the order of the
+//! layers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -54,8 +55,8 @@ macro_rules! slots {
     };
 }
 
-/// Functions of the C API that the v1 backend calls. All have the same place in the table of every supported
-/// release (those above place 403 moved between releases: calling one is a crash).
+/// Functions of the C API that the v1 backend calls. All have the same place in the table of every
+/// supported release (those above place 403 moved between releases: calling one is a crash).
 const C_API: &[(&str, usize)] = &slots!(
     duckdb_ext_api_v1:
     duckdb_add_aggregate_function_to_set
@@ -166,7 +167,8 @@ const C_API: &[(&str, usize)] = &slots!(
     duckdb_vector_get_validity
 );
 
-/// Functions of the C API v2 that the v2 backend calls. Every known release has them, with one signature.
+/// Functions of the C API v2 that the v2 backend calls. Every known release has them, with one
+/// signature.
 const C_API_V2: &[(&str, usize)] = &slots!(
     duckdb_ext_api_v2:
     duckdb_v2_aggregate_function_combine_get_sources
@@ -328,8 +330,9 @@ fn root() -> PathBuf {
 /// All Rust files.
 fn files() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in
-            fs::read_dir(folder).expect("src is readable").map(|entry| entry.expect("an entry").path())
+        for entry in fs::read_dir(folder)
+            .expect("src is readable")
+            .map(|entry| entry.expect("an entry").path())
         {
             if entry.is_dir() {
                 walk(&entry, found);
@@ -349,7 +352,8 @@ fn sources() -> Vec<(String, String)> {
     files()
         .into_iter()
         .map(|path| {
-            let name = path.strip_prefix(root()).expect("below src").to_string_lossy().replace('\\', "/");
+            let name =
+                path.strip_prefix(root()).expect("below src").to_string_lossy().replace('\\', "/");
             let code = fs::read_to_string(&path).expect("a text");
             (
                 name,
@@ -386,13 +390,15 @@ fn named_layers(code: &str) -> BTreeSet<&str> {
 fn layers_know_only_the_layers_below() {
     for (file, code) in sources().iter().filter(|(file, _)| file != "lib.rs") {
         let layer = layer_of(file);
-        let (_, layers, crates) = LAYERS.iter().find(|(name, ..)| *name == layer).unwrap_or_else(|| {
-            panic!("src/{file} belongs to no layer");
-        });
+        let (_, layers, crates) =
+            LAYERS.iter().find(|(name, ..)| *name == layer).unwrap_or_else(|| {
+                panic!("src/{file} belongs to no layer");
+            });
         // The package of `ml` can name nothing of this one.
         for named in named_layers(code).into_iter().filter(|_| layer != "ml") {
-            let allowed =
-                named == layer || layers.contains(&named) || EXCEPTIONS.contains(&(file.as_str(), named));
+            let allowed = named == layer
+                || layers.contains(&named)
+                || EXCEPTIONS.contains(&(file.as_str(), named));
             assert!(allowed, "src/{file} names crate::{named}");
         }
         for name in CRATES.iter().filter(|name| words(code).contains(**name)) {
@@ -402,10 +408,15 @@ fn layers_know_only_the_layers_below() {
 }
 
 #[test]
-fn no_file_is_longer_than_600_lines() {
+fn no_file_is_longer_than_600_lines_of_100_columns() {
     for path in files() {
-        let n_lines = fs::read_to_string(&path).expect("a text").lines().count();
+        let text = fs::read_to_string(&path).expect("a text");
+        let n_lines = text.lines().count();
         assert!(n_lines <= 600, "{} has {n_lines} lines", path.display());
+        for (number, line) in (1..).zip(text.lines()) {
+            let n_columns = line.chars().count();
+            assert!(n_columns <= 100, "{}:{number} has {n_columns} columns", path.display());
+        }
     }
 }
 
@@ -419,8 +430,9 @@ fn only_the_fence_is_unsafe() {
 
 #[test]
 fn pure_modules_do_not_know_duckdb() {
-    for (file, code) in
-        sources().iter().filter(|(file, _)| matches!(layer_of(file), "ml" | "text" | "synth" | "plot"))
+    for (file, code) in sources()
+        .iter()
+        .filter(|(file, _)| matches!(layer_of(file), "ml" | "text" | "synth" | "plot"))
     {
         assert!(!code.to_lowercase().contains("duckdb"), "src/{file} names DuckDB");
     }
@@ -428,15 +440,34 @@ fn pure_modules_do_not_know_duckdb() {
 
 /// Whether a name is that of a type.
 fn is_type(name: &str) -> bool {
-    const TYPES: &[&str] =
-        &["_handle", "_str", "_opaque", "_bytes", "_vector_view", "_list_entry", "_input", "_ty_1", "_ty_2"];
+    const TYPES: &[&str] = &[
+        "_handle",
+        "_str",
+        "_opaque",
+        "_bytes",
+        "_vector_view",
+        "_list_entry",
+        "_input",
+        "_ty_1",
+        "_ty_2",
+    ];
     TYPES.iter().any(|end| name.ends_with(end))
 }
 
 fn check_listed(used: &BTreeSet<&str>, listed: &[(&str, usize)]) {
     let listed: BTreeSet<&str> = listed.iter().map(|(name, _)| *name).collect();
-    assert_eq!(used.difference(&listed).collect::<Vec<_>>(), Vec::<&&str>::new(), "called but not listed");
-    assert_eq!(listed.difference(used).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not called");
+    assert_eq!(
+        used.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "called but not \
+        listed"
+    );
+    assert_eq!(
+        listed.difference(used).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "listed but not \
+        called"
+    );
 }
 
 #[test]
@@ -461,7 +492,10 @@ fn every_release_has_the_functions_of_the_c_api_v2_that_are_called() {
         .map(|entry| entry.expect("an entry").path())
         .map(|path| (path.display().to_string(), fs::read_to_string(path).expect("a text")))
         .collect();
-    let (_, bindings) = releases.iter().find(|(name, _)| name.ends_with("v2.0.0.txt")).expect("the bindings");
+    let (_, bindings) = releases.iter().find(|(name, _)| name.ends_with("v2.0.0.txt")).expect(
+        "the \
+        bindings",
+    );
     assert!(releases.len() > 1);
     for (name, slot) in C_API_V2 {
         let line = bindings.lines().nth(*slot).expect("the list is as long as the table");

@@ -1,4 +1,5 @@
-//! k-means: one iteration of Lloyd's algorithm, a whole fit, labels; ours and linfa's, on one thread.
+//! k-means: one iteration of Lloyd's algorithm, a whole fit, labels; ours and linfa's, on one
+//! thread.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -22,7 +23,8 @@ fn cases() -> Vec<(Set, Vec<usize>)> {
     ]
 }
 
-/// Time per iteration: of a run of [`ITERATIONS`] more than of a run of one, from the same centroids.
+/// Time per iteration: of a run of [`ITERATIONS`] more than of a run of one, from the same
+/// centroids.
 fn per_iteration(iterations: u64, mut run: impl FnMut(usize) -> Duration) -> Duration {
     let mut total = Duration::ZERO;
     for _ in 0..iterations {
@@ -35,20 +37,31 @@ fn per_iteration(iterations: u64, mut run: impl FnMut(usize) -> Duration) -> Dur
 fn lloyd(criterion: &mut Criterion) {
     for (set, clusters) in cases() {
         for k in clusters {
-            let mut group = criterion.benchmark_group(format!("one iteration, {}, k = {k}", set.name));
-            group.sample_size(10).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(1));
+            let mut group =
+                criterion.benchmark_group(format!("one iteration, {}, k = {k}", set.name));
+            group
+                .sample_size(10)
+                .measurement_time(Duration::from_secs(2))
+                .warm_up_time(Duration::from_millis(1));
             // Far from a fixed point: the first rows as they come.
             let rows = set.standardised();
-            let mut start = KMeans::fit(set.observations(), &KMeansOptions { max_iter: 1, n_init: 1, ..options(k, 1) })
-                .expect("rows to fit")
-                .expect("a usable row");
+            let mut start = KMeans::fit(
+                set.observations(),
+                &KMeansOptions { max_iter: 1, n_init: 1, ..options(k, 1) },
+            )
+            .expect("rows to fit")
+            .expect("a usable row");
             start.centroids = rows.rows().into_iter().take(k).map(|row| row.to_vec()).collect();
             let observations = set.observations();
             group.bench_function("amazing", |bencher| {
                 bencher.iter_custom(|iterations| {
                     per_iteration(iterations, |max_iter| {
-                        let options =
-                            KMeansOptions { init: Some(start.clone()), max_iter, tol: 0.0, ..options(k, 1) };
+                        let options = KMeansOptions {
+                            init: Some(start.clone()),
+                            max_iter,
+                            tol: 0.0,
+                            ..options(k, 1)
+                        };
                         let observations = observations.clone();
                         let begin = Instant::now();
                         black_box(KMeans::fit(observations, &options)).expect("rows to fit");
@@ -56,8 +69,9 @@ fn lloyd(criterion: &mut Criterion) {
                     })
                 });
             });
-            let init = ndarray::Array2::from_shape_vec((k, set.columns.len()), start.centroids.concat())
-                .expect("centroids of one length");
+            let init =
+                ndarray::Array2::from_shape_vec((k, set.columns.len()), start.centroids.concat())
+                    .expect("centroids of one length");
             let dataset = DatasetBase::from(rows);
             group.bench_function("linfa", |bencher| {
                 bencher.iter_custom(|iterations| {
@@ -81,7 +95,9 @@ fn lloyd(criterion: &mut Criterion) {
 }
 
 fn whole_fit(criterion: &mut Criterion) {
-    for set in [blobs("A, blobs 1M x 8", 1_000_000, 8), log_normal("C, log-normal 1M x 6", 1_000_000, 6)] {
+    for set in
+        [blobs("A, blobs 1M x 8", 1_000_000, 8), log_normal("C, log-normal 1M x 6", 1_000_000, 6)]
+    {
         let mut group = criterion.benchmark_group(format!("whole fit, {}, k = 8", set.name));
         group.sample_size(10).measurement_time(Duration::from_secs(3));
         group.bench_function("amazing, rows included", |bencher| {
@@ -91,7 +107,8 @@ fn whole_fit(criterion: &mut Criterion) {
         let dataset = DatasetBase::from(set.standardised());
         group.bench_function("linfa, one run", |bencher| {
             bencher.iter(|| {
-                let fit = linfa_clustering::KMeans::params(8).n_runs(1).tolerance(1e-4).fit(&dataset);
+                let fit =
+                    linfa_clustering::KMeans::params(8).n_runs(1).tolerance(1e-4).fit(&dataset);
                 black_box(fit.is_ok())
             });
         });
@@ -102,7 +119,10 @@ fn whole_fit(criterion: &mut Criterion) {
 fn labels(criterion: &mut Criterion) {
     let set = blobs("A, blobs 1M x 8", 1_000_000, 8);
     for k in [8, 64] {
-        let model = KMeans::fit(set.observations(), &options(k, 1)).expect("rows to fit").expect("a usable row");
+        let model = KMeans::fit(set.observations(), &options(k, 1)).expect("rows to fit").expect(
+            "a \
+            usable row",
+        );
         let mut group = criterion.benchmark_group(format!("labels, {}, k = {k}", set.name));
         group.sample_size(10).measurement_time(Duration::from_secs(2));
         group.bench_function("amazing", |bencher| {

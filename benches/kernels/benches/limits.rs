@@ -65,7 +65,10 @@ fn best(n_threads: usize, work: impl Fn(usize) -> usize + Sync) -> f64 {
 
 fn main() {
     let values = vec![1.0_f64; BYTES / 8];
-    println!("| threads | read from memory, GB/s | products and sums in single precision, GFLOP/s |");
+    println!(
+        "| threads | read from memory, GB/s | products and sums in single precision, GFLOP/s \
+              |"
+    );
     println!("|--:|--:|--:|");
     for n_threads in [1, thread::available_parallelism().map_or(2, usize::from)] {
         let part = values.len() / n_threads;

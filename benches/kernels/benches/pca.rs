@@ -10,13 +10,19 @@ use linfa::traits::Fit;
 
 fn fit(set: &Set) -> Pca {
     let none = vec![false; set.columns.len()];
-    let mut rows =
-        PcaRows::new(Scale::Standard, Nulls::Skip, &none, &none, 1 << 30, 42).expect("memory for the features");
+    let mut rows = PcaRows::new(Scale::Standard, Nulls::Skip, &none, &none, 1 << 30, 42).expect(
+        "memory for \
+            the features",
+    );
     for chunk in set.chunks() {
         rows.append(&chunk, 0..chunk[0].len());
     }
-    let options =
-        PcaOptions { scale: Scale::Standard, nulls: Nulls::Skip, n: Components::Count(2), n_threads: 1 };
+    let options = PcaOptions {
+        scale: Scale::Standard,
+        nulls: Nulls::Skip,
+        n: Components::Count(2),
+        n_threads: 1,
+    };
     Pca::fit(rows, &options).expect("rows to fit").expect("a usable row")
 }
 
@@ -32,7 +38,8 @@ fn pca(criterion: &mut Criterion) {
         if set.columns.len() <= 32 {
             let dataset = DatasetBase::from(set.standardised());
             group.bench_function("linfa", |bencher| {
-                bencher.iter(|| linfa_reduction::Pca::params(2).fit(&dataset).expect("rows to fit"));
+                bencher
+                    .iter(|| linfa_reduction::Pca::params(2).fit(&dataset).expect("rows to fit"));
             });
         }
         group.finish();

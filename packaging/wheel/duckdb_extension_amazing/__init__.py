@@ -24,11 +24,14 @@ def load(connection):
     Raises `duckdb.PermissionException` if the connection refuses extensions that DuckDB has not signed: it must have
     been opened with `config={"allow_unsigned_extensions": "true"}`, as `connect` does.
     """
-    [[allowed]] = connection.execute("SELECT current_setting('allow_unsigned_extensions')").fetchall()
+    [[allowed]] = connection.execute(
+        "SELECT current_setting('allow_unsigned_extensions')"
+    ).fetchall()
     if not allowed:
         raise duckdb.PermissionException(
-            "duckdb_extension_amazing.load: the connection refuses unsigned extensions; open it with "
-            "duckdb.connect(..., config={'allow_unsigned_extensions': 'true'}) or with duckdb_extension_amazing.connect"
+            "duckdb_extension_amazing.load: the connection refuses unsigned extensions; open it"
+            " with duckdb.connect(..., config={'allow_unsigned_extensions': 'true'}) or with"
+            " duckdb_extension_amazing.connect"
         )
     connection.execute("LOAD '{}'".format(path().replace("'", "''")))
     return connection

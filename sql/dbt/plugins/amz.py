@@ -5,5 +5,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 class Plugin(BasePlugin):
     def configure_connection(self, conn):
-        if not conn.execute("SELECT 1 FROM duckdb_databases() WHERE database_name = 'amz'").fetchall():
+        if not conn.execute(
+            "SELECT 1 FROM duckdb_databases() WHERE database_name = 'amz'"
+        ).fetchall():
             conn.execute("PRAGMA amz")

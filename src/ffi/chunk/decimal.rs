@@ -5,7 +5,8 @@ pub(super) fn power_of_ten(scale: u8) -> f64 {
     10_f64.powi(i32::from(scale))
 }
 
-/// The double nearest to `digits` / 10^`scale`, ties to even: what the text of the number is, as DuckDB casts it.
+/// The double nearest to `digits` / 10^`scale`, ties to even: what the text of the number is, as
+/// DuckDB casts it.
 #[inline]
 pub(super) fn nearest_decimal(digits: i128, scale: u8) -> f64 {
     /// Whole numbers up to this are doubles.
@@ -17,7 +18,8 @@ pub(super) fn nearest_decimal(digits: i128, scale: u8) -> f64 {
     nearest_long_decimal(digits, scale)
 }
 
-/// The same for many digits: the quotient to 64 bits behind the point, with a last bit that says whether anything is left.
+/// The same for many digits: the quotient to 64 bits behind the point, with a last bit that says
+/// whether anything is left.
 pub(super) fn nearest_long_decimal(digits: i128, scale: u8) -> f64 {
     /// Powers of ten below 2^60: of 2^53 and more, the quotient has bits enough for a rounding.
     const SHORT_POWER: u8 = 18;

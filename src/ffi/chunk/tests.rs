@@ -23,7 +23,8 @@ fn a_decimal_is_read_at_its_scale() {
 fn a_decimal_becomes_the_double_nearest_to_its_text() {
     let mut state = 7_u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state ^ state >> 29
     };
     for case in 0..60_000_u32 {
@@ -33,7 +34,11 @@ fn a_decimal_becomes_the_double_nearest_to_its_text() {
         let digits = if case % 5 == 0 { digits & !0xff | 0x80 } else { digits };
         let scale = (case / 127 % 39) as u8;
         let expected: f64 = format!("{digits}e-{scale}").parse().expect("a number");
-        assert_eq!(nearest_decimal(digits, scale).to_bits(), (expected + 0.0).to_bits(), "{digits}e-{scale}");
+        assert_eq!(
+            nearest_decimal(digits, scale).to_bits(),
+            (expected + 0.0).to_bits(),
+            "{digits}e-{scale}"
+        );
     }
     let digits = [9_648_055_014_934_041, -9_648_055_014_934_041, 250_000_000_000_000_001];
     let column = Column::of(Data::Decimal { scale: 12, digits: Box::new(Data::Int64(&digits)) }, 3);

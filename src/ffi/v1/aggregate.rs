@@ -16,12 +16,16 @@ pub(super) unsafe fn create<A: Aggregate>(
     n_parameters: usize,
     aggregate: A,
 ) -> duckdb_aggregate_function {
-    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own type.
+    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own
+    // type.
     unsafe {
         let function = duckdb_create_aggregate_function();
         duckdb_aggregate_function_set_name(function, c_text(signature.name).as_ptr());
         for parameter in &signature.parameters[..n_parameters] {
-            duckdb_aggregate_function_add_parameter(function, LogicalType::new(&parameter.sql_type).0);
+            duckdb_aggregate_function_add_parameter(
+                function,
+                LogicalType::new(&parameter.sql_type).0,
+            );
         }
         duckdb_aggregate_function_set_return_type(function, LogicalType::new(&signature.returns).0);
         duckdb_aggregate_function_set_special_handling(function);
@@ -48,7 +52,10 @@ unsafe extern "C" fn state_size<A: Aggregate>(_info: duckdb_function_info) -> id
     state::size::<A>() as idx_t
 }
 
-unsafe extern "C" fn init<A: Aggregate>(_info: duckdb_function_info, state: duckdb_aggregate_state) {
+unsafe extern "C" fn init<A: Aggregate>(
+    _info: duckdb_function_info,
+    state: duckdb_aggregate_state,
+) {
     // SAFETY: DuckDB passes uninitialised memory of `state_size` bytes, aligned for pointers.
     unsafe { state::init::<A>(state.cast()) }
 }
@@ -58,7 +65,8 @@ unsafe extern "C" fn update<A: Aggregate>(
     input: duckdb_data_chunk,
     states: *mut duckdb_aggregate_state,
 ) {
-    // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and one state a row.
+    // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and one state
+    // a row.
     unsafe {
         report::<A>(info, |registered| {
             state::update(&registered.function, &read::chunk(input), states.cast())
@@ -90,8 +98,12 @@ unsafe extern "C" fn finalize<A: Aggregate>(
     // SAFETY: DuckDB passes `count` states and a vector with room for them behind `offset`.
     unsafe {
         report::<A>(info, |registered| {
-            let out =
-                state::finalize(&registered.function, source.cast(), count as usize, &registered.returns)?;
+            let out = state::finalize(
+                &registered.function,
+                source.cast(),
+                count as usize,
+                &registered.returns,
+            )?;
             write::write(&out, result, offset as usize)
         });
     }
@@ -106,7 +118,10 @@ unsafe extern "C" fn destroy<A: Aggregate>(states: *mut duckdb_aggregate_state, 
 ///
 /// # Safety
 /// `info` is that of a running callback of a function that `create` made for `A`.
-unsafe fn report<A: Aggregate>(info: duckdb_function_info, body: impl FnOnce(&Registered<A>) -> Result<()>) {
+unsafe fn report<A: Aggregate>(
+    info: duckdb_function_info,
+    body: impl FnOnce(&Registered<A>) -> Result<()>,
+) {
     // SAFETY: promised by the caller; DuckDB copies the error's text.
     unsafe {
         let registered = &*duckdb_aggregate_function_get_extra_info(info).cast::<Registered<A>>();

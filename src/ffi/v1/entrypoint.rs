@@ -1,4 +1,5 @@
-//! What `LOAD amazing` calls: check the version, register the functions, attach `amz`; nothing stays open.
+//! What `LOAD amazing` calls: check the version, register the functions, attach `amz`; nothing
+//! stays open.
 
 use std::ffi::CStr;
 
@@ -11,7 +12,8 @@ use crate::ffi::{CATALOG, Error, Library, Result, Session, Value, contain_load};
 
 /// Version of the C API that the binary asks for: the oldest that has all it calls.
 const C_API_VERSION: &CStr = c"v1.2.0";
-/// Oldest DuckDB that is supported: before it, functions with parameters of any type end the process.
+/// Oldest DuckDB that is supported: before it, functions with parameters of any type end the
+/// process.
 const OLDEST_DUCKDB: (u32, u32) = (1, 4);
 
 /// DuckDB's entry point for extensions of the C API v1.
@@ -50,15 +52,18 @@ unsafe fn load(
         if !stable::connect(info, &*access, C_API_VERSION)? {
             return Ok(false); // DuckDB has set its own error
         }
-        let duckdb_version = CStr::from_ptr(duckdb_library_version()).to_string_lossy().into_owned();
+        let duckdb_version =
+            CStr::from_ptr(duckdb_library_version()).to_string_lossy().into_owned();
         check_version(&duckdb_version)?;
-        let get_database = (*access).get_database.ok_or_else(|| Error::new("DuckDB gives no database"))?;
+        let get_database =
+            (*access).get_database.ok_or_else(|| Error::new("DuckDB gives no database"))?;
         let database = get_database(info);
         if database.is_null() {
             return Ok(false);
         }
         let connection = Connection::open(*database)?;
-        let threads = connection.run("SELECT current_setting('threads')::BIGINT")?.as_i64().unwrap_or(1);
+        let threads =
+            connection.run("SELECT current_setting('threads')::BIGINT")?.as_i64().unwrap_or(1);
         let macros = attach(&connection)?;
         let session = Session {
             duckdb_version,
@@ -77,17 +82,21 @@ unsafe fn load(
     }
 }
 
-/// Attaches the catalog of the macros in memory. `false` where the name is taken by a database of the user.
+/// Attaches the catalog of the macros in memory. `false` where the name is taken by a database of
+/// the user.
 fn attach(connection: &Connection) -> Result<bool> {
-    let attached = connection
-        .run(&format!("SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = '{CATALOG}'"))?;
+    let attached = connection.run(&format!(
+        "SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = \
+                       '{CATALOG}'"
+    ))?;
     if attached != Value::Integer(0) {
-        // An earlier LOAD that failed half way leaves an in-memory database of ours: nothing but commented macros.
+        // An earlier LOAD that failed half way leaves an in-memory database of ours: nothing but
+        // commented macros.
         let ours = connection.run(&format!(
-            "SELECT count(*) > 0 FROM duckdb_databases() WHERE lower(database_name) = '{CATALOG}' AND path IS NULL \
-             AND NOT EXISTS (FROM duckdb_tables() WHERE lower(database_name) = '{CATALOG}') \
-             AND EXISTS (FROM duckdb_functions() WHERE lower(database_name) = '{CATALOG}' \
-                         AND comment LIKE 'amazing %')"
+            "SELECT count(*) > 0 FROM duckdb_databases() WHERE lower(database_name) = '{CATALOG}' \
+             AND path IS NULL AND NOT EXISTS (FROM duckdb_tables() WHERE lower(database_name) = \
+             '{CATALOG}') AND EXISTS (FROM duckdb_functions() WHERE lower(database_name) = \
+             '{CATALOG}' AND comment LIKE 'amazing %')"
         ))?;
         return Ok(ours == Value::Boolean(true));
     }
@@ -98,7 +107,8 @@ fn attach(connection: &Connection) -> Result<bool> {
 
 /// Refuses a DuckDB that is too old.
 fn check_version(version: &str) -> Result<()> {
-    let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u32>().ok());
+    let mut numbers =
+        version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) < OLDEST_DUCKDB => {
             let (major, minor) = OLDEST_DUCKDB;

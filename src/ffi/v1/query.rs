@@ -9,7 +9,8 @@ use libduckdb_sys::*;
 use super::{c_text, read};
 use crate::ffi::{Error, Result, Value};
 
-/// A connection that is closed when dropped: one that outlived `LOAD` would keep the database open for ever.
+/// A connection that is closed when dropped: one that outlived `LOAD` would keep the database open
+/// for ever.
 pub(super) struct Connection(pub(super) duckdb_connection);
 
 impl Connection {
@@ -28,7 +29,8 @@ impl Connection {
 
     /// Runs one statement; the first value of its first row, or NULL.
     pub(super) fn run(&self, sql: &str) -> Result<Value> {
-        // SAFETY: the connection is open; the result is destroyed on every path, its chunk and type before it.
+        // SAFETY: the connection is open; the result is destroyed on every path, its chunk and type
+        // before it.
         unsafe {
             let mut result = MaybeUninit::<duckdb_result>::zeroed().assume_init();
             let state = duckdb_query(self.0, c_text(sql).as_ptr(), &mut result);
@@ -38,7 +40,10 @@ impl Connection {
                     Value::Null
                 } else {
                     let columns = read::chunk(chunk);
-                    let value = columns.get(0).filter(|c| !c.is_empty()).map_or(Value::Null, |c| c.value(0));
+                    let value = columns
+                        .get(0)
+                        .filter(|c| !c.is_empty())
+                        .map_or(Value::Null, |c| c.value(0));
                     drop(columns);
                     duckdb_destroy_data_chunk(&mut chunk);
                     value

@@ -12,13 +12,15 @@ use crate::ffi::{Chunk, Column, Data, ListEntry, Strings, Validity};
 /// The columns of a data chunk.
 ///
 /// # Safety
-/// `input` is a valid chunk of flat vectors that lives for `'a`, as aggregate and scalar callbacks get it.
+/// `input` is a valid chunk of flat vectors that lives for `'a`, as aggregate and scalar callbacks
+/// get it.
 pub(super) unsafe fn chunk<'a>(input: duckdb_data_chunk) -> Chunk<'a> {
     // SAFETY: promised by the caller; the indexes are below the column count.
     unsafe {
         let len = duckdb_data_chunk_get_size(input) as usize;
         let n_columns = duckdb_data_chunk_get_column_count(input);
-        let columns = (0..n_columns).map(|i| column(duckdb_data_chunk_get_vector(input, i), len)).collect();
+        let columns =
+            (0..n_columns).map(|i| column(duckdb_data_chunk_get_vector(input, i), len)).collect();
         Chunk { columns, len }
     }
 }
@@ -63,8 +65,8 @@ unsafe fn values<'a, T>(vector: duckdb_vector, len: usize) -> &'a [T] {
 /// # Safety
 /// As [`typed_column`].
 unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> Data<'a> {
-    // SAFETY: each arm reads what DuckDB stores for that type; handles that are created are owned by `LogicalType`
-    // and freed; child vectors live as long as their parent.
+    // SAFETY: each arm reads what DuckDB stores for that type; handles that are created are owned
+    // by `LogicalType` and freed; child vectors live as long as their parent.
     unsafe {
         match duckdb_get_type_id(logical.0) {
             DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => Data::Untyped,
@@ -83,16 +85,24 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
             DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Data::Float64(values(vector, len)),
             DUCKDB_TYPE_DUCKDB_TYPE_DATE => Data::Date(values(vector, len)),
             DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => Data::Timestamp(values(vector, len)),
-            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => Data::moments("TIMESTAMP_S", 1, values(vector, len)),
-            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => Data::moments("TIMESTAMP_MS", 1_000, values(vector, len)),
+            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => {
+                Data::moments("TIMESTAMP_S", 1, values(vector, len))
+            }
+            DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => {
+                Data::moments("TIMESTAMP_MS", 1_000, values(vector, len))
+            }
             DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => {
                 Data::moments("TIMESTAMP_NS", 1_000_000_000, values(vector, len))
             }
             DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
                 Data::moments("TIMESTAMP WITH TIME ZONE", 1_000_000, values(vector, len))
             }
-            DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Data::Text(Strings::new(values::<RawString>(vector, len))),
-            DUCKDB_TYPE_DUCKDB_TYPE_BLOB => Data::Blob(Strings::new(values::<RawString>(vector, len))),
+            DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => {
+                Data::Text(Strings::new(values::<RawString>(vector, len)))
+            }
+            DUCKDB_TYPE_DUCKDB_TYPE_BLOB => {
+                Data::Blob(Strings::new(values::<RawString>(vector, len)))
+            }
             DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
                 let digits = match duckdb_decimal_internal_type(logical.0) {
                     DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => Data::Int16(values(vector, len)),
@@ -112,9 +122,10 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
                 let name = move |code| enum_name(&own_type, code);
                 Data::Enum { codes: Box::new(codes), name: Box::new(name) }
             }
-            DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
-                Data::List { entries: values::<ListEntry>(vector, len), child: Box::new(list_child(vector)) }
-            }
+            DUCKDB_TYPE_DUCKDB_TYPE_LIST => Data::List {
+                entries: values::<ListEntry>(vector, len),
+                child: Box::new(list_child(vector)),
+            },
             DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 let size = duckdb_array_type_array_size(logical.0) as usize;
                 let child = column(duckdb_array_vector_get_child(vector), len * size);
@@ -136,7 +147,10 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
                 let field = |i| {
                     let name = owned(duckdb_struct_type_child_name(logical.0, i));
                     let child_type = LogicalType(duckdb_struct_type_child_type(logical.0, i));
-                    (name, typed_column(duckdb_struct_vector_get_child(vector, i), &child_type, len))
+                    (
+                        name,
+                        typed_column(duckdb_struct_vector_get_child(vector, i), &child_type, len),
+                    )
                 };
                 Data::Struct((0..n_fields).map(field).collect())
             }
@@ -145,8 +159,8 @@ unsafe fn data<'a>(vector: duckdb_vector, logical: &LogicalType, len: usize) -> 
     }
 }
 
-/// The text behind a code of an ENUM. Takes the type by reference, so that a closure over it owns the whole handle
-/// and not a copy of the pointer inside.
+/// The text behind a code of an ENUM. Takes the type by reference, so that a closure over it owns
+/// the whole handle and not a copy of the pointer inside.
 ///
 /// # Safety
 /// `logical` is an ENUM and `code` one of its positions.
@@ -159,7 +173,9 @@ unsafe fn enum_name(logical: &LogicalType, code: usize) -> String {
 /// `vector` is a LIST or MAP vector.
 unsafe fn list_child<'a>(vector: duckdb_vector) -> Column<'a> {
     // SAFETY: promised by the caller; the child has the size that the parent says.
-    unsafe { column(duckdb_list_vector_get_child(vector), duckdb_list_vector_get_size(vector) as usize) }
+    unsafe {
+        column(duckdb_list_vector_get_child(vector), duckdb_list_vector_get_size(vector) as usize)
+    }
 }
 
 /// A string that DuckDB allocated for us.

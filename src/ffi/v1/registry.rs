@@ -33,7 +33,11 @@ impl Functions<'_> {
                 let mut overload = aggregate::create(signature, n, function.clone());
                 let state = duckdb_add_aggregate_function_to_set(set, overload);
                 duckdb_destroy_aggregate_function(&mut overload);
-                assert!(state == duckdb_state_DuckDBSuccess, "overloads of {} differ", signature.name);
+                assert!(
+                    state == duckdb_state_DuckDBSuccess,
+                    "overloads of {} differ",
+                    signature.name
+                );
             }
             let state = duckdb_register_aggregate_function_set(self.connection, set);
             duckdb_destroy_aggregate_function_set(&mut set);
@@ -54,7 +58,11 @@ impl Functions<'_> {
                 let mut overload = scalar::create(signature, n, function.clone());
                 let state = duckdb_add_scalar_function_to_set(set, overload);
                 duckdb_destroy_scalar_function(&mut overload);
-                assert!(state == duckdb_state_DuckDBSuccess, "overloads of {} differ", signature.name);
+                assert!(
+                    state == duckdb_state_DuckDBSuccess,
+                    "overloads of {} differ",
+                    signature.name
+                );
             }
             let state = duckdb_register_scalar_function_set(self.connection, set);
             duckdb_destroy_scalar_function_set(&mut set);

@@ -16,7 +16,8 @@ pub(super) unsafe fn create<S: Scalar>(
     n_parameters: usize,
     scalar: S,
 ) -> duckdb_scalar_function {
-    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own type.
+    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own
+    // type.
     unsafe {
         let function = duckdb_create_scalar_function();
         duckdb_scalar_function_set_name(function, c_text(signature.name).as_ptr());
@@ -42,7 +43,8 @@ unsafe extern "C" fn call<S: Scalar>(
     input: duckdb_data_chunk,
     output: duckdb_vector,
 ) {
-    // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and a vector for its rows.
+    // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and a vector
+    // for its rows.
     unsafe {
         let registered = &*duckdb_scalar_function_get_extra_info(info).cast::<Registered<S>>();
         let result = contain(|| {

@@ -1,8 +1,9 @@
 //! The stable functions of the C API v1, and no more of the running release's table.
 //!
-//! The bindings copy the table of the newest release, field by field. The table of an older one ends before that, and
-//! what follows the stable functions is in another order there. So they get a table in which only the stable
-//! functions have a place: a call of any other one is an error of ours, not one through a stray pointer.
+//! The bindings copy the table of the newest release, field by field. The table of an older one
+//! ends before that, and what follows the stable functions is in another order there. So they get a
+//! table in which only the stable functions have a place: a call of any other one is an error of
+//! ours, not one through a stray pointer.
 
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
@@ -14,7 +15,8 @@ use crate::ffi::{Error, Result};
 /// Functions at the beginning of the table, which have one order in every release from 1.2 on.
 const STABLE: usize = 404;
 
-/// Gives the bindings the stable functions of the running release. `false` where DuckDB has set an error of its own.
+/// Gives the bindings the stable functions of the running release. `false` where DuckDB has set an
+/// error of its own.
 ///
 /// # Safety
 /// `info` and `access` are the entry point's.
@@ -36,10 +38,15 @@ pub(super) unsafe fn connect(
     // The bindings take the table that the access gives for the extension.
     let ours = duckdb_extension_access { get_api: Some(itself), ..*access };
     // SAFETY: the table is complete, and copied during the call.
-    unsafe { duckdb_rs_extension_api_init(stable.as_mut_ptr().cast(), &ours, "").map_err(Error::new) }
+    unsafe {
+        duckdb_rs_extension_api_init(stable.as_mut_ptr().cast(), &ours, "").map_err(Error::new)
+    }
 }
 
 /// The table that stands in for the extension.
-unsafe extern "C" fn itself(table: duckdb_extension_info, _version: *const c_char) -> *const c_void {
+unsafe extern "C" fn itself(
+    table: duckdb_extension_info,
+    _version: *const c_char,
+) -> *const c_void {
     table.cast()
 }

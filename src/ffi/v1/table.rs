@@ -12,8 +12,12 @@ use crate::ffi::{Generator, Result, Signature, SqlType, Value, contain};
 ///
 /// # Safety
 /// The API is initialised. The caller owns the handle that is returned.
-pub(super) unsafe fn create<G: Generator>(signature: &Signature, generator: G) -> duckdb_table_function {
-    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own type.
+pub(super) unsafe fn create<G: Generator>(
+    signature: &Signature,
+    generator: G,
+) -> duckdb_table_function {
+    // SAFETY: every pointer lives during its call; the extra info is freed by `drop_box` of its own
+    // type.
     unsafe {
         let function = duckdb_create_table_function();
         duckdb_table_function_set_name(function, c_text(signature.name).as_ptr());
@@ -38,7 +42,8 @@ pub(super) unsafe fn create<G: Generator>(signature: &Signature, generator: G) -
 }
 
 unsafe extern "C" fn bind<G: Generator>(info: duckdb_bind_info) {
-    // SAFETY: DuckDB passes the extra info that `create` set; the bind data is freed by `drop_box` of its own type.
+    // SAFETY: DuckDB passes the extra info that `create` set; the bind data is freed by `drop_box`
+    // of its own type.
     unsafe {
         let table = &*duckdb_bind_get_extra_info(info).cast::<Table<G>>();
         let result = contain(|| {
@@ -75,7 +80,8 @@ unsafe fn argument(mut handle: duckdb_value, sql_type: SqlType) -> Value {
     if handle.is_null() {
         return Value::Null;
     }
-    // SAFETY: the binder cast the value to `sql_type`, so that the getters do not throw; NULL is asked for first.
+    // SAFETY: the binder cast the value to `sql_type`, so that the getters do not throw; NULL is
+    // asked for first.
     unsafe {
         let value = if duckdb_is_null_value(handle) {
             Value::TypedNull
@@ -101,7 +107,8 @@ unsafe extern "C" fn init<G: Generator>(info: duckdb_init_info) {
         let bound = &*duckdb_init_get_bind_data(info).cast::<G::Bound>();
         let result = contain(|| {
             let n_columns = duckdb_init_get_column_count(info);
-            let projected = (0..n_columns).map(|i| duckdb_init_get_column_index(info, i) as usize).collect();
+            let projected =
+                (0..n_columns).map(|i| duckdb_init_get_column_index(info, i) as usize).collect();
             duckdb_init_set_init_data(info, into_raw(Scan::new(projected)), Some(drop_box::<Scan>));
             duckdb_init_set_max_threads(info, table.registered.function.n_blocks(bound).max(1));
             Ok(())
@@ -133,8 +140,8 @@ unsafe fn fail_init(info: duckdb_init_info, result: Result<()>, function: &str) 
 }
 
 unsafe extern "C" fn fill<G: Generator>(info: duckdb_function_info, output: duckdb_data_chunk) {
-    // SAFETY: DuckDB passes the extra info, bind data and init data that were set above; the worker belongs to the
-    // calling thread alone.
+    // SAFETY: DuckDB passes the extra info, bind data and init data that were set above; the worker
+    // belongs to the calling thread alone.
     unsafe {
         let table = &*duckdb_function_get_extra_info(info).cast::<Table<G>>();
         let result = contain(|| {

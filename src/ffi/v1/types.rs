@@ -36,7 +36,8 @@ impl LogicalType {
                 let mut handles: Vec<duckdb_logical_type> = types.iter().map(|t| t.0).collect();
                 let names: Vec<_> = fields.iter().map(|(name, _)| c_text(name)).collect();
                 let mut name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
-                // SAFETY: both arrays have one element a field and live during the call; DuckDB copies them.
+                // SAFETY: both arrays have one element a field and live during the call; DuckDB
+                // copies them.
                 return LogicalType(unsafe {
                     duckdb_create_struct_type(
                         handles.as_mut_ptr(),

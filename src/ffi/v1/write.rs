@@ -51,7 +51,11 @@ pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) -
                     duckdb_list_vector_reserve(vector, size) == duckdb_state_DuckDBSuccess,
                     "list memory"
                 );
-                assert!(duckdb_list_vector_set_size(vector, size) == duckdb_state_DuckDBSuccess, "list size");
+                assert!(
+                    duckdb_list_vector_set_size(vector, size) == duckdb_state_DuckDBSuccess,
+                    "list \
+                    size"
+                );
                 let mut start = 0;
                 let entries: Vec<duckdb_list_entry> = ends
                     .iter()
@@ -83,7 +87,8 @@ unsafe fn copy<T: Copy>(rows: &[T], vector: duckdb_vector, offset: usize) {
     if rows.is_empty() {
         return;
     }
-    // SAFETY: promised by the caller. Bytes are copied because DuckDB aligns 128-bit integers to 8 bytes only.
+    // SAFETY: promised by the caller. Bytes are copied because DuckDB aligns 128-bit integers to 8
+    // bytes only.
     unsafe {
         let start = duckdb_vector_get_data(vector).cast::<u8>().add(offset * size_of::<T>());
         ptr::copy_nonoverlapping(rows.as_ptr().cast::<u8>(), start, size_of_val(rows));

@@ -48,13 +48,23 @@ pub(super) unsafe fn create<A: Aggregate>(
             call(|err| duckdb_v2_aggregate_function_set_property(handle, key, value, err))?;
         }
         let registered = Registered::new(signature, aggregate);
-        hand_over(registered, |data, err| duckdb_v2_aggregate_function_set_user_data(handle, data, err))?;
+        hand_over(registered, |data, err| {
+            duckdb_v2_aggregate_function_set_user_data(handle, data, err)
+        })?;
         call(|err| duckdb_v2_aggregate_function_set_size_callback(handle, Some(size::<A>), err))?;
         call(|err| duckdb_v2_aggregate_function_set_init_callback(handle, Some(init::<A>), err))?;
-        call(|err| duckdb_v2_aggregate_function_set_update_callback(handle, Some(update::<A>), err))?;
-        call(|err| duckdb_v2_aggregate_function_set_combine_callback(handle, Some(combine::<A>), err))?;
-        call(|err| duckdb_v2_aggregate_function_set_finalize_callback(handle, Some(finalize::<A>), err))?;
-        call(|err| duckdb_v2_aggregate_function_set_destroy_callback(handle, Some(destroy::<A>), err))?;
+        call(|err| {
+            duckdb_v2_aggregate_function_set_update_callback(handle, Some(update::<A>), err)
+        })?;
+        call(|err| {
+            duckdb_v2_aggregate_function_set_combine_callback(handle, Some(combine::<A>), err)
+        })?;
+        call(|err| {
+            duckdb_v2_aggregate_function_set_finalize_callback(handle, Some(finalize::<A>), err)
+        })?;
+        call(|err| {
+            duckdb_v2_aggregate_function_set_destroy_callback(handle, Some(destroy::<A>), err)
+        })?;
         Ok(function)
     }
 }
@@ -62,7 +72,10 @@ pub(super) unsafe fn create<A: Aggregate>(
 /// What errors of the callbacks are.
 const KIND: DUCKDB_V2_ERROR = DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_INPUT_INVALID;
 
-unsafe extern "C" fn size<A: Aggregate>(info: duckdb_v2_aggregate_function_size_info_handle, err: Slot) {
+unsafe extern "C" fn size<A: Aggregate>(
+    info: duckdb_v2_aggregate_function_size_info_handle,
+    err: Slot,
+) {
     // SAFETY: DuckDB passes the user data that `create` set.
     unsafe {
         report::<Registered<A>>(
@@ -77,17 +90,23 @@ unsafe extern "C" fn size<A: Aggregate>(info: duckdb_v2_aggregate_function_size_
     }
 }
 
-unsafe extern "C" fn init<A: Aggregate>(info: duckdb_v2_aggregate_function_init_info_handle, err: Slot) {
-    // SAFETY: DuckDB passes the user data that `create` set and uninitialised states of the size that it asked for.
+unsafe extern "C" fn init<A: Aggregate>(
+    info: duckdb_v2_aggregate_function_init_info_handle,
+    err: Slot,
+) {
+    // SAFETY: DuckDB passes the user data that `create` set and uninitialised states of the size
+    // that it asked for.
     unsafe {
         report::<Registered<A>>(
             err,
             KIND,
             |out, err| duckdb_v2_aggregate_function_init_get_user_data(info, out, err),
             |_| {
-                let count =
-                    get(|out, err| duckdb_v2_aggregate_function_init_get_state_count(info, out, err))?;
-                let states = get(|out, err| duckdb_v2_aggregate_function_init_get_states(info, out, err))?;
+                let count = get(|out, err| {
+                    duckdb_v2_aggregate_function_init_get_state_count(info, out, err)
+                })?;
+                let states =
+                    get(|out, err| duckdb_v2_aggregate_function_init_get_states(info, out, err))?;
                 (0..count as usize).for_each(|i| state::init::<A>(*states.add(i)));
                 Ok(())
             },
@@ -95,24 +114,37 @@ unsafe extern "C" fn init<A: Aggregate>(info: duckdb_v2_aggregate_function_init_
     }
 }
 
-unsafe extern "C" fn update<A: Aggregate>(info: duckdb_v2_aggregate_function_update_info_handle, err: Slot) {
-    // SAFETY: DuckDB passes the user data that `create` set, vectors of one length and one state a row.
+unsafe extern "C" fn update<A: Aggregate>(
+    info: duckdb_v2_aggregate_function_update_info_handle,
+    err: Slot,
+) {
+    // SAFETY: DuckDB passes the user data that `create` set, vectors of one length and one state a
+    // row.
     unsafe {
         report::<Registered<A>>(
             err,
             KIND,
             |out, err| duckdb_v2_aggregate_function_update_get_user_data(info, out, err),
             |registered| {
-                let len = get(|out, err| duckdb_v2_aggregate_function_update_get_row_count(info, out, err))?;
+                let len = get(|out, err| {
+                    duckdb_v2_aggregate_function_update_get_row_count(info, out, err)
+                })?;
                 let n = get(|out, err| {
                     let none = ptr::null_mut();
-                    duckdb_v2_aggregate_function_update_get_arg_count(info, out, none, none, none, err)
+                    duckdb_v2_aggregate_function_update_get_arg_count(
+                        info, out, none, none, none, err,
+                    )
                 })?;
                 let mut names = read::Names::default();
-                let rows = read::chunk(n, registered.n_required, len as usize, &mut names, |i, out, err| {
-                    duckdb_v2_aggregate_function_update_get_arg(info, i, out, err)
-                })?;
-                let states = get(|out, err| duckdb_v2_aggregate_function_update_get_states(info, out, err))?;
+                let rows = read::chunk(
+                    n,
+                    registered.n_required,
+                    len as usize,
+                    &mut names,
+                    |i, out, err| duckdb_v2_aggregate_function_update_get_arg(info, i, out, err),
+                )?;
+                let states =
+                    get(|out, err| duckdb_v2_aggregate_function_update_get_states(info, out, err))?;
                 state::update(&registered.function, &rows, states)
             },
         );
@@ -123,19 +155,23 @@ unsafe extern "C" fn combine<A: Aggregate>(
     info: duckdb_v2_aggregate_function_combine_info_handle,
     err: Slot,
 ) {
-    // SAFETY: DuckDB passes the user data that `create` set and two arrays of states; a source is never its own target.
+    // SAFETY: DuckDB passes the user data that `create` set and two arrays of states; a source is
+    // never its own target.
     unsafe {
         report::<Registered<A>>(
             err,
             KIND,
             |out, err| duckdb_v2_aggregate_function_combine_get_user_data(info, out, err),
             |registered| {
-                let count =
-                    get(|out, err| duckdb_v2_aggregate_function_combine_get_state_count(info, out, err))?;
-                let sources =
-                    get(|out, err| duckdb_v2_aggregate_function_combine_get_sources(info, out, err))?;
-                let targets =
-                    get(|out, err| duckdb_v2_aggregate_function_combine_get_targets(info, out, err))?;
+                let count = get(|out, err| {
+                    duckdb_v2_aggregate_function_combine_get_state_count(info, out, err)
+                })?;
+                let sources = get(|out, err| {
+                    duckdb_v2_aggregate_function_combine_get_sources(info, out, err)
+                })?;
+                let targets = get(|out, err| {
+                    duckdb_v2_aggregate_function_combine_get_targets(info, out, err)
+                })?;
                 state::combine(&registered.function, sources, targets, count as usize)
             },
         );
@@ -146,22 +182,32 @@ unsafe extern "C" fn finalize<A: Aggregate>(
     info: duckdb_v2_aggregate_function_finalize_info_handle,
     err: Slot,
 ) {
-    // SAFETY: DuckDB passes the user data that `create` set, states and a vector with room for them behind the offset.
+    // SAFETY: DuckDB passes the user data that `create` set, states and a vector with room for them
+    // behind the offset.
     unsafe {
         report::<Registered<A>>(
             err,
             KIND,
             |out, err| duckdb_v2_aggregate_function_finalize_get_user_data(info, out, err),
             |registered| {
-                let count =
-                    get(|out, err| duckdb_v2_aggregate_function_finalize_get_state_count(info, out, err))?;
-                let states =
-                    get(|out, err| duckdb_v2_aggregate_function_finalize_get_states(info, out, err))?;
-                let result =
-                    get(|out, err| duckdb_v2_aggregate_function_finalize_get_result(info, out, err))?;
-                let offset =
-                    get(|out, err| duckdb_v2_aggregate_function_finalize_get_result_offset(info, out, err))?;
-                let out = state::finalize(&registered.function, states, count as usize, &registered.returns)?;
+                let count = get(|out, err| {
+                    duckdb_v2_aggregate_function_finalize_get_state_count(info, out, err)
+                })?;
+                let states = get(|out, err| {
+                    duckdb_v2_aggregate_function_finalize_get_states(info, out, err)
+                })?;
+                let result = get(|out, err| {
+                    duckdb_v2_aggregate_function_finalize_get_result(info, out, err)
+                })?;
+                let offset = get(|out, err| {
+                    duckdb_v2_aggregate_function_finalize_get_result_offset(info, out, err)
+                })?;
+                let out = state::finalize(
+                    &registered.function,
+                    states,
+                    count as usize,
+                    &registered.returns,
+                )?;
                 write::write(&out, result, offset as usize)
             },
         );
@@ -174,8 +220,10 @@ unsafe extern "C" fn destroy<A: Aggregate>(
 ) {
     // SAFETY: DuckDB passes states that it will not use again. An error has nobody to go to.
     let _ = contain(|| unsafe {
-        let count = get(|out, err| duckdb_v2_aggregate_function_destroy_get_state_count(info, out, err))?;
-        let states = get(|out, err| duckdb_v2_aggregate_function_destroy_get_states(info, out, err))?;
+        let count =
+            get(|out, err| duckdb_v2_aggregate_function_destroy_get_state_count(info, out, err))?;
+        let states =
+            get(|out, err| duckdb_v2_aggregate_function_destroy_get_states(info, out, err))?;
         state::destroy::<A>(states, count as usize);
         Ok(())
     });

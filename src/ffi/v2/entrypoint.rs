@@ -17,23 +17,32 @@ use crate::ffi::{CATALOG, Documentation, Library, SYSTEM, Session, contain, cont
 pub unsafe extern "C-unwind" fn amazing_init_c_api_v2(input: *mut duckdb_v2_extension_input) {
     let release = match contain_load(Release::running) {
         Ok(release) => release,
-        // SAFETY: promised by the caller. What this frame holds is dropped as the exception passes it.
+        // SAFETY: promised by the caller. What this frame holds is dropped as the exception passes
+        // it.
         Err(error) => return unsafe { refuse(&*input, &error.text("amazing")) },
     };
-    // SAFETY: promised by the caller. The panic is contained before DuckDB could take it for an error of its own,
-    // after which the whole database would be unusable.
+    // SAFETY: promised by the caller. The panic is contained before DuckDB could take it for an
+    // error of its own, after which the whole database would be unusable.
     let result = contain(|| unsafe { load(&*input, &release, &crate::catalog::Catalog) });
     if let Err(error) = result {
         // SAFETY: promised by the caller.
         unsafe {
-            fail((*input).err, DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_INPUT_INVALID, &error.text("amazing"));
+            fail(
+                (*input).err,
+                DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_INPUT_INVALID,
+                &error.text("amazing"),
+            );
         }
     }
 }
 
 /// # Safety
 /// As [`amazing_init_c_api_v2`].
-unsafe fn load(input: &duckdb_v2_extension_input, release: &Release, library: &dyn Library) -> Result<()> {
+unsafe fn load(
+    input: &duckdb_v2_extension_input,
+    release: &Release,
+    library: &dyn Library,
+) -> Result<()> {
     // SAFETY: promised by the caller; the handles are used during this call only.
     unsafe {
         if !release.connect(input)? {
@@ -48,7 +57,8 @@ unsafe fn load(input: &duckdb_v2_extension_input, release: &Release, library: &d
         let factory = get(|out, err| duckdb_v2_context_get_factory(input.context, out, err))?;
         let mut functions = Functions::new(input.extension, factory, library);
         let about = Documentation {
-            description: "Attaches the catalog amz in memory, with the relations: for SQL that names them amz.kmeans_segments.",
+            description: "Attaches the catalog amz in memory, with the relations: for SQL that \
+                          names them amz.kmeans_segments.",
             examples: vec![format!("PRAGMA {CATALOG}")],
             category: "introspection",
         };
@@ -80,15 +90,17 @@ unsafe fn threads(context: duckdb_v2_context_handle) -> Result<usize> {
     }
 }
 
-/// Statements that attach the catalog of the relations, for SQL that was written for the C API v1. The entry point of
-/// the C API v2 has no connection to run them on.
+/// Statements that attach the catalog of the relations, for SQL that was written for the C API v1.
+/// The entry point of the C API v2 has no connection to run them on.
 fn attach(library: &dyn Library) -> String {
-    // A SELECT would be a result of its own, which a pragma may not have in the midst of statements.
+    // A SELECT would be a result of its own, which a pragma may not have in the midst of
+    // statements.
     let mut sql = vec![
         format!(
-            "SET VARIABLE {CATALOG} = (SELECT error('amazing: a database attached as {CATALOG} is not ours: DETACH it \
-             or attach it under another name') FROM duckdb_databases() AS d WHERE d.database_name = '{CATALOG}' \
-             AND (d.path IS NOT NULL OR EXISTS (FROM duckdb_tables() AS t WHERE t.database_name = '{CATALOG}')))"
+            "SET VARIABLE {CATALOG} = (SELECT error('amazing: a database attached as {CATALOG} is \
+             not ours: DETACH it or attach it under another name') FROM duckdb_databases() AS d \
+             WHERE d.database_name = '{CATALOG}' AND (d.path IS NOT NULL OR EXISTS (FROM \
+             duckdb_tables() AS t WHERE t.database_name = '{CATALOG}')))"
         ),
         format!("RESET VARIABLE {CATALOG}"),
         format!("ATTACH IF NOT EXISTS ':memory:' AS {CATALOG} (READ_WRITE)"),

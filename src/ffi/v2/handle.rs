@@ -20,7 +20,8 @@ impl<H: Copy> Owned<H> {
     /// The handle that a call writes behind its pointer.
     ///
     /// # Safety
-    /// `create` passes the pointer to a call that makes a handle that `destroy` destroys. `H` is a pointer.
+    /// `create` passes the pointer to a call that makes a handle that `destroy` destroys. `H` is a
+    /// pointer.
     pub(super) unsafe fn new(
         destroy: Destroy<H>,
         create: impl FnOnce(*mut H, super::Slot) -> DUCKDB_V2_ERROR,
@@ -59,7 +60,15 @@ pub(super) unsafe fn logical_type(
         // SAFETY: promised by the caller.
         return unsafe {
             Owned::new(duckdb_v2_logical_type_destroy, |out, err| {
-                duckdb_v2_factory_create_type_from_id(factory, any, ptr::null(), ptr::null(), 0, out, err)
+                duckdb_v2_factory_create_type_from_id(
+                    factory,
+                    any,
+                    ptr::null(),
+                    ptr::null(),
+                    0,
+                    out,
+                    err,
+                )
             })
         };
     }
@@ -85,7 +94,10 @@ unsafe fn type_of_text(factory: duckdb_v2_factory_handle, text: &str) -> Result<
 ///
 /// # Safety
 /// The factory is alive.
-pub(super) unsafe fn null(factory: duckdb_v2_factory_handle, type_name: &str) -> Result<OwnedValue> {
+pub(super) unsafe fn null(
+    factory: duckdb_v2_factory_handle,
+    type_name: &str,
+) -> Result<OwnedValue> {
     // SAFETY: promised by the caller; the type lives during the call.
     unsafe {
         let logical = type_of_text(factory, type_name)?;
@@ -128,11 +140,11 @@ pub(super) unsafe fn literal(
     }
 }
 
-/// Type of the NULL that stands for an argument that a call left out: none that a function of ours takes, so that it
-/// is not what a user means.
+/// Type of the NULL that stands for an argument that a call left out: none that a function of ours
+/// takes, so that it is not what a user means.
 ///
-/// Overloads would say the same, but DuckDB 2.0 has none for aggregates that are registered one by one, and forgets
-/// which extension a scalar function with overloads came from.
+/// Overloads would say the same, but DuckDB 2.0 has none for aggregates that are registered one by
+/// one, and forgets which extension a scalar function with overloads came from.
 pub(super) const LEFT_OUT: &str = "BIT";
 
 /// Adds the parameters of a function of rows to its signature, and its result.
@@ -148,7 +160,11 @@ pub(super) unsafe fn set_signature(
     // SAFETY: promised by the caller; the type lives during the call.
     unsafe {
         for parameter in signature.parameters {
-            assert!(!parameter.optional || parameter.sql_type == SqlType::Any, "any type can be left out");
+            assert!(
+                !parameter.optional || parameter.sql_type == SqlType::Any,
+                "any type can be \
+                left out"
+            );
             let logical = logical_type(factory, &parameter.sql_type)?;
             let default = parameter.optional.then(|| null(factory, LEFT_OUT)).transpose()?;
             add_parameter(types, parameter.name, &logical, default.as_ref(), kind)?;
@@ -173,6 +189,13 @@ pub(super) unsafe fn add_parameter(
     let default = default.map_or(ptr::null_mut(), Owned::get);
     // SAFETY: promised by the caller; DuckDB copies name, type and default.
     call(|err| unsafe {
-        duckdb_v2_function_signature_add_parameter(signature, &name, logical.get(), default, kind, err)
+        duckdb_v2_function_signature_add_parameter(
+            signature,
+            &name,
+            logical.get(),
+            default,
+            kind,
+            err,
+        )
     })
 }

@@ -1,5 +1,5 @@
-//! Backend on DuckDB's C API v2: bound to the releases whose table of functions is known, with relations in the system
-//! catalog.
+//! Backend on DuckDB's C API v2: bound to the releases whose table of functions is known, with
+//! relations in the system catalog.
 #![allow(unsafe_code)]
 
 mod aggregate;
@@ -35,7 +35,8 @@ fn call(function: impl FnOnce(Slot) -> DUCKDB_V2_ERROR) -> Result<()> {
     if function(&mut info) == DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_NONE {
         return Ok(());
     }
-    // SAFETY: a failed call leaves NULL or an error of ours to destroy; its text is copied before that.
+    // SAFETY: a failed call leaves NULL or an error of ours to destroy; its text is copied before
+    // that.
     unsafe {
         let mut text = duckdb_v2_str::default();
         duckdb_v2_error_info_get_raw_text(info, &mut text);
@@ -113,10 +114,12 @@ impl<G> Named for Table<G> {
     }
 }
 
-/// Runs a callback's body with the function that it belongs to, and hands its error to DuckDB as one of `kind`.
+/// Runs a callback's body with the function that it belongs to, and hands its error to DuckDB as
+/// one of `kind`.
 ///
 /// # Safety
-/// `err` is the slot of a running callback; `user_data` asks for the data of a function whose data is a `T`.
+/// `err` is the slot of a running callback; `user_data` asks for the data of a function whose data
+/// is a `T`.
 unsafe fn report<T: Named>(
     err: Slot,
     kind: DUCKDB_V2_ERROR,
@@ -141,7 +144,8 @@ unsafe fn report<T: Named>(
 /// # Safety
 /// `err` is the slot of a running callback.
 unsafe fn fail(err: Slot, kind: DUCKDB_V2_ERROR, text: &str) {
-    // The bindings panic where `LOAD` failed before it had the functions of the API; nobody can be told then.
+    // The bindings panic where `LOAD` failed before it had the functions of the API; nobody can be
+    // told then.
     let _ = contain(|| {
         let text = text.replace('\0', "\u{FFFD}");
         // SAFETY: promised by the caller; DuckDB copies the text.

@@ -9,8 +9,9 @@ use super::{Result, call, get, owned};
 use crate::ffi::chunk::RawString;
 use crate::ffi::{Chunk, Column, Data, ListEntry, Strings, Validity};
 
-/// Names of the fields of the STRUCTs in the arguments of one call site, in the order in which they are read: asking
-/// DuckDB for a name costs more than reading the field, and the types of a call site do not change.
+/// Names of the fields of the STRUCTs in the arguments of one call site, in the order in which they
+/// are read: asking DuckDB for a name costs more than reading the field, and the types of a call
+/// site do not change.
 #[derive(Default)]
 pub(super) struct Names {
     known: Vec<Vec<String>>,
@@ -27,7 +28,8 @@ impl Names {
     }
 }
 
-/// The arguments of a call: `n` vectors of `len` rows, without those behind the `n_required` first that were left out.
+/// The arguments of a call: `n` vectors of `len` rows, without those behind the `n_required` first
+/// that were left out.
 ///
 /// # Safety
 /// `vector` gives valid vectors of at least `len` rows that live for `'a`.
@@ -40,7 +42,8 @@ pub(super) unsafe fn chunk<'a>(
 ) -> Result<Chunk<'a>> {
     names.next = 0;
     // SAFETY: promised by the caller.
-    let columns = (0..n).map(|i| unsafe { column(get(|out, err| vector(i, out, err))?, len, names) });
+    let columns =
+        (0..n).map(|i| unsafe { column(get(|out, err| vector(i, out, err))?, len, names) });
     let mut columns = columns.collect::<Result<Vec<Column<'a>>>>()?;
     while columns.len() > n_required && columns.last().is_some_and(is_left_out) {
         columns.pop();
@@ -53,11 +56,16 @@ fn is_left_out(column: &Column<'_>) -> bool {
     matches!(column.data, Data::Other(LEFT_OUT)) && (column.is_empty() || !column.is_valid(0))
 }
 
-/// A vector of `len` rows as a column. DuckDB lends vectors in any representation; ours is the flat one.
+/// A vector of `len` rows as a column. DuckDB lends vectors in any representation; ours is the flat
+/// one.
 ///
 /// # Safety
 /// `vector` is a valid vector of at least `len` rows that lives for `'a`.
-unsafe fn column<'a>(vector: duckdb_v2_vector_handle, len: usize, names: &mut Names) -> Result<Column<'a>> {
+unsafe fn column<'a>(
+    vector: duckdb_v2_vector_handle,
+    len: usize,
+    names: &mut Names,
+) -> Result<Column<'a>> {
     // SAFETY: promised by the caller; a validity mask, where there is one, has a bit for each row.
     unsafe {
         call(|err| duckdb_v2_vector_flatten(vector, err))?;
@@ -95,7 +103,8 @@ unsafe fn data<'a>(
     names: &mut Names,
 ) -> Result<Data<'a>> {
     use DUCKDB_V2_LOGICAL_TYPE_ID as Id;
-    // SAFETY: each arm reads what DuckDB stores for that type; child vectors live as long as their parent.
+    // SAFETY: each arm reads what DuckDB stores for that type; child vectors live as long as their
+    // parent.
     unsafe {
         Ok(match get(|out, err| duckdb_v2_logical_type_get_id(logical.get(), out, err))? {
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_SQLNULL => Data::Untyped,
@@ -114,7 +123,9 @@ unsafe fn data<'a>(
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DOUBLE => Data::Float64(values(view, len)),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DATE => Data::Date(values(view, len)),
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP => Data::Timestamp(values(view, len)),
-            Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_SEC => Data::moments("TIMESTAMP_S", 1, values(view, len)),
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_SEC => {
+                Data::moments("TIMESTAMP_S", 1, values(view, len))
+            }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_MS => {
                 Data::moments("TIMESTAMP_MS", 1_000, values(view, len))
             }
@@ -124,8 +135,12 @@ unsafe fn data<'a>(
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_TIMESTAMP_TZ => {
                 Data::moments("TIMESTAMP WITH TIME ZONE", 1_000_000, values(view, len))
             }
-            Id::DUCKDB_V2_LOGICAL_TYPE_ID_VARCHAR => Data::Text(Strings::new(values::<RawString>(view, len))),
-            Id::DUCKDB_V2_LOGICAL_TYPE_ID_BLOB => Data::Blob(Strings::new(values::<RawString>(view, len))),
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_VARCHAR => {
+                Data::Text(Strings::new(values::<RawString>(view, len)))
+            }
+            Id::DUCKDB_V2_LOGICAL_TYPE_ID_BLOB => {
+                Data::Blob(Strings::new(values::<RawString>(view, len)))
+            }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_DECIMAL => {
                 // The storage follows from the width.
                 let digits = match number(&parameter(&logical, 0)?.1)? {
@@ -135,16 +150,20 @@ unsafe fn data<'a>(
                     _ => Data::Int128(values(view, len)),
                 };
                 let scale = number(&parameter(&logical, 1)?.1)?;
-                Data::Decimal { scale: u8::try_from(scale).expect("at most 38"), digits: Box::new(digits) }
+                Data::Decimal {
+                    scale: u8::try_from(scale).expect("at most 38"),
+                    digits: Box::new(digits),
+                }
             }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_ENUM => {
                 // The storage follows from the size of the dictionary.
-                let codes =
-                    match get(|out, err| duckdb_v2_logical_type_get_param_count(logical.get(), out, err))? {
-                        ..=0xFF => Data::UInt8(values(view, len)),
-                        0x100..=0xFFFF => Data::UInt16(values(view, len)),
-                        _ => Data::UInt32(values(view, len)),
-                    };
+                let codes = match get(|out, err| {
+                    duckdb_v2_logical_type_get_param_count(logical.get(), out, err)
+                })? {
+                    ..=0xFF => Data::UInt8(values(view, len)),
+                    0x100..=0xFFFF => Data::UInt16(values(view, len)),
+                    _ => Data::UInt32(values(view, len)),
+                };
                 let name = move |code| enum_name(&logical, code);
                 Data::Enum { codes: Box::new(codes), name: Box::new(name) }
             }
@@ -170,7 +189,8 @@ unsafe fn data<'a>(
             }
             Id::DUCKDB_V2_LOGICAL_TYPE_ID_STRUCT | Id::DUCKDB_V2_LOGICAL_TYPE_ID_TUPLE => {
                 let n_fields = get(|out, err| duckdb_v2_vector_get_child_count(vector, out, err))?;
-                let own = names.next(|| (0..n_fields).map(|i| Ok(parameter(&logical, i)?.0)).collect())?;
+                let own = names
+                    .next(|| (0..n_fields).map(|i| Ok(parameter(&logical, i)?.0)).collect())?;
                 let field = |(i, name)| Ok((name, column(child(vector, i)?, len, names)?));
                 Data::Struct((0..n_fields).zip(own).map(field).collect::<Result<_>>()?)
             }
@@ -202,10 +222,13 @@ pub(super) fn text(value: &OwnedValue) -> Result<String> {
     unsafe { Ok(owned(get(|out, err| duckdb_v2_value_get_varchar(value.get(), out, err))?)) }
 }
 
-/// The text behind a code of an ENUM. Takes the type by reference, so that a closure over it owns the whole handle
-/// and not a copy of the pointer inside.
+/// The text behind a code of an ENUM. Takes the type by reference, so that a closure over it owns
+/// the whole handle and not a copy of the pointer inside.
 fn enum_name(logical: &LogicalType, code: usize) -> String {
-    parameter(logical, code as u64).and_then(|(_, value)| text(&value)).expect("a position of the dictionary")
+    parameter(logical, code as u64).and_then(|(_, value)| text(&value)).expect(
+        "a position of the \
+        dictionary",
+    )
 }
 
 /// # Safety

@@ -1,9 +1,10 @@
 //! An error at `LOAD` where no function of DuckDB may be called, because nobody knows where it is.
 //!
-//! The entry point returns nothing; an error is left through a call of the API. An entry point that returns without
-//! having asked for the API ends with a fatal error, after which the database refuses to work. DuckDB's own code
-//! reports by exceptions of C++, and takes one from an entry point too, so that is what is thrown; where the host has
-//! no library of C++ that throws for others, the text goes to standard error, and `LOAD` registers nothing.
+//! The entry point returns nothing; an error is left through a call of the API. An entry point that
+//! returns without having asked for the API ends with a fatal error, after which the database
+//! refuses to work. DuckDB's own code reports by exceptions of C++, and takes one from an entry
+//! point too, so that is what is thrown; where the host has no library of C++ that throws for
+//! others, the text goes to standard error, and `LOAD` registers nothing.
 
 use std::ffi::CString;
 
@@ -38,7 +39,8 @@ fn thrower() -> Option<Throw> {
         (c"/usr/lib/libc++.1.dylib", c"_ZNSt3__121__throw_runtime_errorEPKc"),
     ];
     LIBRARIES.iter().find_map(|(library, function)| {
-        // SAFETY: a library that is loaded already is looked up, and stays loaded; the function has this type.
+        // SAFETY: a library that is loaded already is looked up, and stays loaded; the function has
+        // this type.
         unsafe {
             let handle = libc::dlopen(library.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
             if handle.is_null() {

@@ -1,9 +1,12 @@
-//! Registration in the system catalog through the C API v2: everything is made first and registered at the end.
+//! Registration in the system catalog through the C API v2: everything is made first and registered
+//! at the end.
 
 use libduckdb_sys::v2::*;
 
 use super::{Result, aggregate, call, get, relation, scalar, table};
-use crate::ffi::{Aggregate, Documentation, Error, Generator, Library, Relation, Scalar, Signature};
+use crate::ffi::{
+    Aggregate, Documentation, Error, Generator, Library, Relation, Scalar, Signature,
+};
 
 /// What is made and not yet registered.
 enum Made {
@@ -50,7 +53,11 @@ impl<'a> Functions<'a> {
         Ok(())
     }
 
-    pub(in crate::ffi) fn scalar<S: Scalar>(&mut self, signature: &Signature, function: S) -> Result<()> {
+    pub(in crate::ffi) fn scalar<S: Scalar>(
+        &mut self,
+        signature: &Signature,
+        function: S,
+    ) -> Result<()> {
         // SAFETY: the handles are alive.
         unsafe {
             let made = scalar::create(self.factory, signature, function)?;
@@ -62,7 +69,8 @@ impl<'a> Functions<'a> {
         Ok(())
     }
 
-    /// A relation of the same name takes the place of a table function: a catalog has room for one of them.
+    /// A relation of the same name takes the place of a table function: a catalog has room for one
+    /// of them.
     pub(in crate::ffi) fn generator<G: Generator>(
         &mut self,
         signature: &Signature,
@@ -83,18 +91,25 @@ impl<'a> Functions<'a> {
     }
 
     /// Adds a pragma that stands for statements.
-    pub(super) fn pragma(&mut self, name: &'static str, sql: String, about: Documentation) -> Result<()> {
+    pub(super) fn pragma(
+        &mut self,
+        name: &'static str,
+        sql: String,
+        about: Documentation,
+    ) -> Result<()> {
         // SAFETY: the handles are alive.
         unsafe {
             let made = relation::pragma(self.factory, name, sql)?;
-            self.document(about, |out, err| duckdb_v2_pragma_function_get_docs(made.get(), out, err))?;
+            self.document(about, |out, err| {
+                duckdb_v2_pragma_function_get_docs(made.get(), out, err)
+            })?;
             self.made.push((name, Made::Pragma(made)));
         }
         Ok(())
     }
 
-    /// Registers everything. Relations come first, because only they can meet a name that is taken: nothing takes
-    /// back what is registered.
+    /// Registers everything. Relations come first, because only they can meet a name that is taken:
+    /// nothing takes back what is registered.
     pub(super) fn finish(self) -> Result<()> {
         let mut relations = Vec::new();
         for relation in &self.relations {
@@ -144,7 +159,8 @@ impl<'a> Functions<'a> {
         docs: impl FnOnce(*mut duckdb_v2_function_docs_handle, super::Slot) -> DUCKDB_V2_ERROR,
     ) -> Result<()> {
         let Documentation { description, examples, category } = documentation;
-        let (description, category) = (duckdb_v2_str::from(description), duckdb_v2_str::from(category));
+        let (description, category) =
+            (duckdb_v2_str::from(description), duckdb_v2_str::from(category));
         // SAFETY: promised by the caller; DuckDB copies the texts.
         unsafe {
             let docs = get(docs)?;

@@ -1,4 +1,5 @@
-//! Relations as table macros of the system catalog, and the pragma that puts them into a catalog of their own.
+//! Relations as table macros of the system catalog, and the pragma that puts them into a catalog of
+//! their own.
 
 use libduckdb_sys::v2::*;
 
@@ -13,7 +14,10 @@ pub(super) type Pragma = Owned<duckdb_v2_pragma_function_handle>;
 ///
 /// # Safety
 /// The factory is alive.
-pub(super) unsafe fn create(factory: duckdb_v2_factory_handle, relation: &Relation) -> Result<Macro> {
+pub(super) unsafe fn create(
+    factory: duckdb_v2_factory_handle,
+    relation: &Relation,
+) -> Result<Macro> {
     use DUCKDB_V2_FUNCTION_PARAMETER_KIND::DUCKDB_V2_FUNCTION_PARAMETER_KIND_STANDARD as STANDARD;
     use DUCKDB_V2_MACRO_FUNCTION_TYPE::DUCKDB_V2_MACRO_FUNCTION_TYPE_TABLE as TABLE;
     let (name, body) = (duckdb_v2_str::from(relation.name), duckdb_v2_str::from(relation.body));
@@ -35,7 +39,8 @@ pub(super) unsafe fn create(factory: duckdb_v2_factory_handle, relation: &Relati
     }
 }
 
-/// The value of a literal, of the type that SQL gives it: the API takes values where SQL takes expressions.
+/// The value of a literal, of the type that SQL gives it: the API takes values where SQL takes
+/// expressions.
 ///
 /// # Safety
 /// The factory is alive.
@@ -77,7 +82,10 @@ fn literal_type(text: &str) -> Literal {
     {
         Literal::Other(format!("DECIMAL({},{})", whole.len() + fraction.len(), fraction.len()))
     } else {
-        panic!("the default of a macro parameter is NULL, a number, a text, true or false, not {text}")
+        panic!(
+            "the default of a macro parameter is NULL, a number, a text, true or false, not \
+                {text}"
+        )
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) unsafe fn create<S: Scalar>(
     scalar: S,
 ) -> Result<Function> {
     use DUCKDB_V2_FUNCTION_PROPERTY_KEY::DUCKDB_V2_FUNCTION_PROPERTY_NULL_HANDLING as NULL_HANDLING;
-    use DUCKDB_V2_FUNCTION_PROPERTY_VALUE::DUCKDB_V2_FUNCTION_PROPERTY_NULL_HANDLING_SPECIAL as SPECIAL;
+    use DUCKDB_V2_FUNCTION_PROPERTY_VALUE as PROPERTY;
     let name = duckdb_v2_str::from(signature.name);
     // SAFETY: promised by the caller; every pointer lives during its call.
     unsafe {
@@ -33,9 +33,18 @@ pub(super) unsafe fn create<S: Scalar>(
         let types = get(|out, err| duckdb_v2_scalar_function_get_signature(handle, out, err))?;
         set_signature(factory, types, signature)?;
         // NULL is our business: what it means differs from argument to argument.
-        call(|err| duckdb_v2_scalar_function_set_property(handle, NULL_HANDLING, SPECIAL, err))?;
+        call(|err| {
+            duckdb_v2_scalar_function_set_property(
+                handle,
+                NULL_HANDLING,
+                PROPERTY::DUCKDB_V2_FUNCTION_PROPERTY_NULL_HANDLING_SPECIAL,
+                err,
+            )
+        })?;
         let registered = Registered::new(signature, scalar);
-        hand_over(registered, |data, err| duckdb_v2_scalar_function_set_user_data(handle, data, err))?;
+        hand_over(registered, |data, err| {
+            duckdb_v2_scalar_function_set_user_data(handle, data, err)
+        })?;
         call(|err| duckdb_v2_scalar_function_set_init_callback(handle, Some(init::<S>), err))?;
         call(|err| duckdb_v2_scalar_function_set_exec_callback(handle, Some(exec::<S>), err))?;
         Ok(function)
@@ -67,29 +76,33 @@ unsafe extern "C" fn exec<S: Scalar>(
     _context: duckdb_v2_context_handle,
     err: Slot,
 ) {
-    // SAFETY: DuckDB passes the user data that `create` set, vectors of one length, a vector for the results, and what
-    // `init` made for the calling thread alone.
+    // SAFETY: DuckDB passes the user data that `create` set, vectors of one length, a vector for
+    // the results, and what `init` made for the calling thread alone.
     unsafe {
         report::<Registered<S>>(
             err,
             DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_INPUT_INVALID,
             |out, err| duckdb_v2_scalar_function_exec_get_user_data(info, out, err),
             |registered| {
-                let len = get(|out, err| duckdb_v2_scalar_function_exec_get_row_count(info, out, err))?;
+                let len =
+                    get(|out, err| duckdb_v2_scalar_function_exec_get_row_count(info, out, err))?;
                 let n = get(|out, err| {
                     let none = ptr::null_mut();
                     duckdb_v2_scalar_function_exec_get_arg_count(info, out, none, none, none, err)
                 })?;
-                let names = get(|out, err| duckdb_v2_scalar_function_exec_get_init_data(info, out, err))?;
+                let names =
+                    get(|out, err| duckdb_v2_scalar_function_exec_get_init_data(info, out, err))?;
                 let names = &mut *names.cast::<read::Names>();
-                let arguments = read::chunk(n, registered.n_required, len as usize, names, |i, out, err| {
-                    duckdb_v2_scalar_function_exec_get_arg(info, i, out, err)
-                })?;
+                let arguments =
+                    read::chunk(n, registered.n_required, len as usize, names, |i, out, err| {
+                        duckdb_v2_scalar_function_exec_get_arg(info, i, out, err)
+                    })?;
                 room::for_callback()?;
                 let mut out = Output::new(&registered.returns);
                 registered.function.call(&arguments, &mut out)?;
                 assert_eq!(out.len(), arguments.len(), "one result a row");
-                let result = get(|out, err| duckdb_v2_scalar_function_exec_get_result(info, out, err))?;
+                let result =
+                    get(|out, err| duckdb_v2_scalar_function_exec_get_result(info, out, err))?;
                 write::write(&out, result, 0)
             },
         );

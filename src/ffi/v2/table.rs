@@ -33,9 +33,11 @@ pub(super) unsafe fn create<G: Generator>(
         let types = get(|out, err| duckdb_v2_table_function_get_signature(handle, out, err))?;
         for parameter in signature.parameters {
             if parameter.optional {
-                // The binder of this API casts as for an operator, that of the C API v1 as `::` does: so do we, in `bind`.
+                // The binder of this API casts as for an operator, that of the C API v1 as `::`
+                // does: so do we, in `bind`.
                 let kind = Kind::DUCKDB_V2_FUNCTION_PARAMETER_KIND_NAMED_ONLY;
-                let (any, default) = (logical_type(factory, &SqlType::Any)?, null(factory, "\"NULL\"")?);
+                let (any, default) =
+                    (logical_type(factory, &SqlType::Any)?, null(factory, "\"NULL\"")?);
                 add_parameter(types, parameter.name, &any, Some(&default), kind)?;
             } else {
                 let logical = logical_type(factory, &parameter.sql_type)?;
@@ -46,12 +48,20 @@ pub(super) unsafe fn create<G: Generator>(
         let table = Table::new(signature, generator);
         hand_over(table, |data, err| duckdb_v2_table_function_set_user_data(handle, data, err))?;
         call(|err| duckdb_v2_table_function_set_bind_callback(handle, Some(bind::<G>), err))?;
-        call(|err| duckdb_v2_table_function_set_init_global_callback(handle, Some(init::<G>), err))?;
-        call(|err| duckdb_v2_table_function_set_init_local_callback(handle, Some(local_init::<G>), err))?;
+        call(|err| {
+            duckdb_v2_table_function_set_init_global_callback(handle, Some(init::<G>), err)
+        })?;
+        call(|err| {
+            duckdb_v2_table_function_set_init_local_callback(handle, Some(local_init::<G>), err)
+        })?;
         call(|err| duckdb_v2_table_function_set_exec_callback(handle, Some(fill::<G>), err))?;
         call(|err| duckdb_v2_table_function_set_projection_pushdown(handle, true, err))?;
         call(|err| {
-            duckdb_v2_table_function_set_partition_data_callback(handle, Some(batch_index::<G>), err)
+            duckdb_v2_table_function_set_partition_data_callback(
+                handle,
+                Some(batch_index::<G>),
+                err,
+            )
         })?;
         Ok(function)
     }
@@ -63,7 +73,8 @@ unsafe extern "C" fn bind<G: Generator>(
     context: duckdb_v2_context_handle,
     err: Slot,
 ) {
-    // SAFETY: DuckDB passes the user data that `create` set, and one value a parameter, defaults included.
+    // SAFETY: DuckDB passes the user data that `create` set, and one value a parameter, defaults
+    // included.
     unsafe {
         report::<Table<G>>(
             err,
@@ -81,13 +92,21 @@ unsafe extern "C" fn bind<G: Generator>(
                 let generator = &table.registered.function;
                 let bound = generator.bind(&arguments)?;
                 for (name, sql_type) in table.bound_columns(&bound) {
-                    let (name, logical) = (duckdb_v2_str::from(*name), logical_type(factory, sql_type)?);
+                    let (name, logical) =
+                        (duckdb_v2_str::from(*name), logical_type(factory, sql_type)?);
                     call(|err| {
-                        duckdb_v2_table_function_bind_add_result_column(result, &name, logical.get(), err)
+                        duckdb_v2_table_function_bind_add_result_column(
+                            result,
+                            &name,
+                            logical.get(),
+                            err,
+                        )
                     })?;
                 }
                 let n_rows = generator.n_rows(&bound);
-                call(|err| duckdb_v2_table_function_bind_set_cardinality(result, n_rows, true, err))?;
+                call(|err| {
+                    duckdb_v2_table_function_bind_set_cardinality(result, n_rows, true, err)
+                })?;
                 hand_over(bound, |data, err| duckdb_v2_function_bind_set_bind_data(info, data, err))
             },
         );
@@ -123,15 +142,16 @@ unsafe fn argument(
                 Value::Boolean(get(|out, err| duckdb_v2_value_get_bool(value_handle, out, err))?)
             }
             SqlType::BigInt => {
-                let number: i64 = get(|out, err| duckdb_v2_value_get_bigint(value_handle, out, err))?;
+                let number: i64 =
+                    get(|out, err| duckdb_v2_value_get_bigint(value_handle, out, err))?;
                 Value::Integer(i128::from(number))
             }
             SqlType::Double => {
                 Value::Double(get(|out, err| duckdb_v2_value_get_double(value_handle, out, err))?)
             }
-            SqlType::Timestamp => {
-                Value::Timestamp(get(|out, err| duckdb_v2_value_get_timestamp(value_handle, out, err))?)
-            }
+            SqlType::Timestamp => Value::Timestamp(get(|out, err| {
+                duckdb_v2_value_get_timestamp(value_handle, out, err)
+            })?),
             SqlType::Varchar => Value::Text(read::text(&value)?),
             other => panic!("no table function has a parameter of type {other}"),
         }
@@ -150,11 +170,13 @@ unsafe extern "C" fn init<G: Generator>(
             KIND,
             |out, err| duckdb_v2_table_function_init_global_get_user_data(info, out, err),
             |table| {
-                let bound =
-                    get(|out, err| duckdb_v2_table_function_init_global_get_bind_data(info, out, err))?;
+                let bound = get(|out, err| {
+                    duckdb_v2_table_function_init_global_get_bind_data(info, out, err)
+                })?;
                 let bound = &*bound.cast::<G::Bound>();
-                let n_columns =
-                    get(|out, err| duckdb_v2_table_function_init_global_get_column_count(info, out, err))?;
+                let n_columns = get(|out, err| {
+                    duckdb_v2_table_function_init_global_get_column_count(info, out, err)
+                })?;
                 let column = |i| {
                     let index = get(|out, err| {
                         duckdb_v2_table_function_init_global_get_column_index(info, i, out, err)
@@ -197,26 +219,31 @@ unsafe extern "C" fn fill<G: Generator>(
     _context: duckdb_v2_context_handle,
     err: Slot,
 ) {
-    // SAFETY: DuckDB passes the data that were set above, and a chunk with a vector for each projected column; the
-    // worker belongs to the calling thread alone.
+    // SAFETY: DuckDB passes the data that were set above, and a chunk with a vector for each
+    // projected column; the worker belongs to the calling thread alone.
     unsafe {
         report::<Table<G>>(
             err,
             KIND,
             |out, err| duckdb_v2_table_function_exec_get_user_data(info, out, err),
             |table| {
-                let bound = get(|out, err| duckdb_v2_table_function_exec_get_bind_data(info, out, err))?;
-                let scan = get(|out, err| duckdb_v2_table_function_exec_get_global_state(info, out, err))?;
-                let worker = get(|out, err| duckdb_v2_table_function_exec_get_local_state(info, out, err))?;
+                let bound =
+                    get(|out, err| duckdb_v2_table_function_exec_get_bind_data(info, out, err))?;
+                let scan =
+                    get(|out, err| duckdb_v2_table_function_exec_get_global_state(info, out, err))?;
+                let worker =
+                    get(|out, err| duckdb_v2_table_function_exec_get_local_state(info, out, err))?;
                 let (bound, scan) = (&*bound.cast::<G::Bound>(), &*scan.cast::<Scan>());
                 let worker = &mut *worker.cast::<Worker<G::Local>>();
                 let n_rows = worker.next_block(&table.registered.function, bound, scan)?;
                 if n_rows == 0 {
                     return Ok(());
                 }
-                let chunk = get(|out, err| duckdb_v2_table_function_exec_get_output_chunk(info, out, err))?;
+                let chunk =
+                    get(|out, err| duckdb_v2_table_function_exec_get_output_chunk(info, out, err))?;
                 for (i, column) in worker.projected(scan) {
-                    let vector = get(|out, err| duckdb_v2_data_chunk_get_vector(chunk, i as u64, out, err))?;
+                    let vector =
+                        get(|out, err| duckdb_v2_data_chunk_get_vector(chunk, i as u64, out, err))?;
                     write::write(column, vector, 0)?;
                 }
                 // The first vector tells the number of rows of the chunk.
@@ -227,7 +254,8 @@ unsafe extern "C" fn fill<G: Generator>(
     }
 }
 
-/// Tells the place of the block that was made last, so that threads may work side by side and rows keep their order.
+/// Tells the place of the block that was made last, so that threads may work side by side and rows
+/// keep their order.
 unsafe extern "C" fn batch_index<G: Generator>(
     info: duckdb_v2_table_function_partition_data_info_handle,
     _context: duckdb_v2_context_handle,
@@ -240,10 +268,13 @@ unsafe extern "C" fn batch_index<G: Generator>(
             KIND,
             |out, err| duckdb_v2_table_function_partition_data_get_user_data(info, out, err),
             |_| {
-                let worker =
-                    get(|out, err| duckdb_v2_table_function_partition_data_get_local_state(info, out, err))?;
+                let worker = get(|out, err| {
+                    duckdb_v2_table_function_partition_data_get_local_state(info, out, err)
+                })?;
                 let block = (*worker.cast::<Worker<G::Local>>()).block;
-                call(|err| duckdb_v2_table_function_partition_data_set_batch_index(info, block, err))
+                call(|err| {
+                    duckdb_v2_table_function_partition_data_set_batch_index(info, block, err)
+                })
             },
         );
     }

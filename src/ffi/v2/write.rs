@@ -12,9 +12,13 @@ use crate::ffi::{Output, room};
 ///
 /// # Safety
 /// `vector` is a flat vector of the column's type with room for `offset + out.len()` rows.
-pub(super) unsafe fn write(out: &Output, vector: duckdb_v2_vector_handle, offset: usize) -> Result<()> {
-    // SAFETY: promised by the caller; a list's child is given its size before its rows are written, and data
-    // pointers are fetched after that.
+pub(super) unsafe fn write(
+    out: &Output,
+    vector: duckdb_v2_vector_handle,
+    offset: usize,
+) -> Result<()> {
+    // SAFETY: promised by the caller; a list's child is given its size before its rows are written,
+    // and data pointers are fetched after that.
     unsafe {
         if out.valid.contains(&false) {
             let mask: *mut u64 =
@@ -67,7 +71,8 @@ unsafe fn child_of(vector: duckdb_v2_vector_handle, index: u64) -> Result<duckdb
     unsafe { get(|out, err| duckdb_v2_vector_get_child(vector, index, out, err)) }
 }
 
-/// The texts that end at `ends` as DuckDB stores them; the bytes of long ones go to the vector's own memory at once.
+/// The texts that end at `ends` as DuckDB stores them; the bytes of long ones go to the vector's
+/// own memory at once.
 ///
 /// # Safety
 /// `vector` is a VARCHAR vector.
@@ -119,7 +124,8 @@ unsafe fn copy<T: Copy>(rows: &[T], vector: duckdb_v2_vector_handle, offset: usi
     if rows.is_empty() {
         return Ok(());
     }
-    // SAFETY: promised by the caller. Bytes are copied because DuckDB aligns 128-bit integers to 8 bytes only.
+    // SAFETY: promised by the caller. Bytes are copied because DuckDB aligns 128-bit integers to 8
+    // bytes only.
     unsafe {
         let start = get(|out, err| duckdb_v2_vector_get_data_mutable(vector, out, err))?;
         let start = start.cast::<u8>().add(offset * size_of::<T>());

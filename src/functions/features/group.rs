@@ -99,9 +99,17 @@ impl<S> Default for Group<S> {
 
 impl<S: Store> Group<S> {
     /// Adds rows of a chunk.
-    pub fn add(&mut self, features: &Features<'_>, options: &Options, range: Range<usize>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        features: &Features<'_>,
+        options: &Options,
+        range: Range<usize>,
+    ) -> Result<()> {
         if options.nulls == ml::Nulls::Error && range.clone().any(|row| features.is_null_row(row)) {
-            return Err(Error::new("a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or 'zero'"));
+            return Err(Error::new(
+                "a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or \
+                                   'zero'",
+            ));
         }
         if features.names.is_empty() {
             self.n_null_rows += range.len() as u64;
@@ -110,7 +118,8 @@ impl<S: Store> Group<S> {
         let rows = match &mut self.rows {
             Some(rows) => rows,
             None => {
-                let store = S::new(features, options).map_err(|error| explain(error, &features.names))?;
+                let store =
+                    S::new(features, options).map_err(|error| explain(error, &features.names))?;
                 self.rows.insert(Rows { names: features.names.clone(), store, n_nulls: 0 })
             }
         };
@@ -160,5 +169,9 @@ fn same_features(known: &Arc<[String]>, given: &Arc<[String]>) -> Result<()> {
     if Arc::ptr_eq(known, given) || known == given {
         return Ok(());
     }
-    Err(Error::new(format!("a row has {} numbers, the rows before it have {}", given.len(), known.len())))
+    Err(Error::new(format!(
+        "a row has {} numbers, the rows before it have {}",
+        given.len(),
+        known.len()
+    )))
 }

@@ -22,7 +22,8 @@ const RESULT_COLUMNS: &[&str] = &["segment", "pc1", "pc2"];
 
 /// The feature columns of one chunk.
 pub struct Features<'a> {
-    /// Names in the order of the columns; `f1`, `f2`, ... for a LIST. Empty where all rows are NULL lists.
+    /// Names in the order of the columns; `f1`, `f2`, ... for a LIST. Empty where all rows are NULL
+    /// lists.
     pub names: Arc<[String]>,
     /// One column a feature, NaN where it is missing.
     pub columns: Vec<Cow<'a, [f64]>>,
@@ -37,7 +38,8 @@ pub struct Features<'a> {
 }
 
 impl<'a> Features<'a> {
-    /// The features that `options` select from the argument `row`; none where a model stands in for the fit.
+    /// The features that `options` select from the argument `row`; none where a model stands in for
+    /// the fit.
     pub fn select(row: &Column<'a>, options: &Options) -> Result<Self> {
         let fields = fields(row, options.memory)?;
         let null_rows = null_rows(row);
@@ -67,7 +69,9 @@ impl<'a> Features<'a> {
         let flags = chosen.iter().map(|i| fields[*i].is_flag()).collect();
         let columns = chosen
             .iter()
-            .map(|i| numbers(&fields[*i], null_rows.as_deref()).ok_or_else(|| not_numeric(&fields[*i])))
+            .map(|i| {
+                numbers(&fields[*i], null_rows.as_deref()).ok_or_else(|| not_numeric(&fields[*i]))
+            })
             .collect::<Result<_>>()?;
         Ok(Features { names, columns, weights, null_rows, flags, len })
     }
@@ -108,7 +112,14 @@ impl<'a> Features<'a> {
                 numbers(field, null_rows.as_deref()).ok_or_else(|| not_numeric(field))
             })
             .collect::<Result<_>>()?;
-        Ok(Features { names: names.into(), columns, weights: None, null_rows, flags: Vec::new(), len })
+        Ok(Features {
+            names: names.into(),
+            columns,
+            weights: None,
+            null_rows,
+            flags: Vec::new(),
+            len,
+        })
     }
 
     /// Slices of some rows, one a feature.
@@ -150,7 +161,8 @@ fn is_numeric(field: &Field<'_, '_>) -> bool {
     }
 }
 
-/// The numbers of a field; NaN in rows that are NULL as a whole, and for the literal NULL, which has no type.
+/// The numbers of a field; NaN in rows that are NULL as a whole, and for the literal NULL, which
+/// has no type.
 fn numbers<'a>(field: &Field<'_, 'a>, null_rows: Option<&[bool]>) -> Option<Cow<'a, [f64]>> {
     let mut numbers = match &field.numbers {
         Numbers::Column(column) if matches!(column.data(), Data::Untyped) => {
@@ -198,9 +210,9 @@ fn fields<'c, 'a>(row: &'c Column<'a>, memory: u64) -> Result<Vec<Field<'c, 'a>>
                 })
                 .collect())
         }
-        Data::List { entries, child } => {
-            elements(row, child, memory, |i| (entries[i].offset as usize, entries[i].length as usize))
-        }
+        Data::List { entries, child } => elements(row, child, memory, |i| {
+            (entries[i].offset as usize, entries[i].length as usize)
+        }),
         Data::Array { size, child } => elements(row, child, memory, |i| (i * size, *size)),
         _ => Err(Error::new(format!(
             "the row must be a STRUCT, a table's alias, or a LIST or ARRAY of numbers, not {}",
@@ -235,7 +247,8 @@ fn elements<'c, 'a>(
     let bytes = 8 * row.len() as u128 * n_features as u128;
     if bytes > u128::from(memory) {
         return Err(Error::new(format!(
-            "{} rows of {n_features} numbers take {bytes} bytes, at most {memory} can be held at once",
+            "{} rows of {n_features} numbers take {bytes} bytes, at most {memory} can be held at \
+             once",
             row.len()
         )));
     }
@@ -255,7 +268,10 @@ fn elements<'c, 'a>(
     Ok(columns
         .into_iter()
         .enumerate()
-        .map(|(i, column)| Field { name: element_name(i).into(), numbers: Numbers::Element(column, is_flag) })
+        .map(|(i, column)| Field {
+            name: element_name(i).into(),
+            numbers: Numbers::Element(column, is_flag),
+        })
         .collect())
 }
 
@@ -278,19 +294,29 @@ fn missing(fields: &[Field<'_, '_>], what: &str, name: &str) -> Error {
     Error::new(format!("no {what} \"{name}\" in the row{hint}"))
 }
 
-fn weights<'a>(fields: &[Field<'_, 'a>], name: &str, null_rows: Option<&[bool]>) -> Result<Cow<'a, [f64]>> {
+fn weights<'a>(
+    fields: &[Field<'_, 'a>],
+    name: &str,
+    null_rows: Option<&[bool]>,
+) -> Result<Cow<'a, [f64]>> {
     let field = &fields[position(fields, name).ok_or_else(|| missing(fields, "weight", name))?];
-    let weights =
-        numbers(field, None).ok_or_else(|| Error::new(format!("weight \"{name}\" must be a number")))?;
+    let weights = numbers(field, None)
+        .ok_or_else(|| Error::new(format!("weight \"{name}\" must be a number")))?;
     let is_null_row = |i: usize| null_rows.is_some_and(|rows| rows[i]);
-    match weights.iter().enumerate().find(|(i, w)| !(is_null_row(*i) || (w.is_finite() && **w >= 0.0))) {
+    match weights
+        .iter()
+        .enumerate()
+        .find(|(i, w)| !(is_null_row(*i) || (w.is_finite() && **w >= 0.0)))
+    {
         Some((row, w)) => {
             let is_null = match &field.numbers {
                 Numbers::Column(column) => !column.is_valid(row),
                 Numbers::Element(..) => w.is_nan(),
             };
             let given = if is_null { "NULL".to_string() } else { format!("{w:?}") };
-            Err(Error::new(format!("weight \"{name}\" must be a number of at least 0, not {given}")))
+            Err(Error::new(format!(
+                "weight \"{name}\" must be a number of at least 0, not {given}"
+            )))
         }
         None => Ok(weights),
     }
@@ -307,8 +333,8 @@ fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
         if chosen.is_empty() {
             let present = quoted(fields.iter().map(|f| &*f.name));
             return Err(Error::new(format!(
-                "no numeric feature in the row, which has {present}; identifiers (id, *_id) are features only when \
-                 features names them"
+                "no numeric feature in the row, which has {present}; identifiers (id, *_id) are \
+                 features only when features names them"
             )));
         }
         return Ok(chosen);
@@ -319,7 +345,10 @@ fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
     let mut chosen = Vec::new();
     for name in features {
         if is_result_column(name) {
-            return Err(Error::new(format!("\"{name}\" is a result of segmentation and never a feature")));
+            return Err(Error::new(format!(
+                "\"{name}\" is a result of segmentation and never a \
+                                           feature"
+            )));
         }
         let i = position(fields, name).ok_or_else(|| missing(fields, "feature", name))?;
         if is_among(name, &options.id) {
@@ -337,7 +366,8 @@ fn is_result_column(name: &str) -> bool {
     RESULT_COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(name))
 }
 
-/// The options of a chunk and the features that they select: what every fitting function reads first.
+/// The options of a chunk and the features that they select: what every fitting function reads
+/// first.
 pub fn read<'a>(
     calls: &Calls<Options>,
     rows: &'a Chunk<'a>,
@@ -345,13 +375,17 @@ pub fn read<'a>(
     accepted: &[&str],
 ) -> Result<(Arc<Call<Options>>, Features<'a>)> {
     let call = calls.read(options, |column| Options::read(column, accepted))?;
-    let features = Features::select(rows.column(0), &call.read).map_err(|error| call.read.speak(error))?;
+    let features =
+        Features::select(rows.column(0), &call.read).map_err(|error| call.read.speak(error))?;
     Ok((call, features))
 }
 
 /// Which features are in `names`, by position.
 pub fn flags(features: &[String], names: &[String]) -> Vec<bool> {
-    features.iter().map(|feature| names.iter().any(|name| name.eq_ignore_ascii_case(feature))).collect()
+    features
+        .iter()
+        .map(|feature| names.iter().any(|name| name.eq_ignore_ascii_case(feature)))
+        .collect()
 }
 
 /// Features of which an error shows values.
@@ -369,10 +403,14 @@ pub fn explain(error: ml::Error, names: &[String]) -> Error {
             let more = if names.len() > SHOWN_VALUES { ", ..." } else { "" };
             let inexact = names.iter().zip(&least).find(|(_, x)| x.abs() >= EXACT);
             let hint = inexact.map_or_else(String::new, |(name, _)| {
-                format!("; a DOUBLE does not tell whole numbers beyond 2^53 apart, subtract the least \"{name}\" first")
+                format!(
+                    "; a DOUBLE does not tell whole numbers beyond 2^53 apart, subtract the \
+                         least \"{name}\" first"
+                )
             });
             format!(
-                "{n_distinct} distinct rows cannot form {n_clusters} segments (of {rows} rows, among them {}{more}){hint}",
+                "{n_distinct} distinct rows cannot form {n_clusters} segments (of {rows} rows, \
+                 among them {}{more}){hint}",
                 values.join(", ")
             )
         }
@@ -383,31 +421,35 @@ pub fn explain(error: ml::Error, names: &[String]) -> Error {
                 format!("feature \"{name}\" is NULL, NaN or infinite in all {rows} rows, {remedy}")
             } else {
                 format!(
-                    "none of the {rows} rows has a value in every feature, \"{name}\" is NULL, NaN or infinite in \
-                     {missing} of them, {remedy}"
+                    "none of the {rows} rows has a value in every feature, \"{name}\" is NULL, NaN \
+                     or infinite in {missing} of them, {remedy}"
                 )
             }
         }
         ml::Error::OverMemory { features, most, memory } => format!(
-            "{features} features have covariances of {} bytes, memory is {memory}, which is enough for {most} features",
+            "{features} features have covariances of {} bytes, memory is {memory}, which is enough \
+             for {most} features",
             8 * (features as u128).pow(2)
         ),
         ml::Error::TooWide { rows, features, most } => format!(
-            "{rows} rows of {features} features are too many for a fit that nothing can interrupt, use a sample \
-             of at most {most} rows, or fewer features"
+            "{rows} rows of {features} features are too many for a fit that nothing can interrupt, \
+             use a sample of at most {most} rows, or fewer features"
         ),
         ml::Error::TooManyComponents { components, features, most } => format!(
-            "{components} components of {features} features are too many for a fit that nothing can interrupt, use n \
-             of at most {most}, or fewer features"
+            "{components} components of {features} features are too many for a fit that nothing \
+             can interrupt, use n of at most {most}, or fewer features"
         ),
         ml::Error::NegativeLog { feature, value } => {
-            format!("feature \"{}\" has the value {value:?}, log takes values of at least 0", names[feature])
+            format!(
+                "feature \"{}\" has the value {value:?}, log takes values of at least 0",
+                names[feature]
+            )
         }
         ml::Error::TooLarge { feature, value } => {
             let most = ml::MAX_MAGNITUDE;
             format!(
-                "feature \"{}\" has the value {value:?}, magnitudes above {most:?} cannot be used, divide it or take \
-                 its log",
+                "feature \"{}\" has the value {value:?}, magnitudes above {most:?} cannot be used, \
+                 divide it or take its log",
                 names[feature]
             )
         }
@@ -415,11 +457,13 @@ pub fn explain(error: ml::Error, names: &[String]) -> Error {
             format!("a weight is {value:?}, weights above {:?} cannot be used", ml::MAX_MAGNITUDE)
         }
         ml::Error::Missing { feature } => format!(
-            "feature \"{}\" is NULL, NaN or infinite in a row and nulls is 'error', use nulls 'skip', 'mean' or 'zero'",
+            "feature \"{}\" is NULL, NaN or infinite in a row and nulls is 'error', use nulls \
+             'skip', 'mean' or 'zero'",
             names[feature]
         ),
         ml::Error::DistanceOverflow => {
-            "a distance is not finite: the model's centroids or spreads are out of range".to_string()
+            "a distance is not finite: the model's centroids or spreads are out of range"
+                .to_string()
         }
     })
 }

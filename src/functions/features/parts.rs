@@ -1,7 +1,8 @@
 //! Which columns of a row are features, and why the others are none.
 
 use super::{
-    Field, Numbers, chosen, fields, is_numeric, is_result_column, missing, not_numeric, position, type_name,
+    Field, Numbers, chosen, fields, is_numeric, is_result_column, missing, not_numeric, position,
+    type_name,
 };
 use crate::ffi::{Column, Data, Result};
 use crate::functions::identifier::is_identifier;
@@ -68,7 +69,8 @@ pub(super) fn is_among(name: &str, names: &[String]) -> bool {
 /// What a field is to a fit with these options, whose names are all there.
 pub(super) fn part(field: &Field<'_, '_>, options: &Options) -> Part {
     let name = &*field.name;
-    let is = |option: &Option<String>| option.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name));
+    let is =
+        |option: &Option<String>| option.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name));
     if options.features.as_ref().is_some_and(|features| is_among(name, features)) {
         return Part::Named;
     }
@@ -88,14 +90,18 @@ pub(super) fn part(field: &Field<'_, '_>, options: &Options) -> Part {
         match column.data() {
             Data::Text(_) | Data::Enum { .. } => return Part::Text,
             Data::Date(_) | Data::Timestamp(_) | Data::Moments { .. } => return Part::Time,
-            Data::Other(name) if name.starts_with("TIME") || *name == "INTERVAL" => return Part::Time,
+            Data::Other(name) if name.starts_with("TIME") || *name == "INTERVAL" => {
+                return Part::Time;
+            }
             _ if !column.is_numeric() => return Part::NoNumber,
             _ => {}
         }
     }
     // A flag identifies nothing, whatever it is called.
-    let is_flag =
-        matches!(&field.numbers, Numbers::Column(column) if matches!(column.data(), Data::Boolean(_)));
+    let is_flag = match &field.numbers {
+        Numbers::Column(column) => matches!(column.data(), Data::Boolean(_)),
+        _ => false,
+    };
     match options.features {
         _ if !is_flag && is_identifier(name, is_whole(field)) => Part::Identifier,
         Some(_) => Part::NotNamed,
@@ -109,7 +115,8 @@ fn is_whole(field: &Field<'_, '_>) -> bool {
     !matches!(column.data(), Data::Float32(_) | Data::Float64(_) | Data::Decimal { .. })
 }
 
-/// The columns of `row`: name, type, and what each is to a fit with `options`. Nothing for a row without a type.
+/// The columns of `row`: name, type, and what each is to a fit with `options`. Nothing for a row
+/// without a type.
 ///
 /// # Errors
 /// Names of columns that are not there, as for a fit.
@@ -130,6 +137,7 @@ pub fn parts(row: &Column<'_>, options: &Options) -> Result<Vec<(String, &'stati
     } else if let Some(name) = options.id.iter().find(|name| position(&fields, name).is_none()) {
         return Err(missing(&fields, "id", name));
     }
-    let described = |field: &Field<'_, '_>| (field.name.to_string(), type_name(field), part(field, options));
+    let described =
+        |field: &Field<'_, '_>| (field.name.to_string(), type_name(field), part(field, options));
     Ok(fields.iter().map(described).collect())
 }

@@ -25,17 +25,22 @@ pub const KMEANS_CENTROIDS: Function = Function {
         returns: SqlType::List(&CENTROID),
     },
     columns: "",
-    description: "The centroids of a model in original units: one entry for each segment and feature.",
-    details: "`value` is in the feature's own unit (of a feature under `log`: the geometric mean, `exp(mean of \
-              ln(1 + x)) - 1`); `z_score` is its distance from the mean of all rows in standard deviations, 0 for a \
-              constant feature; `share` is of the rows that were fitted. NULL for a NULL model.",
+    description: "The centroids of a model in original units: one entry for each segment and \
+                  feature.",
+    details: "`value` is in the feature's own unit (of a feature under `log`: the geometric mean, \
+              `exp(mean of ln(1 + x)) - 1`); `z_score` is its distance from the mean of all rows \
+              in standard deviations, 0 for a constant feature; `share` is of the rows that were \
+              fitted. NULL for a NULL model.",
     examples: &[Example {
-        sql: "SELECT c.segment, c.feature, c.value FROM (SELECT unnest(kmeans_centroids({'features': ['x'], 'center': [5], 'spread': [2], 'centroids': [[-1.0], [3.0]]})) AS c)",
+        sql: "SELECT c.segment, c.feature, c.value FROM (SELECT \
+              unnest(kmeans_centroids({'features': ['x'], 'center': [5], 'spread': [2], \
+              'centroids': [[-1.0], [3.0]]})) AS c)",
         rows: &["0 | x | 3.0", "1 | x | 11.0"],
     }],
     errors: &[(
         "SELECT kmeans_centroids({'features': ['x'], 'centroids': [[0.0, 1.0]]})",
-        "kmeans_centroids: the model's features has 1 names for 2 features, a model of kmeans_fit is needed",
+        "kmeans_centroids: the model's features has 1 names for 2 features, a model of kmeans_fit \
+         is needed",
     )],
     since: "0.1.0",
     register: Some(|registry, function| registry.scalar(&function.signature, Centroids)),

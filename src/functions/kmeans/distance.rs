@@ -16,7 +16,8 @@ pub const KMEANS_DISTANCE: Function = Function {
     },
     columns: "",
     description: "Euclidean distance of a row to its own centroid, in scaled units.",
-    details: "Rows that fit no segment well are far from their centroid. NULL as in `kmeans_predict`.",
+    details: "Rows that fit no segment well are far from their centroid. NULL as in \
+              `kmeans_predict`.",
     examples: &[Example {
         sql: "SELECT kmeans_distance({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["3.0"],
@@ -39,10 +40,12 @@ pub const KMEANS_DISTANCES: Function = Function {
         returns: DOUBLES,
     },
     columns: "",
-    description: "Euclidean distances of a row to all centroids, in scaled units and in the order of the segments.",
+    description: "Euclidean distances of a row to all centroids, in scaled units and in the order \
+                  of the segments.",
     details: "NULL as in `kmeans_predict`.",
     examples: &[Example {
-        sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
+        sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': \
+              7})",
         rows: &["[7.0, 3.0]"],
     }],
     errors: &[(
@@ -73,16 +76,20 @@ impl Scalar for Apply {
             for (i, usable) in scaled.usable.iter().enumerate() {
                 match self {
                     _ if !usable => out.push_null(),
-                    // Of a square that leaves the range of doubles at its lower end, the distance does not.
+                    // Of a square that leaves the range of doubles at its lower end, the distance
+                    // does not.
                     Apply::Distance if distances[i] < SMALL_SQUARE => {
                         let distances = kmeans.distances(scaled, i);
-                        let distances = distances.map_err(|error| features::explain(error, &model.names))?;
+                        let distances =
+                            distances.map_err(|error| features::explain(error, &model.names))?;
                         out.push_f64(distances[labels[i] as usize]);
                     }
                     Apply::Distance => out.push_f64(distances[i].sqrt()),
                     Apply::Distances => {
                         let distances = kmeans.distances(scaled, i);
-                        out.push_f64s(&distances.map_err(|error| features::explain(error, &model.names))?);
+                        out.push_f64s(
+                            &distances.map_err(|error| features::explain(error, &model.names))?,
+                        );
                     }
                 }
             }

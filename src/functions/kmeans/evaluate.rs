@@ -35,10 +35,13 @@ pub const KMEANS_EVALUATE: Function = Function {
         returns: SqlType::List(&EVALUATION),
     },
     columns: "",
-    description: "Fits k-means with each number of segments from `k_min` to `k_max` and returns how good each fit is.",
+    description: "Fits k-means with each number of segments from `k_min` to `k_max` and returns \
+                  how good each fit is.",
     details: include_str!("evaluate.md"),
     examples: &[Example {
-        sql: "SELECT e.k, e.inertia, round(e.silhouette, 3) AS silhouette FROM (SELECT unnest(kmeans_evaluate({'x': x}, 1, 3, {'scale': 'none'})) AS e FROM (VALUES (1), (3), (11), (13)) AS t(x))",
+        sql: "SELECT e.k, e.inertia, round(e.silhouette, 3) AS silhouette FROM (SELECT \
+              unnest(kmeans_evaluate({'x': x}, 1, 3, {'scale': 'none'})) AS e FROM (VALUES (1), \
+              (3), (11), (13)) AS t(x))",
         rows: &["1 | 104.0 | NULL", "2 | 4.0 | 0.899", "3 | 2.0 | 0.444"],
     }],
     errors: &[(
@@ -81,7 +84,12 @@ struct EvaluateBatch<'a> {
 
 impl EvaluateState {
     /// The numbers of segments of a group that has rows, and its options.
-    fn keep(&mut self, call: &Arc<Call<Options>>, k_min: Option<usize>, k_max: Option<usize>) -> Result<()> {
+    fn keep(
+        &mut self,
+        call: &Arc<Call<Options>>,
+        k_min: Option<usize>,
+        k_max: Option<usize>,
+    ) -> Result<()> {
         Call::keep(&mut self.call, call)?;
         call::keep_number("k_min", &mut self.k_min, k_min)?;
         call::keep_number("k_max", &mut self.k_max, k_max)
@@ -91,7 +99,9 @@ impl EvaluateState {
 /// The numbers of segments that a call asks for.
 fn evaluations(k_min: usize, k_max: usize) -> Result<RangeInclusive<usize>> {
     if k_min > k_max {
-        return Err(Error::new(format!("k_max must be at least k_min, which is {k_min}, not {k_max}")));
+        return Err(Error::new(format!(
+            "k_max must be at least k_min, which is {k_min}, not {k_max}"
+        )));
     }
     if k_max - k_min >= MAX_EVALUATIONS {
         return Err(Error::new(format!(
@@ -157,7 +167,9 @@ impl Aggregate for Evaluate {
             .map_err(|error| options.speak(error))?;
         match figures {
             None => out.push_null(),
-            Some(figures) => out.push(&Value::List(range.clone().zip(figures).map(evaluation).collect())),
+            Some(figures) => {
+                out.push(&Value::List(range.clone().zip(figures).map(evaluation).collect()))
+            }
         }
         Ok(())
     }

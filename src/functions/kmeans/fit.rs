@@ -30,22 +30,26 @@ pub const KMEANS_FIT: Function = Function {
     details: include_str!("fit.md"),
     examples: &[
         Example {
-            sql: "SELECT (kmeans_fit({'x': x}, 2, {'scale': 'none'})).centroids FROM (VALUES (1), (2), (3), (10), (12)) AS t(x)",
+            sql: "SELECT (kmeans_fit({'x': x}, 2, {'scale': 'none'})).centroids FROM (VALUES (1), \
+                  (2), (3), (10), (12)) AS t(x)",
             rows: &["[[2.0], [11.0]]"],
         },
         Example {
-            sql: "SELECT m.sizes, m.inertia FROM (SELECT kmeans_fit([x, 2 * x], 2, {'scale': 'none'}) AS m FROM (VALUES (0), (2), (100)) AS t(x))",
+            sql: "SELECT m.sizes, m.inertia FROM (SELECT kmeans_fit([x, 2 * x], 2, {'scale': \
+                  'none'}) AS m FROM (VALUES (0), (2), (100)) AS t(x))",
             rows: &["[2, 1] | 10.0"],
         },
     ],
     errors: &[
         (
             "SELECT kmeans_fit({'x': x}, 2, {'features': [x]}) FROM range(5) AS t(x)",
-            "kmeans_fit: options must be the same in all rows, features has names of columns, which stand in quotes: features := ['a', 'b']",
+            "kmeans_fit: options must be the same in all rows, features has names of columns, \
+             which stand in quotes: features := ['a', 'b']",
         ),
         (
             "SELECT kmeans_fit({'x': x, 'y': NULL::DOUBLE}, 2) FROM range(5) AS t(x)",
-            "kmeans_fit: feature \"y\" is NULL, NaN or infinite in all 5 rows, leave it out (features), or use nulls 'mean' or 'zero'",
+            "kmeans_fit: feature \"y\" is NULL, NaN or infinite in all 5 rows, leave it out \
+             (features), or use nulls 'mean' or 'zero'",
         ),
         (
             "SELECT x // 3 AS g, kmeans_fit({'x': x}, 2) FROM range(4) AS t(x) GROUP BY g",
@@ -124,11 +128,17 @@ impl Aggregate for Fit {
         let options = &call.read.options;
         let speak = |error| options.speak(error);
         let features = Features::select(rows.column(0), options).map_err(speak)?;
-        let n_clusters = Numbers::read(rows.column(1), |k| options::n_clusters("k", k)).map_err(speak)?;
+        let n_clusters =
+            Numbers::read(rows.column(1), |k| options::n_clusters("k", k)).map_err(speak)?;
         Ok(FitBatch { call, n_clusters, features })
     }
 
-    fn update(&self, state: &mut FitState, batch: &FitBatch<'_>, range: Range<usize>) -> Result<()> {
+    fn update(
+        &self,
+        state: &mut FitState,
+        batch: &FitBatch<'_>,
+        range: Range<usize>,
+    ) -> Result<()> {
         let options = &batch.call.read.options;
         let mut update = || {
             let call = Call::keep(&mut state.call, &batch.call)?;

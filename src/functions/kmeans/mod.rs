@@ -35,7 +35,8 @@ const MODEL: SqlType = model_type! {
     ("seed", SqlType::BigInt)
 };
 
-/// Refuses so many segments of so many features that their sums alone would take more than the memory.
+/// Refuses so many segments of so many features that their sums alone would take more than the
+/// memory.
 fn enough_memory(n_clusters: usize, features: &Features<'_>, options: &Options) -> Result<()> {
     /// Bytes of a segment's feature: exact sums, sums of the restarts and the centroid itself.
     const BYTES: u128 = 128;
@@ -136,10 +137,14 @@ impl NamedModel {
         let order: Vec<usize> = names
             .iter()
             .map(|name| {
-                self.names.iter().position(|known| known.eq_ignore_ascii_case(name)).ok_or_else(|| {
-                    let known = super::quoted(self.names.iter().map(String::as_str));
-                    Error::new(format!("init has no feature \"{name}\", its features are {known}"))
-                })
+                self.names.iter().position(|known| known.eq_ignore_ascii_case(name)).ok_or_else(
+                    || {
+                        let known = super::quoted(self.names.iter().map(String::as_str));
+                        Error::new(format!(
+                            "init has no feature \"{name}\", its features are {known}"
+                        ))
+                    },
+                )
             })
             .collect::<Result<_>>()?;
         if order.len() != self.names.len() {
@@ -158,7 +163,10 @@ impl NamedModel {
         init.transform.fill = if from.fill.is_empty() { Vec::new() } else { pick(&from.fill) };
         if let Some(i) = (0..names.len()).find(|i| init.transform.log[*i] != log[*i]) {
             let (has, fits) = if log[i] { ("without", "with") } else { ("with", "without") };
-            return Err(Error::new(format!("init has \"{}\" {has} log, the fit {fits} it", names[i])));
+            return Err(Error::new(format!(
+                "init has \"{}\" {has} log, the fit {fits} it",
+                names[i]
+            )));
         }
         Ok(init)
     }

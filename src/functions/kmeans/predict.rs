@@ -16,10 +16,10 @@ pub const KMEANS_PREDICT: Function = Function {
     },
     columns: "",
     description: "The segment of a row: the number of its nearest centroid, from 0.",
-    details: "STRUCT fields are matched to the model's features by name, whatever their order and whatever else the \
-              row has; a LIST by position. NULL where the model is NULL, or where a feature is NULL, NaN or infinite \
-              and the model was not fitted with `nulls` `'mean'` or `'zero'`. Of two centroids equally near, the \
-              lower number.",
+    details: "STRUCT fields are matched to the model's features by name, whatever their order and \
+              whatever else the row has; a LIST by position. NULL where the model is NULL, or \
+              where a feature is NULL, NaN or infinite and the model was not fitted with `nulls` \
+              `'mean'` or `'zero'`. Of two centroids equally near, the lower number.",
     examples: &[Example {
         sql: "SELECT kmeans_predict({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["1"],

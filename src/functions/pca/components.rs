@@ -26,11 +26,12 @@ pub const PCA_COMPONENTS: Function = Function {
     },
     columns: "",
     description: "The components of a model: one entry for each component and feature.",
-    details: "Components are numbered from 1. `loading` is the feature's weight in the component (a row of \
-              scikit-learn's `components_`), `cumulative_ratio` the share of variance up to the component. NULL for a \
-              NULL model.",
+    details: "Components are numbered from 1. `loading` is the feature's weight in the component \
+              (a row of scikit-learn's `components_`), `cumulative_ratio` the share of variance up \
+              to the component. NULL for a NULL model.",
     examples: &[Example {
-        sql: "SELECT c.component, c.feature, c.loading FROM (SELECT unnest(pca_components({'features': ['x', 'y'], 'components': [[1.0, 0.0]]})) AS c)",
+        sql: "SELECT c.component, c.feature, c.loading FROM (SELECT \
+              unnest(pca_components({'features': ['x', 'y'], 'components': [[1.0, 0.0]]})) AS c)",
         rows: &["1 | x | 1.0", "1 | y | 0.0"],
     }],
     errors: &[(

@@ -22,21 +22,27 @@ pub const PCA_FIT: Function = Function {
     },
     columns: "",
     description: "Fits principal components to the rows of a group and returns the model.",
-    details: "`row` and its features as in `kmeans_fit`. Features are scaled (`scale`, default `'standard'`: the \
-              components of the correlation matrix; `'none'`: those of the covariance matrix, as scikit-learn's \
-              `PCA`). `n` is a count of components (default 2) or, below 1, the share of variance to reach. \
-              `explained_variance` divides by `rows - 1`; the ratio is over the total variance. Signs are fixed: in \
-              each component the loading of largest magnitude is positive (ties: the first). Rows are summed exactly as \
-              they arrive and not held, whatever their number; where scaling has to know all of them first (`scale` \
-              `'robust'`, `nulls` `'mean'`), they are, up to the option `memory`, above it a sample. The same set of \
-              rows gives the same bits in any order. No row gives NULL; rows of which none is usable are an error that \
-              names the feature they lack. A BOOLEAN is 0 and 1 whatever the scale, as in `kmeans_fit`: beside standardised \
-              features it has a variance of at most 1/4. Features times features times 8 bytes count towards the option \
-              `memory` (1 GiB: 11,585 features), and of rows and features, one is at most 1,024; these and other bounds, \
-              on the page of limits, keep the end of the fit, which nothing can interrupt, below ten seconds. Of more than \
-              128 features and fewer rows than features, the products of rows take the place of those of features. Source: Jolliffe, *Principal Component Analysis* (2002).",
+    details: "`row` and its features as in `kmeans_fit`. Features are scaled (`scale`, default \
+              `'standard'`: the components of the correlation matrix; `'none'`: those of the \
+              covariance matrix, as scikit-learn's `PCA`). `n` is a count of components (default \
+              2) or, below 1, the share of variance to reach. `explained_variance` divides by \
+              `rows - 1`; the ratio is over the total variance. Signs are fixed: in each component \
+              the loading of largest magnitude is positive (ties: the first). Rows are summed \
+              exactly as they arrive and not held, whatever their number; where scaling has to \
+              know all of them first (`scale` `'robust'`, `nulls` `'mean'`), they are, up to the \
+              option `memory`, above it a sample. The same set of rows gives the same bits in any \
+              order. No row gives NULL; rows of which none is usable are an error that names the \
+              feature they lack. A BOOLEAN is 0 and 1 whatever the scale, as in `kmeans_fit`: \
+              beside standardised features it has a variance of at most 1/4. Features times \
+              features times 8 bytes count towards the option `memory` (1 GiB: 11,585 features), \
+              and of rows and features, one is at most 1,024; these and other bounds, on the page \
+              of limits, keep the end of the fit, which nothing can interrupt, below ten seconds. \
+              Of more than 128 features and fewer rows than features, the products of rows take \
+              the place of those of features. Source: Jolliffe, *Principal Component Analysis* \
+              (2002).",
     examples: &[Example {
-        sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
+        sql: "SELECT m.explained_variance, m.components[1] FROM (SELECT pca_fit({'x': x, 'y': y}, \
+              {'scale': 'none', 'n': 1}) AS m FROM (VALUES (-3, 0), (0, 0), (3, 0)) AS t(x, y))",
         rows: &["[9.0] | [1.0, 0.0]"],
     }],
     errors: &[(
@@ -80,7 +86,8 @@ impl Aggregate for Fit {
     ) -> Result<()> {
         let options = &call.read;
         let kept = Call::keep(&mut state.call, call).map(|_| ());
-        kept.and_then(|()| state.group.add(features, options, range)).map_err(|error| options.speak(error))
+        kept.and_then(|()| state.group.add(features, options, range))
+            .map_err(|error| options.speak(error))
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
@@ -92,7 +99,8 @@ impl Aggregate for Fit {
     }
 
     fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
-        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group) else {
+        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group)
+        else {
             out.push_null();
             return Ok(());
         };
@@ -106,7 +114,12 @@ impl Aggregate for Fit {
 }
 
 impl Fit {
-    fn fit(&self, options: &Options, rows: Rows<PcaRows>, n_null_rows: u64) -> Result<Option<NamedModel>> {
+    fn fit(
+        &self,
+        options: &Options,
+        rows: Rows<PcaRows>,
+        n_null_rows: u64,
+    ) -> Result<Option<NamedModel>> {
         let n_features = rows.names.len();
         let n = if options.n < 1.0 {
             ml::Components::Share(options.n)

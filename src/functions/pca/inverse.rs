@@ -16,13 +16,15 @@ pub const PCA_INVERSE: Function = Function {
     },
     columns: "",
     description: "The row, in original units, that has these scores on the components of a model.",
-    details: "`scores` is a LIST or ARRAY of numbers as `pca_transform` gives them, or the first of them: components \
-              that are left out count as 0. The result holds one number for each of the model's features, in its \
-              order; with the scores on as many components as there are features it is the row itself, up to \
-              rounding, else the nearest row that the components can tell (in scaled space). NULL where the model, \
-              the scores or one of them is NULL, NaN or infinite.",
+    details: "`scores` is a LIST or ARRAY of numbers as `pca_transform` gives them, or the first \
+              of them: components that are left out count as 0. The result holds one number for \
+              each of the model's features, in its order; with the scores on as many components as \
+              there are features it is the row itself, up to rounding, else the nearest row that \
+              the components can tell (in scaled space). NULL where the model, the scores or one \
+              of them is NULL, NaN or infinite.",
     examples: &[Example {
-        sql: "SELECT pca_inverse({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, [2, 5])",
+        sql: "SELECT pca_inverse({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, \
+              0.0], [0.0, 1.0]]}, [2, 5])",
         rows: &["[3.0, 5.0]"],
     }],
     errors: &[(
@@ -65,7 +67,8 @@ fn finite_scores(scores: &Value, model: &NamedModel) -> Result<Option<Vec<f64>>>
     let numbers = scores
         .as_list()
         .and_then(|scores| {
-            let number = |score: &Value| if score.is_null() { Some(f64::NAN) } else { score.as_f64() };
+            let number =
+                |score: &Value| if score.is_null() { Some(f64::NAN) } else { score.as_f64() };
             scores.iter().map(number).collect::<Option<Vec<f64>>>()
         })
         .ok_or_else(|| Error::new(format!("scores must be a LIST of numbers, not {scores}")))?;
@@ -83,5 +86,8 @@ fn push_row(row: &[f64], out: &mut Output) -> Result<()> {
         out.push_f64s(row);
         return Ok(());
     }
-    Err(Error::new("a value is not finite: the scores or the model's components or spreads are out of range"))
+    Err(Error::new(
+        "a value is not finite: the scores or the model's components or spreads are out \
+                    of range",
+    ))
 }

@@ -1,4 +1,5 @@
-//! Principal components in SQL: the model, what fits it, what applies it, and the relations over both.
+//! Principal components in SQL: the model, what fits it, what applies it, and the relations over
+//! both.
 
 mod components;
 mod fit;
@@ -40,7 +41,12 @@ impl RowModel for NamedModel {
         let (names, transform) = reader.transform(components[0].len())?;
         let pca = Pca {
             transform,
-            explained_variance: reader.numbers("explained_variance", components.len(), 0.0, false)?,
+            explained_variance: reader.numbers(
+                "explained_variance",
+                components.len(),
+                0.0,
+                false,
+            )?,
             explained_variance_ratio: reader.numbers(
                 "explained_variance_ratio",
                 components.len(),

@@ -19,10 +19,12 @@ pub const PCA_TRANSFORM: Function = Function {
         returns: DOUBLES,
     },
     columns: "",
-    description: "The scores of a row on the components of a model, the first `n` of them if `n` is given.",
+    description: "The scores of a row on the components of a model, the first `n` of them if `n` \
+                  is given.",
     details: "Fields are matched as in `kmeans_predict`; NULL under the same conditions.",
     examples: &[Example {
-        sql: "SELECT pca_transform({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, 0.0], [0.0, 1.0]]}, {'y': 5, 'x': 3})",
+        sql: "SELECT pca_transform({'features': ['x', 'y'], 'mean': [1, 0], 'components': [[1.0, \
+              0.0], [0.0, 1.0]]}, {'y': 5, 'x': 3})",
         rows: &["[2.0, 5.0]"],
     }],
     errors: &[(
@@ -61,7 +63,8 @@ impl Scalar for Transform {
                 } else if row.iter().all(|score| score.is_finite()) {
                     out.push_f64s(row);
                 } else {
-                    let text = "a score is not finite: the model's components or spreads are out of range";
+                    let text = "a score is not finite: the model's components or spreads are out \
+                                of range";
                     return Err(Error::new(text));
                 }
             }
@@ -75,7 +78,12 @@ fn n_components(n: &Value, available: usize) -> Result<usize> {
     if n.is_null() {
         return Ok(available);
     }
-    n.as_i64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=available).contains(n)).ok_or_else(
-        || Error::new(format!("n must be between 1 and the model's {available} components, not {n}")),
-    )
+    n.as_i64()
+        .and_then(|n| usize::try_from(n).ok())
+        .filter(|n| (1..=available).contains(n))
+        .ok_or_else(|| {
+            Error::new(format!(
+                "n must be between 1 and the model's {available} components, not {n}"
+            ))
+        })
 }

@@ -7,8 +7,9 @@ use crate::{Error, MAX_MAGNITUDE};
 use std::borrow::Cow;
 
 impl KMeans {
-    /// The nearest centroid of each row and its squared distance, in scaled units; of two at the same distance
-    /// the lower one. An unusable row gets the label [`NO_SEGMENT`] and a distance of NaN.
+    /// The nearest centroid of each row and its squared distance, in scaled units; of two at the
+    /// same distance the lower one. An unusable row gets the label [`NO_SEGMENT`] and a distance of
+    /// NaN.
     ///
     /// # Errors
     /// [`Error::DistanceOverflow`] where a usable row is at no finite distance from any centroid.
@@ -35,8 +36,9 @@ impl KMeans {
         Ok(())
     }
 
-    /// The label of the nearest centroid of each row of `columns`, one slice of raw values for each feature: those of
-    /// [`Transform::apply`] and [`KMeans::assign`], several times as fast. An unusable row gets [`NO_SEGMENT`].
+    /// The label of the nearest centroid of each row of `columns`, one slice of raw values for each
+    /// feature: those of [`Transform::apply`] and [`KMeans::assign`], several times as fast. An
+    /// unusable row gets [`NO_SEGMENT`].
     ///
     /// # Errors
     /// Theirs.
@@ -51,7 +53,8 @@ impl KMeans {
             }
             prepared
         };
-        let prepared: Vec<Cow<[f64]>> = columns.iter().zip(&self.transform.log).map(prepare).collect();
+        let prepared: Vec<Cow<[f64]>> =
+            columns.iter().zip(&self.transform.log).map(prepare).collect();
         let prepared: Vec<&[f64]> = prepared.iter().map(AsRef::as_ref).collect();
         let centroids = self.centroids.concat();
         if centroids.iter().all(|c| c.abs() <= MAX_MAGNITUDE) {
@@ -62,15 +65,21 @@ impl KMeans {
         }
         // A logarithm of a negative value may be a number.
         for (column, _) in columns.iter().zip(&self.transform.log).filter(|(_, log)| **log) {
-            found.iter_mut().zip(*column).filter(|(_, x)| **x < 0.0).for_each(|(label, _)| *label = -1.0);
+            found
+                .iter_mut()
+                .zip(*column)
+                .filter(|(_, x)| **x < 0.0)
+                .for_each(|(label, _)| *label = -1.0);
         }
         let doubtful: Vec<usize> = (0..n_rows).filter(|&row| found[row] < 0.0).collect();
         labels.extend(found[..n_rows].iter().map(|&label| label as u32));
         if doubtful.is_empty() {
             return Ok(());
         }
-        let own: Vec<Vec<f64>> =
-            columns.iter().map(|column| doubtful.iter().map(|&row| column[row]).collect()).collect();
+        let own: Vec<Vec<f64>> = columns
+            .iter()
+            .map(|column| doubtful.iter().map(|&row| column[row]).collect())
+            .collect();
         let scaled = self.transform.apply(&own.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
         let (mut own_labels, mut distances) = (Vec::new(), Vec::new());
         self.assign(&scaled, &mut own_labels, &mut distances)?;
@@ -84,7 +93,8 @@ impl KMeans {
     /// [`Error::DistanceOverflow`] where one is beyond the doubles.
     pub fn distances(&self, scaled: &Scaled, row: usize) -> Result<Vec<f64>, Error> {
         let distance = |centroid: &Vec<f64>| {
-            let differences = || scaled.columns.iter().zip(centroid).map(|(column, c)| column[row] - c);
+            let differences =
+                || scaled.columns.iter().zip(centroid).map(|(column, c)| column[row] - c);
             let distance = differences().map(|x| x.powi(2)).sum::<f64>().sqrt();
             let distance = if (1e-150..1e150).contains(&distance) {
                 distance
@@ -99,7 +109,8 @@ impl KMeans {
         self.centroids.iter().map(distance).collect()
     }
 
-    /// The centroids in the scaled space of another transform of the same features, one after the other.
+    /// The centroids in the scaled space of another transform of the same features, one after the
+    /// other.
     pub(super) fn centroids_in(&self, transform: &Transform) -> Result<Vec<f64>, Error> {
         let own = &self.transform;
         assert_eq!(own.n_features(), transform.n_features(), "the same features");
@@ -112,8 +123,15 @@ impl KMeans {
                 (false, true) => value.ln_1p(),
             };
             let scaled = (prepared - transform.center[feature]) / transform.spread[feature] + 0.0;
-            if scaled.abs() <= MAX_MAGNITUDE { Ok(scaled) } else { Err(Error::TooLarge { feature, value }) }
+            if scaled.abs() <= MAX_MAGNITUDE {
+                Ok(scaled)
+            } else {
+                Err(Error::TooLarge { feature, value })
+            }
         };
-        self.centroids.iter().flat_map(|centroid| centroid.iter().enumerate().map(convert)).collect()
+        self.centroids
+            .iter()
+            .flat_map(|centroid| centroid.iter().enumerate().map(convert))
+            .collect()
     }
 }

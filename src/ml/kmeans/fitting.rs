@@ -23,7 +23,10 @@ pub(super) struct Fitting<'o> {
 }
 
 impl<'o> Fitting<'o> {
-    pub(super) fn new(observations: Observations, options: &'o KMeansOptions) -> Result<Option<Self>, Error> {
+    pub(super) fn new(
+        observations: Observations,
+        options: &'o KMeansOptions,
+    ) -> Result<Option<Self>, Error> {
         assert!(
             options.n_clusters > 0 && options.n_init > 0 && options.max_iter > 0,
             "options are checked before"
@@ -37,14 +40,18 @@ impl<'o> Fitting<'o> {
         let (transform, points) =
             fit_transform(observations, options.scale, options.nulls, options.n_threads)?;
         let variance = points.extents.iter().map(|extent| extent.variance).sum::<f64>();
-        let sample = Sample::draw(&points, variance, options.n_clusters, options.seed, options.n_threads);
+        let sample =
+            Sample::draw(&points, variance, options.n_clusters, options.seed, options.n_threads);
         Ok(Some(Self { options, transform, points, sample, rows, skipped, variance }))
     }
 
     /// The error that says what rows there are.
     pub(super) fn too_few(&self, n_distinct: usize, n_clusters: usize) -> Error {
-        let rows =
-            self.points.tiles().into_iter().flat_map(|tile| (0..tile.rows()).map(move |row| tile.row(row)));
+        let rows = self
+            .points
+            .tiles()
+            .into_iter()
+            .flat_map(|tile| (0..tile.rows()).map(move |row| tile.row(row)));
         let compare = |x: &Vec<f64>, y: &Vec<f64>| {
             x.iter()
                 .zip(y)
@@ -65,12 +72,16 @@ impl<'o> Fitting<'o> {
     fn limits(&self, n_rows: usize, n_clusters: usize) -> Limits {
         let n_features = self.transform.n_features();
         Limits {
-            max_iter: most_iterations(self.options.max_iter, (n_rows * n_clusters * n_features) as u64),
+            max_iter: most_iterations(
+                self.options.max_iter,
+                (n_rows * n_clusters * n_features) as u64,
+            ),
             tolerance: self.options.tol * self.variance / n_features as f64,
         }
     }
 
-    /// The run over all rows from some centroids on; `leads`: whether single precision is fine enough to lead it.
+    /// The run over all rows from some centroids on; `leads`: whether single precision is fine
+    /// enough to lead it.
     fn run_over_all(&self, centroids: Vec<f64>, leads: bool) -> Run {
         let n_clusters = centroids.len() / self.transform.n_features();
         let limits = self.limits(self.points.len(), n_clusters);
@@ -101,11 +112,16 @@ impl<'o> Fitting<'o> {
         }
     }
 
-    /// The centroids of the best run over the sample, and whether single precision was fine enough to lead it; then they
-    /// are not quite those of exact sums.
-    fn search(&self, rows: &Prepared, n_clusters: usize, fewer: Option<&Vec<f64>>) -> (Vec<f64>, bool) {
-        /// Of the tolerance, on a sample: iterations cost little there, and the run over all rows that follows may stop
-        /// where it moves slowly.
+    /// The centroids of the best run over the sample, and whether single precision was fine enough
+    /// to lead it; then they are not quite those of exact sums.
+    fn search(
+        &self,
+        rows: &Prepared,
+        n_clusters: usize,
+        fewer: Option<&Vec<f64>>,
+    ) -> (Vec<f64>, bool) {
+        /// Of the tolerance, on a sample: iterations cost little there, and the run over all rows
+        /// that follows may stop where it moves slowly.
         const FINER: f64 = 0.1;
         let limits = self.limits(rows.len(), n_clusters);
         let finer = if self.sample.is_whole { 1.0 } else { FINER };
@@ -124,8 +140,11 @@ impl<'o> Fitting<'o> {
             let n_init = self.options.n_init;
             match fewer {
                 None => search.best(n_init),
-                // The more clusters, the more of them are those of the run before, and the dearer is a restart.
-                Some(fewer) => search.best_grown((3 * n_init).div_ceil(n_clusters).min(n_init), fewer),
+                // The more clusters, the more of them are those of the run before, and the dearer
+                // is a restart.
+                Some(fewer) => {
+                    search.best_grown((3 * n_init).div_ceil(n_clusters).min(n_init), fewer)
+                }
             }
         };
         let single = search(true);
@@ -134,8 +153,8 @@ impl<'o> Fitting<'o> {
         (best.centroids().to_vec(), leads)
     }
 
-    /// The centroids of the best runs over the sample. Where it is not all rows, and figures are those of a sample
-    /// in any case, each run starts from the one before.
+    /// The centroids of the best runs over the sample. Where it is not all rows, and figures are
+    /// those of a sample in any case, each run starts from the one before.
     pub(super) fn search_all(&self, n_clusters: RangeInclusive<usize>) -> Vec<Vec<f64>> {
         let sample = Prepared::new(&self.sample.points);
         let mut clusterings: Vec<Vec<f64>> = Vec::new();
@@ -151,8 +170,8 @@ impl<'o> Fitting<'o> {
     }
 }
 
-/// Iterations that a run may take, each of so many products of a row, a centroid and a feature. Nothing can interrupt
-/// it: it ends after 2^40 products, about two minutes of one processor.
+/// Iterations that a run may take, each of so many products of a row, a centroid and a feature.
+/// Nothing can interrupt it: it ends after 2^40 products, about two minutes of one processor.
 pub(super) fn most_iterations(max_iter: usize, products: u64) -> usize {
     const MAX_RUN_PRODUCTS: u64 = 1 << 40;
     max_iter.min((MAX_RUN_PRODUCTS / products) as usize).max(1)

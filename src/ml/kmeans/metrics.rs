@@ -12,27 +12,30 @@ use crate::threads::{map_parts, worth};
 pub struct Figures {
     /// Weighted sum of squared distances to the nearest centroid.
     pub inertia: f64,
-    /// Mean of 1 - a / b, a and b being a row's distances to the nearest and to the second nearest centroid; 0 for the
-    /// only row of a cluster. NaN for one cluster. E. R. Hruschka, R. J. G. B. Campello, L. N. de Castro, "Evolving
-    /// clusters in gene-expression data", 2006.
+    /// Mean of 1 - a / b, a and b being a row's distances to the nearest and to the second nearest
+    /// centroid; 0 for the only row of a cluster. NaN for one cluster. E. R. Hruschka, R. J. G. B.
+    /// Campello, L. N. de Castro, "Evolving clusters in gene-expression data", 2006.
     pub silhouette: f64,
-    /// Mean over the clusters of the greatest (s_i + s_j) / d_ij, s being the mean distance of a cluster's rows to
-    /// its centroid and d that of two centroids; NaN for one cluster. D. L. Davies, D. W. Bouldin, 1979.
+    /// Mean over the clusters of the greatest (s_i + s_j) / d_ij, s being the mean distance of a
+    /// cluster's rows to its centroid and d that of two centroids; NaN for one cluster. D. L.
+    /// Davies, D. W. Bouldin, 1979.
     pub davies_bouldin: f64,
-    /// Variance between the clusters over that within, each by its degrees of freedom; NaN where one has none.
-    /// T. Calinski, J. Harabasz, 1974.
+    /// Variance between the clusters over that within, each by its degrees of freedom; NaN where
+    /// one has none. T. Calinski, J. Harabasz, 1974.
     pub calinski_harabasz: f64,
 }
 
-/// The figures of several clusterings of `points`, whose mean is `mean`, about centroids `(n_clusters,
-/// n_features)`: one pass for all. A cluster without rows counts for nothing but its number.
+/// The figures of several clusterings of `points`, whose mean is `mean`, about centroids
+/// `(n_clusters, n_features)`: one pass for all. A cluster without rows counts for nothing but its
+/// number.
 pub(super) fn figures(
     points: &Points,
     clusterings: &[Vec<f64>],
     mean: &[f64],
     n_threads: usize,
 ) -> Vec<Figures> {
-    let n_threads = worth(points.len() * clusterings.iter().map(Vec::len).sum::<usize>(), n_threads);
+    let n_threads =
+        worth(points.len() * clusterings.iter().map(Vec::len).sum::<usize>(), n_threads);
     let parts = map_parts(&mut points.tiles(), n_threads, |tiles| {
         let mut sums: Vec<Sums> =
             clusterings.iter().map(|centroids| Sums::new(centroids.len() / mean.len())).collect();
@@ -187,18 +190,26 @@ impl Sums {
             });
             ratios.fold(0.0, f64::max)
         };
-        let davies_bouldin = clusters.iter().enumerate().map(worst).sum::<f64>() / clusters.len() as f64;
+        let davies_bouldin =
+            clusters.iter().enumerate().map(worst).sum::<f64>() / clusters.len() as f64;
 
-        let between: f64 =
-            clusters.iter().map(|(centroid, weight, _)| weight * squared_distance(centroid, mean)).sum();
+        let between: f64 = clusters
+            .iter()
+            .map(|(centroid, weight, _)| weight * squared_distance(centroid, mean))
+            .sum();
         // Degrees of freedom are rows: in weights they would depend on their unit.
         let rows = self.clusters.iter().map(|cluster| cluster.size).sum::<u64>() as f64;
-        let calinski_harabasz = between / (n_clusters - 1) as f64 / (inertia / (rows - n_clusters as f64));
+        let calinski_harabasz =
+            between / (n_clusters - 1) as f64 / (inertia / (rows - n_clusters as f64));
         Figures {
             inertia,
             silhouette: silhouette.quotient(weight),
             davies_bouldin,
-            calinski_harabasz: if calinski_harabasz.is_finite() { calinski_harabasz } else { f64::NAN },
+            calinski_harabasz: if calinski_harabasz.is_finite() {
+                calinski_harabasz
+            } else {
+                f64::NAN
+            },
         }
     }
 }

@@ -35,15 +35,15 @@ pub struct KMeansOptions {
     pub n_init: usize,
     /// Most iterations of a run.
     pub max_iter: usize,
-    /// A run ends when the squared shift of all centroids is at most this times the mean variance of the
-    /// scaled features.
+    /// A run ends when the squared shift of all centroids is at most this times the mean variance
+    /// of the scaled features.
     pub tol: f64,
     /// What restarts draw from.
     pub seed: i64,
     /// Threads that a fit may use; they do not change its result.
     pub n_threads: usize,
-    /// A model with the same features in the same order, and as many clusters, to start from instead of
-    /// restarts; its labels are kept.
+    /// A model with the same features in the same order, and as many clusters, to start from
+    /// instead of restarts; its labels are kept.
     pub init: Option<KMeans>,
 }
 
@@ -73,15 +73,15 @@ pub struct KMeans {
 }
 
 impl KMeans {
-    /// Fits `n_clusters` centroids by Lloyd's algorithm, from the best of `n_init` starts by greedy k-means++
-    /// (D. Arthur, S. Vassilvitskii, 2007), improved by swaps of single centroids (P. Fränti, "Efficiency of random
-    /// swap clustering", 2018). Both work on the distinct rows, or where there are more than 32,768 on a sample of them; then
-    /// a run over all rows follows. Clusters are numbered by descending size, ties by centroid.
-    /// `None` without a usable row.
+    /// Fits `n_clusters` centroids by Lloyd's algorithm, from the best of `n_init` starts by greedy
+    /// k-means++ (D. Arthur, S. Vassilvitskii, 2007), improved by swaps of single centroids (P.
+    /// Fränti, "Efficiency of random swap clustering", 2018). Both work on the distinct rows, or
+    /// where there are more than 32,768 on a sample of them; then a run over all rows follows.
+    /// Clusters are numbered by descending size, ties by centroid. `None` without a usable row.
     ///
     /// # Errors
-    /// [`Error::TooFewDistinctRows`], [`Error::NoUsableRow`] and those of the scaling: [`Error::Missing`], [`Error::NegativeLog`],
-    /// [`Error::TooLarge`], [`Error::WeightTooLarge`].
+    /// [`Error::TooFewDistinctRows`], [`Error::NoUsableRow`] and those of the scaling:
+    /// [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`], [`Error::WeightTooLarge`].
     pub fn fit(observations: Observations, options: &KMeansOptions) -> Result<Option<Self>, Error> {
         let n_clusters = options.n_clusters;
         let Some(fitting) = Fitting::new(observations, options)? else {
@@ -98,7 +98,8 @@ impl KMeans {
             fitting.run(n_clusters)
         };
         if run.sizes.contains(&0) {
-            // Rows that differ may be equal once they are scaled, or so near to each other that no square tells it.
+            // Rows that differ may be equal once they are scaled, or so near to each other that no
+            // square tells it.
             let n_distinct = run.sizes.iter().filter(|&&size| size > 0).count();
             return Err(fitting.too_few(n_distinct, n_clusters));
         }
@@ -107,11 +108,13 @@ impl KMeans {
         Ok(Some(Self::from_run(run, fitting.transform, counts, options)))
     }
 
-    /// Figures of the fits with each number of clusters in `n_clusters`, which take the place of that in `options`;
-    /// `None` for a number above that of distinct rows. `None` without a usable row.
+    /// Figures of the fits with each number of clusters in `n_clusters`, which take the place of
+    /// that in `options`; `None` for a number above that of distinct rows. `None` without a usable
+    /// row.
     ///
-    /// Above 32,768 distinct rows the centroids are those of the sample after one step of Lloyd's algorithm over all
-    /// rows, about which the figures of all rows are taken; each number of clusters starts from the one before.
+    /// Above 32,768 distinct rows the centroids are those of the sample after one step of Lloyd's
+    /// algorithm over all rows, about which the figures of all rows are taken; each number of
+    /// clusters starts from the one before.
     ///
     /// # Errors
     /// Those of the scaling, as in [`KMeans::fit`].
@@ -132,8 +135,10 @@ impl KMeans {
         }
         let means: Vec<f64> = fitting.points.extents.iter().map(|extent| extent.mean).collect();
         let points = if fitting.sample.is_whole { &fitting.sample.points } else { &fitting.points };
-        let mut figures = metrics::figures(points, &clusterings, &means, options.n_threads).into_iter();
-        let scale_up = fitting.rows as f64 / fitting.points.n_samples() as f64 * fitting.points.weight_unit;
+        let mut figures =
+            metrics::figures(points, &clusterings, &means, options.n_threads).into_iter();
+        let scale_up =
+            fitting.rows as f64 / fitting.points.n_samples() as f64 * fitting.points.weight_unit;
         let figures = n_clusters.map(|_| {
             figures.next().map(|figures| Figures { inertia: figures.inertia * scale_up, ..figures })
         });
@@ -146,11 +151,16 @@ impl KMeans {
         [rows, skipped, sampled]: [u64; 3],
         options: &KMeansOptions,
     ) -> Self {
-        let mut clusters: Vec<(Vec<f64>, u64)> =
-            run.centroids.chunks(transform.n_features()).map(<[f64]>::to_vec).zip(run.sizes).collect();
+        let mut clusters: Vec<(Vec<f64>, u64)> = run
+            .centroids
+            .chunks(transform.n_features())
+            .map(<[f64]>::to_vec)
+            .zip(run.sizes)
+            .collect();
         if options.init.is_none() {
             clusters.sort_by(|(x, x_size), (y, y_size)| {
-                let by_centroid = || x.iter().zip(y).map(|(x, y)| x.total_cmp(y)).find(|order| order.is_ne());
+                let by_centroid =
+                    || x.iter().zip(y).map(|(x, y)| x.total_cmp(y)).find(|order| order.is_ne());
                 y_size.cmp(x_size).then_with(|| by_centroid().unwrap_or(std::cmp::Ordering::Equal))
             });
         }
@@ -159,7 +169,11 @@ impl KMeans {
             transform,
             centroids,
             sizes: scale_up(&sizes, rows),
-            inertia: if sampled == rows { run.inertia } else { run.inertia * (rows as f64 / sampled as f64) },
+            inertia: if sampled == rows {
+                run.inertia
+            } else {
+                run.inertia * (rows as f64 / sampled as f64)
+            },
             rows,
             skipped,
             sampled,

@@ -14,7 +14,8 @@ const MAX_SWAP_PRODUCTS: u64 = 1 << 30;
 /// Products of the passes of trials that are made in any case, on all rows and on a sample.
 const CHEAP_TRIALS: u64 = 1 << 20;
 const CHEAP_SAMPLE_TRIALS: u64 = 1 << 22;
-/// Iterations after which half of the restarts are given up; further ones after which half of the rest are, and so on.
+/// Iterations after which half of the restarts are given up; further ones after which half of the
+/// rest are, and so on.
 const HALVING_ROUNDS: [usize; 3] = [5, 10, 20];
 /// Rows that a round of swaps looks at: the same for any number of threads.
 const DRAWS: usize = 8;
@@ -41,20 +42,21 @@ impl<'a> Search<'a> {
         self.swap(best)
     }
 
-    /// The same with further starts: the centroids of a run with one cluster less, and one more row. That run
-    /// has done most of the search.
+    /// The same with further starts: the centroids of a run with one cluster less, and one more
+    /// row. That run has done most of the search.
     pub(super) fn best_grown(&self, n_init: usize, fewer: &[f64]) -> Attempt<'a, 'a> {
         /// Rows that are tried.
         const ROWS: usize = 2;
         let costs = SwapCosts::of(self.points, fewer);
         let mut draw = Draw::new(mix(self.seed as u64) ^ 2);
-        let grown = (0..ROWS).map(|_| [fewer, &row_of(self.points, draw.row(&costs.cumulative))].concat());
+        let grown =
+            (0..ROWS).map(|_| [fewer, &row_of(self.points, draw.row(&costs.cumulative))].concat());
         let best = self.restart(n_init, grown.collect());
         self.swap(best)
     }
 
-    /// Goes on with some runs in parallel, each for at most `max_iter` iterations. A run is given up where it will not come
-    /// below the inertia `rival`.
+    /// Goes on with some runs in parallel, each for at most `max_iter` iterations. A run is given
+    /// up where it will not come below the inertia `rival`.
     fn go_on(&self, attempts: &mut [Attempt<'a, 'a>], max_iter: usize, rival: f64) {
         let limits = Limits { max_iter: max_iter.min(self.limits.max_iter), ..self.limits };
         let n_threads = worth(attempts.len() * 10 * self.products() as usize, self.n_threads);
@@ -63,14 +65,15 @@ impl<'a> Search<'a> {
         });
     }
 
-    /// The run of least inertia, the first of equals, from `n_init` drawn starts and those given. On a sample, those that
-    /// lag behind after a few iterations are given up.
+    /// The run of least inertia, the first of equals, from `n_init` drawn starts and those given.
+    /// On a sample, those that lag behind after a few iterations are given up.
     fn restart(&self, n_init: usize, given: Vec<Vec<f64>>) -> Attempt<'a, 'a> {
         let affordable = (MAX_RESTART_PRODUCTS / self.expected_products()).max(1);
         let mut restarts: Vec<usize> = (0..n_init.min(affordable as usize)).collect();
         let n_threads = worth(restarts.len() * self.expected_products() as usize, self.n_threads);
         let parts = map_parts(&mut restarts, n_threads, |restarts| {
-            let start = |restart: &usize| plus_plus(self.points, self.n_clusters, self.seed, *restart);
+            let start =
+                |restart: &usize| plus_plus(self.points, self.n_clusters, self.seed, *restart);
             restarts.iter().map(start).collect::<Vec<Vec<f64>>>()
         });
         let mut starts = given;
@@ -108,9 +111,10 @@ impl<'a> Search<'a> {
         (self.points.len() * self.n_clusters * self.points.n_features) as u64
     }
 
-    /// Moves single centroids to rows far from all of them, as long as that helps: what Lloyd's algorithm cannot do. Rows
-    /// are drawn as k-means++ draws them. A round tries two swaps: that which costs least before any centroid has moved,
-    /// and, as the best one is not always among these, one of each centroid in turn.
+    /// Moves single centroids to rows far from all of them, as long as that helps: what Lloyd's
+    /// algorithm cannot do. Rows are drawn as k-means++ draws them. A round tries two swaps: that
+    /// which costs least before any centroid has moved, and, as the best one is not always among
+    /// these, one of each centroid in turn.
     fn swap(&self, start: Attempt<'a, 'a>) -> Attempt<'a, 'a> {
         let mut best = start;
         if self.n_clusters < 2 || best.inertia == 0.0 {
@@ -133,23 +137,30 @@ impl<'a> Search<'a> {
         let (mut turn, mut tried) = (0, Vec::new());
         while n_failures < max_failures && products < MAX_SWAP_PRODUCTS {
             let mut rows: Vec<usize> = (0..DRAWS).map(|_| draw.row(&costs.cumulative)).collect();
-            let n_threads = worth(rows.len() * self.points.len() * self.points.n_features, self.n_threads);
+            let n_threads =
+                worth(rows.len() * self.points.len() * self.points.n_features, self.n_threads);
             let parts = map_parts(&mut rows, n_threads, |rows| {
                 rows.iter().map(|&row| costs.swap(self.points, row)).collect::<Vec<Swap>>()
             });
-            let swaps = parts.into_iter().flatten().filter(|swap| !tried.contains(&(swap.row, swap.removed)));
-            let in_turn = Swap { row: rows[0], removed: costs.cheapest[turn % self.n_clusters], change: 0.0 };
+            let swaps = parts
+                .into_iter()
+                .flatten()
+                .filter(|swap| !tried.contains(&(swap.row, swap.removed)));
+            let in_turn =
+                Swap { row: rows[0], removed: costs.cheapest[turn % self.n_clusters], change: 0.0 };
             turn += 1;
             let mut chosen = vec![in_turn];
             chosen.extend(swaps.min_by(|x, y| x.change.total_cmp(&y.change)));
             tried.extend(chosen.iter().map(|swap| (swap.row, swap.removed)));
             // From the labels of the best, of which a swap changes few.
-            let start = |swap: &Swap| best.with_centroids(swap.centroids(self.points, best.centroids()));
+            let start =
+                |swap: &Swap| best.with_centroids(swap.centroids(self.points, best.centroids()));
             let mut attempts: Vec<Attempt> = chosen.iter().map(start).collect();
             self.go_on(&mut attempts, usize::MAX, best.inertia);
-            let passes: u64 = attempts.iter().map(|attempt| 2 + u64::from(attempt.iterations)).sum();
-            products +=
-                self.products() * passes + (DRAWS * self.points.len() * self.points.n_features) as u64;
+            let passes: u64 =
+                attempts.iter().map(|attempt| 2 + u64::from(attempt.iterations)).sum();
+            products += self.products() * passes
+                + (DRAWS * self.points.len() * self.points.n_features) as u64;
             n_failures += attempts.len();
             for attempt in attempts {
                 if attempt.inertia < best.inertia {
@@ -184,8 +195,10 @@ impl Swap {
     fn centroids(&self, points: &Points, centroids: &[f64]) -> Vec<f64> {
         let n_features = points.n_features;
         let mut centroids = centroids.to_vec();
-        centroids
-            .splice(self.removed * n_features..(self.removed + 1) * n_features, row_of(points, self.row));
+        centroids.splice(
+            self.removed * n_features..(self.removed + 1) * n_features,
+            row_of(points, self.row),
+        );
         centroids
     }
 }
@@ -212,7 +225,8 @@ impl SwapCosts {
             nearest.search(&tile, centroids);
             for row in 0..tile.rows() {
                 let weight = tile.weight(row);
-                costs[nearest.labels[row] as usize] += weight * (nearest.second[row] - nearest.first[row]);
+                costs[nearest.labels[row] as usize] +=
+                    weight * (nearest.second[row] - nearest.first[row]);
                 steps.push(weight * nearest.first[row]);
             }
             labels.extend_from_slice(&nearest.labels);
@@ -224,8 +238,8 @@ impl SwapCosts {
         Self { cumulative: Cumulative::of(steps), labels, first, second, cheapest }
     }
 
-    /// The best swap that moves a centroid of another cluster to `row` (S. Lattanzi, C. Sohler, "A better k-means++
-    /// algorithm via local search", 2019).
+    /// The best swap that moves a centroid of another cluster to `row` (S. Lattanzi, C. Sohler, "A
+    /// better k-means++ algorithm via local search", 2019).
     fn swap(&self, points: &Points, row: usize) -> Swap {
         let center = row_of(points, row);
         let mut gain = 0.0;

@@ -12,7 +12,8 @@ use std::sync::Arc;
 const SAMPLE_ROWS: usize = 20_000;
 const MAX_WHOLE: usize = 32_768;
 
-/// Distinct rows in the order of a hash of their content, with the weights and counts of their duplicates, scaled.
+/// Distinct rows in the order of a hash of their content, with the weights and counts of their
+/// duplicates, scaled.
 pub(super) struct Sample {
     pub(super) points: Points,
     /// Whether they are all.
@@ -20,7 +21,8 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// All distinct rows, if they are at most 32,768 (or `n_clusters`); else a sample of about 20,000.
+    /// All distinct rows, if they are at most 32,768 (or `n_clusters`); else a sample of about
+    /// 20,000.
     pub(super) fn draw(
         points: &Points,
         variance: f64,
@@ -40,12 +42,14 @@ impl Sample {
         sample.unwrap_or_else(|| Self::draw_uniform(points, most, seed))
     }
 
-    /// About 20,000 rows, the farther from the mean the more probable, with the reciprocals of the probabilities as
-    /// weights: a lightweight coreset (O. Bachem, M. Lucic, A. Krause, "Scalable k-means clustering via lightweight
-    /// coresets", 2018). A row that makes up a thousandth of all is always drawn. `variance` is the sum of those of the
-    /// scaled features. `None` where that gives fewer rows than clusters, or far too many.
+    /// About 20,000 rows, the farther from the mean the more probable, with the reciprocals of the
+    /// probabilities as weights: a lightweight coreset (O. Bachem, M. Lucic, A. Krause, "Scalable
+    /// k-means clustering via lightweight coresets", 2018). A row that makes up a thousandth of all
+    /// is always drawn. `variance` is the sum of those of the scaled features. `None` where that
+    /// gives fewer rows than clusters, or far too many.
     ///
-    /// A row is drawn where its hash lies below its probability, so that equal rows are drawn together.
+    /// A row is drawn where its hash lies below its probability, so that equal rows are drawn
+    /// together.
     fn draw_coreset(
         points: &Points,
         variance: f64,
@@ -76,7 +80,9 @@ impl Sample {
                         let entry = Entry::of_tile(tile, *index, row, seed);
                         // Copies of one row need not be sorted one by one.
                         match of_heavy_hitters.get_mut(&hash) {
-                            Some(known) if known.is_equal(entry, &points.blocks) => known.add(entry),
+                            Some(known) if known.is_equal(entry, &points.blocks) => {
+                                known.add(entry)
+                            }
                             Some(_) => entries.push(entry),
                             None => {
                                 of_heavy_hitters.insert(hash, entry);
@@ -163,7 +169,9 @@ impl Sample {
                 }
             }
         }
-        if weights.iter().all(|&weight| weight == 1.0) && distinct.iter().all(|entry| entry.count == 1) {
+        if weights.iter().all(|&weight| weight == 1.0)
+            && distinct.iter().all(|entry| entry.count == 1)
+        {
             weights.clear();
         }
         let rows = Entry::gather(&distinct, blocks, &weights, points.n_features);
@@ -197,11 +205,16 @@ impl<'a> Sketch<'a> {
 
     fn of(points: &'a Points, seed: i64, n_threads: usize) -> Self {
         let blocks = points.blocks.iter().enumerate();
-        let tiles: Vec<(usize, Tile)> =
-            blocks.flat_map(|(index, block)| block.tiles().map(move |tile| (index, tile))).collect();
+        let tiles: Vec<(usize, Tile)> = blocks
+            .flat_map(|(index, block)| block.tiles().map(move |tile| (index, tile)))
+            .collect();
         let weights = points.blocks.iter().flat_map(|block| &block.weights);
         let heaviest = weights.copied().fold(0.0, f64::max);
-        let unit = if heaviest > 0.0 { WEIGHT_UNITS / heaviest.log2().ceil().exp2() } else { WEIGHT_UNITS };
+        let unit = if heaviest > 0.0 {
+            WEIGHT_UNITS / heaviest.log2().ceil().exp2()
+        } else {
+            WEIGHT_UNITS
+        };
         let mut sketch = Self { tiles, seed, n_distinct: 0.0, unit, buckets: Vec::new() };
         let n_threads = worth(8 * points.len(), n_threads);
         sketch.n_distinct = sketch.estimate(points.len(), n_threads);
@@ -209,8 +222,9 @@ impl<'a> Sketch<'a> {
         sketch
     }
 
-    /// The number of distinct rows, by that of the hashes below a bound: the lowest bound of a power of two below which
-    /// there are [`Sketch::LOW_ROWS`], so that copies of rows do not matter.
+    /// The number of distinct rows, by that of the hashes below a bound: the lowest bound of a
+    /// power of two below which there are [`Sketch::LOW_ROWS`], so that copies of rows do not
+    /// matter.
     fn estimate(&self, n_rows: usize, n_threads: usize) -> f64 {
         let mut level = (n_rows / (4 * Self::LOW_ROWS)).max(1).ilog2();
         loop {
@@ -296,10 +310,12 @@ impl<'a> Sketch<'a> {
                 weights
             });
             let weights = parts.into_iter().reduce(|mut weights, part| {
-                part.into_iter().for_each(|(hash, weight)| *weights.entry(hash).or_default() += weight);
+                part.into_iter()
+                    .for_each(|(hash, weight)| *weights.entry(hash).or_default() += weight);
                 weights
             });
-            let heavy_hitters = weights.into_iter().flatten().filter(|(_, weight)| *weight >= least);
+            let heavy_hitters =
+                weights.into_iter().flatten().filter(|(_, weight)| *weight >= least);
             hashes.extend(heavy_hitters.map(|(hash, _)| hash));
             hashes.sort_unstable();
         }
@@ -353,9 +369,9 @@ impl InclusionProbability {
                         *sum += distance * distance;
                     }
                 }
-                probabilities
-                    .iter_mut()
-                    .for_each(|probability| *probability = (self.base + self.factor * *probability).min(1.0));
+                probabilities.iter_mut().for_each(|probability| {
+                    *probability = (self.base + self.factor * *probability).min(1.0)
+                });
             },
         );
     }
@@ -363,6 +379,7 @@ impl InclusionProbability {
 
 /// Where the first `wanted` distinct rows end in sorted entries, if more follow.
 fn end_of_distinct(entries: &[Entry], blocks: &[Arc<Block>], wanted: usize) -> Option<usize> {
-    let starts = entries.windows(2).enumerate().filter(|(_, pair)| pair[0].compare(pair[1], blocks).is_ne());
+    let starts =
+        entries.windows(2).enumerate().filter(|(_, pair)| pair[0].compare(pair[1], blocks).is_ne());
     starts.map(|(index, _)| index + 1).nth(wanted - 1)
 }

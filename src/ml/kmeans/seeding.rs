@@ -6,8 +6,9 @@ use crate::simd::vectorize;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-/// `n_clusters` starting centroids, one after the other: greedy k-means++ with 2 + ln(k) candidates a step, as in
-/// scikit-learn. The points are in canonical order, so the draw is a function of their set.
+/// `n_clusters` starting centroids, one after the other: greedy k-means++ with 2 + ln(k) candidates
+/// a step, as in scikit-learn. The points are in canonical order, so the draw is a function of
+/// their set.
 pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: usize) -> Vec<f64> {
     let mut draw = Draw::new(seed as u64 ^ mix(restart as u64));
     let weights = normalized_weights(points);
@@ -32,7 +33,8 @@ pub(super) fn plus_plus(points: &Points, n_clusters: usize, seed: i64, restart: 
             .collect();
         let centers: Vec<Vec<f64>> = rows.iter().map(|&row| row_of(points, row)).collect();
         let potentials = lower_distances(points, &centers, &closest, &weights, &mut distances);
-        let best = (0..n_draws).min_by(|&x, &y| potentials[x].total_cmp(&potentials[y])).unwrap_or(0);
+        let best =
+            (0..n_draws).min_by(|&x, &y| potentials[x].total_cmp(&potentials[y])).unwrap_or(0);
         chosen.push(rows[best]);
         centroids.extend(&centers[best]);
         std::mem::swap(&mut closest, &mut distances[best]);
@@ -138,14 +140,17 @@ pub(super) fn distances_to(tile: &Tile, center: &[f64], distances: &mut Vec<f64>
         #[inline(always)]
         || {
             for (column, c) in columns.iter().zip(center) {
-                distances.iter_mut().zip(*column).for_each(|(distance, x)| *distance += (x - c) * (x - c));
+                distances
+                    .iter_mut()
+                    .zip(*column)
+                    .for_each(|(distance, x)| *distance += (x - c) * (x - c));
             }
         },
     );
 }
 
-/// Writes the squared distances of scaled points to each of some centres, or to what is closer, and returns their weighted
-/// sums.
+/// Writes the squared distances of scaled points to each of some centres, or to what is closer, and
+/// returns their weighted sums.
 fn lower_distances(
     points: &Points,
     centers: &[Vec<f64>],
@@ -180,7 +185,9 @@ fn lower_distances(
                             *distance = if closest < *distance { closest } else { *distance };
                         }
                         for (distances, weights) in own.chunks(LANES).zip(weights.chunks(LANES)) {
-                            for ((sum, distance), weight) in sums.iter_mut().zip(distances).zip(weights) {
+                            for ((sum, distance), weight) in
+                                sums.iter_mut().zip(distances).zip(weights)
+                            {
                                 *sum += distance * weight;
                             }
                         }

@@ -12,7 +12,10 @@ fn fit(rows: &[Vec<f64>], options: &KMeansOptions) -> KMeans {
 
 fn scaled(model: &KMeans, rows: &[Vec<f64>]) -> Scaled {
     let columns = columns(rows);
-    model.transform.apply(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect("rows to scale")
+    model.transform.apply(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect(
+        "rows to \
+        scale",
+    )
 }
 
 fn predict(model: &KMeans, rows: &[Vec<f64>]) -> (Vec<u32>, Vec<f64>) {
@@ -62,22 +65,29 @@ fn no_row_has_no_model_and_rows_without_values_are_an_error() {
         let error = Error::NoUsableRow { feature: 1, missing: 3, rows: 3 };
         assert_eq!(KMeans::fit(all.clone(), &options(1)), Err(error));
         append(&mut all, &[vec![1.0, 2.0]], None, 2);
-        assert_eq!(KMeans::fit(all, &options(1)).map(|fit| fit.map(|fit| fit.skipped)), Ok(Some(3)));
+        assert_eq!(
+            KMeans::fit(all, &options(1)).map(|fit| fit.map(|fit| fit.skipped)),
+            Ok(Some(3))
+        );
     }
 }
 
 #[test]
 fn values_at_the_ends_of_the_doubles_never_leave_a_cluster_empty() {
-    let values =
-        [0.0, 5e-324, -5e-324, 1e-320, 2e-308, 1e-200, 1e-160, 1e-100, 1.0, -1.0, 1e50, 3e99, -1e100];
+    let values = [
+        0.0, 5e-324, -5e-324, 1e-320, 2e-308, 1e-200, 1e-160, 1e-100, 1.0, -1.0, 1e50, 3e99, -1e100,
+    ];
     let mut random = Random::new(8);
     for case in 0..600 {
         let n = 2 + random.below(12);
-        let rows: Vec<Vec<f64>> =
-            (0..n).map(|_| (0..1 + case % 2).map(|_| values[random.below(values.len())]).collect()).collect();
+        let rows: Vec<Vec<f64>> = (0..n)
+            .map(|_| (0..1 + case % 2).map(|_| values[random.below(values.len())]).collect())
+            .collect();
         let scale = [Scale::None, Scale::Standard, Scale::MinMax, Scale::Robust][random.below(4)];
         let n_clusters = 1 + random.below(4.min(n));
-        let Ok(model) = KMeans::fit(observe(&rows), &KMeansOptions { scale, ..options(n_clusters) }) else {
+        let Ok(model) =
+            KMeans::fit(observe(&rows), &KMeansOptions { scale, ..options(n_clusters) })
+        else {
             continue;
         };
         let model = model.expect("usable rows");
@@ -85,9 +95,12 @@ fn values_at_the_ends_of_the_doubles_never_leave_a_cluster_empty() {
         assert_eq!(model.sizes.iter().sum::<u64>(), n as u64);
         let columns = columns(&rows);
         let mut labels = Vec::new();
-        let found = model.labels(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut labels);
+        let found =
+            model.labels(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut labels);
         found.expect("rows that were fitted");
-        let of = |cluster: usize| labels.iter().filter(|&&label| label as usize == cluster).count() as u64;
+        let of = |cluster: usize| {
+            labels.iter().filter(|&&label| label as usize == cluster).count() as u64
+        };
         let sizes: Vec<u64> = (0..n_clusters).map(of).collect();
         assert_eq!(sizes, model.sizes, "{rows:?}, {scale:?}, {n_clusters}");
     }
@@ -138,7 +151,11 @@ fn fit_depends_neither_on_order_nor_on_chunks_merges_or_threads() {
     rows.extend_from_within(..6_000);
     let mut weighted: Vec<(Vec<f64>, f64)> =
         rows.into_iter().enumerate().map(|(i, row)| (row, [1.0, 0.3, 2.5, 0.0][i % 4])).collect();
-    let fit = |weighted: &[(Vec<f64>, f64)], parts: usize, chunk: usize, memory: u64, n_threads: usize| {
+    let fit = |weighted: &[(Vec<f64>, f64)],
+               parts: usize,
+               chunk: usize,
+               memory: u64,
+               n_threads: usize| {
         let mut observations = Observations::new(4, true, false, memory, 42);
         for part in weighted.chunks(weighted.len().div_ceil(parts)) {
             let (rows, weights): (Vec<Vec<f64>>, Vec<f64>) = part.iter().cloned().unzip();
@@ -166,7 +183,8 @@ fn fit_has_the_same_bits_on_registers_of_any_width() {
     for (n_rows, memory) in [(900, MEMORY), (40_000, MEMORY), (40_000, 0)] {
         let rows = blobs(9, n_rows, 5, 4);
         let models = on_each(|| {
-            let mut observations = Observations::new(5, false, false, memory, 42).with_log(&[false; 5]);
+            let mut observations =
+                Observations::new(5, false, false, memory, 42).with_log(&[false; 5]);
             append(&mut observations, &rows, None, 2048);
             let options = KMeansOptions { scale: Scale::Standard, n_threads: 2, ..options(6) };
             KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row")
@@ -186,7 +204,8 @@ fn outliers_that_single_precision_cannot_bear_do_not_hide_the_clusters() {
 
 #[test]
 fn a_row_that_is_most_rows_is_in_the_sample() {
-    // Half of the rows are one point, far from the others, among more distinct rows than restarts work on.
+    // Half of the rows are one point, far from the others, among more distinct rows than restarts
+    // work on.
     let mut rows = blobs(11, 45_000, 2, 3);
     rows.extend(std::iter::repeat_n(vec![500.0, 500.0], 45_000));
     let model = fit(&rows, &KMeansOptions { n_init: 1, ..options(4) });
@@ -199,8 +218,11 @@ fn equal_rows_and_weights_draw_the_same_sample() {
     let weights: Vec<f64> = (0..rows.len()).map(|row| (1 + row % 3) as f64).collect();
     let mut weighted = Observations::new(3, true, false, MEMORY, 42);
     append(&mut weighted, &rows, Some(&weights), 2048);
-    let copies: Vec<Vec<f64>> =
-        rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
+    let copies: Vec<Vec<f64>> = rows
+        .iter()
+        .zip(&weights)
+        .flat_map(|(row, &weight)| vec![row.clone(); weight as usize])
+        .collect();
     let options = options(7);
     let weighted = KMeans::fit(weighted, &options).expect("rows to fit").expect("a usable row");
     let repeated = fit(&copies, &options);
@@ -217,14 +239,21 @@ fn equal_rows_and_weights_draw_the_same_sample() {
 #[test]
 fn a_weight_of_three_is_the_row_three_times() {
     let rows = blobs(3, 3000, 2, 4);
-    let weights: Vec<f64> = (0..rows.len()).map(|row| f64::from(1 + 2 * u8::from(row % 5 == 0))).collect();
+    let weights: Vec<f64> =
+        (0..rows.len()).map(|row| f64::from(1 + 2 * u8::from(row % 5 == 0))).collect();
     let mut weighted = Observations::new(2, true, false, MEMORY, 42);
     append(&mut weighted, &rows, Some(&weights), 2048);
-    let copies: Vec<Vec<f64>> =
-        rows.iter().zip(&weights).flat_map(|(row, &weight)| vec![row.clone(); weight as usize]).collect();
+    let copies: Vec<Vec<f64>> = rows
+        .iter()
+        .zip(&weights)
+        .flat_map(|(row, &weight)| vec![row.clone(); weight as usize])
+        .collect();
     for scale in [Scale::None, Scale::Standard, Scale::MinMax] {
         let options = KMeansOptions { scale, init: None, ..options(6) };
-        let weighted = KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect("a usable row");
+        let weighted = KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect(
+            "a \
+            usable row",
+        );
         let repeated = fit(&copies, &options);
         let sorted = |model: &KMeans| {
             let mut centroids = model.centroids.clone();
@@ -232,7 +261,10 @@ fn a_weight_of_three_is_the_row_three_times() {
             centroids
         };
         assert_eq!(sorted(&weighted), sorted(&repeated));
-        assert_eq!((weighted.inertia, &weighted.transform), (repeated.inertia, &repeated.transform));
+        assert_eq!(
+            (weighted.inertia, &weighted.transform),
+            (repeated.inertia, &repeated.transform)
+        );
         assert_eq!((weighted.rows, repeated.rows), (3000, 4200));
     }
 }
@@ -248,7 +280,8 @@ fn sizes_and_inertia_are_those_of_predicted_labels() {
         let scale = [Scale::Standard, Scale::MinMax, Scale::Robust, Scale::None][random.below(4)];
         // A run cut short ends with labels that belong to its last centroids, too.
         let max_iter = if case % 3 == 0 { 1 } else { 300 };
-        let model = fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters) });
+        let model =
+            fit(&rows, &KMeansOptions { scale, max_iter, n_init: 2, ..options(n_clusters) });
         let (labels, distances) = predict(&model, &rows);
         let mut sizes = vec![0; n_clusters];
         labels.iter().for_each(|&label| sizes[label as usize] += 1);
@@ -278,7 +311,8 @@ fn labels_are_those_of_scaling_and_assigning() {
         let mut rows = blobs(case as u64, 40 + random.below(3000), n_features, 1 + random.below(6));
         let (offset, unit) = ([0.0, 1e9, -1e4][case % 3], [1.0, 1e-20, 1e30][random.below(3)]);
         rows.iter_mut().flatten().for_each(|x| *x = (*x + offset) * unit);
-        let log: Vec<bool> = (0..n_features).map(|feature| case % 4 == 1 && feature % 2 == 0).collect();
+        let log: Vec<bool> =
+            (0..n_features).map(|feature| case % 4 == 1 && feature % 2 == 0).collect();
         if case % 4 == 1 {
             rows.iter_mut().flatten().for_each(|x| *x = x.abs());
         }
@@ -289,7 +323,10 @@ fn labels_are_those_of_scaling_and_assigning() {
         append(&mut observations, &rows, None, 2048);
         let n_clusters = 1 + random.below(12);
         let options = KMeansOptions { scale, nulls, n_init: 1, max_iter: 3, ..options(n_clusters) };
-        let mut model = KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row");
+        let mut model = KMeans::fit(observations, &options).expect("rows to fit").expect(
+            "a usable \
+            row",
+        );
         if case % 5 == 0 {
             // As a model that a user has written.
             model.transform.mean = vec![0.0; n_features];
@@ -361,11 +398,15 @@ fn a_warm_start_keeps_its_labels_and_its_units() {
     let first = fit(&rows, &KMeansOptions { scale: Scale::Standard, ..options(2) });
     assert_eq!(first.sizes, [4, 3]);
     for (scale, log) in [(Scale::MinMax, false), (Scale::Robust, true), (Scale::Standard, false)] {
-        let more: Vec<Vec<f64>> = rows.iter().cloned().chain(column(&[0.0, 1.5, 2.5, 3.5])).collect();
+        let more: Vec<Vec<f64>> =
+            rows.iter().cloned().chain(column(&[0.0, 1.5, 2.5, 3.5])).collect();
         let options = KMeansOptions { scale, init: Some(first.clone()), ..options(2) };
         let mut observations = Observations::new(1, false, false, MEMORY, 42).with_log(&[log]);
         append(&mut observations, &more, None, 2048);
-        let model = KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row");
+        let model = KMeans::fit(observations, &options).expect("rows to fit").expect(
+            "a usable \
+            row",
+        );
         assert_eq!(model.sizes, [4, 7]);
         assert!(model.transform.invert(0, model.centroids[0][0]) > 100.0);
         assert!(model.transform.invert(0, model.centroids[1][0]) < 3.0);
@@ -401,7 +442,10 @@ fn a_missing_value_is_left_out_or_filled() {
     assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
     assert_eq!(predict(&model, &rows).0, [1, 1, NO_SEGMENT, 0, 0, 0]);
     let options = KMeansOptions { nulls: Nulls::Zero, ..options(2) };
-    let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
+    let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect(
+        "a usable \
+        row",
+    );
     assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
     assert_eq!(predict(&model, &rows).0.len(), 6);
 }

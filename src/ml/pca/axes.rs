@@ -32,8 +32,8 @@ pub(super) fn ratios(variances: &[f64], total: f64) -> Vec<f64> {
     variances.iter().map(|variance| if total > 0.0 { variance / total } else { 0.0 }).collect()
 }
 
-/// The axes of rows about their mean, which are fewer than features: their products X X' have the eigenvalues of X' X,
-/// and eigenvectors u that lead to its own, X' u.
+/// The axes of rows about their mean, which are fewer than features: their products X X' have the
+/// eigenvalues of X' X, and eigenvectors u that lead to its own, X' u.
 pub(super) fn axes_of_rows(
     rows: &[Vec<f64>],
     n_features: usize,
@@ -51,7 +51,8 @@ pub(super) fn axes_of_rows(
     let mut products = DMatrix::zeros(n_rows, n_rows);
     let n_threads = worth(n_rows * n_rows * n_features, n_threads);
     let parts = map_parts(&mut (0..n_rows).collect::<Vec<usize>>(), n_threads, |indices| {
-        let with_others = |&i: &usize| rows[..=i].iter().map(|row| dot(&rows[i], row) / divisor).collect();
+        let with_others =
+            |&i: &usize| rows[..=i].iter().map(|row| dot(&rows[i], row) / divisor).collect();
         indices.iter().map(with_others).collect::<Vec<Vec<f64>>>()
     });
     for (i, own) in parts.into_iter().flatten().enumerate() {
@@ -87,7 +88,8 @@ pub(super) fn axes_of_rows(
         fix_sign(&mut axis);
         axes.push(axis);
     }
-    // Where all variance is explained, any further axes will do: unit vectors, made orthogonal to those there are.
+    // Where all variance is explained, any further axes will do: unit vectors, made orthogonal to
+    // those there are.
     let mut features = 0..n_features;
     while axes.len() < n {
         let feature = features.next().expect("some feature is not spanned by fewer axes");
@@ -103,7 +105,8 @@ pub(super) fn axes_of_rows(
     Ok(Axes { axes, variances, ratios, exponent: 2 * top })
 }
 
-/// The most components n of fewer rows than features: n (n + rows) features products make them and make them orthogonal.
+/// The most components n of fewer rows than features: n (n + rows) features products make them and
+/// make them orthogonal.
 pub(super) fn most_components(n_rows: usize, n_features: usize) -> usize {
     let (half, square) = (n_rows as u64, MAX_PRODUCTS / n_features as u64);
     ((half * half + 4 * square).isqrt() - half) as usize / 2
@@ -133,8 +136,8 @@ fn add_times(sum: &mut [f64], x: &[f64], factor: f64) {
     );
 }
 
-/// Takes from a vector what it has of orthonormal axes, twice for the rounding of the first time, and makes it one of
-/// length 1.
+/// Takes from a vector what it has of orthonormal axes, twice for the rounding of the first time,
+/// and makes it one of length 1.
 fn orthonormalize(vector: &mut [f64], axes: &[Vec<f64>]) {
     for _ in 0..2 {
         let length = dot(vector, vector).sqrt();
@@ -171,7 +174,8 @@ fn fix_sign(axis: &mut [f64]) {
     axis.iter_mut().for_each(|loading| *loading = *loading * sign + 0.0);
 }
 
-/// How many components explain at least `share` of the variance; rounding of their sum does not ask for one more.
+/// How many components explain at least `share` of the variance; rounding of their sum does not ask
+/// for one more.
 fn n_for_share(ratios: &[f64], share: f64) -> usize {
     let mut explained = 0.0;
     let enough = ratios.iter().position(|ratio| {

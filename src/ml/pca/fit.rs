@@ -25,7 +25,8 @@ pub(super) struct Fitted {
 
 /// Products that the components come from.
 enum Products {
-    /// Of all pairs of features, and the rows that they are summed over: a sample where rows were held and too many.
+    /// Of all pairs of features, and the rows that they are summed over: a sample where rows were
+    /// held and too many.
     Features(Gram, u64),
     /// Of scaled rows about their mean, which are fewer than features; one after the other.
     Rows(Vec<Vec<f64>>),
@@ -40,13 +41,18 @@ impl Fitted {
         }
     }
 
-    fn of_sums(mut sums: Sums, n_features: usize, options: &PcaOptions) -> Result<Option<Self>, Error> {
+    fn of_sums(
+        mut sums: Sums,
+        n_features: usize,
+        options: &PcaOptions,
+    ) -> Result<Option<Self>, Error> {
         assert_eq!(sums.nulls, options.nulls, "rows for the same fit");
         if sums.rows == 0 {
             sums.absent.check(sums.skipped)?;
             return Ok(None);
         }
-        if let (Nulls::Error, Some(feature)) = (sums.nulls, sums.missing.iter().position(|&missing| missing))
+        if let (Nulls::Error, Some(feature)) =
+            (sums.nulls, sums.missing.iter().position(|&missing| missing))
         {
             return Err(Error::Missing { feature });
         }
@@ -61,22 +67,28 @@ impl Fitted {
                     sum: gram.sums[feature].clone(),
                     squares: gram.product(feature, feature).clone(),
                 };
-                (0..n_features).map(|feature| WeightedMoments::of(moments(feature), sums.rows)).collect()
+                (0..n_features)
+                    .map(|feature| WeightedMoments::of(moments(feature), sums.rows))
+                    .collect()
             }
             (None, None) => return Ok(None),
         };
         let log = if sums.log.is_empty() { vec![false; n_features] } else { sums.log };
         let fill = if sums.nulls == Nulls::Zero { vec![0.0; n_features] } else { Vec::new() };
-        let plan = Plan { scale: options.scale, nulls: sums.nulls, log, fill, unscaled: &sums.unscaled };
+        let plan =
+            Plan { scale: options.scale, nulls: sums.nulls, log, fill, unscaled: &sums.unscaled };
         let (transform, _) = transform_of(&moments, &HeldRows::default(), &sums.least, plan, 1)?;
         let products = match (held, sums.sums) {
             (Some(columns), _) => {
                 let scale = |(feature, x): (usize, &f64)| transform.scaled(feature, *x);
-                let row =
-                    |row: usize| columns.iter().map(|column| &column[row]).enumerate().map(scale).collect();
+                let row = |row: usize| {
+                    columns.iter().map(|column| &column[row]).enumerate().map(scale).collect()
+                };
                 Products::Rows((0..sums.rows as usize).map(row).collect()).centered(&transform)
             }
-            (None, gram) => Products::Features(gram.unwrap_or_else(|| Gram::new(n_features)), sums.rows),
+            (None, gram) => {
+                Products::Features(gram.unwrap_or_else(|| Gram::new(n_features)), sums.rows)
+            }
         };
         Ok(Some(Self { transform, products, rows: sums.rows, skipped: sums.skipped }))
     }
@@ -94,28 +106,35 @@ impl Fitted {
         let products = if n_features > WIDE && rows < n_features as u64 {
             let of_tile = |tile: Tile<'_>| -> Vec<Vec<f64>> {
                 let row = |row: usize| {
-                    vec![points.scaled_row(&tile, row).collect::<Vec<f64>>(); tile.count(row) as usize]
+                    vec![
+                        points.scaled_row(&tile, row).collect::<Vec<f64>>();
+                        tile.count(row) as usize
+                    ]
                 };
                 (0..tile.rows()).flat_map(row).collect()
             };
-            Products::Rows(points.tiles().into_iter().flat_map(of_tile).collect()).centered(&transform)
+            Products::Rows(points.tiles().into_iter().flat_map(of_tile).collect())
+                .centered(&transform)
         } else {
             Products::Features(sums_of(&points, options.n_threads), points.n_samples())
         };
         Ok(Some(Self { transform, products, rows, skipped }))
     }
 
-    /// All variances divided by 2^exponent in descending order, the exponent, and the first `n` axes, with their signs fixed.
+    /// All variances divided by 2^exponent in descending order, the exponent, and the first `n`
+    /// axes, with their signs fixed.
     pub(super) fn axes(&self, n: &Components, n_threads: usize) -> Result<Axes, Error> {
         let n_features = self.transform.n_features();
         match &self.products {
             Products::Features(sums, summed) => {
                 let (covariance, exponent) = self.covariance(sums, *summed);
-                let total: f64 = (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
+                let total: f64 =
+                    (0..n_features).map(|feature| covariance[(feature, feature)]).sum();
                 let (variances, axes) = if total > 0.0 {
                     principal_axes(covariance)
                 } else {
-                    let unit = |axis| (0..n_features).map(|i| f64::from(u8::from(i == axis))).collect();
+                    let unit =
+                        |axis| (0..n_features).map(|i| f64::from(u8::from(i == axis))).collect();
                     (vec![0.0; n_features], (0..n_features).map(unit).collect())
                 };
                 let ratios = ratios(&variances, total);
@@ -130,7 +149,8 @@ impl Fitted {
     fn covariance(&self, sums: &Gram, summed: u64) -> (DMatrix<f64>, i32) {
         let n_features = self.transform.n_features();
         let (spread, stddev) = (&self.transform.spread, &self.transform.stddev);
-        let greatest = stddev.iter().zip(spread).map(|(stddev, spread)| stddev / spread).fold(0.0, f64::max);
+        let greatest =
+            stddev.iter().zip(spread).map(|(stddev, spread)| stddev / spread).fold(0.0, f64::max);
         let top = if greatest > 0.0 { 2 * exponent_above(greatest) } else { 0 };
         let n = summed as f64;
         let mut covariance = DMatrix::zeros(n_features, n_features);
@@ -181,7 +201,8 @@ fn add_tile(sums: &mut Gram, tile: &Tile) {
         }
         return;
     }
-    /// Repeated rows from which on a pass for each bit of their counts is cheaper than a sum for each row.
+    /// Repeated rows from which on a pass for each bit of their counts is cheaper than a sum for
+    /// each row.
     const MANY: usize = 256;
     let add_rows = |sums: &mut Gram, rows: &[usize]| {
         for rows in rows.chunks(gram::ROWS) {
@@ -191,7 +212,8 @@ fn add_tile(sums: &mut Gram, tile: &Tile) {
             sums.add(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>());
         }
     };
-    let (single, several): (Vec<usize>, Vec<usize>) = (0..tile.rows()).partition(|&row| tile.count(row) == 1);
+    let (single, several): (Vec<usize>, Vec<usize>) =
+        (0..tile.rows()).partition(|&row| tile.count(row) == 1);
     add_rows(sums, &single);
     if several.len() < MANY {
         for row in several {

@@ -39,8 +39,8 @@ pub struct PcaOptions {
 pub struct Pca {
     /// How raw values become scaled ones.
     pub transform: Transform,
-    /// `(n_components, n_features)`, unit vectors in scaled space by descending variance; the loading of largest
-    /// magnitude is positive (the first of equals).
+    /// `(n_components, n_features)`, unit vectors in scaled space by descending variance; the
+    /// loading of largest magnitude is positive (the first of equals).
     pub components: Vec<Vec<f64>>,
     /// Variance of the scores of each component, divided by rows - 1.
     pub explained_variance: Vec<f64>,
@@ -52,12 +52,13 @@ pub struct Pca {
     pub skipped: u64,
 }
 
-/// Products of the rows that are fewer than features, and of components, that take two or three seconds.
+/// Products of the rows that are fewer than features, and of components, that take two or three
+/// seconds.
 const MAX_PRODUCTS: u64 = 1 << 32;
 
 impl Pca {
-    /// Fits the components. One row, or constant features alone, give variances of 0 and the first unit vectors.
-    /// `None` without a usable row.
+    /// Fits the components. One row, or constant features alone, give variances of 0 and the first
+    /// unit vectors. `None` without a usable row.
     ///
     /// # Errors
     /// Those of the scaling: [`Error::Missing`], [`Error::NegativeLog`], [`Error::TooLarge`].
@@ -65,16 +66,25 @@ impl Pca {
         let n_features = rows.n_features;
         match options.n {
             Components::Count(n) => assert!((1..=n_features).contains(&n), "a count of components"),
-            Components::Share(share) => assert!(share > 0.0 && share <= 1.0, "a share of the variance"),
+            Components::Share(share) => assert!(
+                share > 0.0 && share <= 1.0,
+                "a share of the \
+                variance"
+            ),
         }
         let Some(fitted) = Fitted::of(rows, options)? else {
             return Ok(None);
         };
-        let Axes { axes, variances, ratios, exponent } = fitted.axes(&options.n, options.n_threads)?;
+        let Axes { axes, variances, ratios, exponent } =
+            fitted.axes(&options.n, options.n_threads)?;
         let n = axes.len();
         Ok(Some(Self {
             components: axes,
-            explained_variance: variances.iter().take(n).map(|&x| scale_by_power(x, exponent)).collect(),
+            explained_variance: variances
+                .iter()
+                .take(n)
+                .map(|&x| scale_by_power(x, exponent))
+                .collect(),
             explained_variance_ratio: ratios.into_iter().take(n).collect(),
             rows: fitted.rows,
             skipped: fitted.skipped,
@@ -82,7 +92,8 @@ impl Pca {
         }))
     }
 
-    /// Scores of the rows on the first `n` components, row-major `(rows, n)`; NaN of an unusable row.
+    /// Scores of the rows on the first `n` components, row-major `(rows, n)`; NaN of an unusable
+    /// row.
     pub fn transform(&self, scaled: &Scaled, n: usize, scores: &mut Vec<f64>) {
         assert!((1..=self.components.len()).contains(&n), "components there are");
         let rows = scaled.usable.len();
@@ -94,9 +105,13 @@ impl Pca {
             vectorize(
                 #[inline(always)]
                 || {
-                    for (feature, (column, loading)) in scaled.columns.iter().zip(component).enumerate() {
+                    for (feature, (column, loading)) in
+                        scaled.columns.iter().zip(component).enumerate()
+                    {
                         let mean = self.transform.scaled_mean(feature);
-                        own.iter_mut().zip(column).for_each(|(score, x)| *score += (x - mean) * loading);
+                        own.iter_mut()
+                            .zip(column)
+                            .for_each(|(score, x)| *score += (x - mean) * loading);
                     }
                 },
             );
@@ -108,8 +123,10 @@ impl Pca {
     pub fn inverse(&self, scores: &[f64]) -> Vec<f64> {
         assert!(scores.len() <= self.components.len(), "components there are");
         let feature = |feature| {
-            let terms =
-                scores.iter().zip(&self.components).map(|(score, component)| score * component[feature]);
+            let terms = scores
+                .iter()
+                .zip(&self.components)
+                .map(|(score, component)| score * component[feature]);
             self.transform.invert(feature, self.transform.scaled_mean(feature) + terms.sum::<f64>())
         };
         (0..self.transform.n_features()).map(feature).collect()

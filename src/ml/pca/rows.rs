@@ -8,8 +8,8 @@ use crate::rows::{Absent, Observations, all_finite};
 use crate::scaling::{Nulls, Scale};
 use std::ops::Range;
 
-/// Rows as a PCA takes them: their exact sums, or under [`Scale::Robust`] and [`Nulls::Mean`], which need them again,
-/// the rows. Sums need no sample, however many rows there are.
+/// Rows as a PCA takes them: their exact sums, or under [`Scale::Robust`] and [`Nulls::Mean`],
+/// which need them again, the rows. Sums need no sample, however many rows there are.
 #[derive(Clone, Debug)]
 pub struct PcaRows {
     pub(super) n_features: usize,
@@ -24,13 +24,14 @@ pub(super) enum Store {
 
 /// Rows below which a run of rows waits for others.
 const MIN_RUN: usize = 256;
-/// Features up to which sums of all pairs are made of every row. Of more, the rows themselves are held as long as there
-/// are fewer than features: their products say the same, and are fewer.
+/// Features up to which sums of all pairs are made of every row. Of more, the rows themselves are
+/// held as long as there are fewer than features: their products say the same, and are fewer.
 pub(super) const WIDE: usize = 128;
-/// Rows or features, whichever are fewer, that a fit takes: the eigenvectors of so many take two or three seconds, and
-/// nothing can interrupt that.
+/// Rows or features, whichever are fewer, that a fit takes: the eigenvectors of so many take two or
+/// three seconds, and nothing can interrupt that.
 pub const MAX_SIDE: usize = 1024;
-/// Products of pairs of features of rows that are held for their scaling, which take less than ten seconds.
+/// Products of pairs of features of rows that are held for their scaling, which take less than ten
+/// seconds.
 const MAX_HELD_PRODUCTS: u64 = 6 << 30;
 
 #[derive(Clone, Debug)]
@@ -41,7 +42,8 @@ pub(super) struct Sums {
     pub(super) absent: Absent,
     /// The least value of each feature before its logarithm; empty where none is taken.
     pub(super) least: Vec<f64>,
-    /// Columns of rows that are not in the sums yet, fewer than [`gram::ROWS`]; or all rows, where they are held.
+    /// Columns of rows that are not in the sums yet, fewer than [`gram::ROWS`]; or all rows, where
+    /// they are held.
     pub(super) waiting: Vec<Vec<f64>>,
     pub(super) sums: Option<Gram>,
     pub(super) rows: u64,
@@ -51,8 +53,9 @@ pub(super) struct Sums {
 }
 
 impl PcaRows {
-    /// No rows yet of `n_features` columns, for a fit with `scale` and `nulls`, of which some are taken as ln(1 + x).
-    /// `memory`: bytes that rows may take where they are held, and covariances in any case.
+    /// No rows yet of `n_features` columns, for a fit with `scale` and `nulls`, of which some are
+    /// taken as ln(1 + x). `memory`: bytes that rows may take where they are held, and covariances
+    /// in any case.
     ///
     /// # Errors
     /// [`Error::OverMemory`] where the covariances take more.
@@ -127,7 +130,8 @@ impl PcaRows {
     }
 }
 
-/// Rows that a fit takes at most. Sums of pairs of features are taken as rows arrive, whatever their number.
+/// Rows that a fit takes at most. Sums of pairs of features are taken as rows arrive, whatever
+/// their number.
 fn most_rows(n_features: usize) -> u64 {
     if n_features <= MAX_SIDE {
         u64::MAX
@@ -245,7 +249,10 @@ impl Sums {
         self.rows += other.rows;
         self.skipped += other.skipped;
         self.absent.merge(&other.absent);
-        self.least.iter_mut().zip(&other.least).for_each(|(least, other)| *least = least.min(*other));
+        self.least
+            .iter_mut()
+            .zip(&other.least)
+            .for_each(|(least, other)| *least = least.min(*other));
         self.missing.resize(self.missing.len().max(other.missing.len()), false);
         self.missing.iter_mut().zip(&other.missing).for_each(|(missing, other)| *missing |= other);
         match (&mut self.sums, &other.sums) {

@@ -37,7 +37,8 @@ fn fewer_rows_than_features_have_the_components_of_their_covariances() {
         let n = (n_rows - 1).min(9);
         let pca = Pca::fit(observe(&rows, scale), &options(scale, Components::Count(n)));
         let pca = pca.expect("rows to fit").expect("usable rows");
-        let scaled = pca.transform.apply(&columns(&rows).iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let scaled =
+            pca.transform.apply(&columns(&rows).iter().map(Vec::as_slice).collect::<Vec<_>>());
         let scaled = scaled.expect("rows to scale").columns;
         let centered: Vec<Vec<f64>> = scaled
             .iter()
@@ -46,12 +47,19 @@ fn fewer_rows_than_features_have_the_components_of_their_covariances() {
                 column.iter().map(|x| x - mean).collect()
             })
             .collect();
-        let total: f64 = centered.iter().flatten().map(|x| x * x).sum::<f64>() / (n_rows - 1) as f64;
-        for (i, (component, variance)) in pca.components.iter().zip(&pca.explained_variance).enumerate() {
+        let total: f64 =
+            centered.iter().flatten().map(|x| x * x).sum::<f64>() / (n_rows - 1) as f64;
+        for (i, (component, variance)) in
+            pca.components.iter().zip(&pca.explained_variance).enumerate()
+        {
             // C v = lambda v, with C v = X' (X v) / (n - 1).
             let scores: Vec<f64> = (0..n_rows)
                 .map(|row| {
-                    centered.iter().zip(component).map(|(column, loading)| column[row] * loading).sum()
+                    centered
+                        .iter()
+                        .zip(component)
+                        .map(|(column, loading)| column[row] * loading)
+                        .sum()
                 })
                 .collect();
             for (column, loading) in centered.iter().zip(component) {
@@ -92,7 +100,10 @@ fn wide_rows_give_one_model_whatever_their_order_and_however_they_are_merged() {
     for n_rows in [60, 199, 200, 1500] {
         let mut rows = wide(3, n_rows, 200);
         let fit = |rows: PcaRows| {
-            Pca::fit(rows, &options(Scale::Standard, Components::Count(4))).expect("rows").expect("a model")
+            Pca::fit(rows, &options(Scale::Standard, Components::Count(4))).expect("rows").expect(
+                "a \
+                model",
+            )
         };
         let expected = fit(observe(&rows, Scale::Standard));
         Random::new(n_rows as u64).shuffle(&mut rows);
@@ -138,7 +149,8 @@ fn what_would_take_long_or_much_memory_is_an_error() {
 #[test]
 fn more_components_than_can_be_made_in_seconds_are_an_error() {
     let rows = wide(1, 10, 4000);
-    let fit = |n| Pca::fit(observe(&rows, Scale::None), &options(Scale::None, Components::Count(n)));
+    let fit =
+        |n| Pca::fit(observe(&rows, Scale::None), &options(Scale::None, Components::Count(n)));
     let most = most_components(10, 4000);
     let products = |n: usize| (n * (n + 10) * 4000) as u64;
     assert!(products(most) <= MAX_PRODUCTS && products(most + 1) > MAX_PRODUCTS);
@@ -175,18 +187,25 @@ fn scores(pca: &Pca, rows: &[Vec<f64>], n: usize) -> Vec<f64> {
 
 #[test]
 fn two_features_agree_with_hand_work() {
-    // The covariance is [[2, 1], [1, 2]] with the axes (1, 1) of variance 3 and (1, -1) of variance 1.
+    // The covariance is [[2, 1], [1, 2]] with the axes (1, 1) of variance 3 and (1, -1) of variance
+    // 1.
     let h = 1.5_f64.sqrt();
     let rows = [vec![h, h], vec![-h, -h], vec![h / 3_f64.sqrt(), -h / 3_f64.sqrt()]];
-    let rows: Vec<Vec<f64>> = rows.iter().cloned().chain([vec![-rows[2][0], -rows[2][1]]]).collect();
+    let rows: Vec<Vec<f64>> =
+        rows.iter().cloned().chain([vec![-rows[2][0], -rows[2][1]]]).collect();
     let pca = fit(&rows, Scale::None, Components::Count(2));
     let s = 0.5_f64.sqrt();
     let factor = 2.0 / 3.0;
     for (x, y) in pca.components.concat().iter().zip([s, s, s, -s]) {
         assert!(close(*x, y), "{:?}", pca.components);
     }
-    assert!(close(pca.explained_variance[0], 3.0 * factor) && close(pca.explained_variance[1], factor));
-    assert!(close(pca.explained_variance_ratio[0], 0.75) && close(pca.explained_variance_ratio[1], 0.25));
+    assert!(
+        close(pca.explained_variance[0], 3.0 * factor) && close(pca.explained_variance[1], factor)
+    );
+    assert!(
+        close(pca.explained_variance_ratio[0], 0.75)
+            && close(pca.explained_variance_ratio[1], 0.25)
+    );
     assert!(close(scores(&pca, &rows, 1)[0], 3_f64.sqrt()));
 }
 
@@ -268,7 +287,8 @@ fn repeated_rows_are_summed_as_often_as_they_stand_for() {
     // More than memory holds, so that equal rows become one with a count: of few rows, and of many.
     for (n_distinct, n_copies) in [(100, 300), (3000, 11)] {
         let distinct = blobs(n_distinct as u64, n_distinct, 3, 2);
-        let rows: Vec<Vec<f64>> = distinct.iter().cycle().take(n_distinct * n_copies).cloned().collect();
+        let rows: Vec<Vec<f64>> =
+            distinct.iter().cycle().take(n_distinct * n_copies).cloned().collect();
         let columns = columns(&rows);
         let fit = |memory| {
             let mut own = new_rows(3, Scale::Robust, memory);
@@ -295,7 +315,8 @@ fn missing_values_are_skipped_or_filled_and_logarithms_are_taken() {
     let filled = |x: f64| -> Vec<Vec<f64>> {
         holes.iter().map(|row| vec![if row[0].is_nan() { x } else { row[0] }, row[1]]).collect()
     };
-    let components = |pca: Result<Option<Pca>, Error>| pca.expect("rows to fit").map(|pca| pca.components);
+    let components =
+        |pca: Result<Option<Pca>, Error>| pca.expect("rows to fit").map(|pca| pca.components);
     let kept: Vec<Vec<f64>> = holes.iter().filter(|row| !row[0].is_nan()).cloned().collect();
     for log in [[false, false], [true, false]] {
         let expected = components(fit(&kept, Nulls::Skip, log));
@@ -316,8 +337,10 @@ fn missing_values_are_skipped_or_filled_and_logarithms_are_taken() {
 
 #[test]
 fn an_outlier_and_an_offset_cost_no_digits() {
-    let rows: Vec<Vec<f64>> =
-        (0..3000).map(|i| vec![1e9 + f64::from(i % 7), f64::from(i % 3)]).chain([vec![1e9, 1e7]]).collect();
+    let rows: Vec<Vec<f64>> = (0..3000)
+        .map(|i| vec![1e9 + f64::from(i % 7), f64::from(i % 3)])
+        .chain([vec![1e9, 1e7]])
+        .collect();
     let pca = fit(&rows, Scale::None, Components::Count(2));
     // The small feature's variance, by hand: values 0 to 6, and one row more of 0.
     let direct: Vec<f64> = rows.iter().map(|row| row[0] - 1e9).collect();
@@ -334,10 +357,16 @@ fn one_row_or_constant_data_have_no_variance() {
     for rows in [vec![vec![3.0, 4.0, 5.0]], vec![vec![0.1, 0.2, 0.3]; 9]] {
         let pca = fit(&rows, Scale::Standard, Components::Count(2));
         assert_eq!(pca.components, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
-        assert_eq!((pca.explained_variance, pca.explained_variance_ratio), (vec![0.0; 2], vec![0.0; 2]));
+        assert_eq!(
+            (pca.explained_variance, pca.explained_variance_ratio),
+            (vec![0.0; 2], vec![0.0; 2])
+        );
     }
     assert_eq!(
-        Pca::fit(observe(&[vec![f64::NAN]], Scale::None), &options(Scale::None, Components::Count(1))),
+        Pca::fit(
+            observe(&[vec![f64::NAN]], Scale::None),
+            &options(Scale::None, Components::Count(1))
+        ),
         Err(Error::NoUsableRow { feature: 0, missing: 1, rows: 1 })
     );
     assert_eq!(
@@ -362,11 +391,17 @@ fn the_largest_loading_is_positive_and_of_equals_the_first() {
 #[test]
 fn a_share_of_variance_keeps_as_few_components_as_explain_it() {
     let rows: Vec<Vec<f64>> = (0..8)
-        .map(|i| vec![f64::from(i & 1) * 6.0, f64::from(i >> 1 & 1) * 3.0, f64::from(i >> 2 & 1) * 2.0])
+        .map(|i| {
+            vec![f64::from(i & 1) * 6.0, f64::from(i >> 1 & 1) * 3.0, f64::from(i >> 2 & 1) * 2.0]
+        })
         .collect();
     // Variances in the ratio 36 : 9 : 4.
     for (share, n) in [(0.5, 1), (0.74, 2), (45.0 / 49.0, 2), (0.95, 3), (1.0, 3)] {
-        assert_eq!(fit(&rows, Scale::None, Components::Share(share)).components.len(), n, "{share}");
+        assert_eq!(
+            fit(&rows, Scale::None, Components::Share(share)).components.len(),
+            n,
+            "{share}"
+        );
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::Error;
 use std::cmp::Reverse;
 
-/// The missing values of each feature in rows that were left out, as long as there is no other row: what to say then.
+/// The missing values of each feature in rows that were left out, as long as there is no other row:
+/// what to say then.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Absent {
     /// Empty where no row was left out.
@@ -23,9 +24,12 @@ impl Absent {
 
     /// An error where `rows` rows were left out and there is no other.
     pub(crate) fn check(&self, rows: u64) -> Result<(), Error> {
-        let most = self.values.iter().copied().enumerate().max_by_key(|&(i, count)| (count, Reverse(i)));
+        let most =
+            self.values.iter().copied().enumerate().max_by_key(|&(i, count)| (count, Reverse(i)));
         match most {
-            Some((feature, missing)) if rows > 0 => Err(Error::NoUsableRow { feature, missing, rows }),
+            Some((feature, missing)) if rows > 0 => {
+                Err(Error::NoUsableRow { feature, missing, rows })
+            }
             _ => Ok(()),
         }
     }

@@ -5,7 +5,8 @@ use super::tile::{Tile, TileStatistics};
 use crate::pages::Pages;
 use std::ops::Range;
 
-/// Elements between the columns of a block of full tiles: a stride of 2^n would put all columns in the same cache sets.
+/// Elements between the columns of a block of full tiles: a stride of 2^n would put all columns in
+/// the same cache sets.
 const PADDING: usize = 16;
 
 /// Rows in columns: `(rows, n_features)`, with a weight and a count of equal rows each.
@@ -80,7 +81,9 @@ impl Block {
 
     /// The rows by [`TILE_ROWS`].
     pub(crate) fn tiles(&self) -> impl Iterator<Item = Tile<'_>> {
-        (0..self.rows).step_by(TILE_ROWS).map(|start| self.tile(start..self.rows.min(start + TILE_ROWS)))
+        (0..self.rows)
+            .step_by(TILE_ROWS)
+            .map(|start| self.tile(start..self.rows.min(start + TILE_ROWS)))
     }
 
     /// Some rows, at most [`TILE_ROWS`].

@@ -104,7 +104,8 @@ impl Entry {
         copies
     }
 
-    /// The rows of `entries`, in their order, as blocks with counts; `weights` as given, one for each entry.
+    /// The rows of `entries`, in their order, as blocks with counts; `weights` as given, one for
+    /// each entry.
     pub(crate) fn gather<B: AsRef<Block>>(
         entries: &[Self],
         blocks: &[B],

@@ -1,6 +1,7 @@
 //! Hashes of rows by their content and a seed.
 
-/// The keys of a hash of rows, one for each value: NH of UMAC (J. Black and others, 1999), one product a value.
+/// The keys of a hash of rows, one for each value: NH of UMAC (J. Black and others, 1999), one
+/// product a value.
 pub(super) struct Keys(u64);
 
 /// A key for each half of a value.

@@ -1,4 +1,5 @@
-//! Rows as they arrive, in column blocks; above a bound a sample of them that is a function of their set.
+//! Rows as they arrive, in column blocks; above a bound a sample of them that is a function of
+//! their set.
 
 mod absent;
 mod block;
@@ -18,7 +19,8 @@ use std::ops::Range;
 use std::sync::Arc;
 pub(crate) use tile::Tile;
 
-/// Rows that are held whatever the memory: a sample of fewer could not form the clusters a user may ask for.
+/// Rows that are held whatever the memory: a sample of fewer could not form the clusters a user may
+/// ask for.
 const MIN_CAPACITY: usize = 4096;
 /// Rows of a tile: what the kernels take at once, in the cache, and DuckDB hands over at most.
 pub const TILE_ROWS: usize = crate::moments::TILE_ROWS;
@@ -27,11 +29,13 @@ const MAX_BLOCK_VALUES: usize = 1 << 20;
 /// Blocks below this size are copied by a merge, larger ones are shared.
 const SHARED_ROWS: usize = 64;
 
-/// Rows as they arrive, in column blocks. Missing = NaN (an infinity counts as missing too); -0.0 is held as 0.0.
+/// Rows as they arrive, in column blocks. Missing = NaN (an infinity counts as missing too); -0.0
+/// is held as 0.0.
 ///
-/// Where the rows need more than `memory`, a fit works on a sample: equal rows become one with a count, and if
-/// the distinct rows exceed the capacity, those remain whose hash (of content and seed) lies below 2^-l,
-/// with the least l that fits. That depends on the set of rows only and can be merged.
+/// Where the rows need more than `memory`, a fit works on a sample: equal rows become one with a
+/// count, and if the distinct rows exceed the capacity, those remain whose hash (of content and
+/// seed) lies below 2^-l, with the least l that fits. That depends on the set of rows only and can
+/// be merged.
 #[derive(Clone, Debug)]
 pub struct Observations {
     n_features: usize,
@@ -42,7 +46,8 @@ pub struct Observations {
     log: Vec<bool>,
     /// Which features are not to be scaled; empty where all are.
     unscaled: Vec<bool>,
-    /// The least value of each feature under the logarithm, before it is taken; empty where there is none.
+    /// The least value of each feature under the logarithm, before it is taken; empty where there
+    /// is none.
     least: Vec<f64>,
     /// Rows of a sample at most.
     capacity: usize,
@@ -60,12 +65,19 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// No rows yet of `n_features` columns. `memory`: bytes that one fit may hold with two threads that
-    /// read (at least 4,096 rows are held whatever it says). `seed` draws the sample above it.
+    /// No rows yet of `n_features` columns. `memory`: bytes that one fit may hold with two threads
+    /// that read (at least 4,096 rows are held whatever it says). `seed` draws the sample above it.
     /// `keep_missing`: a row with a missing value is kept, for a fit that fills it or refuses it.
-    pub fn new(n_features: usize, weighted: bool, keep_missing: bool, memory: u64, seed: i64) -> Self {
-        // Two threads may hold 5/4 of the capacity each before they meet, with statistics, and whole hashes while they look
-        // for what to give up; a fit holds less then: the rows, in single precision too, with labels.
+    pub fn new(
+        n_features: usize,
+        weighted: bool,
+        keep_missing: bool,
+        memory: u64,
+        seed: i64,
+    ) -> Self {
+        // Two threads may hold 5/4 of the capacity each before they meet, with statistics, and
+        // whole hashes while they look for what to give up; a fit holds less then: the rows, in
+        // single precision too, with labels.
         let bytes_per_row = 20 * (n_features + usize::from(weighted)) as u64 + 56;
         Self {
             n_features,
@@ -76,7 +88,9 @@ impl Observations {
             unscaled: Vec::new(),
             absent: Absent::default(),
             least: Vec::new(),
-            capacity: usize::try_from(memory / bytes_per_row).unwrap_or(usize::MAX).max(MIN_CAPACITY),
+            capacity: usize::try_from(memory / bytes_per_row)
+                .unwrap_or(usize::MAX)
+                .max(MIN_CAPACITY),
             blocks: Vec::new(),
             held: 0,
             rows: 0,
@@ -87,8 +101,8 @@ impl Observations {
         }
     }
 
-    /// The same, for a fit that takes some features as ln(1 + x). Their logarithms are held; where missing values are
-    /// kept, the values, because what fills them is in their unit.
+    /// The same, for a fit that takes some features as ln(1 + x). Their logarithms are held; where
+    /// missing values are kept, the values, because what fills them is in their unit.
     pub fn with_log(mut self, log: &[bool]) -> Self {
         assert_eq!(
             (log.len(), self.rows),
@@ -113,19 +127,28 @@ impl Observations {
         self
     }
 
-    /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length). A row with a missing
-    /// value is counted as skipped, or kept where missing values are. `weights`, finite and not negative, are
-    /// there if and only if the observations are weighted; a weight of 0 leaves the row out without counting it.
-    pub fn append(&mut self, columns: &[impl AsRef<[f64]>], weights: Option<&[f64]>, rows: Range<usize>) {
+    /// Adds the rows `rows` of `columns` (one slice for each feature, all of one length). A row
+    /// with a missing value is counted as skipped, or kept where missing values are. `weights`,
+    /// finite and not negative, are there if and only if the observations are weighted; a weight of
+    /// 0 leaves the row out without counting it.
+    pub fn append(
+        &mut self,
+        columns: &[impl AsRef<[f64]>],
+        weights: Option<&[f64]>,
+        rows: Range<usize>,
+    ) {
         assert_eq!(columns.len(), self.n_features, "one column for each feature");
         assert_eq!(weights.is_some(), self.weighted, "weights if and only if weighted");
         let is_finite = |row: usize| columns.iter().all(|column| column.as_ref()[row].is_finite());
         let is_clean = if rows.len() == 1 {
             self.keep_missing || is_finite(rows.start)
         } else {
-            self.keep_missing || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()]))
+            self.keep_missing
+                || columns.iter().all(|column| all_finite(&column.as_ref()[rows.clone()]))
         };
-        if is_clean && weights.is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0))
+        if is_clean
+            && weights
+                .is_none_or(|weights| weights[rows.clone()].iter().all(|&weight| weight > 0.0))
         {
             return self.append_run(columns, weights, rows);
         }
@@ -148,8 +171,22 @@ impl Observations {
     /// Adds `other`'s rows; `other` stays as it is and shares its larger blocks.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(
-            (self.n_features, self.weighted, self.keep_missing, self.capacity, self.seed, &self.log),
-            (other.n_features, other.weighted, other.keep_missing, other.capacity, other.seed, &other.log),
+            (
+                self.n_features,
+                self.weighted,
+                self.keep_missing,
+                self.capacity,
+                self.seed,
+                &self.log
+            ),
+            (
+                other.n_features,
+                other.weighted,
+                other.keep_missing,
+                other.capacity,
+                other.seed,
+                &other.log
+            ),
             "only observations of the same kind can be merged"
         );
         let rows = self.rows + other.rows;
@@ -164,8 +201,10 @@ impl Observations {
         } else {
             // The block that is being filled stays the last one.
             let open = self.blocks.pop();
-            let (shared, copied): (Vec<_>, Vec<_>) =
-                other.blocks.iter().partition(|block| block.rows >= SHARED_ROWS || !block.counts.is_empty());
+            let (shared, copied): (Vec<_>, Vec<_>) = other
+                .blocks
+                .iter()
+                .partition(|block| block.rows >= SHARED_ROWS || !block.counts.is_empty());
             self.held += shared.iter().map(|block| block.rows).sum::<usize>();
             self.blocks.extend(shared.into_iter().cloned());
             self.blocks.extend(open);
@@ -178,7 +217,10 @@ impl Observations {
         self.absent.merge(&other.absent);
         self.level = self.level.max(other.level);
         self.max_weight = self.max_weight.max(other.max_weight);
-        self.least.iter_mut().zip(&other.least).for_each(|(least, &other)| *least = least.min(other));
+        self.least
+            .iter_mut()
+            .zip(&other.least)
+            .for_each(|(least, &other)| *least = least.min(other));
         for (feature, _) in other.missing.iter().enumerate().filter(|&(_, &missing)| missing) {
             self.mark_missing(feature);
         }
@@ -255,7 +297,12 @@ impl Observations {
     }
 
     /// Adds rows without looking for those to leave out.
-    fn append_run(&mut self, columns: &[impl AsRef<[f64]>], weights: Option<&[f64]>, mut rows: Range<usize>) {
+    fn append_run(
+        &mut self,
+        columns: &[impl AsRef<[f64]>],
+        weights: Option<&[f64]>,
+        mut rows: Range<usize>,
+    ) {
         self.rows += rows.len() as u64;
         if let Some(weights) = weights {
             self.max_weight = weights[rows.clone()].iter().copied().fold(self.max_weight, f64::max);
@@ -307,11 +354,14 @@ impl Observations {
         }
     }
 
-    /// Counts rows that were written into the open block, takes the logarithms of raw ones, and gathers the
-    /// statistics of the tiles that are full now.
+    /// Counts rows that were written into the open block, takes the logarithms of raw ones, and
+    /// gathers the statistics of the tiles that are full now.
     fn filled(&mut self, rows: usize, are_raw: bool) {
         self.held += rows;
-        let block = self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
+        let block = self.blocks.last_mut().and_then(Arc::get_mut).expect(
+            "the last block is our \
+            own",
+        );
         if are_raw && !self.keep_missing {
             for (column, _) in
                 block.values.chunks_exact_mut(block.stride).zip(&self.log).filter(|(_, log)| **log)
@@ -342,11 +392,13 @@ impl Observations {
             block.counts.is_empty() && block.rows < block.capacity
         });
         if !is_open {
-            // Small states stay small: under GROUP BY there may be hundreds of thousands. Others grow by doubling.
+            // Small states stay small: under GROUP BY there may be hundreds of thousands. Others
+            // grow by doubling.
             let most = (MAX_BLOCK_VALUES / n_features.max(1)).max(TILE_ROWS);
             let wanted = if self.held < TILE_ROWS { rows.clamp(4, TILE_ROWS) } else { self.held };
             let capacity = wanted.next_power_of_two().min(most);
-            let capacity = if capacity > TILE_ROWS { capacity / TILE_ROWS * TILE_ROWS } else { capacity };
+            let capacity =
+                if capacity > TILE_ROWS { capacity / TILE_ROWS * TILE_ROWS } else { capacity };
             self.blocks.push(Arc::new(Block::new(n_features, capacity)));
         }
         self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own")

@@ -16,8 +16,8 @@ impl Observations {
         self
     }
 
-    /// Rows that are held before those are given up that cannot be in the sample: more than its capacity, so that this
-    /// happens rarely.
+    /// Rows that are held before those are given up that cannot be in the sample: more than its
+    /// capacity, so that this happens rarely.
     pub(crate) fn most_held(&self) -> usize {
         self.capacity.saturating_add(self.capacity / 4)
     }
@@ -43,8 +43,9 @@ impl Observations {
         }
     }
 
-    /// Raises the level until the distinct rows of `self` and `other` below it fit the capacity; their hashes, sorted.
-    /// Rows of equal hashes count as one here: that depends on their set, too.
+    /// Raises the level until the distinct rows of `self` and `other` below it fit the capacity;
+    /// their hashes, sorted. Rows of equal hashes count as one here: that depends on their set,
+    /// too.
     pub(super) fn raise_level(&mut self, other: Option<&Self>) -> Vec<u64> {
         let n_held = self.held + other.map_or(0, |other| other.held);
         let mut hashes = Vec::with_capacity(n_held);
@@ -62,8 +63,8 @@ impl Observations {
         }
     }
 
-    /// Adds the rows of a block that are below the level. The block is shared where all are, else freed as soon as
-    /// nobody else holds it.
+    /// Adds the rows of a block that are below the level. The block is shared where all are, else
+    /// freed as soon as nobody else holds it.
     pub(super) fn take(&mut self, block: Arc<Block>) {
         let hashes = block.tiles().flat_map(|tile| tile.hashes(self.seed, true)).enumerate();
         let below = hashes.filter(|&(_, hash)| is_below(hash, self.level));
@@ -86,7 +87,10 @@ impl Observations {
             if !is_open {
                 self.blocks.push(Arc::new(Block::new(self.n_features, TILE_ROWS)));
             }
-            let open = self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
+            let open = self.blocks.last_mut().and_then(Arc::get_mut).expect(
+                "the last block is our \
+                own",
+            );
             let (now, later) = rows.split_at(rows.len().min(open.capacity - open.rows));
             open.copy_rows(&block, now);
             rows = later;

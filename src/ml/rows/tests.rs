@@ -90,7 +90,10 @@ fn the_sample_is_a_function_of_the_set_of_rows() {
     let merged = merged.within_memory();
     // As a set: only a fit gives the rows an order.
     let entries = |observations: &Observations| -> Vec<(Vec<u64>, u64)> {
-        let counts = observations.blocks.iter().flat_map(|block| (0..block.rows).map(|row| block.count(row)));
+        let counts = observations
+            .blocks
+            .iter()
+            .flat_map(|block| (0..block.rows).map(|row| block.count(row)));
         let mut entries: Vec<_> = contents(observations).into_iter().zip(counts).collect();
         entries.sort_unstable();
         entries
@@ -117,7 +120,11 @@ fn distinct_rows_above_the_capacity_are_given_up_while_they_arrive() {
     });
     let mut merged = halves.next().expect("a half");
     halves.for_each(|half| merged.merge(&half));
-    assert!(merged.held <= MIN_CAPACITY && merged.held == contents(&merged).len(), "{} rows", merged.held);
+    assert!(
+        merged.held <= MIN_CAPACITY && merged.held == contents(&merged).len(),
+        "{} rows",
+        merged.held
+    );
     let sorted = |observations: Observations| {
         let mut contents = contents(&observations.within_memory());
         contents.sort_unstable();

@@ -61,8 +61,8 @@ impl<'b> Tile<'b> {
         self.block.values.chunks_exact(self.block.stride).map(move |column| column[row])
     }
 
-    /// A 64-bit hash of each row's features, and `with_weights` of the fractions of their weights: of what is left of a
-    /// weight whatever power of two all are multiplied by.
+    /// A 64-bit hash of each row's features, and `with_weights` of the fractions of their weights:
+    /// of what is left of a weight whatever power of two all are multiplied by.
     pub(crate) fn hashes(&self, seed: i64, with_weights: bool) -> Vec<u64> {
         let mut hashes = vec![0; self.rows];
         const FRACTION: u64 = (1 << 52) - 1;

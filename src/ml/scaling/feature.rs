@@ -80,12 +80,17 @@ impl WeightedMoments {
         rows: &HeldRows,
     ) -> Result<FeatureTransform, Error> {
         let TotalMoments { min, max, .. } = self.moments;
-        // Of the two extremes, the one of larger magnitude is at fault; the upper one where they agree.
+        // Of the two extremes, the one of larger magnitude is at fault; the upper one where they
+        // agree.
         let check = |scaled_min: f64, scaled_max: f64| {
             let is_max = scaled_max.abs() >= scaled_min.abs();
             let (worst, value) = if is_max { (scaled_max, max) } else { (scaled_min, min) };
             let value = if log { value.exp_m1() } else { value };
-            if worst.abs() > MAX_MAGNITUDE { Err(Error::TooLarge { feature, value }) } else { Ok(()) }
+            if worst.abs() > MAX_MAGNITUDE {
+                Err(Error::TooLarge { feature, value })
+            } else {
+                Ok(())
+            }
         };
         check(min, max)?;
         let (mean, mut stddev) = self.mean_and_stddev();
@@ -123,12 +128,14 @@ fn spread_of_constant(low: f64, high: f64) -> f64 {
     if high - low <= SMALL { 1.0 } else { high.abs().max(low.abs()) }
 }
 
-/// Whether the distance of two values is what rounding leaves of a constant: at most 2^-40 of their magnitude. The means
-/// of equal values over groups of a thousand rows differ by 10^-14 of it, over a million rows by 10^-13. Whole numbers
-/// that a double holds exactly, such as times in microseconds, are never rounding.
+/// Whether the distance of two values is what rounding leaves of a constant: at most 2^-40 of their
+/// magnitude. The means of equal values over groups of a thousand rows differ by 10^-14 of it, over
+/// a million rows by 10^-13. Whole numbers that a double holds exactly, such as times in
+/// microseconds, are never rounding.
 ///
-/// Every figure that asks whether a feature is constant asks here. Neither the number of rows nor their weights count:
-/// rows that are repeated, or weighed in other units, are as constant as before.
+/// Every figure that asks whether a feature is constant asks here. Neither the number of rows nor
+/// their weights count: rows that are repeated, or weighed in other units, are as constant as
+/// before.
 pub(crate) fn is_rounding(low: f64, high: f64) -> bool {
     const SHARE: f64 = f64::EPSILON * 4096.0;
     const EXACT: f64 = 9_007_199_254_740_992.0;

@@ -22,7 +22,12 @@ pub(crate) fn fit_transform(
     n_threads: usize,
 ) -> Result<(Transform, Points), Error> {
     let n_features = observations.n_features();
-    assert_eq!(nulls != Nulls::Skip, observations.keep_missing(), "missing values are kept unless skipped");
+    assert_eq!(
+        nulls != Nulls::Skip,
+        observations.keep_missing(),
+        "missing values are kept unless \
+        skipped"
+    );
     if observations.max_weight() > MAX_MAGNITUDE {
         return Err(Error::WeightTooLarge { value: observations.max_weight() });
     }
@@ -60,7 +65,8 @@ pub(crate) fn fit_transform(
         let block = Arc::make_mut(block);
         block.forget_statistics();
         let weight = |row: usize| block.weights.get(row).copied().unwrap_or(1.0);
-        block.weights = (0..block.rows()).map(|row| weight(row) * block.counts[row] as f64).collect();
+        block.weights =
+            (0..block.rows()).map(|row| weight(row) * block.counts[row] as f64).collect();
     }
 
     let moments = moments(&mut blocks, n_features, seed, n_threads);
@@ -86,8 +92,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) unscaled: &'a [bool],
 }
 
-/// The transform that fits features with these moments, and where their scaled values lie. `least`: the least value of
-/// each feature before its logarithm, where one is taken. `rows` are needed for [`Scale::Robust`].
+/// The transform that fits features with these moments, and where their scaled values lie. `least`:
+/// the least value of each feature before its logarithm, where one is taken. `rows` are needed for
+/// [`Scale::Robust`].
 ///
 /// # Errors
 /// [`Error::NegativeLog`], [`Error::TooLarge`].
@@ -133,9 +140,12 @@ fn means_of_present(blocks: &[Arc<Block>], n_features: usize, n_threads: usize) 
         let mean = |&mut feature: &mut usize| {
             let (mut sum, mut weight) = (ExactSum::new(), ExactSum::new());
             for block in blocks {
-                for (row, &x) in block.column(feature).iter().enumerate().filter(|(_, x)| !x.is_nan()) {
+                for (row, &x) in
+                    block.column(feature).iter().enumerate().filter(|(_, x)| !x.is_nan())
+                {
                     // Rows of a sample stand for several each.
-                    let times = block.weights.get(row).copied().unwrap_or(1.0) * block.count(row) as f64;
+                    let times =
+                        block.weights.get(row).copied().unwrap_or(1.0) * block.count(row) as f64;
                     sum.add_product(x, times);
                     weight.add(times);
                 }
@@ -148,7 +158,8 @@ fn means_of_present(blocks: &[Arc<Block>], n_features: usize, n_threads: usize) 
     parts.into_iter().flatten().collect()
 }
 
-/// Fills missing values and takes logarithms; `least` becomes the least value of each feature before that.
+/// Fills missing values and takes logarithms; `least` becomes the least value of each feature
+/// before that.
 fn fill_block(block: &mut Arc<Block>, fill: &[f64], log: &[bool], least: &mut [f64]) {
     // A block that another state still shares is copied.
     let block = Arc::make_mut(block);

@@ -73,8 +73,8 @@ impl Nulls {
     }
 }
 
-/// How raw values become scaled ones: `fill` (raw units, where missing), ln(1 + x) where `log`, then
-/// (x - center) / spread. All lists have one entry for each feature.
+/// How raw values become scaled ones: `fill` (raw units, where missing), ln(1 + x) where `log`,
+/// then (x - center) / spread. All lists have one entry for each feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transform {
     /// What center and spread are.
@@ -83,7 +83,8 @@ pub struct Transform {
     pub nulls: Nulls,
     /// Whether the feature is taken as ln(1 + x).
     pub log: Vec<bool>,
-    /// What a missing value becomes, in raw units; empty under [`Nulls::Skip`] and [`Nulls::Error`].
+    /// What a missing value becomes, in raw units; empty under [`Nulls::Skip`] and
+    /// [`Nulls::Error`].
     pub fill: Vec<f64>,
     /// What is subtracted, after the logarithm.
     pub center: Vec<f64>,
@@ -91,7 +92,8 @@ pub struct Transform {
     pub spread: Vec<f64>,
     /// Weighted mean after fill and logarithm.
     pub mean: Vec<f64>,
-    /// Weighted population standard deviation after fill and logarithm; 0 where the feature is constant.
+    /// Weighted population standard deviation after fill and logarithm; 0 where the feature is
+    /// constant.
     pub stddev: Vec<f64>,
 }
 
@@ -113,8 +115,8 @@ impl Transform {
     /// Scales the rows of `columns`, one slice of raw values for each feature, all of one length.
     ///
     /// # Errors
-    /// [`Error::Missing`] under [`Nulls::Error`], [`Error::NegativeLog`], [`Error::TooLarge`]; a row left out
-    /// under [`Nulls::Skip`] causes none.
+    /// [`Error::Missing`] under [`Nulls::Error`], [`Error::NegativeLog`], [`Error::TooLarge`]; a
+    /// row left out under [`Nulls::Skip`] causes none.
     pub fn apply(&self, columns: &[&[f64]]) -> Result<Scaled, Error> {
         assert_eq!(columns.len(), self.n_features(), "one column for each feature");
         let rows = columns.first().map_or(0, |column| column.len());
@@ -143,7 +145,8 @@ impl Transform {
                 Ok(scaled)
             };
             if all_usable && !self.log[feature] {
-                // Nothing is missing and nothing too large, as a rule: no value needs a look of its own.
+                // Nothing is missing and nothing too large, as a rule: no value needs a look of its
+                // own.
                 let mut plain = vec![0.0; rows];
                 if scale_plain(column, &mut plain, self.center[feature], self.spread[feature]) {
                     return Ok(plain);

@@ -5,7 +5,8 @@ use crate::rows::{Block, Tile};
 use crate::simd::vectorize;
 use std::sync::Arc;
 
-/// The rows of a fit `(n_samples, n_features)`, and how they are scaled. A row's weight contains its count.
+/// The rows of a fit `(n_samples, n_features)`, and how they are scaled. A row's weight contains
+/// its count.
 #[derive(Clone, Debug)]
 pub(crate) struct Points {
     pub(crate) n_features: usize,
@@ -44,7 +45,8 @@ impl Points {
         self.blocks.iter().flat_map(|block| block.tiles()).collect()
     }
 
-    /// A tile of these points with scaled values, which `scratch` holds if they are not those of the tile itself.
+    /// A tile of these points with scaled values, which `scratch` holds if they are not those of
+    /// the tile itself.
     pub(crate) fn scaled<'s>(&self, tile: Tile<'s>, scratch: &'s mut Block) -> Tile<'s> {
         if self.scaling.is_empty() {
             return tile;
@@ -54,7 +56,9 @@ impl Points {
         scratch.weights.extend_from_slice(tile.weights());
         scratch.counts.clear();
         scratch.counts.extend_from_slice(tile.counts());
-        for ((feature, column), &(center, spread)) in scratch.columns_mut().enumerate().zip(&self.scaling) {
+        for ((feature, column), &(center, spread)) in
+            scratch.columns_mut().enumerate().zip(&self.scaling)
+        {
             scale_all(tile.column(feature), column, center, spread);
         }
         scratch.tiles().next().unwrap_or(tile)
@@ -78,7 +82,8 @@ impl Points {
         self.scaling.get(feature).map_or(x, |&(center, spread)| scaled(x, center, spread))
     }
 
-    /// Where the mean of each feature lies as it is held, and what brings distances from it to scaled units, up to rounding.
+    /// Where the mean of each feature lies as it is held, and what brings distances from it to
+    /// scaled units, up to rounding.
     pub(crate) fn origins(&self) -> Vec<(f64, f64)> {
         let origin = |(feature, extent): (usize, &Extent)| match self.scaling.get(feature) {
             Some(&(center, spread)) => (center + extent.mean * spread, 1.0 / spread),

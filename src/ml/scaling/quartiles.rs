@@ -12,15 +12,17 @@ pub(crate) struct HeldRows<'b> {
 }
 
 impl HeldRows<'_> {
-    /// The quartiles, linear between order statistics as in numpy's `percentile`. The counts of equal rows count, and
-    /// a weight as that many rows (see [`Copies`]).
+    /// The quartiles, linear between order statistics as in numpy's `percentile`. The counts of
+    /// equal rows count, and a weight as that many rows (see [`Copies`]).
     pub(super) fn quartiles(&self, feature: usize) -> [f64; 3] {
         match &self.copies {
             Some(Copies { unit, are_whole: true }) => {
                 let copies = |block: &Block, row: usize| (block.weights[row] / unit).round() as u64;
                 quartiles_of_copies(self.blocks, feature, copies)
             }
-            Some(Copies { unit, are_whole: false }) => quartiles_of_weights(self.blocks, feature, *unit),
+            Some(Copies { unit, are_whole: false }) => {
+                quartiles_of_weights(self.blocks, feature, *unit)
+            }
             None if self.blocks.iter().all(|block| block.counts.is_empty()) => {
                 quartiles_of_rows(self.blocks, feature)
             }
@@ -29,9 +31,10 @@ impl HeldRows<'_> {
     }
 }
 
-/// What weights are multiples of, so that a row counts as often as its weight has it: the greatest common divisor of all
-/// weights, or the lightest one where that is not a small multiple of a common divisor. Thus a common factor of all weights
-/// changes nothing, and whole weights without one are copies of rows.
+/// What weights are multiples of, so that a row counts as often as its weight has it: the greatest
+/// common divisor of all weights, or the lightest one where that is not a small multiple of a
+/// common divisor. Thus a common factor of all weights changes nothing, and whole weights without
+/// one are copies of rows.
 pub(super) struct Copies {
     unit: f64,
     are_whole: bool,
@@ -45,7 +48,8 @@ impl Copies {
         const ROUNDING: f64 = f64::EPSILON * 256.0;
         /// Copies of a row whose sums stay exact.
         const MOST_COPIES: f64 = 4_294_967_296.0;
-        let mut weights: Vec<f64> = blocks.iter().flat_map(|block| &block.weights).copied().collect();
+        let mut weights: Vec<f64> =
+            blocks.iter().flat_map(|block| &block.weights).copied().collect();
         weights.sort_unstable_by(f64::total_cmp);
         weights.dedup();
         let Some(&lightest) = weights.first() else {
@@ -88,7 +92,8 @@ fn between(share: f64, low: f64, high: f64) -> f64 {
 }
 
 fn quartiles_of_rows(blocks: &[Arc<Block>], feature: usize) -> [f64; 3] {
-    let mut values: Vec<f64> = blocks.iter().flat_map(|block| block.column(feature)).copied().collect();
+    let mut values: Vec<f64> =
+        blocks.iter().flat_map(|block| block.column(feature)).copied().collect();
     let n = values.len() as f64;
     let mut rest = values.as_mut_slice();
     let mut start = 0;
@@ -130,8 +135,8 @@ fn quartiles_of_copies(
     })
 }
 
-/// The same where an entry is as many rows as its weight has of `unit`, the lightest weight: it takes up its share of the
-/// ranks, and the last unit leads over to the next value.
+/// The same where an entry is as many rows as its weight has of `unit`, the lightest weight: it
+/// takes up its share of the ranks, and the last unit leads over to the next value.
 fn quartiles_of_weights(blocks: &[Arc<Block>], feature: usize, unit: f64) -> [f64; 3] {
     let entries = blocks.iter().flat_map(|block| block.column(feature).iter().zip(&block.weights));
     let mut values: Vec<(f64, f64)> = entries.map(|(&x, &weight)| (x, weight / unit)).collect();

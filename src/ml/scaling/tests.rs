@@ -11,7 +11,8 @@ fn column(values: &[f64]) -> Vec<Vec<f64>> {
 }
 
 fn observed(values: &[f64], nulls: Nulls, log: bool) -> Observations {
-    let mut observations = Observations::new(1, false, nulls != Nulls::Skip, MEMORY, 42).with_log(&[log]);
+    let mut observations =
+        Observations::new(1, false, nulls != Nulls::Skip, MEMORY, 42).with_log(&[log]);
     append(&mut observations, &column(values), None, 2048);
     observations
 }
@@ -78,13 +79,17 @@ fn what_rounding_leaves_of_a_constant_is_constant_however_many_rows_and_whatever
     let large: Vec<f64> = means.iter().map(|mean| mean * 1e14).collect();
     let transform = fit(&large, Scale::Standard, Nulls::Skip, false).expect("values to scale");
     assert!(transform.spread[0] > 1e15 && transform.stddev[0] == 0.0);
-    // Times in microseconds within seconds of each other, and a spread of a millionth, are information.
+    // Times in microseconds within seconds of each other, and a spread of a millionth, are
+    // information.
     let times: Vec<f64> = (0..200).map(|i| 1.7e15 + f64::from(i % 7)).collect();
     let shares: Vec<f64> = (0..200).map(|i| 0.7 + f64::from(i % 7) * 1e-6).collect();
     for values in [times, shares] {
         for copies in [1, 1000] {
-            let rows: Vec<f64> = values.iter().copied().cycle().take(copies * values.len()).collect();
-            assert!(fit(&rows, Scale::Standard, Nulls::Skip, false).expect("values").stddev[0] > 0.0);
+            let rows: Vec<f64> =
+                values.iter().copied().cycle().take(copies * values.len()).collect();
+            assert!(
+                fit(&rows, Scale::Standard, Nulls::Skip, false).expect("values").stddev[0] > 0.0
+            );
         }
     }
 }
@@ -125,7 +130,10 @@ fn missing_values_become_the_mean_or_zero_or_an_error() {
 #[test]
 fn a_logarithm_is_taken_of_the_raw_value_and_inverted() {
     let e = std::f64::consts::E;
-    let transform = fit(&[0.0, e * e - 1.0], Scale::Standard, Nulls::Skip, true).expect("values to scale");
+    let transform = fit(&[0.0, e * e - 1.0], Scale::Standard, Nulls::Skip, true).expect(
+        "values to \
+        scale",
+    );
     assert!((transform.center[0] - 1.0).abs() < 1e-15 && (transform.spread[0] - 1.0).abs() < 1e-15);
     assert!((transform.invert(0, 1.0) - (e * e - 1.0)).abs() < 1e-14);
     assert_eq!(
@@ -219,7 +227,8 @@ fn a_common_factor_of_weights_changes_no_scale() {
     for case in 0..200 {
         let n = 1 + random.below(30);
         let values: Vec<f64> = (0..n).map(|_| random.normal()).collect();
-        let weight = |_| if case % 2 == 0 { (1 + random.below(6)) as f64 } else { random.uniform() + 0.01 };
+        let weight =
+            |_| if case % 2 == 0 { (1 + random.below(6)) as f64 } else { random.uniform() + 0.01 };
         let weights: Vec<f64> = (0..n).map(weight).collect();
         let fit = |factor: f64, scale| {
             let scaled: Vec<f64> = weights.iter().map(|weight| weight * factor).collect();
@@ -227,7 +236,9 @@ fn a_common_factor_of_weights_changes_no_scale() {
         };
         for scale in Scale::ALL {
             let expected = fit(1.0, scale);
-            for factor in [2.0, 0.125, f64::powi(2.0, -300), f64::powi(2.0, 300), f64::powi(2.0, -20)] {
+            for factor in
+                [2.0, 0.125, f64::powi(2.0, -300), f64::powi(2.0, 300), f64::powi(2.0, -20)]
+            {
                 assert_eq!(fit(factor, scale), expected, "case {case}, factor {factor:e}");
             }
             for factor in [1e-6, 3.0, 0.1, 1e30, 7e-90] {

@@ -4,8 +4,9 @@ use crate::exact_sum::{exponent_above, scale_by_power};
 use crate::rows::Block;
 use std::sync::Arc;
 
-/// Takes out of the weights what powers of two they have in common, where they are whole numbers then, and brings those
-/// far from 1 near to it. What is left is the same whatever power of two all were multiplied by; returns that power.
+/// Takes out of the weights what powers of two they have in common, where they are whole numbers
+/// then, and brings those far from 1 near to it. What is left is the same whatever power of two all
+/// were multiplied by; returns that power.
 pub(super) fn reduce_weights(blocks: &mut [Arc<Block>]) -> f64 {
     /// Total weight up to which sums of whole numbers are exact.
     const MOST_WHOLE: f64 = (1_u64 << 31) as f64;
@@ -20,8 +21,9 @@ pub(super) fn reduce_weights(blocks: &mut [Arc<Block>]) -> f64 {
     let lowest = weights().map(lowest_bit).min().unwrap_or(0);
     let are_whole = top.saturating_sub(lowest) <= 31 && {
         let of_block = |block: &Arc<Block>| {
-            let of_row =
-                |(row, weight): (usize, &f64)| scale_by_power(*weight, -lowest) * block.count(row) as f64;
+            let of_row = |(row, weight): (usize, &f64)| {
+                scale_by_power(*weight, -lowest) * block.count(row) as f64
+            };
             block.weights.iter().enumerate().map(of_row).sum::<f64>()
         };
         blocks.iter().map(of_block).sum::<f64>() < MOST_WHOLE
@@ -35,8 +37,9 @@ pub(super) fn reduce_weights(blocks: &mut [Arc<Block>]) -> f64 {
         for block in blocks {
             let block = Arc::make_mut(block);
             // A weight that is nothing beside the heaviest stays one.
-            let reduce =
-                |weight: &mut f64| *weight = scale_by_power(*weight, -exponent).max(f64::MIN_POSITIVE);
+            let reduce = |weight: &mut f64| {
+                *weight = scale_by_power(*weight, -exponent).max(f64::MIN_POSITIVE)
+            };
             block.weights.iter_mut().for_each(reduce);
         }
     }

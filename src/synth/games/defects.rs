@@ -1,4 +1,5 @@
-//! Defects with a known truth: which rows and values get which, never touching the draws of what is clean.
+//! Defects with a known truth: which rows and values get which, never touching the draws of what is
+//! clean.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
@@ -85,7 +86,13 @@ pub(super) struct Injector<'a> {
 
 impl<'a> Injector<'a> {
     /// `share` is that of the values that get a defect; `stream` belongs to the table.
-    pub fn new(share: f64, seed: i64, stream: u64, block: u64, defects: &'a mut Vec<Defect>) -> Self {
+    pub fn new(
+        share: f64,
+        seed: i64,
+        stream: u64,
+        block: u64,
+        defects: &'a mut Vec<Defect>,
+    ) -> Self {
         defects.clear();
         Self { share, rng: block_rng(seed, stream, block), in_pair: false, defects }
     }
@@ -103,9 +110,10 @@ impl<'a> Injector<'a> {
         self.hits(self.share)
     }
 
-    /// The defect of the next row; rows are asked for in order. Copies are made in pairs of neighbours, so that a copied
-    /// row is clean and its copy has no other defect. A copy replaces a row that nothing refers to: `spare` is the
-    /// share of such rows, `next_is_spare` says whether the one behind `row` is.
+    /// The defect of the next row; rows are asked for in order. Copies are made in pairs of
+    /// neighbours, so that a copied row is clean and its copy has no other defect. A copy replaces
+    /// a row that nothing refers to: `spare` is the share of such rows, `next_is_spare` says
+    /// whether the one behind `row` is.
     pub fn row_defect(
         &mut self,
         row: usize,
@@ -116,8 +124,10 @@ impl<'a> Injector<'a> {
     ) -> RowDefect {
         let per_kind = self.share * UNUSABLE;
         if row.is_multiple_of(2) {
-            self.in_pair =
-                spare > 0.0 && self.hits(2.0 * per_kind / spare) && row + 1 < n_rows && next_is_spare();
+            self.in_pair = spare > 0.0
+                && self.hits(2.0 * per_kind / spare)
+                && row + 1 < n_rows
+                && next_is_spare();
         }
         if self.in_pair {
             return if row.is_multiple_of(2) { RowDefect::Copied } else { RowDefect::Copy };
@@ -150,7 +160,8 @@ impl<'a> Injector<'a> {
         }
     }
 
-    /// The spelling of a word: the right one, or, at a share of them, one with a defect that the word can have.
+    /// The spelling of a word: the right one, or, at a share of them, one with a defect that the
+    /// word can have.
     pub fn spell(&mut self, row: usize, column: &'static str, word: &Word) -> Option<&'static str> {
         if !self.hits_value() {
             return Some(word.text);

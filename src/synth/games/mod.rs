@@ -1,8 +1,10 @@
-//! Synthetic tables of a games platform: users, games, and the events of users who play in sessions.
+//! Synthetic tables of a games platform: users, games, and the events of users who play in
+//! sessions.
 //!
-//! A user is a function of the seed and the user's number, a game of the seed and the game's number, so that the
-//! three tables agree whatever their sizes. Dirt is drawn apart from what is clean: with and without it the same
-//! seed gives the same rows, and every defect is known with the value that it replaced.
+//! A user is a function of the seed and the user's number, a game of the seed and the game's
+//! number, so that the three tables agree whatever their sizes. Dirt is drawn apart from what is
+//! clean: with and without it the same seed gives the same rows, and every defect is known with the
+//! value that it replaced.
 
 mod defects;
 mod events;
@@ -38,7 +40,8 @@ mod stream {
     pub const EVENT_DIRT: u64 = 37;
 }
 
-/// The identifier of the user or game at `index`, counted from 0: from 1 on, without [`UNKNOWN_ID`].
+/// The identifier of the user or game at `index`, counted from 0: from 1 on, without
+/// [`UNKNOWN_ID`].
 fn identifier(index: u64) -> i64 {
     let id = index.cast_signed() + 1;
     id + i64::from(id >= UNKNOWN_ID)
@@ -56,7 +59,9 @@ fn block_range(rows: u64, block: u64) -> std::ops::Range<u64> {
 
 /// Checks the number of rows, and gives it.
 fn require_rows(rows: i64, most: i64) -> Result<u64, ParameterError> {
-    require((0..=most).contains(&rows), || format!("rows must be between 0 and {most}, not {rows}"))?;
+    require((0..=most).contains(&rows), || {
+        format!("rows must be between 0 and {most}, not {rows}")
+    })?;
     Ok(rows.cast_unsigned())
 }
 

@@ -6,8 +6,8 @@ use super::defects::{Defect, Injector, Kind, RowDefect};
 use super::time_course::{FIRST_DAY, N_DAYS};
 use super::words::{AGE_RANGES, GENDERS, LOCATIONS, SUBSCRIPTIONS, WORKOUT_FREQUENCIES, Word};
 use super::{
-    MAX_USERS, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt, require_rows,
-    stream,
+    MAX_USERS, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt,
+    require_rows, stream,
 };
 use crate::calendar::date;
 use crate::synth::random::{block_rng, normal_quantile, unit};
@@ -116,17 +116,23 @@ static CITIES: [City; 5] = [
 ];
 
 /// Weights of mobile, web and console as the main device of the age ranges.
-const DEVICE_WEIGHTS: [[f64; 3]; 5] =
-    [[0.60, 0.10, 0.30], [0.58, 0.15, 0.27], [0.60, 0.25, 0.15], [0.50, 0.42, 0.08], [0.35, 0.63, 0.02]];
+const DEVICE_WEIGHTS: [[f64; 3]; 5] = [
+    [0.60, 0.10, 0.30],
+    [0.58, 0.15, 0.27],
+    [0.60, 0.25, 0.15],
+    [0.50, 0.42, 0.08],
+    [0.35, 0.63, 0.02],
+];
 /// How much longer premium users play a round.
 const PREMIUM: usize = 1;
 const PREMIUM_ROUNDS: f64 = 1.3;
-/// Spread of the logarithm of the number of events among users of one kind, and of the length of their rounds.
+/// Spread of the logarithm of the number of events among users of one kind, and of the length of
+/// their rounds.
 const LN_RATE: f64 = 0.5;
 const LN_ROUND: f64 = 0.08;
 
-/// Share of users who registered in the year before the period, and how much the registrations per day grow over
-/// the period, in parts of those at its beginning.
+/// Share of users who registered in the year before the period, and how much the registrations per
+/// day grow over the period, in parts of those at its beginning.
 const EARLY: f64 = 0.22;
 const REGISTRATION_GROWTH: f64 = 1.2;
 /// Nobody registers in the last days, so that all had the time to play.
@@ -135,8 +141,8 @@ const LAST_DAYS: usize = 7;
 const RETURNING: f64 = 0.3;
 const PAUSE_DAYS: (f64, f64) = (190.0, 330.0);
 
-/// Every so many users one is a regular player who registered early and stays: so any few users can have all the
-/// events that they are asked for.
+/// Every so many users one is a regular player who registered early and stays: so any few users can
+/// have all the events that they are asked for.
 pub(super) const STEADY_EVERY: u64 = 16;
 /// Days in which such a user plays, at least.
 pub(super) const STEADY_DAYS: usize = N_DAYS - 365;
@@ -223,7 +229,8 @@ impl Person {
     }
 }
 
-/// The day of registration, counted from the first day of the period, at a quantile of all registrations.
+/// The day of registration, counted from the first day of the period, at a quantile of all
+/// registrations.
 fn registration(quantile: f64, steady: bool) -> i64 {
     if steady {
         return ((quantile - 0.5) * 730.0).floor() as i64;
@@ -231,7 +238,8 @@ fn registration(quantile: f64, steady: bool) -> i64 {
     if quantile < EARLY {
         return -1 - (quantile / EARLY * 365.0) as i64;
     }
-    // The inverse of the share of registrations up to x of the period, (x + g x² / 2) / (1 + g / 2).
+    // The inverse of the share of registrations up to x of the period, (x + g x² / 2) / (1 + g /
+    // 2).
     let share = (quantile - EARLY) / (1.0 - EARLY) * (1.0 + REGISTRATION_GROWTH / 2.0);
     let x = ((1.0 + 2.0 * REGISTRATION_GROWTH * share).sqrt() - 1.0) / REGISTRATION_GROWTH;
     (x * (N_DAYS - LAST_DAYS) as f64) as i64
@@ -241,13 +249,14 @@ const BAD_DATES: &[&str] =
     &["2024-02-30", "2023-02-29", "2024-13-05", "2022-04-31", "31/31/2023", "not a date", "soon"];
 
 const FIRST_NAMES: [&str; 24] = [
-    "emma", "louis", "lea", "hugo", "anna", "felix", "mia", "jonas", "lucia", "mateo", "sofia", "pablo",
-    "giulia", "marco", "chiara", "luca", "ines", "adam", "clara", "noah", "alice", "leon", "elena", "david",
+    "emma", "louis", "lea", "hugo", "anna", "felix", "mia", "jonas", "lucia", "mateo", "sofia",
+    "pablo", "giulia", "marco", "chiara", "luca", "ines", "adam", "clara", "noah", "alice", "leon",
+    "elena", "david",
 ];
 const LAST_NAMES: [&str; 24] = [
-    "martin", "bernard", "dubois", "moreau", "laurent", "garcia", "lopez", "sanchez", "ruiz", "torres",
-    "rossi", "ferrari", "bianchi", "romano", "greco", "muller", "schmidt", "weber", "fischer", "wagner",
-    "becker", "petit", "roux", "costa",
+    "martin", "bernard", "dubois", "moreau", "laurent", "garcia", "lopez", "sanchez", "ruiz",
+    "torres", "rossi", "ferrari", "bianchi", "romano", "greco", "muller", "schmidt", "weber",
+    "fischer", "wagner", "becker", "petit", "roux", "costa",
 ];
 const DOMAINS: [&str; 3] = ["example.com", "example.org", "example.net"];
 
@@ -330,7 +339,8 @@ impl UserTable {
         users.clear();
         let range = block_range(self.rows, block);
         let n_rows = (range.end - range.start) as usize;
-        let mut injector = Injector::new(self.dirt, self.seed, stream::USER_DIRT, block, &mut users.defects);
+        let mut injector =
+            Injector::new(self.dirt, self.seed, stream::USER_DIRT, block, &mut users.defects);
         for (row, index) in range.enumerate() {
             let person = Person::new(self.seed, index);
             let id = identifier(index);
@@ -339,13 +349,22 @@ impl UserTable {
             users.email.push(email(index, id));
             let words: [(&'static str, &Word, &mut Vec<Option<&'static str>>); 5] = [
                 ("age_range", &AGE_RANGES[person.age], &mut users.age_range),
-                ("workout_frequency", &WORKOUT_FREQUENCIES[person.workout], &mut users.workout_frequency),
+                (
+                    "workout_frequency",
+                    &WORKOUT_FREQUENCIES[person.workout],
+                    &mut users.workout_frequency,
+                ),
                 ("gender", &GENDERS[person.gender], &mut users.gender),
                 ("location", &LOCATIONS[person.location], &mut users.location),
-                ("subscription_type", &SUBSCRIPTIONS[person.subscription], &mut users.subscription_type),
+                (
+                    "subscription_type",
+                    &SUBSCRIPTIONS[person.subscription],
+                    &mut users.subscription_type,
+                ),
             ];
             let never_plays = || Person::new(self.seed, index + 1).rate == 0.0;
-            let row_defect = injector.row_defect(row, n_rows, &[Kind::BadTime], NEVER_PLAYING, never_plays);
+            let row_defect =
+                injector.row_defect(row, n_rows, &[Kind::BadTime], NEVER_PLAYING, never_plays);
             for (column, word, texts) in words {
                 texts.push(match row_defect {
                     RowDefect::None => injector.spell(row, column, word),

@@ -1,4 +1,5 @@
-//! When people play: the platform's growth, seasons and incidents day by day, and the hours of a day.
+//! When people play: the platform's growth, seasons and incidents day by day, and the hours of a
+//! day.
 
 use crate::calendar::date;
 
@@ -25,8 +26,8 @@ const INCIDENTS: [(Date, Date, f64); 3] = [
 ];
 /// Relative activity of each hour: lunch and evening.
 const HOURS: [f64; 24] = [
-    0.45, 0.22, 0.12, 0.08, 0.08, 0.12, 0.30, 0.60, 0.75, 0.70, 0.72, 0.85, 1.20, 1.15, 0.85, 0.85, 1.00,
-    1.25, 1.55, 1.90, 2.20, 2.10, 1.55, 0.90,
+    0.45, 0.22, 0.12, 0.08, 0.08, 0.12, 0.30, 0.60, 0.75, 0.70, 0.72, 0.85, 1.20, 1.15, 0.85, 0.85,
+    1.00, 1.25, 1.55, 1.90, 2.20, 2.10, 1.55, 0.90,
 ];
 const HOUR_QUANTILES: usize = 1_024;
 
@@ -75,7 +76,8 @@ impl TimeCourse {
         self.before[to] - self.before[from]
     }
 
-    /// The day on which `activity` more than up to the beginning of `from` is reached, at the latest `to - 1`.
+    /// The day on which `activity` more than up to the beginning of `from` is reached, at the
+    /// latest `to - 1`.
     pub fn day(&self, activity: f64, (from, to): (usize, usize)) -> usize {
         let target = self.before[from] + activity;
         from + self.before[from + 1..to].partition_point(|&before| before <= target)

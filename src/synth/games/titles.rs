@@ -5,8 +5,8 @@ use rand_xoshiro::rand_core::Rng;
 use super::defects::{Defect, Injector, Kind, RowDefect};
 use super::words::{DIFFICULTIES, GAME_TYPES, PLATFORMS, Word};
 use super::{
-    MAX_GAMES, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt, require_rows,
-    stream,
+    MAX_GAMES, ParameterError, block_range, choose, identifier, n_blocks, repeat, require_dirt,
+    require_rows, stream,
 };
 use crate::synth::random::{Permutation, block_rng, unit};
 
@@ -17,9 +17,9 @@ const DIFFICULTY_WEIGHTS: [f64; 3] = [0.35, 0.42, 0.23];
 const FINISHED: [f64; 3] = [0.92, 0.82, 0.66];
 
 const FIRST_NAMES: [&str; 24] = [
-    "Neon", "Silent", "Golden", "Lost", "Solar", "Crystal", "Iron", "Magic", "Lunar", "Wild", "Frozen",
-    "Hidden", "Cosmic", "Tiny", "Royal", "Turbo", "Velvet", "Ancient", "Electric", "Emerald", "Thunder",
-    "Paper", "Shadow", "Rapid",
+    "Neon", "Silent", "Golden", "Lost", "Solar", "Crystal", "Iron", "Magic", "Lunar", "Wild",
+    "Frozen", "Hidden", "Cosmic", "Tiny", "Royal", "Turbo", "Velvet", "Ancient", "Electric",
+    "Emerald", "Thunder", "Paper", "Shadow", "Rapid",
 ];
 /// By game type.
 const LAST_NAMES: [[&str; 8]; 5] = [
@@ -153,7 +153,8 @@ impl GameTable {
         games.clear();
         let range = block_range(self.rows, block);
         let n_rows = (range.end - range.start) as usize;
-        let mut injector = Injector::new(self.dirt, self.seed, stream::GAME_DIRT, block, &mut games.defects);
+        let mut injector =
+            Injector::new(self.dirt, self.seed, stream::GAME_DIRT, block, &mut games.defects);
         for (row, index) in range.enumerate() {
             let Title { kind, platform, difficulty, .. } = title(self.seed, index);
             games.game_id.push(identifier(index));

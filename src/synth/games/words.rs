@@ -7,14 +7,19 @@ pub(super) struct Word {
     pub text: &'static str,
     /// The same letters in another case.
     pub cases: &'static [&'static str],
-    /// One edit away (insertion, deletion, transposition), and nearer to this word than to any other of its
-    /// enumeration. None for words under four letters, where one edit leaves too little.
+    /// One edit away (insertion, deletion, transposition), and nearer to this word than to any
+    /// other of its enumeration. None for words under four letters, where one edit leaves too
+    /// little.
     pub typos: &'static [&'static str],
     /// Another word for the same thing.
     pub synonyms: &'static [&'static str],
 }
 
-const fn word(text: &'static str, cases: &'static [&'static str], typos: &'static [&'static str]) -> Word {
+const fn word(
+    text: &'static str,
+    cases: &'static [&'static str],
+    typos: &'static [&'static str],
+) -> Word {
     Word { text, cases, typos, synonyms: &[] }
 }
 
@@ -167,7 +172,10 @@ mod tests {
                     assert!(case.eq_ignore_ascii_case(word.text), "{case}");
                 }
                 for synonym in word.synonyms {
-                    assert!(words.iter().all(|other| distance(synonym, other.text) > 2), "{synonym}");
+                    assert!(
+                        words.iter().all(|other| distance(synonym, other.text) > 2),
+                        "{synonym}"
+                    );
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! The marketplace's catalogue: categories with their weight, prices, appeal to buyers, and the brands sold in
-//! them.
+//! The marketplace's catalogue: categories with their weight, prices, appeal to buyers, and the
+//! brands sold in them.
 
 use std::sync::LazyLock;
 
@@ -30,11 +30,14 @@ pub(super) const RARE_BRANDS_STEP: usize = 89;
 const RARE: f64 = 0.4;
 const RARE_PHONES: f64 = 0.02;
 
-/// One of the [`RARE_BRANDS`] that shops have besides the known ones; the names are made of syllables.
+/// One of the [`RARE_BRANDS`] that shops have besides the known ones; the names are made of
+/// syllables.
 pub(super) fn rare_brand(index: usize) -> &'static str {
     static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let syllables: Vec<String> =
-            "bdfgklmnprstvz".chars().flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}"))).collect();
+        let syllables: Vec<String> = "bdfgklmnprstvz"
+            .chars()
+            .flat_map(|c| "aeiou".chars().map(move |v| format!("{c}{v}")))
+            .collect();
         let n = syllables.len();
         (0..RARE_BRANDS)
             .map(|i| {
@@ -75,7 +78,8 @@ pub(super) fn categories() -> Vec<Category> {
     let uncoded_total: f64 = (0..UNCODED_CATEGORIES).map(uncoded_weight).sum();
     let (mean, between, within) = UNCODED_LN_PRICE;
     categories.extend((0..UNCODED_CATEGORIES).map(|i| {
-        // Multiples of the golden ratio: evenly spread quantiles in an order unlike that of the weights.
+        // Multiples of the golden ratio: evenly spread quantiles in an order unlike that of the
+        // weights.
         let quantile = (0.5 + i as f64 * 0.618_033_988_749_894_9).fract();
         Category {
             code: None,
@@ -91,12 +95,17 @@ pub(super) fn categories() -> Vec<Category> {
     categories
 }
 
-const PHONES: &[&str] =
-    &["samsung", "apple", "xiaomi", "huawei", "oppo", "honor", "sony", "meizu", "vivo", "oneplus", "nokia"];
+const PHONES: &[&str] = &[
+    "samsung", "apple", "xiaomi", "huawei", "oppo", "honor", "sony", "meizu", "vivo", "oneplus",
+    "nokia",
+];
 const FEATURE_PHONES: &[&str] = &["nokia", "samsung", "philips", "panasonic", "alcatel", "texet"];
-const WATCHES: &[&str] =
-    &["apple", "casio", "samsung", "xiaomi", "garmin", "citizen", "tissot", "orient", "fossil", "timex"];
-const COMPUTERS: &[&str] = &["lenovo", "acer", "hp", "asus", "apple", "dell", "msi", "huawei", "xiaomi"];
+const WATCHES: &[&str] = &[
+    "apple", "casio", "samsung", "xiaomi", "garmin", "citizen", "tissot", "orient", "fossil",
+    "timex",
+];
+const COMPUTERS: &[&str] =
+    &["lenovo", "acer", "hp", "asus", "apple", "dell", "msi", "huawei", "xiaomi"];
 const COMPONENTS: &[&str] =
     &["gigabyte", "msi", "asus", "intel", "amd", "kingston", "seagate", "corsair", "deepcool"];
 const PERIPHERALS: &[&str] =
@@ -118,14 +127,35 @@ const LARGE_APPLIANCES: &[&str] = &[
     "gorenje",
     "whirlpool",
 ];
-const SMALL_APPLIANCES: &[&str] =
-    &["redmond", "bosch", "polaris", "vitek", "philips", "tefal", "braun", "scarlett", "moulinex", "kenwood"];
-const CLIMATE: &[&str] =
-    &["samsung", "karcher", "elenberg", "dyson", "electrolux", "ballu", "oasis", "ariston", "polaris"];
+const SMALL_APPLIANCES: &[&str] = &[
+    "redmond", "bosch", "polaris", "vitek", "philips", "tefal", "braun", "scarlett", "moulinex",
+    "kenwood",
+];
+const CLIMATE: &[&str] = &[
+    "samsung",
+    "karcher",
+    "elenberg",
+    "dyson",
+    "electrolux",
+    "ballu",
+    "oasis",
+    "ariston",
+    "polaris",
+];
 const CAR: &[&str] =
     &["pioneer", "starline", "sony", "alpine", "jvc", "kenwood", "pandora", "sheriff", "neoline"];
-const SHOES: &[&str] =
-    &["respect", "rieker", "salamander", "nike", "adidas", "puma", "baden", "reebok", "crocs", "geox"];
+const SHOES: &[&str] = &[
+    "respect",
+    "rieker",
+    "salamander",
+    "nike",
+    "adidas",
+    "puma",
+    "baden",
+    "reebok",
+    "crocs",
+    "geox",
+];
 const CLOTHES: &[&str] =
     &["baden", "karya", "levis", "adidas", "nike", "puma", "columbia", "wrangler", "sokolov"];
 const FURNITURE: &[&str] = &["brw", "stolline", "ikea", "dreamline", "halmar", "ormatek", "askona"];
@@ -133,10 +163,20 @@ const TOOLS: &[&str] =
     &["bosch", "makita", "huter", "dewalt", "metabo", "interskol", "stihl", "husqvarna", "patriot"];
 const SPORT: &[&str] =
     &["stels", "force", "trek", "giant", "atomic", "fischer", "wilson", "torneo", "kettler"];
-const KIDS: &[&str] = &["lego", "barbie", "chicco", "pampers", "huggies", "adamex", "hasbro", "inglesina"];
+const KIDS: &[&str] =
+    &["lego", "barbie", "chicco", "pampers", "huggies", "adamex", "hasbro", "inglesina"];
 const HEALTH: &[&str] = &["omron", "beurer", "microlife", "and", "braun"];
-const HOME: &[&str] =
-    &["lucente", "luminarc", "gipfel", "tefal", "philips", "zwilling", "pyrex", "tramontina", "dormeo"];
+const HOME: &[&str] = &[
+    "lucente",
+    "luminarc",
+    "gipfel",
+    "tefal",
+    "philips",
+    "zwilling",
+    "pyrex",
+    "tramontina",
+    "dormeo",
+];
 const WHEELS: &[&str] = &[
     "cordiant",
     "triangle",
@@ -164,7 +204,8 @@ const VARIOUS: &[&str] = &[
 
 type Row = (&'static str, f64, f64, f64, f64, f64, &'static [&'static str]);
 
-/// Code, relative weight, mean and deviation of ln(price) before its tails are stretched, share without a brand, appeal, brands.
+/// Code, relative weight, mean and deviation of ln(price) before its tails are stretched, share
+/// without a brand, appeal, brands.
 #[rustfmt::skip]
 const CODED: &[Row] = &[
     ("electronics.smartphone", 28.5, 5.87, 0.85, 0.004, 1.7, PHONES),
@@ -300,16 +341,27 @@ pub(super) const MISSPELT: &[(&str, [&str; 3])] = &[
         ["Electronics.Smartphone", "electronics.smartphne", "electronics.smart_phone"],
     ),
     ("electronics.clocks", ["ELECTRONICS.CLOCKS", "electronics.cloks", "electronics.clocks "]),
-    ("electronics.video.tv", ["Electronics.Video.TV", "electronics.vidoe.tv", " electronics.video.tv"]),
+    (
+        "electronics.video.tv",
+        ["Electronics.Video.TV", "electronics.vidoe.tv", " electronics.video.tv"],
+    ),
     (
         "electronics.audio.headphone",
-        ["electronics.audio.headphones", "electronic.audio.headphone", "Electronics.Audio.Headphone"],
+        [
+            "electronics.audio.headphones",
+            "electronic.audio.headphone",
+            "Electronics.Audio.Headphone",
+        ],
     ),
     ("computers.notebook", ["computers.note_book", "computer.notebook", "Computers.Notebook"]),
     ("apparel.shoes", ["Apparel.Shoes", "aparel.shoes", "apparel.shoess"]),
     (
         "appliances.environment.vacuum",
-        ["appliances.environment.vaccum", "APPLIANCES.ENVIRONMENT.VACUUM", "appliance.environment.vacuum"],
+        [
+            "appliances.environment.vaccum",
+            "APPLIANCES.ENVIRONMENT.VACUUM",
+            "appliance.environment.vacuum",
+        ],
     ),
     (
         "appliances.kitchen.refrigerators",
@@ -346,16 +398,25 @@ mod tests {
         assert_eq!(codes.len(), CODED.len());
         for code in codes {
             assert!((2..=4).contains(&code.split('.').count()), "{code}");
-            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'), "{code}");
+            assert!(
+                code.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn no_misspelling_is_a_right_spelling() {
-        let brands =
-            CODED.iter().flat_map(|row| row.6.iter().copied()).chain((0..RARE_BRANDS).map(rare_brand));
-        let right: HashSet<&str> =
-            CODED.iter().map(|row| row.0).chain(brands).chain(["view", "cart", "purchase"]).collect();
+        let brands = CODED
+            .iter()
+            .flat_map(|row| row.6.iter().copied())
+            .chain((0..RARE_BRANDS).map(rare_brand));
+        let right: HashSet<&str> = CODED
+            .iter()
+            .map(|row| row.0)
+            .chain(brands)
+            .chain(["view", "cart", "purchase"])
+            .collect();
         for (word, variants) in MISSPELT {
             assert!(right.contains(word), "{word}");
             assert!(variants.iter().all(|variant| !right.contains(variant)), "{word}");
@@ -367,7 +428,9 @@ mod tests {
         let rare: HashSet<&str> = (0..RARE_BRANDS).map(rare_brand).collect();
         assert_eq!(rare.len(), RARE_BRANDS);
         assert!(
-            categories().iter().all(|category| category.brands.iter().all(|brand| !rare.contains(brand)))
+            categories()
+                .iter()
+                .all(|category| category.brands.iter().all(|brand| !rare.contains(brand)))
         );
     }
 }

@@ -13,18 +13,26 @@ use crate::synth::random::{block_rng, unit};
 const UNKNOWN_EVENT_TYPES: [&str; 3] = ["wishlist", "impression", ""];
 /// Kinds of defects, see [`Parameters::dirt`].
 const DEFECTS: u64 = 7;
-/// The real shop has the row of a cart up to 78 times. A burst has n copies or more with the probability 1 / n^2.
+/// The real shop has the row of a cart up to 78 times. A burst has n copies or more with the
+/// probability 1 / n^2.
 const MAX_COPIES: u64 = 77;
-/// Copies whose bursts are drawn from one seed: without a state over blocks, a block learns what falls to it from
-/// at most so many draws.
+/// Copies whose bursts are drawn from one seed: without a state over blocks, a block learns what
+/// falls to it from at most so many draws.
 const COPIES_PER_BATCH: u64 = 1_024;
 
 impl Marketplace {
-    /// Gives a share of the events one defect each, see [`Parameters::dirt`]. Copies first, because a burst needs
-    /// many free rows side by side; the other defects each somewhere in its own stretch of what is left.
-    pub(super) fn inject_defects(&self, block: u64, events: &mut Events, rng: &mut Xoshiro256PlusPlus) {
+    /// Gives a share of the events one defect each, see [`Parameters::dirt`]. Copies first, because
+    /// a burst needs many free rows side by side; the other defects each somewhere in its own
+    /// stretch of what is left.
+    pub(super) fn inject_defects(
+        &self,
+        block: u64,
+        events: &mut Events,
+        rng: &mut Xoshiro256PlusPlus,
+    ) {
         let mut is_free = vec![true; events.len()];
-        let carts: Vec<usize> = (0..events.len()).filter(|&row| events.event_type[row] == "cart").collect();
+        let carts: Vec<usize> =
+            (0..events.len()).filter(|&row| events.event_type[row] == "cart").collect();
         for copies in self.bursts(block) {
             if !repeat_a_cart(events, copies, &carts, &mut is_free, rng) {
                 (0..copies).for_each(|_| repeat_an_event(events, &mut is_free, rng));
@@ -32,10 +40,12 @@ impl Marketplace {
         }
         let free: Vec<usize> = (0..events.len()).filter(|&row| is_free[row]).collect();
         let first_row = block * BLOCK_ROWS;
-        let numbers = self.defects_before(first_row)..self.defects_before(first_row + events.len() as u64);
+        let numbers =
+            self.defects_before(first_row)..self.defects_before(first_row + events.len() as u64);
         let others: Vec<u64> = numbers.filter(|number| number % DEFECTS != 0).collect();
         for (place, number) in others.iter().enumerate() {
-            let (from, to) = (place * free.len() / others.len(), (place + 1) * free.len() / others.len());
+            let (from, to) =
+                (place * free.len() / others.len(), (place + 1) * free.len() / others.len());
             let bits = rng.next_u64();
             if from == to {
                 continue;
@@ -55,7 +65,10 @@ impl Marketplace {
                         *word = word.map(|word| misspelt(word, variant).unwrap_or(word));
                     }
                 }
-                _ => events.event_type[row] = UNKNOWN_EVENT_TYPES[variant % UNKNOWN_EVENT_TYPES.len()],
+                _ => {
+                    events.event_type[row] =
+                        UNKNOWN_EVENT_TYPES[variant % UNKNOWN_EVENT_TYPES.len()]
+                }
             }
         }
     }
@@ -65,9 +78,10 @@ impl Marketplace {
         (row as f64 * self.parameters.dirt) as u64
     }
 
-    /// Numbers of copies in the bursts that fall to a block, the longest first. All bursts together have the
-    /// number of copies that `dirt` asks for; a burst falls to the block in whose turn it begins. A last block that
-    /// is not full may be too short for its bursts: they fall to the one before.
+    /// Numbers of copies in the bursts that fall to a block, the longest first. All bursts together
+    /// have the number of copies that `dirt` asks for; a burst falls to the block in whose turn it
+    /// begins. A last block that is not full may be too short for its bursts: they fall to the one
+    /// before.
     fn bursts(&self, block: u64) -> Vec<usize> {
         let Parameters { rows, seed, .. } = self.parameters;
         let copies_before = |row: u64| self.defects_before(row).div_ceil(DEFECTS);
@@ -111,7 +125,8 @@ fn repeat_a_cart(
 ) -> bool {
     let first = (rng.next_u64() % carts.len().max(1) as u64) as usize;
     for &row in carts[first..].iter().chain(&carts[..first]) {
-        // The rows after the cart, but at the end of the block those before it too: times rise either way.
+        // The rows after the cart, but at the end of the block those before it too: times rise
+        // either way.
         let from = row.min(events.len().saturating_sub(copies + 1));
         let Some(place) = is_free.get_mut(from..from + copies + 1) else {
             return false;
@@ -149,11 +164,12 @@ mod tests {
             && events.product_id[row] == events.product_id[row - 1]
     }
 
-    /// The number of events with each defect that shows: copies, no user, negative price, misspelt event type, no
-    /// time, misspelt category or brand, unknown event type.
+    /// The number of events with each defect that shows: copies, no user, negative price, misspelt
+    /// event type, no time, misspelt category or brand, unknown event type.
     fn defects(parameters: Parameters) -> [u64; DEFECTS as usize] {
         let mut counts = [0; DEFECTS as usize];
-        let is_misspelt = |word: &str| MISSPELT.iter().any(|(_, variants)| variants.contains(&word));
+        let is_misspelt =
+            |word: &str| MISSPELT.iter().any(|(_, variants)| variants.contains(&word));
         each_event(parameters, |events, row| {
             let words = [events.category_code[row], events.brand[row]];
             for (count, holds) in counts.iter_mut().zip([
@@ -195,7 +211,11 @@ mod tests {
             let expected: [u64; DEFECTS as usize] =
                 std::array::from_fn(|kind| (all + DEFECTS - 1 - kind as u64) / DEFECTS);
             // Not every event has a category or brand that people misspell.
-            assert!(found[5] <= expected[5] && found[5] >= expected[5] / 4, "{found:?} {expected:?}");
+            assert!(
+                found[5] <= expected[5] && found[5] >= expected[5] / 4,
+                "{found:?} \
+                {expected:?}"
+            );
             let exact = |counts: [u64; DEFECTS as usize]| [&counts[..5], &counts[6..]].concat();
             assert_eq!(exact(found), exact(expected), "{rows} {dirt}");
         }
@@ -221,13 +241,21 @@ mod tests {
     fn most_bursts_are_pairs_and_the_longest_has_78_rows() {
         for seed in 1..3 {
             let bursts = bursts(Parameters { seed, dirt: 0.1, ..parameters(2_000_000) });
-            assert_eq!(bursts.iter().map(|(_, n_rows)| n_rows - 1).sum::<u64>(), 200_000_u64.div_ceil(7));
+            assert_eq!(
+                bursts.iter().map(|(_, n_rows)| n_rows - 1).sum::<u64>(),
+                200_000_u64.div_ceil(7)
+            );
             assert_eq!(bursts.iter().map(|&(_, n_rows)| n_rows).max(), Some(78));
             let share = |least: u64| {
-                bursts.iter().filter(|&&(_, n_rows)| n_rows > least).count() as f64 / bursts.len() as f64
+                bursts.iter().filter(|&&(_, n_rows)| n_rows > least).count() as f64
+                    / bursts.len() as f64
             };
             for (copies, expected) in [(2, 0.25), (3, 0.111), (5, 0.04), (10, 0.01)] {
-                assert!((share(copies) / expected - 1.0).abs() < 0.25, "{copies}: {}", share(copies));
+                assert!(
+                    (share(copies) / expected - 1.0).abs() < 0.25,
+                    "{copies}: {}",
+                    share(copies)
+                );
             }
         }
     }
@@ -255,7 +283,8 @@ mod tests {
     fn a_burst_takes_the_copies_of_many_blocks() {
         let rare = Parameters { dirt: 0.001, ..parameters(2_000_000) };
         let shop = marketplace(rare.clone());
-        let with_copies = (0..shop.n_blocks()).filter(|&block| !shop.bursts(block).is_empty()).count();
+        let with_copies =
+            (0..shop.n_blocks()).filter(|&block| !shop.bursts(block).is_empty()).count();
         let longest = bursts(rare).into_iter().map(|(_, n_rows)| n_rows).max();
         assert!(longest > Some(5), "{longest:?}");
         assert!((50..200).contains(&with_copies), "{with_copies} of {}", shop.n_blocks());
@@ -271,7 +300,8 @@ mod tests {
     fn dirt_leaves_the_other_events_as_they_were() {
         let clean = block(&marketplace(parameters(2_048)), 0);
         let dirty = block(&marketplace(Parameters { dirt: 0.1, ..parameters(2_048) }), 0);
-        let changed = (0..2_048).filter(|&row| clean.product_id[row] != dirty.product_id[row]).count();
+        let changed =
+            (0..2_048).filter(|&row| clean.product_id[row] != dirty.product_id[row]).count();
         assert!((10..=30).contains(&changed), "only copies change the product: {changed}");
     }
 }

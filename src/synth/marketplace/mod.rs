@@ -1,12 +1,12 @@
-//! Synthetic events of an online shop: sessions of users who view products, put some in the cart and buy a
-//! few.
+//! Synthetic events of an online shop: sessions of users who view products, put some in the cart
+//! and buy a few.
 //!
-//! The shape follows a large multi-category shop: 96 % views, log-normal prices by category, a quarter of the
-//! events on smartphones, popularity of products by a shifted Zipf law, a long tail of users of a few
-//! behaviours, and the hours of a day. Block `b` is a function of the parameters and `b` alone, so any number
-//! of threads makes the same rows, and nothing grows with the number of rows. The rows of a session are in one
-//! block, the one in whose slice of time it starts; its events reach into the time of the next blocks. The
-//! session that fills a block ends there.
+//! The shape follows a large multi-category shop: 96 % views, log-normal prices by category, a
+//! quarter of the events on smartphones, popularity of products by a shifted Zipf law, a long tail
+//! of users of a few behaviours, and the hours of a day. Block `b` is a function of the parameters
+//! and `b` alone, so any number of threads makes the same rows, and nothing grows with the number
+//! of rows. The rows of a session are in one block, the one in whose slice of time it starts; its
+//! events reach into the time of the next blocks. The session that fills a block ends there.
 
 mod catalogue;
 mod defects;
@@ -61,7 +61,8 @@ pub struct Marketplace {
 }
 
 impl Marketplace {
-    /// Checks the parameters. Memory depends on `days` and the fixed catalogue, never on the number of rows.
+    /// Checks the parameters. Memory depends on `days` and the fixed catalogue, never on the number
+    /// of rows.
     pub fn new(parameters: Parameters) -> Result<Self, ParameterError> {
         parameters.validate()?;
         Ok(Self {
@@ -84,8 +85,8 @@ impl Marketplace {
         BLOCK_ROWS.min(self.parameters.rows - block * BLOCK_ROWS)
     }
 
-    /// Replaces `events` with those of a block: a function of the parameters and `block` alone, sorted by
-    /// time. Sessions start in the block's slice of the period.
+    /// Replaces `events` with those of a block: a function of the parameters and `block` alone,
+    /// sorted by time. Sessions start in the block's slice of the period.
     pub fn fill(&self, block: u64, events: &mut Events) {
         let block_rows = self.block_rows(block);
         let Parameters { rows, users, seed, dirt, .. } = self.parameters;
@@ -98,7 +99,8 @@ impl Marketplace {
             (first_row + block_rows) as f64 / rows as f64,
         );
 
-        // Each user's turn comes once, by its place in the period; then sessions go to the active users.
+        // Each user's turn comes once, by its place in the period; then sessions go to the active
+        // users.
         let turn = |row: u64| (u128::from(users) * u128::from(row) / u128::from(rows)) as u64;
         for user in turn(first_row)..turn(first_row + block_rows) {
             if events.drafts.len() as u64 == block_rows {
@@ -120,9 +122,9 @@ impl Marketplace {
 
     /// Sorts the drafts by time, each session's in their order, and writes them to the columns.
     fn write(&self, events: &mut Events) {
-        events
-            .order
-            .extend(events.drafts.iter().zip(0u64..).map(|(draft, i)| (draft.seconds as u64) << 16 | i));
+        events.order.extend(
+            events.drafts.iter().zip(0u64..).map(|(draft, i)| (draft.seconds as u64) << 16 | i),
+        );
         events.order.sort_unstable();
         for key in &events.order {
             let draft = &events.drafts[(key & 0xffff) as usize];

@@ -8,7 +8,8 @@ pub(super) const MAX_USERS: u64 = 1_000_000_000;
 pub(super) const MAX_PRODUCTS: u64 = 100_000_000;
 /// Longest period of events.
 pub const MAX_DAYS: u32 = 3_660;
-/// 0001-01-01 and 9989-12-31, in microseconds since 1970: the last period still ends in the year 9999.
+/// 0001-01-01 and 9989-12-31, in microseconds since 1970: the last period still ends in the year
+/// 9999.
 const START_RANGE: (i64, i64) = (-62_135_596_800_000_000, 253_086_768_000_000_000);
 
 /// What to generate.
@@ -26,13 +27,15 @@ pub struct Parameters {
     pub start: i64,
     /// Length of the period, 1 to 3660.
     pub days: u32,
-    /// Share of events that get a defect, 0 to 1: of the whole number below `rows * dirt`, in turn, an exact copy
-    /// of another event (sessions break), no user, a negative price, a misspelt event type, no time, a misspelt
-    /// category or brand where the event has one that people misspell, an unknown event type.
+    /// Share of events that get a defect, 0 to 1: of the whole number below `rows * dirt`, in turn,
+    /// an exact copy of another event (sessions break), no user, a negative price, a misspelt event
+    /// type, no time, a misspelt category or brand where the event has one that people misspell, an
+    /// unknown event type.
     ///
-    /// Copies come in bursts of equal carts, next to each other, two as a rule and at most 78; where a block has no
-    /// cart left to repeat, as pairs of other events. Up to 0.5 the counts hold exactly, since no event with a
-    /// defect is copied and no copy gets a defect; above, a block can be too full for all of its defects.
+    /// Copies come in bursts of equal carts, next to each other, two as a rule and at most 78;
+    /// where a block has no cart left to repeat, as pairs of other events. Up to 0.5 the counts
+    /// hold exactly, since no event with a defect is copied and no copy gets a defect; above, a
+    /// block can be too full for all of its defects.
     pub dirt: f64,
 }
 
@@ -63,7 +66,10 @@ impl Parameters {
             format!("products must be between 1 and {MAX_PRODUCTS}, not {products}")
         })?;
         require((START_RANGE.0..=START_RANGE.1).contains(&start), || {
-            format!("start must be between 0001-01-01 and 9989-12-31, not {start} microseconds since 1970")
+            format!(
+                "start must be between 0001-01-01 and 9989-12-31, not {start} microseconds \
+                     since 1970"
+            )
         })?;
         require(start % SECOND == 0, || {
             format!("start must be a whole second, not {start} microseconds since 1970")
@@ -71,7 +77,12 @@ impl Parameters {
         require((1..=MAX_DAYS).contains(&days), || {
             format!("days must be between 1 and {MAX_DAYS}, not {days}")
         })?;
-        require((0.0..=1.0).contains(&dirt), || format!("dirt must be between 0 and 1, not {dirt:?}"))
+        require((0.0..=1.0).contains(&dirt), || {
+            format!(
+                "dirt must be between 0 and 1, not \
+            {dirt:?}"
+            )
+        })
     }
 }
 
@@ -83,18 +94,28 @@ mod tests {
 
     #[test]
     fn errors_name_the_parameter_the_range_and_the_value() {
-        let error = |parameters: Parameters| Marketplace::new(parameters).err().map(|e| e.to_string());
+        let error =
+            |parameters: Parameters| Marketplace::new(parameters).err().map(|e| e.to_string());
         let good = parameters(1_000);
         for (bad, text) in [
             (
                 Parameters { rows: MAX_ROWS + 1, ..good.clone() },
                 "rows must be between 0 and 1000000000000, not 1000000000001",
             ),
-            (Parameters { users: 0, ..good.clone() }, "users must be between 1 and 1000000000, not 0"),
-            (Parameters { products: 0, ..good.clone() }, "products must be between 1 and 100000000, not 0"),
+            (
+                Parameters { users: 0, ..good.clone() },
+                "users must be between 1 and 1000000000, not \
+                0",
+            ),
+            (
+                Parameters { products: 0, ..good.clone() },
+                "products must be between 1 and \
+                100000000, not 0",
+            ),
             (
                 Parameters { start: i64::MAX, ..good.clone() },
-                "start must be between 0001-01-01 and 9989-12-31, not 9223372036854775807 microseconds since 1970",
+                "start must be between 0001-01-01 and 9989-12-31, not 9223372036854775807 \
+                 microseconds since 1970",
             ),
             (
                 Parameters { start: 1, ..good.clone() },
@@ -102,7 +123,11 @@ mod tests {
             ),
             (Parameters { days: 0, ..good.clone() }, "days must be between 1 and 3660, not 0"),
             (Parameters { dirt: 7.0, ..good.clone() }, "dirt must be between 0 and 1, not 7.0"),
-            (Parameters { dirt: f64::NAN, ..good.clone() }, "dirt must be between 0 and 1, not NaN"),
+            (
+                Parameters { dirt: f64::NAN, ..good.clone() },
+                "dirt must be between 0 and 1, not \
+                NaN",
+            ),
         ] {
             assert_eq!(error(bad).as_deref(), Some(text));
         }
@@ -113,7 +138,9 @@ mod tests {
     fn any_start_in_range_is_accepted() {
         for start in [START_RANGE.0, -1_000_000, 0, START_RANGE.1] {
             let mut count = 0;
-            each_event(Parameters { start, days: MAX_DAYS, ..parameters(3_000) }, |_, _| count += 1);
+            each_event(Parameters { start, days: MAX_DAYS, ..parameters(3_000) }, |_, _| {
+                count += 1
+            });
             assert_eq!(count, 3_000);
         }
     }

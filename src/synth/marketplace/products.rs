@@ -1,4 +1,5 @@
-//! The products of the shop: how many each category has, which are popular, their prices and brands.
+//! The products of the shop: how many each category has, which are popular, their prices and
+//! brands.
 
 use rand_distr::Distribution;
 use rand_distr::weighted::WeightedAliasIndex;
@@ -17,11 +18,12 @@ const ASSORTMENT: f64 = 0.6;
 const UNPRICED: f64 = 0.0029;
 const UNPRICED_FROM_RANK: u64 = 30;
 const MAX_PRICE: i64 = 257_407;
-/// Where the tails of ln(price) begin, and by what they are stretched: dear products are rarer than by the normal
-/// law, cheap ones more frequent.
+/// Where the tails of ln(price) begin, and by what they are stretched: dear products are rarer than
+/// by the normal law, cheap ones more frequent.
 const LOW_PRICES: (f64, f64) = (2.97, 1.35);
 const HIGH_PRICES: (f64, f64) = (6.9, 0.74);
-/// The most popular product of a category has its median price: a share of the category's events decides its mean.
+/// The most popular product of a category has its median price: a share of the category's events
+/// decides its mean.
 const MEDIAN: f64 = 0.5;
 /// The next brand of a category's known ones is this much less frequent.
 const BRAND_RATIO: f64 = 0.72;
@@ -63,14 +65,17 @@ impl Products {
         let mut categories = catalogue::categories();
         categories.truncate(usize::try_from(n).unwrap_or(usize::MAX));
         let weights: Vec<f64> = categories.iter().map(|category| category.weight).collect();
-        let appeal =
-            categories.iter().map(|c| c.weight * c.appeal).sum::<f64>() / weights.iter().sum::<f64>();
+        let appeal = categories.iter().map(|c| c.weight * c.appeal).sum::<f64>()
+            / weights.iter().sum::<f64>();
         categories.iter_mut().for_each(|category| category.appeal /= appeal);
         Self {
             seed,
             assortments: assortments(&categories, n, seed),
             categories,
-            category_law: WeightedAliasIndex::new(weights).expect("the catalogue's weights are positive"),
+            category_law: WeightedAliasIndex::new(weights).expect(
+                "the catalogue's weights are \
+                positive",
+            ),
             id_step: (59_000_000 / n).max(1),
         }
     }
@@ -90,7 +95,8 @@ impl Products {
         (self.assortments[category].id, self.categories[category].code)
     }
 
-    /// A product of a category by popularity; its properties are functions of the seed and its rank.
+    /// A product of a category by popularity; its properties are functions of the seed and its
+    /// rank.
     pub fn draw_item(&self, category: usize, rng: &mut Xoshiro256PlusPlus) -> Item {
         let seed = self.seed;
         let Assortment { first, order, ln_ratio, brand_offset, unbranded_offset, .. } =
@@ -100,10 +106,12 @@ impl Products {
         let rank = (rank as u64).min(order.n - 1);
         let product = first + order.map(rank);
         let jitter = hash(seed, stream::PRODUCT_ID, product) % self.id_step;
-        // Evenly spread over the ranks (the three-dimensional R sequence of M. Roberts, 2018) rather than
-        // independent: the few popular products then do not decide a category's prices and brands.
+        // Evenly spread over the ranks (the three-dimensional R sequence of M. Roberts, 2018)
+        // rather than independent: the few popular products then do not decide a category's prices
+        // and brands.
         let spread = |factor: f64, offset: f64| (rank as f64 * factor + offset).fract();
-        let unpriced = rank >= UNPRICED_FROM_RANK && unit(hash(seed, stream::UNPRICED, product)) < UNPRICED;
+        let unpriced =
+            rank >= UNPRICED_FROM_RANK && unit(hash(seed, stream::UNPRICED, product)) < UNPRICED;
         let price = if unpriced {
             0
         } else {
@@ -182,7 +190,8 @@ mod tests {
     fn missing_categories_and_brands_are_as_frequent_as_in_the_real_shop() {
         for seed in 1..4 {
             let parameters = Parameters { seed, ..parameters(500_000) };
-            let uncoded = share(parameters.clone(), |events, row| events.category_code[row].is_none());
+            let uncoded =
+                share(parameters.clone(), |events, row| events.category_code[row].is_none());
             assert!((uncoded - 0.32).abs() < 0.01, "category: {uncoded}");
             let unbranded = share(parameters, |events, row| events.brand[row].is_none());
             assert!((unbranded - 0.144).abs() < 0.015, "brand: {unbranded}");
@@ -216,8 +225,12 @@ mod tests {
     fn a_product_keeps_its_price_category_and_brand() {
         let mut products = HashMap::new();
         each_event(Parameters { products: 3_000, ..parameters(200_000) }, |events, row| {
-            let seen =
-                (events.price[row], events.category_id[row], events.category_code[row], events.brand[row]);
+            let seen = (
+                events.price[row],
+                events.category_id[row],
+                events.category_code[row],
+                events.brand[row],
+            );
             assert_eq!(*products.entry(events.product_id[row]).or_insert(seen), seen);
         });
         assert!((2_000..=3_000).contains(&products.len()), "{}", products.len());

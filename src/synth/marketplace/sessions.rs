@@ -1,4 +1,5 @@
-//! The sessions of the shop: how many views a session has, and how views lead to carts and purchases.
+//! The sessions of the shop: how many views a session has, and how views lead to carts and
+//! purchases.
 
 use std::fmt::Write;
 
@@ -16,12 +17,12 @@ const CARTS_PER_VIEW: f64 = 2.18 / 96.07;
 const PURCHASES_PER_VIEW: f64 = 1.75 / 96.07;
 /// Probability that a purchase is followed by another of the same product.
 const BUYS_AGAIN: f64 = 0.3;
-/// Views of a session: ceil of a log-normal number (median 2, 90 % up to 8), and seconds between its events, at
-/// least one.
+/// Views of a session: ceil of a log-normal number (median 2, 90 % up to 8), and seconds between
+/// its events, at least one.
 const LN_VIEWS: (f64, f64) = (0.57, 1.1);
 const LN_PAUSE: (f64, f64) = (3.5, 1.0);
-/// The next view is of the same product; else it stays in the category; the first one is in the user's
-/// favourite.
+/// The next view is of the same product; else it stays in the category; the first one is in the
+/// user's favourite.
 const SAME_PRODUCT: f64 = 0.34;
 const SAME_CATEGORY: f64 = 0.83;
 const FAVOURITE_CATEGORY: f64 = 0.4;
@@ -74,7 +75,12 @@ impl Marketplace {
         let mut seconds = 0.0;
         let mut push = |kind: Kind, rng: &mut Xoshiro256PlusPlus, events: &mut Events| {
             if events.drafts.len() < block_rows {
-                events.drafts.push(Draft { seconds, session, item: (events.items.len() - 1) as u16, kind });
+                events.drafts.push(Draft {
+                    seconds,
+                    session,
+                    item: (events.items.len() - 1) as u16,
+                    kind,
+                });
                 seconds += f64::from(self.sessions.pauses[quantile_index(rng)]);
             }
         };
@@ -114,7 +120,8 @@ impl Marketplace {
                 push(Kind::Purchase, rng, events);
             }
         }
-        // The session must end inside the period: at its end it starts earlier, and shrinks if that is not enough.
+        // The session must end inside the period: at its end it starts earlier, and shrinks if that
+        // is not enough.
         let drafts = &mut events.drafts[first..];
         let duration = drafts.last().map_or(0.0, |draft| draft.seconds);
         let last = f64::from(self.parameters.days) * SECONDS_OF_DAY as f64 - 1.0;
@@ -129,7 +136,9 @@ impl Marketplace {
 /// Quantiles of a log-normal law at the middles of equal intervals.
 fn quantiles<T>((mean, deviation): (f64, f64), convert: impl Fn(f64) -> T) -> Vec<T> {
     (0..QUANTILES)
-        .map(|i| convert((mean + deviation * normal_quantile((i as f64 + 0.5) / QUANTILES as f64)).exp()))
+        .map(|i| {
+            convert((mean + deviation * normal_quantile((i as f64 + 0.5) / QUANTILES as f64)).exp())
+        })
         .collect()
 }
 
@@ -164,7 +173,9 @@ mod tests {
             100.0 * share(parameters.clone(), |events, row| events.event_type[row] == name)
         };
         let few_users = Parameters { users: 2_000, ..parameters(500_000) };
-        for parameters in [parameters(500_000), Parameters { seed: 7, ..parameters(500_000) }, few_users] {
+        for parameters in
+            [parameters(500_000), Parameters { seed: 7, ..parameters(500_000) }, few_users]
+        {
             for (name, percent) in [("view", 96.07), ("cart", 2.18), ("purchase", 1.75)] {
                 let found = mix(&parameters, name);
                 assert!((found - percent).abs() < 0.3, "{name}: {found}");

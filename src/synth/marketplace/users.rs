@@ -78,8 +78,8 @@ impl Users {
         draw().0
     }
 
-    /// How a user behaves: kinds are evenly spread over the ranks of activity, so that the mix of events holds
-    /// for few users too.
+    /// How a user behaves: kinds are evenly spread over the ranks of activity, so that the mix of
+    /// events holds for few users too.
     pub fn behaviour(&self, user: u64) -> &'static Behaviour {
         let rank = self.order.unmap(user) as f64;
         let mut u = (rank * 0.618_033_988_749_894_9 + self.behaviour_offset).fract();
@@ -93,7 +93,8 @@ impl Users {
         &BEHAVIOURS[kind]
     }
 
-    /// How far from its turn, as a share of the period, a user still comes: some always, others for a while.
+    /// How far from its turn, as a share of the period, a user still comes: some always, others for
+    /// a while.
     fn reach(&self, user: u64) -> f64 {
         match unit(hash(self.seed, stream::REACH, user)) {
             u if u < 0.35 => 1.0,
@@ -102,8 +103,8 @@ impl Users {
     }
 }
 
-/// Means over sessions of `carts` and of `carts * buys`, when `turns` of the sessions are the users' own
-/// turns and the rest goes by activity.
+/// Means over sessions of `carts` and of `carts * buys`, when `turns` of the sessions are the
+/// users' own turns and the rest goes by activity.
 pub(super) fn mean_propensities(turns: f64) -> (f64, f64) {
     let activity: f64 = BEHAVIOURS.iter().map(|b| b.share * b.activity).sum();
     BEHAVIOURS.iter().fold((0.0, 0.0), |(carts, buys), b| {
@@ -121,7 +122,9 @@ mod tests {
     fn every_user_comes_and_a_few_come_often() {
         let parameters = parameters(280_000);
         let mut users = HashMap::new();
-        each_event(parameters.clone(), |events, row| *users.entry(events.user_id[row]).or_insert(0u64) += 1);
+        each_event(parameters.clone(), |events, row| {
+            *users.entry(events.user_id[row]).or_insert(0u64) += 1
+        });
         assert_eq!(users.len() as u64, parameters.users);
         let mut counts: Vec<u64> = users.into_values().collect();
         counts.sort_unstable();

@@ -1,8 +1,10 @@
-//! Words that look alike and mean the opposite, or another thing of the same kind: no typo makes one of the other.
+//! Words that look alike and mean the opposite, or another thing of the same kind: no typo makes
+//! one of the other.
 //!
-//! The affixes of English follow Quirk, Greenbaum, Leech and Svartvik, *A Comprehensive Grammar of the English Language*
-//! (1985), appendix I.20 to I.30: negative, reversative, of degree, attitude, place, time and number. Those of other
-//! languages are the common ones of their school grammars. All are folded: lower case, without accents.
+//! The affixes of English follow Quirk, Greenbaum, Leech and Svartvik, *A Comprehensive Grammar of
+//! the English Language* (1985), appendix I.20 to I.30: negative, reversative, of degree, attitude,
+//! place, time and number. Those of other languages are the common ones of their school grammars.
+//! All are folded: lower case, without accents.
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +19,8 @@ use super::canonical::{is_apostrophe, plain};
 use super::letters::{distance, normalised};
 
 use words::{
-    IDEOGRAPHS, NEGATING_IDEOGRAPHS, NEGATORS, PREFIXES, SMALL_WORDS, SWAPPED_PREFIXES, SWAPPED_SUFFIXES,
-    WORDS,
+    IDEOGRAPHS, NEGATING_IDEOGRAPHS, NEGATORS, PREFIXES, SMALL_WORDS, SWAPPED_PREFIXES,
+    SWAPPED_SUFFIXES, WORDS,
 };
 
 /// With fewer ideographs, each of which is a word, none may be another one.
@@ -32,7 +34,8 @@ struct Pair {
     apart: usize,
 }
 
-/// Pairs by the letter that tells nearly all words apart: the first one (of suffixes: the last one) of `a`.
+/// Pairs by the letter that tells nearly all words apart: the first one (of suffixes: the last one)
+/// of `a`.
 struct Pairs {
     by_letter: [Vec<Pair>; Self::N_LETTERS],
     letter: fn(&[char]) -> Option<&char>,
@@ -50,12 +53,17 @@ impl Pairs {
             let (a, b) = if a.is_empty() { (b, a) } else { (a, b) };
             let (a, b): (Word, Word) = (a.chars().collect(), b.chars().collect());
             let apart = distance(&a, &b);
-            by_letter[*letter(&a).expect("not empty") as usize % Self::N_LETTERS].push(Pair { a, b, apart });
+            by_letter[*letter(&a).expect("not empty") as usize % Self::N_LETTERS].push(Pair {
+                a,
+                b,
+                apart,
+            });
         }
         Self { by_letter, letter }
     }
 
-    /// Whether one of the pairs, which differ by at most so many edits, is that of two words in any order.
+    /// Whether one of the pairs, which differ by at most so many edits, is that of two words in any
+    /// order.
     fn any(
         &self,
         word: &[char],
@@ -64,7 +72,9 @@ impl Pairs {
         is: impl Fn(&[char], &[char], &Pair) -> bool,
     ) -> bool {
         [(word, other), (other, word)].into_iter().any(|(word, other)| {
-            let (Some(&letter), of_other) = ((self.letter)(word), (self.letter)(other)) else { return false };
+            let (Some(&letter), of_other) = ((self.letter)(word), (self.letter)(other)) else {
+                return false;
+            };
             self.by_letter[letter as usize % Self::N_LETTERS].iter().any(|pair| {
                 let of_b = (self.letter)(&pair.b);
                 pair.apart <= apart && (of_b.is_none() || of_b == of_other) && is(word, other, pair)
@@ -88,8 +98,8 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     }
 });
 
-/// Whether one word is the opposite of the other, also with a letter or two mistyped. Both are folded, and so many edits
-/// apart.
+/// Whether one word is the opposite of the other, also with a letter or two mistyped. Both are
+/// folded, and so many edits apart.
 fn is_opposite(word: &[char], other: &[char], apart: usize) -> bool {
     // What an affix costs must be what tells both apart, or the affix is none.
     let is_rest = |rest: &[char], other_rest: &[char], pair: &Pair| {
@@ -109,7 +119,8 @@ fn is_opposite(word: &[char], other: &[char], apart: usize) -> bool {
         let rests = strip_suffix(word, &pair.a).zip(strip_suffix(other, &pair.b));
         rests.is_some_and(|(rest, other_rest)| is_rest(rest, other_rest, pair))
     };
-    let are_words = |word: &[char], other: &[char], pair: &Pair| word == &pair.a[..] && other == &pair.b[..];
+    let are_words =
+        |word: &[char], other: &[char], pair: &Pair| word == &pair.a[..] && other == &pair.b[..];
     TABLES.words.any(word, other, apart, are_words)
         || TABLES.prefixes.any(word, other, apart, have_prefixes)
         || TABLES.suffixes.any(word, other, apart, have_suffixes)
@@ -147,9 +158,14 @@ pub(super) enum Words {
     Opposites,
 }
 
-/// Whether two canonical texts name different things, however alike their letters are: a word or an ideograph is
-/// another one.
-pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_similarity: f64) -> bool {
+/// Whether two canonical texts name different things, however alike their letters are: a word or an
+/// ideograph is another one.
+pub(super) fn are_different_things(
+    text: &str,
+    other: &str,
+    words: Words,
+    min_similarity: f64,
+) -> bool {
     if have_different_ideographs(text, other) {
         return true;
     }
@@ -160,10 +176,12 @@ pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_si
     let joined = |words: &[Word]| -> Word { words.iter().flatten().copied().collect() };
     let is_close = |word: &[char], other: &[char]| {
         let (longer, edits) = (word.len().max(other.len()), distance(word, other));
-        edits <= usize::from(longer > 2) || normalised(edits as f64, longer) >= min_similarity.max(SAME_WORD)
+        edits <= usize::from(longer > 2)
+            || normalised(edits as f64, longer) >= min_similarity.max(SAME_WORD)
     };
     // Letters and syllables of their own are names: vitamin A, size M.
-    let is_lone = |words: &[Word]| matches!(words, [word] if word.len() == 1 && word[0].is_alphabetic());
+    let is_lone =
+        |words: &[Word]| matches!(words, [word] if word.len() == 1 && word[0].is_alphabetic());
     if is_lone(&own) && is_lone(&others) {
         return true;
     }
@@ -185,7 +203,8 @@ pub(super) fn are_different_things(text: &str, other: &str, words: Words, min_si
         if words == Words::Opposites || n_words < 2 {
             return false;
         }
-        return !can_be_paired(&own, &mut others, &is_close) && distance(&joined(&own), &joined(&others)) > 1;
+        return !can_be_paired(&own, &mut others, &is_close)
+            && distance(&joined(&own), &joined(&others)) > 1;
     }
     let (own_joined, others_joined) = (joined(&own), joined(&others));
     if is_opposite(&own_joined, &others_joined, distance(&own_joined, &others_joined)) {
@@ -233,8 +252,13 @@ fn without_common_ends<'t>(text: &'t str, other: &'t str) -> (&'t str, &'t str, 
     let shorter = own.len().min(others.len());
     let n_before = own.iter().zip(others).take_while(|(a, b)| a == b).count();
     let start = own[..n_before].iter().rposition(is_end).map_or(0, |at| at + 1);
-    let n_behind =
-        own.iter().rev().zip(others.iter().rev()).take(shorter - start).take_while(|(a, b)| a == b).count();
+    let n_behind = own
+        .iter()
+        .rev()
+        .zip(others.iter().rev())
+        .take(shorter - start)
+        .take_while(|(a, b)| a == b)
+        .count();
     let end = own[own.len() - n_behind..].iter().position(is_end).map_or(0, |at| n_behind - at);
     (&text[start..text.len() - end], &other[start..other.len() - end], start + end > 0)
 }
@@ -282,8 +306,8 @@ fn can_be_paired(
     })
 }
 
-/// Whether an ideograph, or a syllable of Korean, is another one or missing where there are few, or turns the meaning
-/// around.
+/// Whether an ideograph, or a syllable of Korean, is another one or missing where there are few, or
+/// turns the meaning around.
 fn have_different_ideographs(text: &str, other: &str) -> bool {
     if text.is_ascii() || other.is_ascii() {
         return false;
@@ -304,7 +328,9 @@ fn have_different_ideographs(text: &str, other: &str) -> bool {
     }
     let are_opposite = |a: char, b: char| {
         let pairs: Vec<char> = IDEOGRAPHS.chars().collect();
-        pairs.chunks_exact(2).any(|pair| matches!(pair, [c, d] if (a, b) == (*c, *d) || (a, b) == (*d, *c)))
+        pairs
+            .chunks_exact(2)
+            .any(|pair| matches!(pair, [c, d] if (a, b) == (*c, *d) || (a, b) == (*d, *c)))
     };
     let is_negating = |&c: &char| NEGATING_IDEOGRAPHS.contains(c);
     n_ideographs < MIN_IDEOGRAPHS
@@ -314,8 +340,13 @@ fn have_different_ideographs(text: &str, other: &str) -> bool {
 
 /// Han, or a syllable of Korean.
 fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}')
-        || is_syllable(c)
+    matches!(
+        c,
+        '\u{3400}'..='\u{4dbf}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{20000}'..='\u{323af}'
+    ) || is_syllable(c)
 }
 
 fn is_syllable(c: char) -> bool {

@@ -4,8 +4,9 @@ use super::super::canonical::{canonical, fold};
 use super::*;
 
 fn opposite(a: &str, b: &str) -> bool {
-    let word =
-        |text: &str| -> Word { fold(&canonical(text).expect("text")).expect("letters").chars().collect() };
+    let word = |text: &str| -> Word {
+        fold(&canonical(text).expect("text")).expect("letters").chars().collect()
+    };
     let (a, b) = (word(a), word(b));
     let apart = distance(&a, &b);
     let found = is_opposite(&a, &b, apart);

@@ -3,15 +3,15 @@
 /// A word that begins with one of these means another thing than the word without it.
 pub(super) const PREFIXES: &[&str] = &[
     // Negative and reversative; `wo` and `fe` are those of `woman` and `female`.
-    "un", "in", "im", "il", "ir", "non", "dis", "de", "mis", "mal", "anti", "contra", "counter", "wo", "fe",
-    "ab", // Degree and size.
-    "over", "under", "out", "sub", "super", "sur", "ultra", "hyper", "hypo", "mini", "micro", "macro",
-    "mega", "maxi", "semi", "half", "quasi", "pseudo", "demi", // Place and time.
-    "inter", "intra", "extra", "infra", "trans", "fore", "pre", "post", "ante", "ex", "re", "neo", "up",
-    "down", "step", // Number.
+    "un", "in", "im", "il", "ir", "non", "dis", "de", "mis", "mal", "anti", "contra", "counter",
+    "wo", "fe", "ab", // Degree and size.
+    "over", "under", "out", "sub", "super", "sur", "ultra", "hyper", "hypo", "mini", "micro",
+    "macro", "mega", "maxi", "semi", "half", "quasi", "pseudo", "demi", // Place and time.
+    "inter", "intra", "extra", "infra", "trans", "fore", "pre", "post", "ante", "ex", "re", "neo",
+    "up", "down", "step", // Number.
     "mono", "uni", "bi", "tri", "multi", "poly", "co", // German, Dutch.
-    "nicht", "ent", "miss", "gegen", "vor", "nach", "ober", "unter", "uber", "ueber", "niet", "ont", "her",
-    // French, Spanish, Italian, Portuguese.
+    "nicht", "ent", "miss", "gegen", "vor", "nach", "ober", "unter", "uber", "ueber", "niet",
+    "ont", "her", // French, Spanish, Italian, Portuguese.
     "des", "dis", "sans", "sous", "sobre", "sin", "sem", "senza", "mes",
     // Russian, Ukrainian, Polish, Czech.
     "не", "без", "анти", "под", "над", "недо", "пере", "nie", "bez", "ne",
@@ -403,13 +403,15 @@ pub(super) const NEGATORS: &[&str] = &[
 
 /// Words that add nothing to a name: articles, joining words and legal forms.
 pub(super) const SMALL_WORDS: &[&str] = &[
-    "a", "an", "the", "and", "or", "of", "for", "to", "by", "n", "de", "du", "des", "la", "le", "les", "l",
-    "et", "el", "los", "las", "y", "e", "der", "die", "das", "und", "fur", "und", "en", "van", "het", "il",
-    "i", "и", "inc", "ltd", "llc", "plc", "corp", "co", "gmbh", "ag", "sa", "bv", "srl",
+    "a", "an", "the", "and", "or", "of", "for", "to", "by", "n", "de", "du", "des", "la", "le",
+    "les", "l", "et", "el", "los", "las", "y", "e", "der", "die", "das", "und", "fur", "und", "en",
+    "van", "het", "il", "i", "и", "inc", "ltd", "llc", "plc", "corp", "co", "gmbh", "ag", "sa",
+    "bv", "srl",
 ];
 
 /// Ideographs of opposite things, as pairs; 男 and 女 are man and woman.
-pub(super) const IDEOGRAPHS: &str = "男女東西东西南北上下左右前後前后内外內外大小新旧新舊有無有无開關开关買賣买卖入出进出進出高低長短长短冷熱冷热老少多少父母夫妻公母雄雌";
+pub(super) const IDEOGRAPHS: &str = "男女東西东西南北上下左右前後前后内外內外大小新旧新舊有無有无開關开关買賣买卖入出进出進出高低\
+     長短长短冷熱冷热老少多少父母夫妻公母雄雌";
 
 /// Ideographs that negate.
 pub(super) const NEGATING_IDEOGRAPHS: &str = "不非無无未沒没反免";

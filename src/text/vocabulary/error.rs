@@ -64,7 +64,13 @@ impl fmt::Display for VocabularyError {
                 write!(f, "a synonym of {} has no text: {}", quoted(entry), quoted(synonym))
             }
             Self::SharedSynonym { synonym, entries: [first, second] } => {
-                write!(f, "{} is a synonym of both {} and {}", quoted(synonym), quoted(first), quoted(second))
+                write!(
+                    f,
+                    "{} is a synonym of both {} and {}",
+                    quoted(synonym),
+                    quoted(first),
+                    quoted(second)
+                )
             }
             Self::SynonymIsEntry { synonym, entry, other } => {
                 write!(
@@ -77,13 +83,14 @@ impl fmt::Display for VocabularyError {
             }
             Self::TooLong { n_bytes, text } => write!(
                 f,
-                "an entry or synonym of the vocabulary has {n_bytes} bytes, at most {MAX_BYTES} are allowed: {}",
+                "an entry or synonym of the vocabulary has {n_bytes} bytes, at most {MAX_BYTES} \
+                 are allowed: {}",
                 quoted(text)
             ),
             Self::TooLarge { n_entries } => write!(
                 f,
-                "the vocabulary takes 4 GiB of text or more than the memory there is, after {n_entries} entries; match \
-                 with fewer or shorter ones"
+                "the vocabulary takes 4 GiB of text or more than the memory there is, after \
+                 {n_entries} entries; match with fewer or shorter ones"
             ),
         }
     }

@@ -4,7 +4,8 @@ use super::super::name::Outline;
 use super::super::texts::{Full, Index};
 use super::{MIN_LEAD, Match, ROUNDING, Rule};
 
-/// Where the candidates and the paths of a group end; they begin where those of the group before end.
+/// Where the candidates and the paths of a group end; they begin where those of the group before
+/// end.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ends {
     pub(super) candidates: usize,
@@ -51,7 +52,11 @@ pub(super) struct Path {
 }
 
 /// The candidates whose length alone does not put them below the similarity that still matters.
-pub(super) fn candidates_near(group: &[Candidate], len: usize, min_similarity: f64) -> &[Candidate] {
+pub(super) fn candidates_near(
+    group: &[Candidate],
+    len: usize,
+    min_similarity: f64,
+) -> &[Candidate] {
     let share = least_share(min_similarity);
     let start = group.partition_point(|candidate| (candidate.len() as f64) < len as f64 * share);
     let end = group.partition_point(|candidate| candidate.len() as f64 * share <= len as f64);
@@ -82,8 +87,8 @@ impl Forms {
         self.texts.find(form).map(|number| &self.owners[number as usize])
     }
 
-    /// Records that `entry` has this form: its number, and whether the entry had it not before. Of several entries the
-    /// first two in the order of texts are told.
+    /// Records that `entry` has this form: its number, and whether the entry had it not before. Of
+    /// several entries the first two in the order of texts are told.
     pub(super) fn claim(
         &mut self,
         form: &str,
@@ -124,4 +129,21 @@ impl Owner {
             runner_up: self.rival.map(|rival| rival as usize),
         }
     }
+}
+
+/// How much of a path must agree in its last level alone: from `LAST_LEVEL_FROM` on
+/// `LAST_LEVEL_GROWTH` for each unit of `min_similarity`, at least what any two words share by
+/// chance, and never more than `LAST_LEVEL_MOST`.
+const LAST_LEVEL_FROM: f64 = 0.75;
+
+const LAST_LEVEL_GROWTH: f64 = 6.0;
+
+const LAST_LEVEL_LEAST: f64 = 0.2;
+
+const LAST_LEVEL_MOST: f64 = 0.75;
+
+/// The least similarity of the last level of a path, which names the thing, to that of its entry.
+pub(super) fn least_last_level(min_similarity: f64) -> f64 {
+    (LAST_LEVEL_GROWTH * (min_similarity - LAST_LEVEL_FROM))
+        .clamp(LAST_LEVEL_LEAST, LAST_LEVEL_MOST)
 }

@@ -19,15 +19,21 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::canonical::{canonical, fold};
 use super::fingerprint::digits;
-use super::letters::{Letters, MAX_BYTES, Part, distance, equal_but_for_accents, is_document, normalised};
+use super::letters::{
+    Letters, MAX_BYTES, Part, distance, equal_but_for_accents, is_document, normalised,
+};
 use super::levels::{Grouped, Levels};
 use super::name::{
-    Name, Outline, Phrase, agreement, agreement_of_paths, levels_in, similarity_of_paths, spelled, words_in,
+    Name, Outline, Phrase, agreement, agreement_of_paths, levels_in, similarity_of_paths, spelled,
+    words_in,
 };
 use super::opposites::{Words, are_different_things};
 use super::texts::{Full, Index};
 use error::check_length;
-use forms::{Candidate, Ends, Forms, NO_PATH, Owner, Path, candidates_near, is_near, least_share};
+use forms::{
+    Candidate, Ends, Forms, NO_PATH, Owner, Path, candidates_near, is_near, least_last_level,
+    least_share,
+};
 use top_two::{Ranked, TopTwo};
 
 /// A runner-up this close to the winner makes a match ambiguous.
@@ -35,16 +41,6 @@ const MIN_LEAD: f64 = 0.05;
 
 /// The same for the agreement of paths, see [`Name`]: their siblings share all levels but the last.
 const MIN_PATH_LEAD: f64 = 0.02;
-
-/// How much of a path must agree in its last level alone: from `LAST_LEVEL_FROM` on `LAST_LEVEL_GROWTH` for each unit of
-/// `min_similarity`, at least what any two words share by chance, and never more than `LAST_LEVEL_MOST`.
-const LAST_LEVEL_FROM: f64 = 0.75;
-
-const LAST_LEVEL_GROWTH: f64 = 6.0;
-
-const LAST_LEVEL_LEAST: f64 = 0.2;
-
-const LAST_LEVEL_MOST: f64 = 0.75;
 
 /// Texts with fewer letters are not repaired by similarity, and nothing is repaired into them.
 const MIN_LETTERS: usize = 4;
@@ -54,18 +50,21 @@ const ROUNDING: f64 = 1e-9;
 
 /// Entries that values are matched with, prepared once for many of them.
 ///
-/// An entry that occurs twice counts once, at its first index. Entries with one canonical text but different
-/// spellings (`Web`, `WEB`) stay apart: each is found by its exact spelling, any other spelling is ambiguous.
+/// An entry that occurs twice counts once, at its first index. Entries with one canonical text but
+/// different spellings (`Web`, `WEB`) stay apart: each is found by its exact spelling, any other
+/// spelling is ambiguous.
 ///
-/// Their texts stand one behind another and are known by number, so that a million entries take few allocations; what
-/// tells most pairs apart at once is kept beside them, their letters are read when they are compared.
+/// Their texts stand one behind another and are known by number, so that a million entries take few
+/// allocations; what tells most pairs apart at once is kept beside them, their letters are read
+/// when they are compared.
 pub struct Vocabulary {
     entries: Index,
     canonical: Forms,
     folded: Forms,
     /// Spellings by group, then by length.
     candidates: Vec<Candidate>,
-    /// Those that are paths: by group, by what is above their last levels, then as they stand in `candidates`.
+    /// Those that are paths: by group, by what is above their last levels, then as they stand in
+    /// `candidates`.
     paths: Vec<Path>,
     /// The parts of spellings with dots.
     parts: Vec<Part>,
@@ -87,8 +86,8 @@ impl Vocabulary {
     /// Entries in order, each with its synonyms.
     ///
     /// # Errors
-    /// No entries; an entry or synonym without text (see [`canonical`]); a synonym with the canonical text of
-    /// another entry or of another entry's synonym; more than 4 GiB of text.
+    /// No entries; an entry or synonym without text (see [`canonical`]); a synonym with the
+    /// canonical text of another entry or of another entry's synonym; more than 4 GiB of text.
     pub fn new<'a>(
         entries: impl IntoIterator<Item = (&'a str, Vec<&'a str>)>,
     ) -> Result<Self, VocabularyError> {
@@ -131,17 +130,27 @@ impl Vocabulary {
             let name = |number: u32| vocabulary.entries.get(number).to_string();
             check_length(synonym)?;
             let Some(text) = canonical(synonym) else {
-                return Err(VocabularyError::EmptySynonym { entry: name(entry), synonym: synonym.into() });
+                return Err(VocabularyError::EmptySynonym {
+                    entry: name(entry),
+                    synonym: synonym.into(),
+                });
             };
             match vocabulary.canonical.owner(&text) {
                 Some(owner) if owner.entry == entry => {}
                 Some(owner) if owner.by_synonym => {
                     let entries = [name(owner.entry), name(entry)];
-                    return Err(VocabularyError::SharedSynonym { synonym: synonym.into(), entries });
+                    return Err(VocabularyError::SharedSynonym {
+                        synonym: synonym.into(),
+                        entries,
+                    });
                 }
                 Some(owner) => {
                     let (entry, other) = (name(entry), name(owner.entry));
-                    return Err(VocabularyError::SynonymIsEntry { synonym: synonym.into(), entry, other });
+                    return Err(VocabularyError::SynonymIsEntry {
+                        synonym: synonym.into(),
+                        entry,
+                        other,
+                    });
                 }
                 None => vocabulary
                     .add(&text, entry, true, &mut aboves)
@@ -160,9 +169,11 @@ impl Vocabulary {
         by_synonym: bool,
         aboves: &mut HashTable<u32>,
     ) -> Result<(), Full> {
-        let (number_of_canonical, _) = self.canonical.claim(canonical, entry, by_synonym, &self.entries)?;
+        let (number_of_canonical, _) =
+            self.canonical.claim(canonical, entry, by_synonym, &self.entries)?;
         let Some(folded) = fold(canonical) else { return Ok(()) };
-        let (number_of_folded, is_new) = self.folded.claim(&folded, entry, by_synonym, &self.entries)?;
+        let (number_of_folded, is_new) =
+            self.folded.claim(&folded, entry, by_synonym, &self.entries)?;
         if !is_new || is_document(&folded) {
             return Ok(());
         }
@@ -170,8 +181,10 @@ impl Vocabulary {
         let (above, last) = match levels.split_last() {
             None => (NO_PATH, NO_PATH),
             Some((last, above)) => {
-                let above =
-                    above.iter().map(|level| self.levels.add(level)).collect::<Result<Vec<_>, _>>()?;
+                let above = above
+                    .iter()
+                    .map(|level| self.levels.add(level))
+                    .collect::<Result<Vec<_>, _>>()?;
                 (self.number_of_above(&above, aboves), self.levels.add(last)?)
             }
         };
@@ -233,14 +246,19 @@ impl Vocabulary {
         self.levels.finish();
         self.candidates.shrink_to_fit();
         self.parts.shrink_to_fit();
-        let indexes =
-            [&mut self.entries, &mut self.canonical.texts, &mut self.folded.texts, &mut self.numbers];
+        let indexes = [
+            &mut self.entries,
+            &mut self.canonical.texts,
+            &mut self.folded.texts,
+            &mut self.numbers,
+        ];
         indexes.into_iter().for_each(Index::shrink);
     }
 
     /// About the bytes that the vocabulary takes.
     pub fn bytes(&self) -> usize {
-        let forms = |forms: &Forms| forms.texts.bytes() + forms.owners.capacity() * size_of::<Owner>();
+        let forms =
+            |forms: &Forms| forms.texts.bytes() + forms.owners.capacity() * size_of::<Owner>();
         self.entries.bytes()
             + forms(&self.canonical)
             + forms(&self.folded)
@@ -285,12 +303,12 @@ impl Vocabulary {
         self.entries.get(index as u32)
     }
 
-    /// The entry that `value` stands for: the first that applies of exact spelling, equal canonical text
-    /// (entry before synonym), equal text without accents and separators (entry before synonym), and the most
-    /// similar spelling at or above `min_similarity`.
+    /// The entry that `value` stands for: the first that applies of exact spelling, equal canonical
+    /// text (entry before synonym), equal text without accents and separators (entry before
+    /// synonym), and the most similar spelling at or above `min_similarity`.
     ///
-    /// Similarity decides only where both texts have at least 4 letters and the same runs of digits, and for
-    /// paths part by part; a tie or a runner-up within 0.05 gives no entry.
+    /// Similarity decides only where both texts have at least 4 letters and the same runs of
+    /// digits, and for paths part by part; a tie or a runner-up within 0.05 gives no entry.
     pub fn best_match(&self, value: &str, min_similarity: f64) -> Match {
         assert!((0.0..=1.0).contains(&min_similarity), "min_similarity {min_similarity}");
         if let Some(entry) = self.entries.find(value) {
@@ -368,8 +386,8 @@ impl Vocabulary {
         }
     }
 
-    /// Compares as whole texts: all candidates, or for a path those that are none. What the value may not stand for is
-    /// `refused`, unless it is less similar than anything that matters.
+    /// Compares as whole texts: all candidates, or for a path those that are none. What the value
+    /// may not stand for is `refused`, unless it is less similar than anything that matters.
     fn rank_phrases<'v>(
         &'v self,
         canonical: &str,
@@ -393,8 +411,8 @@ impl Vocabulary {
             {
                 continue;
             }
-            let comparator =
-                comparator.get_or_init(|| osa::BatchComparator::new(phrase.letters.chars.iter().copied()));
+            let comparator = comparator
+                .get_or_init(|| osa::BatchComparator::new(phrase.letters.chars.iter().copied()));
             let in_order = comparator.distance(self.folded_text(candidate).chars());
             let distance = self.distance(phrase, in_order, candidate);
             if distance > max_distance {
@@ -408,8 +426,12 @@ impl Vocabulary {
                     Words::All
                 };
                 let other = self.canonical_text(candidate);
-                phrase.may_be_typo_of(outline, self.folded_text(candidate), distance, min_similarity)
-                    && (text.is_path() == candidate.is_path() || digits(canonical) == digits(other))
+                phrase.may_be_typo_of(
+                    outline,
+                    self.folded_text(candidate),
+                    distance,
+                    min_similarity,
+                ) && (text.is_path() == candidate.is_path() || digits(canonical) == digits(other))
                     && !are_different_things(canonical, other, words, min_similarity)
             };
             if !is_typo() {
@@ -434,9 +456,9 @@ impl Vocabulary {
         phrase.distance_from(in_order, &candidate.outline, words)
     }
 
-    /// Whether a spelling that a value may not stand for is more similar to it than the best that it may: then there is
-    /// no answer, for nothing less similar may be one. `refused` are such spellings with their distances, all but those
-    /// that their parts alone forbid.
+    /// Whether a spelling that a value may not stand for is more similar to it than the best that
+    /// it may: then there is no answer, for nothing less similar may be one. `refused` are such
+    /// spellings with their distances, all but those that their parts alone forbid.
     fn is_passed_over(
         &self,
         text: &Name,
@@ -466,10 +488,13 @@ impl Vocabulary {
         };
         refused.iter().any(is_nearer)
             || (phrase.letters.n_dots > 0
-                && candidates_near(group.all, text.len(), best + MIN_LEAD).iter().any(is_nearer_by_letters))
+                && candidates_near(group.all, text.len(), best + MIN_LEAD)
+                    .iter()
+                    .any(is_nearer_by_letters))
     }
 
-    /// Compares paths level by level; each level of the text with each level of the vocabulary at most once.
+    /// Compares paths level by level; each level of the text with each level of the vocabulary at
+    /// most once.
     fn rank_paths<'v>(
         &'v self,
         text: &Name,
@@ -484,19 +509,23 @@ impl Vocabulary {
         let mut families: Vec<(f64, &[u32], &[Path])> = Vec::new();
         for paths in group.paths.chunk_by(|a, b| a.above == b.above) {
             let above = self.above.get(paths[0].above);
-            let bound = agreement(last, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
+            let bound =
+                agreement(last, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
             families.push((bound, above, paths));
         }
         families.sort_by(|a, b| b.0.total_cmp(&a.0));
         for (bound, above, paths) in families {
-            // All later ones are below this. Paths whose last levels are not paired reach half at most.
+            // All later ones are below this. Paths whose last levels are not paired reach half at
+            // most.
             if f64::max(0.5 * (bound + 1.0), 0.5) + ROUNDING < podium.least_agreement {
                 return;
             }
-            // More exactly: the last level of one of them stands beside a level above of the other, or beside none.
+            // More exactly: the last level of one of them stands beside a level above of the other,
+            // or beside none.
             let may_be_unpaired = podium.least_agreement <= 0.5;
             let (beside, not_paired) = if may_be_unpaired {
-                let of = |n| agreement(n, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
+                let of =
+                    |n| agreement(n, above.len(), |i, j| comparison.at_most_by_words(i, above[j]));
                 (of(last - 1), f64::max(0.5 * of(levels.len()), 0.25))
             } else {
                 (0.0, 0.0)
@@ -504,13 +533,17 @@ impl Vocabulary {
             let (mut bound_of_above, mut of_above) = (None, None);
             for &Path { last: end, position, .. } in paths {
                 let not_paired = if may_be_unpaired {
-                    f64::max(not_paired, 0.25 * (comparison.at_most_by_words(last - 1, end) + beside))
+                    f64::max(
+                        not_paired,
+                        0.25 * (comparison.at_most_by_words(last - 1, end) + beside),
+                    )
                 } else {
                     0.0
                 };
                 let least = podium.least_agreement - ROUNDING;
-                let is_hopeless =
-                    |of_above: f64, of_last: f64| f64::max(0.5 * (of_above + of_last), not_paired) < least;
+                let is_hopeless = |of_above: f64, of_last: f64| {
+                    f64::max(0.5 * (of_above + of_last), not_paired) < least
+                };
                 if is_hopeless(of_above.unwrap_or(bound), comparison.at_most_by_words(last, end)) {
                     continue;
                 }
@@ -542,7 +575,8 @@ impl Vocabulary {
                 podium.add(Ranked {
                     similarity: similarity_of_paths(agreement).min(equal_but_for_accents(longer)),
                     agreement: Some(agreement),
-                    is_repairable: candidate.is_repairable && of_last + ROUNDING >= least_last_level,
+                    is_repairable: candidate.is_repairable
+                        && of_last + ROUNDING >= least_last_level,
                     candidate,
                 });
             }
@@ -553,9 +587,4 @@ impl Vocabulary {
 /// The numbers and signs of a name. Those that join the levels of a path are none of it.
 fn numbers(levels: &[impl Borrow<str>], canonical: &str) -> String {
     if levels.is_empty() { digits(canonical) } else { digits(&levels.join("_")) }
-}
-
-/// The least similarity of the last level of a path, which names the thing, to that of its entry.
-fn least_last_level(min_similarity: f64) -> f64 {
-    (LAST_LEVEL_GROWTH * (min_similarity - LAST_LEVEL_FROM)).clamp(LAST_LEVEL_LEAST, LAST_LEVEL_MOST)
 }

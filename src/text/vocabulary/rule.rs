@@ -42,12 +42,13 @@ impl Rule {
 pub struct Match {
     /// Index of the entry that the value stands for.
     pub entry: Option<usize>,
-    /// Similarity to the nearest spelling (of the entry or a synonym of it), also of an ambiguous match.
+    /// Similarity to the nearest spelling (of the entry or a synonym of it), also of an ambiguous
+    /// match.
     pub similarity: Option<f64>,
     /// Why.
     pub rule: Rule,
-    /// Index of the second-best entry: of an ambiguous match always, of a typo where one is within 0.05 of
-    /// the least similarity accepted, or better.
+    /// Index of the second-best entry: of an ambiguous match always, of a typo where one is within
+    /// 0.05 of the least similarity accepted, or better.
     pub runner_up: Option<usize>,
 }
 

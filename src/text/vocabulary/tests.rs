@@ -45,8 +45,9 @@ pub(in super::super) fn single_typos(word: &str) -> Vec<String> {
     let mut typos = Vec::new();
     for i in 0..=chars.len() {
         let (before, after) = chars.split_at(i);
-        let join =
-            |middle: &[char], after: &[char]| before.iter().chain(middle).chain(after).collect::<String>();
+        let join = |middle: &[char], after: &[char]| {
+            before.iter().chain(middle).chain(after).collect::<String>()
+        };
         for letter in ('a'..='z').chain(['.', '_', 'é']) {
             typos.push(join(&[letter], after));
             if !after.is_empty() {
@@ -80,8 +81,9 @@ fn spellings_of_the_contract_find_their_entries() {
 
 #[test]
 fn a_synonym_stands_for_its_entry() {
-    let devices = Vocabulary::new([("mobile", vec!["tablet", "Téléphone"]), ("tv", vec!["television"])])
-        .expect("valid vocabulary");
+    let devices =
+        Vocabulary::new([("mobile", vec!["tablet", "Téléphone"]), ("tv", vec!["television"])])
+            .expect("valid vocabulary");
     let found = |value| {
         let found = devices.best_match(value, 0.75);
         (found.entry.map(|index| devices.entry(index)), found.rule)
@@ -146,7 +148,12 @@ fn entries_with_one_canonical_text_need_the_exact_spelling() {
     assert_eq!(repair(&entries, "WEB"), (Some("WEB"), "exact"));
     assert_eq!(repair(&entries, "Web"), (Some("Web"), "exact"));
     let found = vocabulary(&entries).best_match("web", 0.75);
-    assert_eq!((found.rule, found.runner_up), (Rule::Ambiguous, Some(0)), "the second in the order of texts");
+    assert_eq!(
+        (found.rule, found.runner_up),
+        (Rule::Ambiguous, Some(0)),
+        "the second in the order \
+        of texts"
+    );
     assert_eq!(repair(&["Café", "Cafe"], "cafe"), (Some("Cafe"), "case"));
     assert_eq!(repair(&["Café", "Cafè"], "cafe"), (None, "ambiguous"));
 }
@@ -161,8 +168,16 @@ fn equality_wins_whatever_is_similar_and_whatever_the_threshold() {
     let strict = vocabulary(&["crème brûlée"]).best_match("Creme-Brulee", 1.0);
     assert_eq!((strict.entry, strict.rule), (Some(0), Rule::Accent));
     assert_eq!(vocabulary(&["puzzle"]).best_match("puzzel", 1.0).rule, Rule::None);
-    let named = Vocabulary::new([("café", vec![]), ("bistro", vec!["cafe"])]).expect("valid vocabulary");
-    assert_eq!(named.best_match("CAFE", 0.75).entry, Some(1), "a written synonym beats a lost accent");
+    let named = Vocabulary::new([("café", vec![]), ("bistro", vec!["cafe"])]).expect(
+        "valid \
+        vocabulary",
+    );
+    assert_eq!(
+        named.best_match("CAFE", 0.75).entry,
+        Some(1),
+        "a written synonym beats a lost \
+        accent"
+    );
 }
 
 #[test]
@@ -178,7 +193,11 @@ fn every_script_is_matched_by_its_own_rules() {
     assert_eq!(repair(&["mobile"], "mo\u{200b}bile\u{feff}"), (Some("mobile"), "case"));
     assert_eq!(repair(&["🎮", "🎲"], "🎮\u{fe0f}"), (Some("🎮"), "case"));
     assert_eq!(repair(&["🎮", "🎲"], "🎯"), (None, "none"));
-    assert_eq!(repair(&["智能手机", "平板电脑"], "智能手几"), (None, "none"), "one of few ideographs");
+    assert_eq!(
+        repair(&["智能手机", "平板电脑"], "智能手几"),
+        (None, "none"),
+        "one of few ideographs"
+    );
     assert_eq!(repair(&["智能手机", "平板电脑"], "智手能机"), (Some("智能手机"), "typo"));
 }
 
@@ -236,7 +255,8 @@ fn nothing_is_repaired_to_its_opposite() {
     ] {
         for min_similarity in [0.0, 0.6, 0.75] {
             for (entry, value) in [(entry, value), (value, entry)] {
-                let found = vocabulary(&[entry, "something else"]).best_match(value, min_similarity);
+                let found =
+                    vocabulary(&[entry, "something else"]).best_match(value, min_similarity);
                 assert_eq!(found.entry, None, "{value} at {min_similarity}");
             }
         }
@@ -275,7 +295,11 @@ fn every_single_typo_of_a_code_is_repaired_unless_another_is_as_close() {
                 let own = similarity(&typo, code);
                 let others = CODES.iter().filter(|other| *other != code);
                 let nearest = others.map(|other| similarity(&typo, other)).fold(0.0, f64::max);
-                assert!((own - nearest).abs() <= 0.05 + 1e-9, "{typo} of {code}, not {}", CODES[rival]);
+                assert!(
+                    (own - nearest).abs() <= 0.05 + 1e-9,
+                    "{typo} of {code}, not {}",
+                    CODES[rival]
+                );
                 refused += 1;
             } else {
                 assert_eq!(found.entry, Some(index), "{typo} of {code}: {found:?}");
@@ -293,7 +317,11 @@ fn a_code_that_is_absent_is_not_replaced_by_its_sibling() {
 }
 
 /// The rule as it reads, over every spelling, without index, bounds or early end.
-fn reference_match(entries: &[&str], value: &str, min_similarity: f64) -> (Option<usize>, Option<usize>) {
+fn reference_match(
+    entries: &[&str],
+    value: &str,
+    min_similarity: f64,
+) -> (Option<usize>, Option<usize>) {
     let of = |text: &str| canonical(text).expect("text");
     let text = fold(&of(value)).expect("text");
     let letters = Letters::new(text.clone());
@@ -341,11 +369,14 @@ fn no_shortcut_changes_a_match() {
         (state >> 33) as usize % below
     };
     let mut word = |max_len: usize| -> String {
-        (0..=next(max_len)).map(|_| ['a', 'b', 'c', 'd', '.', '1'][next(600) % (5 + next(2))]).collect()
+        (0..=next(max_len))
+            .map(|_| ['a', 'b', 'c', 'd', '.', '1'][next(600) % (5 + next(2))])
+            .collect()
     };
     let mut decided = 0;
     for round in 0..400 {
-        let words: std::collections::BTreeSet<String> = (0..40).map(|_| word(6 + round % 8)).collect();
+        let words: std::collections::BTreeSet<String> =
+            (0..40).map(|_| word(6 + round % 8)).collect();
         let entries: Vec<&str> = words.iter().map(String::as_str).collect();
         let prepared = vocabulary(&entries);
         for _ in 0..20 {
@@ -424,13 +455,27 @@ fn no_shortcut_changes_the_match_of_a_path() {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 33) as usize % below
     };
-    let words = ["tire", "tyre", "tyres", "color", "colour", "mold", "colormold", "and", "&", "jewel", "box"];
+    let words = [
+        "tire",
+        "tyre",
+        "tyres",
+        "color",
+        "colour",
+        "mold",
+        "colormold",
+        "and",
+        "&",
+        "jewel",
+        "box",
+    ];
     let mut path = || -> String {
         let n_levels = 2 + next(3);
-        let mut level = || (0..=next(2)).map(|_| words[next(words.len())]).collect::<Vec<_>>().join(" ");
+        let mut level =
+            || (0..=next(2)).map(|_| words[next(words.len())]).collect::<Vec<_>>().join(" ");
         (0..n_levels).map(|_| level() + " ware").collect::<Vec<_>>().join(" > ")
     };
-    let phrases = |text: &str| Name::new(&canonical(text).expect("text")).expect("letters").phrases();
+    let phrases =
+        |text: &str| Name::new(&canonical(text).expect("text")).expect("letters").phrases();
     // The rule as it reads: all entries, the most similar first.
     let reference = |value: &str, entries: &[&str], min_similarity: f64| {
         let own = phrases(value);
@@ -467,7 +512,11 @@ fn no_shortcut_changes_the_match_of_a_path() {
                 assert_eq!((found.entry, found.rule), expected, "{told}");
                 if let Some(entry) = found.entry {
                     decided += 1;
-                    assert_eq!(found.similarity, Some(similarity(&value, entries[entry])), "{told}");
+                    assert_eq!(
+                        found.similarity,
+                        Some(similarity(&value, entries[entry])),
+                        "{told}"
+                    );
                 }
             }
         }
@@ -488,16 +537,22 @@ fn a_megabyte_of_text_is_equal_or_nothing() {
 
 #[test]
 fn a_vocabulary_says_what_is_wrong_with_its_entries() {
-    let error =
-        |entries: Vec<(&str, Vec<&str>)>| Vocabulary::new(entries).err().expect("refused").to_string();
+    let error = |entries: Vec<(&str, Vec<&str>)>| {
+        Vocabulary::new(entries).err().expect("refused").to_string()
+    };
     assert_eq!(error(vec![]), "the vocabulary has no entries");
-    assert_eq!(error(vec![("web", vec![]), (" \t", vec![])]), "vocabulary entry 2 has no text: \" \t\"");
+    assert_eq!(
+        error(vec![("web", vec![]), (" \t", vec![])]),
+        "vocabulary entry 2 has no text: \" \t\""
+    );
     let long = "x".repeat(MAX_BYTES + 1);
-    for entries in [vec![("web", vec![]), (long.as_str(), vec![])], vec![("web", vec![long.as_str()])]] {
-        assert!(
-            error(entries)
-                .starts_with("an entry or synonym of the vocabulary has 2097153 bytes, at most 2097152")
-        );
+    for entries in
+        [vec![("web", vec![]), (long.as_str(), vec![])], vec![("web", vec![long.as_str()])]]
+    {
+        assert!(error(entries).starts_with(
+            "an entry or synonym of the vocabulary has 2097153 bytes, at most \
+                              2097152"
+        ));
     }
     assert!(Vocabulary::new([(&long[1..], vec![])]).is_ok());
     assert_eq!(error(vec![("unknown", vec![""])]), "a synonym of \"unknown\" has no text: \"\"");
@@ -510,7 +565,9 @@ fn a_vocabulary_says_what_is_wrong_with_its_entries() {
         "\"WEB\", a synonym of \"mobile\", is the entry \"web\" itself"
     );
     assert!(
-        error(vec![("a", vec!["b"]), ("c", vec![&"b".repeat(9)]), ("d", vec![&"b".repeat(9)])]).len() < 80
+        error(vec![("a", vec!["b"]), ("c", vec![&"b".repeat(9)]), ("d", vec![&"b".repeat(9)])])
+            .len()
+            < 80
     );
     assert!(Vocabulary::new([("mobile", vec!["Mobile", "tablet", "TABLET"])]).is_ok());
 }

@@ -43,8 +43,9 @@ impl<'v> TopTwo<'v> {
         }
     }
 
-    /// Whether `found` is the more similar one; of equals the one that may be an answer, then the first in the order of
-    /// texts, so that neither the order of the vocabulary nor that of comparison matters.
+    /// Whether `found` is the more similar one; of equals the one that may be an answer, then the
+    /// first in the order of texts, so that neither the order of the vocabulary nor that of
+    /// comparison matters.
     pub(super) fn is_better(&self, found: &Ranked<'v>, known: &Ranked<'v>) -> bool {
         let text = |ranked: &Ranked<'v>| self.entries.get(ranked.candidate.entry);
         found

@@ -1,8 +1,9 @@
 //! Lloyd's algorithm with centroid sums that only rows which change their cluster update.
 //!
-//! There are two kinds of sums. Those of the rows in single precision (in the cache after a search) lead a run, as
-//! long as rounding the rows is nothing beside their distances to the centroids. Exact sums of the doubles give the
-//! centroids that it ends with; the rows whose labels differ from those of last time bring them up to date.
+//! There are two kinds of sums. Those of the rows in single precision (in the cache after a search)
+//! lead a run, as long as rounding the rows is nothing beside their distances to the centroids.
+//! Exact sums of the doubles give the centroids that it ends with; the rows whose labels differ
+//! from those of last time bring them up to date.
 
 mod part;
 mod singles;
@@ -64,7 +65,8 @@ pub(crate) struct Prepared<'a> {
     points: &'a Points,
     scheme: Scheme,
     parts: Vec<Arc<Singles<'a>>>,
-    /// In the frame: the weighted squares of what the sums in single precision add up, and of what rounding takes away.
+    /// In the frame: the weighted squares of what the sums in single precision add up, and of what
+    /// rounding takes away.
     squares: f64,
     noise: f64,
 }
@@ -77,7 +79,8 @@ impl<'a> Prepared<'a> {
         let (mut squares, mut noise) = (0.0, 0.0);
         let singles = Singles::new(points, &scheme, &points.tiles(), |scaled, single| {
             for row in 0..scaled.rows() {
-                let weight = if scaled.weights().is_empty() { 1 } else { quanta.weight(scaled.weight(row)) };
+                let weight =
+                    if scaled.weights().is_empty() { 1 } else { quanta.weight(scaled.weight(row)) };
                 for (feature, (x, rounded)) in scaled.row(row).zip(single.row(row)).enumerate() {
                     let summed = quanta.rounded(rounded);
                     squares += weight as f64 * summed * summed;
@@ -93,16 +96,22 @@ impl<'a> Prepared<'a> {
         self.points.len()
     }
 
-    /// Whether rounding the rows to single precision is nothing beside the inertia of an attempt in single precision.
+    /// Whether rounding the rows to single precision is nothing beside the inertia of an attempt in
+    /// single precision.
     pub(crate) fn resolves(&self, inertia: f64) -> bool {
         let inertia = inertia * self.scheme.quanta.weight_unit() * self.scheme.frame.unit().powi(2);
         // What cancels in the difference of squares is no inertia either.
         self.noise <= MAX_NOISE * inertia && 1e-12 * self.squares <= inertia
     }
 
-    /// A run that has not begun; `in_single_precision`: such sums lead it to its end. Then its inertia is that of the last labels
-    /// about their means, to the digits that [`Prepared::resolves`] asks for.
-    pub(crate) fn attempt(&self, centroids: Vec<f64>, in_single_precision: bool) -> Attempt<'_, 'a> {
+    /// A run that has not begun; `in_single_precision`: such sums lead it to its end. Then its
+    /// inertia is that of the last labels about their means, to the digits that
+    /// [`Prepared::resolves`] asks for.
+    pub(crate) fn attempt(
+        &self,
+        centroids: Vec<f64>,
+        in_single_precision: bool,
+    ) -> Attempt<'_, 'a> {
         let lead = if in_single_precision { Lead::Single } else { Lead::Exact };
         Attempt { inertia: f64::INFINITY, iterations: 0, state: State::new(self, centroids, lead) }
     }
@@ -134,7 +143,8 @@ impl Attempt<'_, '_> {
         Self { iterations: 0, state: State { centroids, ..self.state.clone() }, ..*self }
     }
 
-    /// Goes on. A run in single precision ends early where it will not come below the inertia `rival`.
+    /// Goes on. A run in single precision ends early where it will not come below the inertia
+    /// `rival`.
     pub(crate) fn go_on(&mut self, limits: Limits, rival: f64) {
         self.state.rival = rival;
         if self.state.lead == Lead::Single {
@@ -147,8 +157,8 @@ impl Attempt<'_, '_> {
     }
 }
 
-/// A run over many rows. The first labels and sums are made in single precision, in one pass. `leads`: whether single
-/// precision is fine enough to lead it.
+/// A run over many rows. The first labels and sums are made in single precision, in one pass.
+/// `leads`: whether single precision is fine enough to lead it.
 pub(crate) fn run(
     points: &Points,
     variance: f64,

@@ -115,7 +115,13 @@ impl<'a> Part<'a> {
     }
 
     /// Gives all rows that equal `row` another label.
-    pub(super) fn relabel(&mut self, lead: Lead, row: &[f64], to: usize, distances: &mut [Vec<f64>]) {
+    pub(super) fn relabel(
+        &mut self,
+        lead: Lead,
+        row: &[f64],
+        to: usize,
+        distances: &mut [Vec<f64>],
+    ) {
         for (i, (tile, distances)) in self.singles.tiles.iter().zip(distances).enumerate() {
             let labels = &mut self.labels[self.singles.labels(i)];
             for equal in (0..tile.rows()).filter(|&equal| tile.row(equal).eq(row.iter().copied())) {
@@ -134,9 +140,10 @@ impl<'a> Part<'a> {
     /// Brings the exact sums to the labels.
     pub(super) fn catch_up(&mut self, rows: &Prepared) {
         let (n_clusters, n_features) = (self.sizes.len(), rows.points.n_features);
-        let exact = self
-            .exact
-            .get_or_insert_with(|| Exact { labels: None, sums: ClusterSums::new(n_clusters, n_features) });
+        let exact = self.exact.get_or_insert_with(|| Exact {
+            labels: None,
+            sums: ClusterSums::new(n_clusters, n_features),
+        });
         let (mut moved, mut old_labels) = (Vec::new(), Vec::new());
         let mut scratch = Block::scratch();
         for (i, tile) in self.singles.tiles.iter().enumerate() {

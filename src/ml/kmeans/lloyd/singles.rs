@@ -18,7 +18,8 @@ pub(super) struct Singles<'a> {
 }
 
 impl<'a> Singles<'a> {
-    /// Brings `tiles` to single precision; calls `each` with the scaled rows of each, while they are in the cache.
+    /// Brings `tiles` to single precision; calls `each` with the scaled rows of each, while they
+    /// are in the cache.
     pub(super) fn new(
         points: &Points,
         scheme: &Scheme,

@@ -10,7 +10,8 @@ use crate::rows::{Block, Tile};
 use crate::threads::map_parts;
 use std::sync::Arc;
 
-/// The share of the inertia in the variance of the rows from which on a difference of both is exact enough.
+/// The share of the inertia in the variance of the rows from which on a difference of both is exact
+/// enough.
 const MIN_SHARE: f64 = 1e-4;
 /// How many times what an iteration gained the later ones may gain, where a run has a rival.
 const MAX_LATER_GAIN: f64 = 10.0;
@@ -50,9 +51,9 @@ impl<'p, 'a> State<'p, 'a> {
         }
     }
 
-    /// As scikit-learn does it: a run ends when no label changes, when the squared shift of all centroids is at most the
-    /// tolerance, or after `max_iter` iterations. Returns the iterations, whether it ended before, and whether the labels
-    /// are those of the centroids.
+    /// As scikit-learn does it: a run ends when no label changes, when the squared shift of all
+    /// centroids is at most the tolerance, or after `max_iter` iterations. Returns the iterations,
+    /// whether it ended before, and whether the labels are those of the centroids.
     pub(super) fn iterate(&mut self, limits: Limits, mut iterations: u32) -> (u32, bool, bool) {
         let mut before = f64::INFINITY;
         while (iterations as usize) < limits.max_iter {
@@ -75,8 +76,8 @@ impl<'p, 'a> State<'p, 'a> {
         (iterations, false, false)
     }
 
-    /// Runs to an end at which centroids, labels and sizes are those of exact sums. Returns the iterations, and whether it
-    /// ended before `max_iter`.
+    /// Runs to an end at which centroids, labels and sizes are those of exact sums. Returns the
+    /// iterations, and whether it ended before `max_iter`.
     pub(super) fn finish(&mut self, limits: Limits) -> (u32, bool) {
         let (mut iterations, mut converged, mut is_assigned) = self.iterate(limits, 0);
         if self.lead != Lead::Exact {
@@ -92,7 +93,8 @@ impl<'p, 'a> State<'p, 'a> {
         if !is_assigned {
             self.assign();
         }
-        // The last step may have taken a cluster its rows: none is to be empty as long as rows differ.
+        // The last step may have taken a cluster its rows: none is to be empty as long as rows
+        // differ.
         for _ in 0..self.n_clusters() {
             if (0..self.n_clusters()).all(|cluster| self.size(cluster) > 0) {
                 break;
@@ -158,8 +160,8 @@ impl<'p, 'a> State<'p, 'a> {
         self.base = self.exact_means();
     }
 
-    /// Gives each empty cluster the row that is farthest from its centroid, with all rows equal to it. Of rows at
-    /// the same distance the one of least content is taken, wherever it lies.
+    /// Gives each empty cluster the row that is farthest from its centroid, with all rows equal to
+    /// it. Of rows at the same distance the one of least content is taken, wherever it lies.
     fn relocate_empty(&mut self) {
         if (0..self.n_clusters()).all(|cluster| self.size(cluster) > 0) {
             return;
@@ -171,7 +173,8 @@ impl<'p, 'a> State<'p, 'a> {
             };
             let mut rest = distances.as_mut_slice();
             for part in &mut self.parts {
-                let (own, others) = std::mem::take(&mut rest).split_at_mut(part.singles.tiles.len());
+                let (own, others) =
+                    std::mem::take(&mut rest).split_at_mut(part.singles.tiles.len());
                 part.relabel(self.lead, &farthest, empty, own);
                 rest = others;
             }
@@ -198,9 +201,12 @@ impl<'p, 'a> State<'p, 'a> {
         let mut farthest: Option<(f64, &Tile, usize)> = None;
         let tiles = self.parts.iter().flat_map(|part| &part.singles.tiles);
         for (tile, distances) in tiles.zip(distances) {
-            for (row, &distance) in distances.iter().enumerate().filter(|&(_, &distance)| distance > 0.0) {
+            for (row, &distance) in
+                distances.iter().enumerate().filter(|&(_, &distance)| distance > 0.0)
+            {
                 let is_farther = farthest.is_none_or(|(greatest, other, other_row)| {
-                    distance > greatest || distance == greatest && tile.row(row).lt(other.row(other_row))
+                    distance > greatest
+                        || distance == greatest && tile.row(row).lt(other.row(other_row))
                 });
                 if is_farther {
                     farthest = Some((distance, tile, row));
@@ -210,8 +216,8 @@ impl<'p, 'a> State<'p, 'a> {
         farthest.map(|(_, tile, row)| tile.row(row).collect())
     }
 
-    /// Moves the centroids to the means of their rows; the squared shift of all. The centroid of a cluster
-    /// without rows stays.
+    /// Moves the centroids to the means of their rows; the squared shift of all. The centroid of a
+    /// cluster without rows stays.
     fn update(&mut self) -> f64 {
         if self.lead == Lead::Exact {
             self.catch_up();
@@ -222,7 +228,8 @@ impl<'p, 'a> State<'p, 'a> {
         };
         let mut shift = 0.0;
         let centroids = self.centroids.chunks_exact_mut(self.rows.points.n_features);
-        for (centroid, (_, means)) in centroids.zip(means).filter(|(_, (weight, _))| *weight > 0.0) {
+        for (centroid, (_, means)) in centroids.zip(means).filter(|(_, (weight, _))| *weight > 0.0)
+        {
             for (c, mean) in centroid.iter_mut().zip(means) {
                 shift += (mean - *c).powi(2);
                 *c = mean;
@@ -244,7 +251,8 @@ impl<'p, 'a> State<'p, 'a> {
                 Some((weight, means)) => {
                     let total = weight + moved;
                     let mean = |feature: usize| {
-                        let of_moved = moved * frame.invert(feature, 0.0) + sum(feature) / frame.unit();
+                        let of_moved =
+                            moved * frame.invert(feature, 0.0) + sum(feature) / frame.unit();
                         (weight * means[feature] + of_moved) / total + 0.0
                     };
                     (total, features.map(mean).collect())
@@ -270,11 +278,12 @@ impl<'p, 'a> State<'p, 'a> {
                 inertia -= squares.sum::<f64>() / weight;
             }
         }
-        inertia.max(0.0) / (self.rows.scheme.quanta.weight_unit() * self.rows.scheme.frame.unit().powi(2))
+        inertia.max(0.0)
+            / (self.rows.scheme.quanta.weight_unit() * self.rows.scheme.frame.unit().powi(2))
     }
 
-    /// The inertia as the variance of the rows, which is the sum of those of the scaled features, without that between
-    /// the clusters; `None` where that is not exact enough.
+    /// The inertia as the variance of the rows, which is the sum of those of the scaled features,
+    /// without that between the clusters; `None` where that is not exact enough.
     pub(super) fn inertia_by_difference(&mut self, variance: f64) -> Option<f64> {
         self.catch_up();
         let means = self.exact_means();

@@ -4,16 +4,22 @@ use super::LANES;
 use crate::rows::Tile;
 use crate::simd::vectorize;
 
-/// Index of the nearest centroid of each row of `columns` and its squared distance; of two at the same distance
-/// the lower one. Fit and predict share it, so their labels agree.
-pub(crate) fn nearest(columns: &[&[f64]], centroids: &[f64], labels: &mut [u32], distances: &mut [f64]) {
+/// Index of the nearest centroid of each row of `columns` and its squared distance; of two at the
+/// same distance the lower one. Fit and predict share it, so their labels agree.
+pub(crate) fn nearest(
+    columns: &[&[f64]],
+    centroids: &[f64],
+    labels: &mut [u32],
+    distances: &mut [f64],
+) {
     vectorize(
         #[inline(always)]
         || {
             let full = labels.len() / LANES * LANES;
             let (full_labels, rest_labels) = labels.split_at_mut(full);
             let (full_distances, rest_distances) = distances.split_at_mut(full);
-            let lanes = full_labels.chunks_exact_mut(LANES).zip(full_distances.chunks_exact_mut(LANES));
+            let lanes =
+                full_labels.chunks_exact_mut(LANES).zip(full_distances.chunks_exact_mut(LANES));
             for (i, (labels, distances)) in lanes.enumerate() {
                 let load = |column: &[f64]| -> [f64; LANES] {
                     *column[i * LANES..].first_chunk().expect("as many values as labels")
@@ -68,7 +74,8 @@ pub(super) fn nearest_of_row(
 ) -> (u32, f64) {
     let mut best = (0, f64::INFINITY);
     for (cluster, centroid) in (0..).zip(centroids.chunks_exact(row.len())) {
-        let squares = row.clone().zip(centroid).fold(0.0, |squares, (x, c)| squares + (x - c) * (x - c));
+        let squares =
+            row.clone().zip(centroid).fold(0.0, |squares, (x, c)| squares + (x - c) * (x - c));
         if squares < best.1 {
             best = (cluster, squares);
         }
@@ -76,8 +83,14 @@ pub(super) fn nearest_of_row(
     best
 }
 
-/// Squared distances of a tile's scaled rows to their own centroids, to the bit as [`nearest`] has them.
-pub(crate) fn own_distances(tile: &Tile, centroids: &[f64], labels: &[f32], distances: &mut Vec<f64>) {
+/// Squared distances of a tile's scaled rows to their own centroids, to the bit as [`nearest`] has
+/// them.
+pub(crate) fn own_distances(
+    tile: &Tile,
+    centroids: &[f64],
+    labels: &[f32],
+    distances: &mut Vec<f64>,
+) {
     let columns = tile.columns();
     let n_features = columns.len();
     distances.clear();

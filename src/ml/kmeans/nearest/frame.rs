@@ -6,7 +6,8 @@ use crate::rows::Tile;
 use crate::scaling::Extent;
 use crate::simd::vectorize;
 
-/// Elements between the columns of a full tile beyond its rows: a stride of 2^n would put all in the same cache sets.
+/// Elements between the columns of a full tile beyond its rows: a stride of 2^n would put all in
+/// the same cache sets.
 const PADDING: usize = 16;
 
 /// How rows are brought to single precision: about the mean of each feature, by a power of two.
@@ -18,8 +19,12 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(extents: &[Extent]) -> Self {
-        let reach = extents.iter().map(|extent| (extent.max - extent.mean).max(extent.mean - extent.min));
-        Self::of_reach(extents.iter().map(|extent| extent.mean).collect(), reach.fold(0.0, f64::max))
+        let reach =
+            extents.iter().map(|extent| (extent.max - extent.mean).max(extent.mean - extent.min));
+        Self::of_reach(
+            extents.iter().map(|extent| extent.mean).collect(),
+            reach.fold(0.0, f64::max),
+        )
     }
 
     /// That which brings the greatest distance from a mean to at most 1.
@@ -41,7 +46,9 @@ impl Frame {
             || {
                 let singles = singles.chunks_exact_mut(stride);
                 for ((column, mean), singles) in columns.iter().zip(&self.means).zip(singles) {
-                    for ((&x, single), square) in column.iter().zip(&mut *singles).zip(&mut *squares) {
+                    for ((&x, single), square) in
+                        column.iter().zip(&mut *singles).zip(&mut *squares)
+                    {
                         *single = ((x - mean) * self.unit) as f32;
                         *square += *single * *single;
                     }

@@ -1,4 +1,5 @@
-//! The nearest centroid of each row: in doubles, and for a fit in single precision with a proof for each row.
+//! The nearest centroid of each row: in doubles, and for a fit in single precision with a proof for
+//! each row.
 
 mod doubles;
 mod frame;

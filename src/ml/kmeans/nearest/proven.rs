@@ -6,11 +6,12 @@ use super::search::{Search, SearchRows};
 use crate::scaling::Transform;
 use crate::simd::{dispatch, vectorize};
 
-/// The labels of rows by a model, -1 where there is no proof; `found` gets a multiple of [`ROWS_TOGETHER`] of them.
-/// `columns` hold the features after the logarithm.
+/// The labels of rows by a model, -1 where there is no proof; `found` gets a multiple of
+/// [`ROWS_TOGETHER`] of them. `columns` hold the features after the logarithm.
 ///
-/// Rows are not scaled but brought to the frame at once, with a product for the quotient: what that loses beside the
-/// rounding to single precision, which the proof allows for, is a part of the mean.
+/// Rows are not scaled but brought to the frame at once, with a product for the quotient: what that
+/// loses beside the rounding to single precision, which the proof allows for, is a part of the
+/// mean.
 pub(crate) fn proven_labels(
     columns: &[&[f64]],
     transform: &Transform,

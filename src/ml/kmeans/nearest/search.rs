@@ -13,11 +13,12 @@ const TILE: usize = 4;
 
 /// Centroids as the search in single precision takes them.
 ///
-/// The nearest centroid c of a row x is the one of greatest x c - c^2 / 2: one product for each feature. Its error
-/// in single precision is at most kappa (|x| |c| + c^2 / 2) with kappa = (n_features + 5) 2^-24. No centroid
-/// beyond |x| + D can be nearest, D being the distance to the best, so that with p = x^2 and D^2 = p - 2 best the
-/// error of all that matter is at most kappa (4.5 p - 4 best). A row whose two best scores are further apart than
-/// twice that has its proof; the others are searched again in doubles. The labels are those of [`nearest`], always.
+/// The nearest centroid c of a row x is the one of greatest x c - c^2 / 2: one product for each
+/// feature. Its error in single precision is at most kappa (|x| |c| + c^2 / 2) with kappa =
+/// (n_features + 5) 2^-24. No centroid beyond |x| + D can be nearest, D being the distance to the
+/// best, so that with p = x^2 and D^2 = p - 2 best the error of all that matter is at most kappa
+/// (4.5 p - 4 best). A row whose two best scores are further apart than twice that has its proof;
+/// the others are searched again in doubles. The labels are those of [`nearest`], always.
 pub(crate) struct Search<'a> {
     centroids: &'a [f64],
     n_features: usize,
@@ -53,8 +54,8 @@ impl<'a> Search<'a> {
         Self { centroids, n_features, tiles, offsets, kappa, underflow: UNDERFLOW }
     }
 
-    /// Writes the labels of the rows of a tile to `labels`, which has room for a multiple of [`ROWS_TOGETHER`]. `row` gives
-    /// the scaled features of a row.
+    /// Writes the labels of the rows of a tile to `labels`, which has room for a multiple of
+    /// [`ROWS_TOGETHER`]. `row` gives the scaled features of a row.
     pub(crate) fn labels<R>(
         &self,
         single: SingleTile,
@@ -65,17 +66,20 @@ impl<'a> Search<'a> {
         R: ExactSizeIterator<Item = f64> + Clone,
     {
         let padded = rows.next_multiple_of(ROWS_TOGETHER);
-        let all_proven = dispatch(SearchRows { search: self, single, found: &mut labels[..padded] });
+        let all_proven =
+            dispatch(SearchRows { search: self, single, found: &mut labels[..padded] });
         if !all_proven {
-            for (i, label) in labels[..rows].iter_mut().enumerate().filter(|(_, label)| **label < 0.0) {
+            for (i, label) in
+                labels[..rows].iter_mut().enumerate().filter(|(_, label)| **label < 0.0)
+            {
                 *label = nearest_of_row(row(i), self.centroids).0 as f32;
             }
         }
     }
 }
 
-/// The search over the rows of a tile. `found` takes the labels, -1 for a row without a proof; labels as floats
-/// share the mask of the comparison. Whether all have one.
+/// The search over the rows of a tile. `found` takes the labels, -1 for a row without a proof;
+/// labels as floats share the mask of the comparison. Whether all have one.
 pub(super) struct SearchRows<'a> {
     pub(super) search: &'a Search<'a>,
     pub(super) single: SingleTile<'a>,
@@ -88,14 +92,16 @@ impl WithSimd for SearchRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { search, single, found } = self;
-        let columns: Vec<&[S::f32s]> = single.columns().map(|column| S::as_simd_f32s(column).0).collect();
+        let columns: Vec<&[S::f32s]> =
+            single.columns().map(|column| S::as_simd_f32s(column).0).collect();
         let (found, _) = S::as_mut_simd_f32s(found);
         let (squares, _) = S::as_simd_f32s(single.squares());
         let mut least = simd.splat_f32s(0.0);
         let (kappa, underflow) = (simd.splat_f32s(search.kappa), simd.splat_f32s(search.underflow));
         let lowest = [simd.splat_f32s(f32::NEG_INFINITY); 2];
         for (i, found) in found.chunks_exact_mut(2).enumerate() {
-            let mut ranked = Ranked { best: lowest, second: lowest, label: [simd.splat_f32s(0.0); 2] };
+            let mut ranked =
+                Ranked { best: lowest, second: lowest, label: [simd.splat_f32s(0.0); 2] };
             let (mut centroids, mut offsets) = (&*search.tiles, &*search.offsets);
             let mut first = 0.0;
             while offsets.len() >= TILE {
@@ -137,8 +143,8 @@ struct Ranked<V> {
 }
 
 impl<V: Copy> Ranked<V> {
-    /// Adds the scores of N centroids, the first of which has the number `first`, for the rows of the registers 2 `i` and
-    /// 2 `i` + 1.
+    /// Adds the scores of N centroids, the first of which has the number `first`, for the rows of
+    /// the registers 2 `i` and 2 `i` + 1.
     #[inline(always)]
     fn add<S: Simd<f32s = V>, const N: usize>(
         &mut self,

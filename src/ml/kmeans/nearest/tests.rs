@@ -48,7 +48,8 @@ fn labels_of_single_precision_are_those_of_doubles() {
         let n_clusters = 1 + random.below(70);
         let mut rows = blobs(case, 1 + random.below(5000), n_features, 1 + random.below(9));
         // Offsets, units and outliers that single precision alone could not bear.
-        let (offset, unit) = ([0.0, 1e9, -1e4][random.below(3)], [1.0, 1e-20, 1e30][random.below(3)]);
+        let (offset, unit) =
+            ([0.0, 1e9, -1e4][random.below(3)], [1.0, 1e-20, 1e30][random.below(3)]);
         rows.iter_mut().flatten().for_each(|x| *x = (*x + offset) * unit);
         if case % 4 == 0 {
             rows[0][0] = 1e12 * unit;

@@ -35,12 +35,17 @@ impl NearestTwo {
                         two_nearest_lanes(&columns, centroids, load)
                     } else {
                         let load = |column: &[f64]| -> [f64; LANES] {
-                            std::array::from_fn(|lane| column.get(i * LANES + lane).copied().unwrap_or(0.0))
+                            std::array::from_fn(|lane| {
+                                column.get(i * LANES + lane).copied().unwrap_or(0.0)
+                            })
                         };
                         two_nearest_lanes(&columns, centroids, load)
                     };
                     let [found_labels, found_first, found_second] = found;
-                    labels.iter_mut().zip(found_labels).for_each(|(label, found)| *label = found as u32);
+                    labels
+                        .iter_mut()
+                        .zip(found_labels)
+                        .for_each(|(label, found)| *label = found as u32);
                     first.copy_from_slice(&found_first[..first.len()]);
                     second.copy_from_slice(&found_second[..second.len()]);
                 }

@@ -21,8 +21,10 @@ pub(crate) struct Arithmetic {
 
 impl Arithmetic {
     pub(crate) fn of(points: &Points) -> Self {
-        let features =
-            points.extents.iter().map(|extent| FixedPoint::new(extent.max.abs().max(extent.min.abs())));
+        let features = points
+            .extents
+            .iter()
+            .map(|extent| FixedPoint::new(extent.max.abs().max(extent.min.abs())));
         let mut total = 0.0;
         let mut is_whole = true;
         for tile in points.tiles() {
@@ -79,8 +81,11 @@ impl ClusterSums {
     pub(crate) fn add(&mut self, arithmetic: &Arithmetic, tile: &Tile, labels: &[f32]) {
         if !tile.weights().is_empty() || !arithmetic.is_whole {
             let none = self.n_clusters as u32;
-            let moves =
-                labels.iter().zip(0..).map(|(&label, row)| Move { row, from: none, to: label as u32 });
+            let moves = labels.iter().zip(0..).map(|(&label, row)| Move {
+                row,
+                from: none,
+                to: label as u32,
+            });
             let moves: Vec<Move> = moves.collect();
             return self.apply(arithmetic, tile, &moves, |_, x| x);
         }
@@ -172,7 +177,13 @@ impl ClusterSums {
         }
     }
 
-    fn apply_unweighted(&mut self, feature: usize, fixed_point: &FixedPoint, values: &[f64], moves: &[Move]) {
+    fn apply_unweighted(
+        &mut self,
+        feature: usize,
+        fixed_point: &FixedPoint,
+        values: &[f64],
+        moves: &[Move],
+    ) {
         let Scratch { parts, block, .. } = &mut self.scratch;
         parts.resize(moves.len(), (0, 0, 0.0));
         block.clear();
@@ -253,9 +264,15 @@ impl ClusterSums {
     }
 
     /// Writes the means of a cluster over several sums to `means`.
-    pub(crate) fn means(parts: &[&Self], arithmetic: &Arithmetic, cluster: usize, means: &mut [f64]) {
+    pub(crate) fn means(
+        parts: &[&Self],
+        arithmetic: &Arithmetic,
+        cluster: usize,
+        means: &mut [f64],
+    ) {
         let weight = Self::weight(parts, arithmetic, cluster);
-        for ((feature, mean), fixed_point) in means.iter_mut().enumerate().zip(&arithmetic.features) {
+        for ((feature, mean), fixed_point) in means.iter_mut().enumerate().zip(&arithmetic.features)
+        {
             let integer: i128 =
                 parts.iter().map(|part| part.integers[feature * part.n_clusters + cluster]).sum();
             let rests = parts.iter().map(|part| &part.rests[feature * part.n_clusters + cluster]);

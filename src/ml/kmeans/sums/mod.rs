@@ -27,7 +27,8 @@ pub(crate) fn moves(old: &[f32], new: &[f32], moves: &mut Vec<Move>) {
         || {
             let runs = old.chunks(RUN).zip(new.chunks(RUN));
             for (first, (old, new)) in (0..).step_by(RUN).zip(runs) {
-                let bits = old.iter().zip(new).fold(0, |bits, (x, y)| bits | (x.to_bits() ^ y.to_bits()));
+                let bits =
+                    old.iter().zip(new).fold(0, |bits, (x, y)| bits | (x.to_bits() ^ y.to_bits()));
                 if bits == 0 {
                     continue;
                 }

@@ -9,11 +9,13 @@ use crate::simd::vectorize;
 
 /// Bits of a value in single precision, which is at most 1, as a whole number.
 const VALUE_BITS: i32 = 30;
-/// Bits of the heaviest weight where not all are whole numbers of fewer, and beyond the ratio of weights.
+/// Bits of the heaviest weight where not all are whole numbers of fewer, and beyond the ratio of
+/// weights.
 const WEIGHT_BITS: i32 = 16;
 const SPARE_BITS: i32 = 8;
 
-/// How values in single precision and weights become whole numbers whose sums of products fit 64 bits.
+/// How values in single precision and weights become whole numbers whose sums of products fit 64
+/// bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quanta {
     /// Of the value 1.
@@ -32,9 +34,11 @@ impl Quanta {
         let (weight_bits, weights) = if is_whole && bits_of(heaviest + 1.0) <= WEIGHT_BITS {
             (bits_of(heaviest), 1.0)
         } else {
-            // Wide ranges of weights leave few bits to the values, of which a run then finds that they are too few.
+            // Wide ranges of weights leave few bits to the values, of which a run then finds that
+            // they are too few.
             let lightest = weights().fold(heaviest, f64::min);
-            let bits = bits_of(heaviest / lightest).saturating_add(SPARE_BITS).clamp(WEIGHT_BITS, 40);
+            let bits =
+                bits_of(heaviest / lightest).saturating_add(SPARE_BITS).clamp(WEIGHT_BITS, 40);
             (bits, scale_by_power(1.0, bits - bits_of(heaviest)))
         };
         let row_bits = bits_of(points.len().max(1) as f64);
@@ -69,8 +73,9 @@ fn weight_of(weights: &[i64], row: usize) -> i64 {
     weights.get(row).copied().unwrap_or(1)
 }
 
-/// Sums of the rows of each cluster in single precision: whole numbers too, so the order of rows does not matter, but of
-/// rounded values. After a search a tile is in the cache in single precision, and its doubles are not.
+/// Sums of the rows of each cluster in single precision: whole numbers too, so the order of rows
+/// does not matter, but of rounded values. After a search a tile is in the cache in single
+/// precision, and its doubles are not.
 #[derive(Clone, Debug)]
 pub(crate) struct SingleSums {
     n_features: usize,
@@ -145,7 +150,8 @@ impl SingleSums {
 
     /// The sum of a feature over the rows of a cluster, in the frame.
     pub(crate) fn sum(parts: &[&Self], cluster: usize, feature: usize) -> f64 {
-        let sum: i64 = parts.iter().map(|part| part.sums[cluster * part.n_features + feature]).sum();
+        let sum: i64 =
+            parts.iter().map(|part| part.sums[cluster * part.n_features + feature]).sum();
         let quanta = parts.first().map_or(1.0, |part| part.quanta.values);
         sum as f64 / quanta
     }

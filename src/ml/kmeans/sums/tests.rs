@@ -15,12 +15,16 @@ fn a_tile_that_is_added_at_once_gives_the_sums_of_its_rows_one_by_one() {
             // What is below 2^-95 of the greatest.
             rows[0][1] = 1e30;
         }
-        let (_, points) = fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect("rows to scale");
+        let (_, points) = fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect(
+            "rows \
+            to scale",
+        );
         let arithmetic = Arithmetic::of(&points);
         let n_clusters = 1 + random.below(9);
         let label = |row: usize| (mixed(row) % n_clusters) as f32;
         let means = |sums: &ClusterSums| -> Vec<Vec<f64>> {
-            let used = (0..n_clusters).filter(|&c| ClusterSums::weight(&[sums], &arithmetic, c) > 0.0);
+            let used =
+                (0..n_clusters).filter(|&c| ClusterSums::weight(&[sums], &arithmetic, c) > 0.0);
             used.map(|cluster| {
                 let mut means = vec![0.0; 3];
                 ClusterSums::means(&[sums], &arithmetic, cluster, &mut means);

@@ -4,8 +4,8 @@ use super::super::people::{Person, STEADY_DAYS, STEADY_EVERY};
 use super::{GameEvents, MAX_EVENTS_PER_USER};
 use crate::synth::BLOCK_ROWS;
 
-/// Events of one user on a day of play, on the average over these days, at most. With a pause of half an hour
-/// before each session they still fit into 24 hours.
+/// Events of one user on a day of play, on the average over these days, at most. With a pause of
+/// half an hour before each session they still fit into 24 hours.
 const MAX_EVENTS_PER_DAY: f64 = 40.0;
 /// Users of a cohort, at least (where there are so many), and those of them who may play, at most.
 pub(super) const MIN_COHORT: u64 = 64;
@@ -23,14 +23,15 @@ pub(super) struct Cohort {
     held: Option<CohortKey>,
     pub first_row: u64,
     pub users: Vec<u64>,
-    /// Share of the cohort's events, then their number, then the number of events up to and with this user.
+    /// Share of the cohort's events, then their number, then the number of events up to and with
+    /// this user.
     weights: Vec<f64>,
     caps: Vec<f64>,
     pub ends: Vec<u64>,
 }
 
-/// What the division of a cohort depends on: the seed, its first row and the one behind its last, its first user and
-/// the one behind its last.
+/// What the division of a cohort depends on: the seed, its first row and the one behind its last,
+/// its first user and the one behind its last.
 type CohortKey = (i64, u64, u64, u64, u64);
 
 impl GameEvents {
@@ -43,7 +44,8 @@ impl GameEvents {
             next if next == n_cohorts => self.rows,
             next => next * self.blocks_per_cohort * BLOCK_ROWS,
         };
-        let turn = |row: u64| (u128::from(self.users) * u128::from(row) / u128::from(self.rows)) as u64;
+        let turn =
+            |row: u64| (u128::from(self.users) * u128::from(row) / u128::from(self.rows)) as u64;
         let (first_user, end_user) = (turn(first_row), turn(end_row));
         let key = (self.seed, first_row, end_row, first_user, end_user);
         if cohort.held == Some(key) {
@@ -58,9 +60,11 @@ impl GameEvents {
         let n_users = end_user - first_user;
         let n_players = n_users.min(MAX_PLAYERS);
         for place in 0..n_players {
-            let user = first_user + (u128::from(n_users) * u128::from(place) / u128::from(n_players)) as u64;
+            let user = first_user
+                + (u128::from(n_users) * u128::from(place) / u128::from(n_players)) as u64;
             let person = Person::new(self.seed, user);
-            let activity: f64 = person.windows.iter().map(|window| self.time_course.between(*window)).sum();
+            let activity: f64 =
+                person.windows.iter().map(|window| self.time_course.between(*window)).sum();
             users.push(user);
             weights.push(person.rate * activity);
             caps.push(person.n_days() as f64 * MAX_EVENTS_PER_DAY);
@@ -76,7 +80,8 @@ fn apportion(n: u64, weights: &mut [f64], caps: &[f64], ends: &mut Vec<u64>) {
     let mut capped = vec![false; weights.len()];
     let mut left = n as f64;
     loop {
-        let free: f64 = weights.iter().zip(&capped).filter(|(_, capped)| !**capped).map(|(w, _)| w).sum();
+        let free: f64 =
+            weights.iter().zip(&capped).filter(|(_, capped)| !**capped).map(|(w, _)| w).sum();
         assert!(free > 0.0 && left >= 0.0, "the users can make {n} events");
         let scale = left / free;
         let before = left;
@@ -88,7 +93,11 @@ fn apportion(n: u64, weights: &mut [f64], caps: &[f64], ends: &mut Vec<u64>) {
             }
         }
         if left == before {
-            weights.iter_mut().zip(&capped).filter(|(_, capped)| !**capped).for_each(|(w, _)| *w *= scale);
+            weights
+                .iter_mut()
+                .zip(&capped)
+                .filter(|(_, capped)| !**capped)
+                .for_each(|(w, _)| *w *= scale);
             break;
         }
     }

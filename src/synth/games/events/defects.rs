@@ -28,13 +28,22 @@ impl GameEvents {
                 RowDefect::None => {
                     let kind = word(&EVENT_TYPES, events.event_type[row]);
                     events.event_type[row] = injector.spell(row, "event_type", kind);
-                    injector.inject_duration(row, "duration_seconds", &mut events.duration_seconds[row]);
+                    injector.inject_duration(
+                        row,
+                        "duration_seconds",
+                        &mut events.duration_seconds[row],
+                    );
                     let device = word(&DEVICES, events.device_type[row]);
                     events.device_type[row] = injector.spell(row, "device_type", device);
                 }
                 RowDefect::Copied => {}
                 RowDefect::Copy => {
-                    injector.record(row, "event_id", Kind::DuplicateId, events.event_id[row].to_string());
+                    injector.record(
+                        row,
+                        "event_id",
+                        Kind::DuplicateId,
+                        events.event_id[row].to_string(),
+                    );
                     repeat(&mut events.event_id, row);
                     repeat(&mut events.game_id, row);
                     repeat(&mut events.user_id, row);
@@ -66,5 +75,8 @@ impl GameEvents {
 
 /// The word of a clean text.
 fn word(words: &'static [Word], text: Option<&str>) -> &'static Word {
-    words.iter().find(|word| Some(word.text) == text).expect("clean text is a word of its enumeration")
+    words.iter().find(|word| Some(word.text) == text).expect(
+        "clean text is a word of its \
+        enumeration",
+    )
 }

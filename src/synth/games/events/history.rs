@@ -20,7 +20,8 @@ const MAX_ROUNDS: u32 = 15;
 const LAST_SECONDS: i64 = 1_800;
 /// Popularity of the game of rank r: 1 / (r + this), r counted from 1.
 pub(super) const ZIPF_SHIFT: f64 = 1.5;
-/// Favourite games of a user, and how often a session begins, and a round goes on, with one of them.
+/// Favourite games of a user, and how often a session begins, and a round goes on, with one of
+/// them.
 const FAVOURITES: usize = 3;
 const FAVOURITE: f64 = 0.65;
 const OTHER_GAME: f64 = 0.2;
@@ -113,10 +114,12 @@ impl GameEvents {
         seconds += between(5, 50, rng);
         for round in 1..=MAX_ROUNDS {
             push(seconds, START, HALF_MINUTE * between(1, 2, rng), game, &known);
-            // The sum of three uniform numbers is bell-shaped: rounds of one user differ, but not wildly.
+            // The sum of three uniform numbers is bell-shaped: rounds of one user differ, but not
+            // wildly.
             let bell = unit(rng.next_u64()) + unit(rng.next_u64()) + unit(rng.next_u64());
             let length = person.round_seconds * (0.25 + bell / 2.0);
-            let length = ((length as i64 + 15) / HALF_MINUTE * HALF_MINUTE).clamp(HALF_MINUTE, MAX_ROUND);
+            let length =
+                ((length as i64 + 15) / HALF_MINUTE * HALF_MINUTE).clamp(HALF_MINUTE, MAX_ROUND);
             if unit(rng.next_u64()) < known.finished {
                 seconds += length;
                 push(seconds, FINISH, length, game, &known);
@@ -176,7 +179,8 @@ impl GameEvents {
             let day = if activity < activities[0] {
                 self.time_course.day(activity, person.windows[0])
             } else {
-                let window = if activities[1] > 0.0 { person.windows[1] } else { person.windows[0] };
+                let window =
+                    if activities[1] > 0.0 { person.windows[1] } else { person.windows[0] };
                 self.time_course.day(activity - activities[0], window)
             };
             let second = self.time_course.second(unit(rng.next_u64()));
@@ -203,7 +207,8 @@ fn between(least: i64, most: i64, rng: &mut Xoshiro256PlusPlus) -> i64 {
     least + (unit(rng.next_u64()) * (most - least + 1) as f64) as i64
 }
 
-/// What a game is played on: those who have a console play everything on it, the others what the game is made for.
+/// What a game is played on: those who have a console play everything on it, the others what the
+/// game is made for.
 fn device(person: &Person, game: &Title) -> u8 {
     if person.device as u8 == CONSOLE {
         CONSOLE

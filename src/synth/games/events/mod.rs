@@ -1,8 +1,8 @@
 //! The events: users who log in, start and finish games and buy something, session after session.
 //!
-//! A run of blocks, the cohort, holds all events of a run of users, so every user has one history however many threads
-//! make it. The events of a cohort are divided among its users by their activity; a block makes those users whole
-//! whose events it holds.
+//! A run of blocks, the cohort, holds all events of a run of users, so every user has one history
+//! however many threads make it. The events of a cohort are divided among its users by their
+//! activity; a block makes those users whole whose events it holds.
 
 mod cohort;
 mod defects;
@@ -116,8 +116,8 @@ pub struct GameEvents {
     dirt: f64,
     time_course: TimeCourse,
     popularity: Popularity,
-    /// ln((n + shift + 1) / (1 + shift)) of the n games that are played: the range of the inverse of the popularity
-    /// law.
+    /// ln((n + shift + 1) / (1 + shift)) of the n games that are played: the range of the inverse
+    /// of the popularity law.
     ln_ratio: f64,
     blocks_per_cohort: u64,
 }
@@ -130,7 +130,10 @@ impl GameEvents {
         let least = ((rows + MAX_EVENTS_PER_USER - 1) / MAX_EVENTS_PER_USER).max(1);
         require((least..=MAX_USERS).contains(&users), || match least {
             1 => format!("users must be between 1 and {MAX_USERS}, not {users}"),
-            _ => format!("users must be between {least} and {MAX_USERS} for {rows} rows, not {users}"),
+            _ => format!(
+                "users must be between {least} and {MAX_USERS} for {rows} rows, not \
+                          {users}"
+            ),
         })?;
         require((1..=MAX_GAMES).contains(&games), || {
             format!("games must be between 1 and {MAX_GAMES}, not {games}")
@@ -181,7 +184,9 @@ impl GameEvents {
             let user = cohort.users[place];
             self.generate_history(user, (to - from) as usize, &mut history);
             let (begin, stop) = (range.start.max(from) - from, range.end.min(to) - from);
-            for (draft, row) in history.drafts[begin as usize..stop as usize].iter().zip(from + begin..) {
+            for (draft, row) in
+                history.drafts[begin as usize..stop as usize].iter().zip(from + begin..)
+            {
                 events.event_id.push(row.cast_signed() + 1);
                 events.game_id.push(identifier(u64::from(draft.game)));
                 events.user_id.push(identifier(user));
@@ -263,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_block_depends_on_nothing_but_the_parameters_and_its_number() {
-        for parameters in [parameters(60_000), EventParameters { users: 61, dirt: 0.1, ..parameters(60_000) }]
+        for parameters in
+            [parameters(60_000), EventParameters { users: 61, dirt: 0.1, ..parameters(60_000) }]
         {
             let (one, other) = (generator(&parameters), generator(&parameters));
             // A value that has served another generator before.
@@ -286,12 +292,17 @@ mod tests {
     fn as_many_events_as_the_users_can_have_keep_their_distance() {
         for users in [1, 2, 15, 16, 17, 63, 64, 65, 127, 1_000] {
             for seed in 0..4 {
-                let full = EventParameters { users, seed, ..parameters(users * MAX_EVENTS_PER_USER) };
+                let full =
+                    EventParameters { users, seed, ..parameters(users * MAX_EVENTS_PER_USER) };
                 let mut last: Option<(i64, String)> = None;
                 each_event(&full, |events, row| {
                     let (user, time) = (events.user_id[row], events.event_time(row));
                     if let Some((last_user, last_time)) = &last {
-                        assert!(*last_user != user || last_time.as_str() < time, "{last_time} {time}");
+                        assert!(
+                            *last_user != user || last_time.as_str() < time,
+                            "{last_time} \
+                            {time}"
+                        );
                     }
                     assert!(("2022-01-01T00:00:00".."2025-01-01").contains(&time), "{time}");
                     last = Some((user, time.to_string()));
@@ -332,7 +343,11 @@ mod tests {
                     ("event_id", right.event_id[row].to_string(), wrong.event_id[row].to_string()),
                     ("game_id", right.game_id[row].to_string(), wrong.game_id[row].to_string()),
                     ("user_id", right.user_id[row].to_string(), wrong.user_id[row].to_string()),
-                    ("event_time", right.event_time(row).to_string(), wrong.event_time(row).to_string()),
+                    (
+                        "event_time",
+                        right.event_time(row).to_string(),
+                        wrong.event_time(row).to_string(),
+                    ),
                     (
                         "duration_seconds",
                         format!("{:?}", right.duration_seconds[row]),
@@ -399,8 +414,16 @@ mod tests {
                 EventParameters { users: 4, ..good.clone() },
                 "users must be between 5 and 1000000000 for 5000 rows, not 4",
             ),
-            (EventParameters { games: 0, ..good.clone() }, "games must be between 1 and 1000000, not 0"),
-            (EventParameters { dirt: f64::NAN, ..good.clone() }, "dirt must be between 0 and 1, not NaN"),
+            (
+                EventParameters { games: 0, ..good.clone() },
+                "games must be between 1 and 1000000, \
+                not 0",
+            ),
+            (
+                EventParameters { dirt: f64::NAN, ..good.clone() },
+                "dirt must be between 0 and 1, \
+                not NaN",
+            ),
         ] {
             assert_eq!(GameEvents::new(&bad).err().map(|e| e.to_string()).as_deref(), Some(text));
         }
