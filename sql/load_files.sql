@@ -49,9 +49,10 @@ END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, uuid()::VARCHAR);
+-- A load begins a run of its own.
+SET VARIABLE current_run = NULL;
 
-BEGIN TRANSACTION;
+-- {begin a run}
 
 -- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody else's.
 CREATE OR REPLACE TEMP TABLE load_own AS
@@ -1100,14 +1101,9 @@ SET VARIABLE load_summary = (
         ON r.file_name = f.file_name
 );
 
--- now() stands still in a transaction, the clock of a new UUID does not.
-INSERT INTO raw.pipeline_runs
-SELECT
-    getvariable('current_run'),
-    '00_raw',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('load_summary').rows_loaded;
+SET VARIABLE run_rows = getvariable('load_summary').rows_loaded;
+
+-- {record a run}
 
 DROP TABLE temp.load_found;
 

@@ -1,5 +1,9 @@
 //! The SQL that travels in the binary: relation macros and pipelines, each text once, in `sql/`.
 
+mod steps;
+
+pub use steps::Step;
+
 /// A file of `sql/`.
 #[derive(Debug)]
 pub struct Script {
@@ -18,7 +22,7 @@ pub struct Pipeline {
     /// does there.
     pub raw_tables: &'static str,
     /// The steps between the load step and the segments, in order.
-    pub steps: &'static [Script],
+    pub steps: &'static [Step],
     /// Its `segments.sql`: whose segments the last step finds, and by which features.
     pub segments: &'static str,
 }
@@ -39,27 +43,18 @@ pub const MACROS: &[Script] = &[
 /// The load step of all pipelines, with places for what differs.
 const LOAD_FILES: &str = include_str!("../sql/load_files.sql");
 
-/// The last step of all pipelines, likewise.
-const USER_SEGMENTS: &str = include_str!("../sql/steps/30_user_segments.sql");
-
 /// The pipelines.
 pub const PIPELINES: &[Pipeline] = &[
     Pipeline {
         name: "marketplace",
         raw_tables: include_str!("../sql/marketplace/raw_tables.sql"),
-        steps: &[
-            Script { name: "10_clean", sql: include_str!("../sql/marketplace/10_clean.sql") },
-            Script { name: "20_kpi", sql: include_str!("../sql/marketplace/20_kpi.sql") },
-        ],
+        steps: steps::MARKETPLACE,
         segments: include_str!("../sql/marketplace/segments.sql"),
     },
     Pipeline {
         name: "games",
         raw_tables: include_str!("../sql/games/raw_tables.sql"),
-        steps: &[
-            Script { name: "10_clean", sql: include_str!("../sql/games/10_clean.sql") },
-            Script { name: "20_kpi", sql: include_str!("../sql/games/20_kpi.sql") },
-        ],
+        steps: steps::GAMES,
         segments: include_str!("../sql/games/segments.sql"),
     },
 ];
@@ -74,12 +69,14 @@ impl Pipeline {
 
     /// All steps in order: name and text.
     pub fn all_steps(&self) -> Vec<(&'static str, String)> {
-        let own = self.steps.iter().map(|step| (step.name, step.sql.replace("\r\n", "\n")));
-        let segments = (Self::SEGMENTS_STEP, render_segments_step(USER_SEGMENTS, self.segments));
-        let rest: Vec<_> = own.chain([segments]).collect();
+        let own = self.steps.iter().map(|step| (step.name, step.render()));
+        let segments = steps::render_segments_step(self.segments);
+        let segments = steps::with_runs(&segments, Self::SEGMENTS_STEP);
+        let rest: Vec<_> = own.chain([(Self::SEGMENTS_STEP, segments)]).collect();
         let made: Vec<&str> = rest.iter().flat_map(|(_, sql)| tables_made(sql)).collect();
-        let load = (Self::LOAD_STEP, render_load_step(LOAD_FILES, self.raw_tables, &made));
-        std::iter::once(load).chain(rest).collect()
+        let load = render_load_step(LOAD_FILES, self.raw_tables, &made);
+        let load = steps::with_runs(&load, Self::LOAD_STEP);
+        std::iter::once((Self::LOAD_STEP, load)).chain(rest).collect()
     }
 }
 
@@ -142,30 +139,6 @@ fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
     own.extend(made);
     let own: Vec<String> = own.iter().map(|name| format!("('{name}')")).collect();
     text.replace("{tables}", &own.join(",\n        "))
-}
-
-/// The last step of a pipeline: `template` (`sql/steps/30_user_segments.sql`) with the places
-/// filled from `segments`.
-///
-/// # Panics
-/// When `segments` lacks a part: an error in our own files.
-fn render_segments_step(template: &str, segments: &str) -> String {
-    let (template, segments) = (template.replace("\r\n", "\n"), segments.replace("\r\n", "\n"));
-    let (_, template) = template.split_once("\n\n").expect(
-        "the template begins with a comment of \
-        its own",
-    );
-    let mut parts = segments.splitn(3, "\n\n");
-    let (Some(head), Some(features), Some(own_statements)) =
-        (parts.next(), parts.next(), parts.next())
-    else {
-        panic!("segments.sql has places, a comment on features, and statements");
-    };
-    let text =
-        template.replace("{features}", features).replace("{statements}", own_statements.trim_end());
-    head.lines()
-        .filter_map(|line| line.strip_prefix("-- {")?.split_once("} "))
-        .fold(text, |text, (place, value)| text.replace(&format!("{{{place}}}"), value))
 }
 
 /// The tables and columns that `raw_tables.sql` lists, as lines `('table', 'column', true)`.
@@ -413,27 +386,6 @@ mod tests {
             ] {
                 assert!(!load.contains(place), "{}: {place}", pipeline.name);
             }
-        }
-    }
-
-    #[test]
-    fn the_segments_step_is_its_template_with_the_places_filled() {
-        let template = "-- Of the template.\n\n-- Of {who}.\n{features}\n\n{statements}\n\nSELECT \
-                        {'x': 1} FROM {who};\n";
-        let segments = "-- About.\n-- {who} kpi.users\n\n-- Features.\n-- More.\n\nSELECT \
-                        1;\n\nSELECT 2;\n";
-        assert_eq!(
-            render_segments_step(template, segments),
-            "-- Of kpi.users.\n-- Features.\n-- More.\n\nSELECT 1;\n\nSELECT 2;\n\nSELECT {'x': 1} \
-             FROM kpi.users;\n"
-        );
-        for pipeline in PIPELINES {
-            let step = render_segments_step(USER_SEGMENTS, pipeline.segments);
-            let open = step
-                .split('{')
-                .skip(1)
-                .filter(|rest| rest.starts_with(|c: char| c.is_alphabetic()));
-            assert_eq!(open.count(), 0, "{}: a place stays open", pipeline.name);
         }
     }
 

@@ -49,7 +49,14 @@ END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, uuid()::VARCHAR);
+-- A load begins a run of its own.
+SET VARIABLE current_run = NULL;
+
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
@@ -73,9 +80,9 @@ FROM (
         ('clean.users'),
         ('clean.games'),
         ('clean.events'),
-        ('clean.corrections'),
         ('clean.session_games'),
         ('clean.sessions'),
+        ('clean.corrections'),
         ('kpi.user_status'),
         ('kpi.user_status_counts'),
         ('kpi.user_engagement'),
@@ -1241,6 +1248,8 @@ SET VARIABLE load_summary = (
         ON r.file_name = f.file_name
 );
 
+SET VARIABLE run_rows = getvariable('load_summary').rows_loaded;
+
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
@@ -1248,7 +1257,7 @@ SELECT
     '00_raw',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('load_summary').rows_loaded;
+    getvariable('run_rows');
 
 DROP TABLE temp.load_found;
 

@@ -1,51 +1,69 @@
--- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing disappears on the way.
+-- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing
+-- disappears on the way.
 --
 -- clean.users            one row: a user
 -- clean.games            one row: a game
 -- clean.events           one row: an event
--- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across midnight
--- clean.session_games    one row: a session and game, with its first and last event of this game; the game is NULL for
---                        events without one
+-- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across
+--                        midnight
+-- clean.session_games    one row: a session and game, with its first and last event of this game;
+--                        the game is NULL for events without one
 -- clean.rejected_users, clean.rejected_games, clean.rejected_events
---                        one row: a row of the raw table that could not be kept, as it was, with the reason
--- clean.corrections      one row: a value that is missing or was changed, with the number of clean rows that have it
+--                        one row: a row of the raw table that could not be kept, as it was, with
+--                        the reason
+-- clean.corrections      one row: a value that is missing or was changed, with the number of clean
+--                        rows that have it
 --
 -- Parameters (session variables):
 --   min_time  no event and no registration is before it (2000-01-01)
---   max_time  none is after it; a day counts to its end (the day after the one on which the file was loaded)
+--   max_time  none is after it; a day counts to its end (the day after the one on which the file
+--             was loaded)
 --
--- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing, and
--- blanks around a value do not count.
+-- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text
+-- counts as missing, and blanks around a value do not count.
 --
--- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons that applies:
---   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
---   bad time                  of events: what exact_timestamp does not take; `2024-06-15T14:23:01` is a time, also with a
---                             space for the `T`, a fraction, `Z`, ` UTC` or an offset; it is in UTC
+-- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons
+-- that applies:
+--   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other
+--                             numbers of them
+--   bad time                  of events: what exact_timestamp does not take; `2024-06-15T14:23:01`
+--                             is a time, also with a space for the `T`, a fraction, `Z`, ` UTC` or
+--                             an offset; it is in UTC
 --   implausible time          of events: before min_time or after max_time
 --   no user, bad user, unknown user
 --   no game, bad game, unknown game    a login may be without a game
---   duplicate id              another row with this id stays: the one whose typed values most rows have, else the first
---                             by its text, whatever the order of rows
+--   duplicate id              another row with this id stays: the one whose typed values most rows
+--                             have, else the first by its text, whatever the order of rows
 --
 -- Everything else is a value, and the row stays. Rules of clean.corrections:
 --   case, accent, synonym, typo   a category that normalize_category repaired
 --   none, ambiguous               a category that it could not repair: `unknown`
---   empty                         a missing value, shown as NULL: `unknown` for a category or game name, NULL for a
---                                 registration date, e-mail address or duration
+--   empty                         a missing value, shown as NULL: `unknown` for a category or game
+--                                 name, NULL for a registration date, e-mail address or duration
 --   negative                      a duration below 0: NULL
---   invalid                       a duration that is not a whole number, a registration date that is none: NULL
+--   invalid                       a duration that is not a whole number, a registration date that
+--                                 is none: NULL
 --   implausible                   a registration date before min_time or after max_time: NULL
 --
--- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
--- sum of the durations that its events tell.
+-- A session lasts from its first event to its last, so that one event makes a session of 0 seconds;
+-- seconds_played is the sum of the durations that its events tell.
+--
+-- Generated from clean/*.sql and ../steps/*.sql (make docs).
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
+-- What each value of a category becomes, and the times that can be in each file.
+
 CREATE SCHEMA IF NOT EXISTS clean;
 
--- What each value of a category becomes. `unknown` is an entry, or what is called so already would be a correction.
+-- What each value of a category becomes. `unknown` is an entry, or what is called so already would
+-- be a correction.
 CREATE OR REPLACE TEMP TABLE clean_categories AS
 SELECT
     c.column_name,
@@ -120,11 +138,14 @@ FROM (
         'device_type' AS column_name,
         *
     FROM amz.normalize_category(
-        'raw.events', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
+        'raw.events',
+        'device_type',
+        map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
     )
 ) AS c;
 
--- The files, with the times that can be in them. Rows of other names came by themselves: up to tomorrow.
+-- The files, with the times that can be in them. Rows of other names came by themselves: up to
+-- tomorrow.
 CREATE OR REPLACE TEMP TABLE clean_files AS
 SELECT
     f.file_name,
@@ -133,7 +154,9 @@ SELECT
         getvariable('max_time')::TIMESTAMP,
         coalesce(l.loaded_at, make_timestamp(epoch_us(now())))::DATE + INTERVAL 1 DAY
     ) AS last_time,
-    if(last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time) AS max_time
+    if(
+        last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time
+    ) AS max_time
 FROM (
     SELECT r.file_name
     FROM raw.users AS r
@@ -145,6 +168,8 @@ FROM (
     FROM raw.events AS r
 ) AS f
 LEFT JOIN raw.loaded_files AS l ON l.file_name = f.file_name;
+
+-- Each raw row with its typed values, and the reason why it cannot be kept.
 
 -- Each raw row with its typed values and the reason, but for duplicates, why it cannot be kept.
 CREATE OR REPLACE TEMP VIEW clean_read_users AS
@@ -177,10 +202,12 @@ FROM (
     JOIN temp.clean_files AS f ON f.file_name = r.file_name
 ) AS u
 LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
-LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN temp.clean_categories AS w
+    ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
 LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
 LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
-LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
+LEFT JOIN temp.clean_categories AS s
+    ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
 
 CREATE OR REPLACE TEMP VIEW clean_read_games AS
 SELECT
@@ -252,9 +279,12 @@ FROM (
     JOIN temp.clean_files AS f ON f.file_name = r.file_name
 ) AS e
 LEFT JOIN temp.clean_categories AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
-LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type
+LEFT JOIN temp.clean_categories AS d
+    ON d.column_name = 'device_type' AND d.raw_value = e.device_type
 LEFT JOIN temp.clean_user_ids AS u ON u.user_id = e.typed_user
 LEFT JOIN temp.clean_game_ids AS g ON g.game_id = e.typed_game;
+
+-- The rows that cannot be kept.
 
 -- Only rows whose identifier occurs twice are compared.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
@@ -265,15 +295,33 @@ WITH same_ids AS (
         u.typed_id,
         u.file_name,
         [
-            u.clean_age, u.typed_date::VARCHAR, u.clean_email, u.clean_frequency, u.clean_gender, u.clean_location,
+            u.clean_age,
+            u.typed_date::VARCHAR,
+            u.clean_email,
+            u.clean_frequency,
+            u.clean_gender,
+            u.clean_location,
             u.clean_subscription
         ] AS content,
-        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type, u.user_id]
-            AS texts
+        [
+            u.age_range,
+            u.registration_date,
+            u.email,
+            u.workout_frequency,
+            u.gender,
+            u.location,
+            u.subscription_type,
+            u.user_id
+        ] AS texts
     FROM temp.clean_read_users AS u
     WHERE
         u.reason IS NULL
-        AND u.typed_id IN (SELECT exact_bigint(trim(r.user_id)) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
+        AND u.typed_id IN (
+            SELECT exact_bigint(trim(r.user_id))
+            FROM raw.users AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
     UNION ALL
     SELECT
         'games' AS table_name,
@@ -285,7 +333,12 @@ WITH same_ids AS (
     FROM temp.clean_read_games AS g
     WHERE
         g.reason IS NULL
-        AND g.typed_id IN (SELECT exact_bigint(trim(r.game_id)) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
+        AND g.typed_id IN (
+            SELECT exact_bigint(trim(r.game_id))
+            FROM raw.games AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
     UNION ALL
     SELECT
         'events' AS table_name,
@@ -296,7 +349,15 @@ WITH same_ids AS (
             e.typed_game::VARCHAR, e.typed_user::VARCHAR, e.typed_time::VARCHAR, e.clean_type,
             e.typed_duration::VARCHAR, e.clean_device
         ] AS content,
-        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type, e.event_id] AS texts
+        [
+            e.game_id,
+            e.user_id,
+            e.event_time,
+            e.event_type,
+            e.duration_seconds,
+            e.device_type,
+            e.event_id
+        ] AS texts
     FROM temp.clean_read_events AS e
     WHERE
         e.reason IS NULL
@@ -380,6 +441,8 @@ SELECT
 FROM raw.events AS e
 JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.rowid;
 
+-- The rows that are kept, and the sessions of their events.
+
 CREATE OR REPLACE TABLE clean.users AS
 SELECT
     u.typed_id AS user_id,
@@ -427,6 +490,38 @@ ANTI JOIN (
     WHERE x.table_name = 'events'
 ) AS x ON x.raw_row = e.raw_row;
 
+-- One pass over the events gives them their sessions; what is kept of it are sums.
+CREATE OR REPLACE TABLE clean.session_games AS
+SELECT
+    s.user_id,
+    s.session_number,
+    s.game_id,
+    min(s.event_time) AS first_event_time,
+    max(s.event_time) AS last_event_time,
+    count(*) AS events,
+    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
+FROM amz.sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
+GROUP BY
+    s.user_id,
+    s.session_number,
+    s.game_id;
+
+CREATE OR REPLACE TABLE clean.sessions AS
+SELECT
+    g.user_id,
+    g.session_number,
+    min(g.first_event_time) AS session_start,
+    max(g.last_event_time) AS session_end,
+    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
+    sum(g.events)::BIGINT AS events,
+    sum(g.seconds_played)::BIGINT AS seconds_played
+FROM clean.session_games AS g
+GROUP BY
+    g.user_id,
+    g.session_number;
+
+-- clean.corrections: what was missing or changed; then nothing is lost.
+
 -- The values of the rows that were kept, and what became of them.
 CREATE OR REPLACE TABLE clean.corrections AS
 WITH kept_users AS (
@@ -471,11 +566,36 @@ kept_values AS (
         'users' AS table_name,
         unnest(
             [
-                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'age_range',
+                    'raw_value': u.age_range,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'workout_frequency',
+                    'raw_value': u.workout_frequency,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'gender',
+                    'raw_value': u.gender,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'location',
+                    'raw_value': u.location,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'subscription_type',
+                    'raw_value': u.subscription_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
                 {
                     'column_name': 'registration_date',
                     'raw_value': u.registration_date,
@@ -497,15 +617,30 @@ kept_values AS (
         'games' AS table_name,
         unnest(
             [
-                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'game_type',
+                    'raw_value': g.game_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
                 {
                     'column_name': 'game_name',
                     'raw_value': g.game_name,
                     'is_taken': coalesce(trim(g.game_name), '') <> '',
                     'is_implausible': false
                 },
-                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false, 'is_implausible': false}
+                {
+                    'column_name': 'platform',
+                    'raw_value': g.platform,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'difficulty',
+                    'raw_value': g.difficulty,
+                    'is_taken': false,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         1 AS row_count
@@ -515,9 +650,24 @@ kept_values AS (
         'events' AS table_name,
         unnest(
             [
-                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration, 'is_implausible': false}
+                {
+                    'column_name': 'event_type',
+                    'raw_value': e.event_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'device_type',
+                    'raw_value': e.device_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'duration_seconds',
+                    'raw_value': e.lost_duration,
+                    'is_taken': e.has_duration,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         e.row_count
@@ -540,13 +690,18 @@ SELECT
     v.table_name,
     v.column_name,
     v.raw_value,
-    if(v.column_name IN ('registration_date', 'email', 'duration_seconds'), NULL, coalesce(c.clean_value, 'unknown'))
-        AS clean_value,
+    if(
+        v.column_name IN ('registration_date', 'email', 'duration_seconds'),
+        NULL,
+        coalesce(c.clean_value, 'unknown')
+    ) AS clean_value,
     CASE
         WHEN c.rule IS NOT NULL THEN c.rule
         WHEN coalesce(trim(v.raw_value), '') = '' THEN 'empty'
         WHEN v.is_implausible THEN 'implausible'
-        WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
+        WHEN
+            v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0
+            THEN 'negative'
         ELSE 'invalid'
     END AS rule,
     v.row_count
@@ -555,43 +710,17 @@ LEFT JOIN temp.clean_categories AS c ON c.column_name = v.column_name AND c.raw_
 WHERE c.rule IS DISTINCT FROM 'exact'
 ORDER BY ALL;
 
--- One pass over the events gives them their sessions; what is kept of it are sums.
-CREATE OR REPLACE TABLE clean.session_games AS
-SELECT
-    s.user_id,
-    s.session_number,
-    s.game_id,
-    min(s.event_time) AS first_event_time,
-    max(s.event_time) AS last_event_time,
-    count(*) AS events,
-    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
-FROM amz.sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
-GROUP BY
-    s.user_id,
-    s.session_number,
-    s.game_id;
-
-CREATE OR REPLACE TABLE clean.sessions AS
-SELECT
-    g.user_id,
-    g.session_number,
-    min(g.first_event_time) AS session_start,
-    max(g.last_event_time) AS session_end,
-    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
-    sum(g.events)::BIGINT AS events,
-    sum(g.seconds_played)::BIGINT AS seconds_played
-FROM clean.session_games AS g
-GROUP BY
-    g.user_id,
-    g.session_number;
-
 SET VARIABLE clean_check = (
     SELECT
         string_agg(
             if(
                 counts.raw_rows <> counts.clean_rows + counts.rejected_rows,
                 error(
-                    '10_clean: ' || counts.raw_rows || ' raw rows of ' || counts.table_name || ' are not '
+                    '10_clean: '
+                    || counts.raw_rows
+                    || ' raw rows of '
+                    || counts.table_name
+                    || ' are not '
                     || counts.clean_rows || ' + ' || counts.rejected_rows || ' rejected rows'
                 ),
                 NULL
@@ -618,31 +747,37 @@ SET VARIABLE clean_check = (
     ) AS counts
 );
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM clean.events
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '10_clean',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM clean.events);
+    getvariable('run_rows');
 
-DROP VIEW temp.clean_read_users;
+DROP TABLE temp.clean_rejected;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP VIEW temp.clean_read_events;
+
+DROP TABLE temp.clean_game_ids;
+
+DROP TABLE temp.clean_user_ids;
 
 DROP VIEW temp.clean_read_games;
 
-DROP VIEW temp.clean_read_events;
+DROP VIEW temp.clean_read_users;
 
 DROP TABLE temp.clean_files;
 
 DROP TABLE temp.clean_categories;
-
-DROP TABLE temp.clean_user_ids;
-
-DROP TABLE temp.clean_game_ids;
-
-DROP TABLE temp.clean_duplicates;
-
-DROP TABLE temp.clean_rejected;
 
 COMMIT;
 

@@ -1,53 +1,73 @@
 -- Step 20_kpi of the pipeline `games`: who plays, what, where, and what each month brought.
 --
--- kpi.user_status          one row: a user
--- kpi.status_by_month      one row: a month of kpi.monthly, with the status of users at its end
--- kpi.event_frequency      one row: a month of kpi.monthly, and NULL for all months
+-- kpi.user_status            one row: a user
+-- kpi.user_status_counts     one row: a status, also one that nobody has
+-- kpi.user_engagement        one row: a user; NULL for figures that need an event and a favourite
+--                            that is not known
+-- kpi.demographics           one row: a dimension (age_range, gender, subscription_type,
+--                            workout_frequency) and value
+-- kpi.game_performance       one row: a game, also one that nobody played
+-- kpi.monthly                one row: a month, from the first event to the last, also one without
+--                            events (UTC)
+-- kpi.monthly_by_game        one row: a game and month, every game and every month of kpi.monthly
+-- kpi.monthly_by_location    one row: a location and month, every location of a user and every
+--                            month of kpi.monthly
+-- kpi.seasonality            one row: a month of kpi.monthly
+-- kpi.status_by_month        one row: a month of kpi.monthly, with the status of users at its end
+-- kpi.event_frequency        one row: a month of kpi.monthly, and NULL for all months
 -- kpi.demographics_by_month  one row: a month of kpi.monthly, a dimension and a value
--- kpi.user_status_counts   one row: a status, also one that nobody has
--- kpi.user_engagement      one row: a user; NULL for figures that need an event and a favourite that is not known
--- kpi.demographics         one row: a dimension (age_range, gender, subscription_type, workout_frequency) and value
--- kpi.game_performance     one row: a game, also one that nobody played
--- kpi.monthly              one row: a month, from the first event to the last, also one without events (UTC)
--- kpi.monthly_by_game      one row: a game and month, every game and every month of kpi.monthly
--- kpi.monthly_by_location  one row: a location and month, every location of a user and every month of kpi.monthly
--- kpi.seasonality          one row: a month of kpi.monthly
--- kpi.location             one row: a location of a user
--- kpi.location_behaviour   one row: a location of a user; figures are per user who ever played, NULL where nobody did
+-- kpi.location               one row: a location of a user
+-- kpi.location_behaviour     one row: a location of a user; figures are per user who ever played,
+--                            NULL where nobody did
 --
 -- Parameter (session variable):
---   as_of  the last day that counts (the day of the last event): no figure knows of an event after it
+--   as_of  the last day that counts (the day of the last event): no figure knows of an event after
+--          it
 --
--- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of as_of. As of
---   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
---   none in this time. `inactive`: no event up to as_of. active_users is meant so in demographics, game_performance (an
---   event in the game) and location.
--- kpi.status_by_month means the same at the end of each month, of the last one at as_of. Its users are those who were
---   registered or had an event by then; who has no date of registration is counted always.
--- A month is complete when as_of is its last day or later. One that is not has no changes, no churned_users and no part in
---   kpi.seasonality: it has not ended.
--- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
---   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
---   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
--- avg_session_seconds is from the first event of a session to its last, avg_seconds_played the sum of duration_seconds of
---   its events: it knows of sessions with one event too. Both are means over sessions.
--- A session belongs to the month in which it begins. Of a game, sessions are those with an event in the game, from the
---   first to the last such event. A session of one event has 0 seconds and counts in the mean.
--- A change is (this month - the other) / the other, against the month before or the same month of the year before;
---   NULL where that month is not in the table or a zero.
--- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the game with the smallest
---   identifier, the device or type that is first by name. `unknown` is nobody's favourite.
+-- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of
+--   as_of. As of 2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does
+--   not. `churned`: events up to as_of, but none in this time. `inactive`: no event up to as_of.
+--   active_users is meant so in demographics, game_performance (an event in the game) and location.
+-- kpi.status_by_month means the same at the end of each month, of the last one at as_of. Its users
+--   are those who were registered or had an event by then; who has no date of registration is
+--   counted always.
+-- A month is complete when as_of is its last day or later. One that is not has no changes, no
+--   churned_users and no part in kpi.seasonality: it has not ended.
+-- In the months, active_users have an event in the month, new_users their first one, churned_users
+--   were active in the month before and are not in this one, reactivated_users are active, were not
+--   in the month before, but earlier. Of a game these are events in the game. active_users = those
+--   of the month before + new + reactivated - churned.
+-- avg_session_seconds is from the first event of a session to its last, avg_seconds_played the sum
+--   of duration_seconds of its events: it knows of sessions with one event too. Both are means over
+--   sessions.
+-- A session belongs to the month in which it begins. Of a game, sessions are those with an event in
+--   the game, from the first to the last such event. A session of one event has 0 seconds and
+--   counts in the mean.
+-- A change is (this month - the other) / the other, against the month before or the same month of
+--   the year before; NULL where that month is not in the table or a zero.
+-- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the
+--   game with the smallest identifier, the device or type that is first by name. `unknown` is
+--   nobody's favourite.
 -- finish_rate: events finish_game / start_game, NULL without a start.
--- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends; the others are those of
---   seasonal_decompose, a robust decomposition as STL is. `level` is the month without its season, `seasonal_index` the
---   factor of the calendar month: what recurs. `expected` = level * seasonal_index, `deviation` = events / expected - 1.
---   `is_outlier` tells a one-off. Of fewer than 24 months there is no season: seasonal_index and is_outlier are NULL.
+-- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends;
+--   the others are those of seasonal_decompose, a robust decomposition as STL is. `level` is the
+--   month without its season, `seasonal_index` the factor of the calendar month: what recurs.
+--   `expected` = level * seasonal_index, `deviation` = events / expected - 1. `is_outlier` tells a
+--   one-off. Of fewer than 24 months there is no season: seasonal_index and is_outlier are NULL.
 --
 -- A mean is one division of exact sums, so that no figure depends on the order of rows.
+--
+-- Generated from kpi/*.sql and ../steps/*.sql (make docs).
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
+
+-- What the tables of kpi are made of: events, sessions and months up to as_of.
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
@@ -68,7 +88,8 @@ FROM clean.events AS e
 CROSS JOIN temp.kpi_active_time AS t
 WHERE e.event_time < t.end_time;
 
--- Of a session that goes on after as_of, the events up to then: all events of the user from its start on.
+-- Of a session that goes on after as_of, the events up to then: all events of the user from its
+-- start on.
 CREATE OR REPLACE TEMP TABLE kpi_session_games AS
 WITH cut_sessions AS (
     SELECT s.*
@@ -123,6 +144,8 @@ GROUP BY
     e.user_id,
     date_trunc('month', e.event_time);
 
+-- kpi.user_status and its counts: who is active, churned, inactive.
+
 CREATE OR REPLACE TABLE kpi.user_status AS
 WITH histories AS (
     SELECT
@@ -162,12 +185,15 @@ LEFT JOIN kpi.user_status AS s ON s.status = known.status
 GROUP BY known.status
 ORDER BY known.status;
 
+-- kpi.user_engagement: what each user does.
+
 CREATE OR REPLACE TEMP TABLE kpi_user_games AS
 SELECT
     g.user_id,
     g.game_id,
     sum(g.events)::BIGINT AS events,
-    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time) > 0 AS is_active
+    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time)
+    > 0 AS is_active
 FROM temp.kpi_session_games AS g
 CROSS JOIN temp.kpi_active_time AS t
 WHERE g.game_id IS NOT NULL
@@ -274,6 +300,8 @@ LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
 LEFT JOIN favourite_devices AS d ON d.user_id = u.user_id;
 
+-- kpi.demographics: who the users are.
+
 CREATE OR REPLACE TABLE kpi.demographics AS
 SELECT
     u.dimension,
@@ -294,6 +322,8 @@ GROUP BY
 ORDER BY
     u.dimension,
     u.value;
+
+-- kpi.game_performance: what each game brings.
 
 CREATE OR REPLACE TABLE kpi.game_performance AS
 WITH game_users AS (
@@ -351,7 +381,10 @@ ORDER BY
     rank,
     g.game_id;
 
--- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all', 'game' or 'location'.
+-- kpi.monthly and the same by game and by location: what each month brought.
+
+-- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all',
+-- 'game' or 'location'.
 CREATE OR REPLACE TEMP VIEW kpi_located_events AS
 SELECT
     e.user_id,
@@ -505,14 +538,24 @@ compared AS (
         if(
             m.is_complete,
             lag(
-                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases}
+                {
+                    'events': m.events,
+                    'active_users': m.active_users,
+                    'sessions': m.sessions,
+                    'purchases': m.purchases
+                }
             ) OVER subject,
             NULL
         ) AS before,
         if(
             m.is_complete,
             lag(
-                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases},
+                {
+                    'events': m.events,
+                    'active_users': m.active_users,
+                    'sessions': m.sessions,
+                    'purchases': m.purchases
+                },
                 12
             ) OVER subject,
             NULL
@@ -524,13 +567,20 @@ compared AS (
 SELECT
     c.* EXCLUDE (is_complete, before, year_before),
     ((c.events - c.before.events) / nullif(c.before.events, 0))::DOUBLE AS events_change,
-    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE AS active_users_change,
+    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE
+        AS active_users_change,
     ((c.sessions - c.before.sessions) / nullif(c.before.sessions, 0))::DOUBLE AS sessions_change,
-    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE AS purchases_change,
-    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE AS events_year_change,
-    ((c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0))::DOUBLE AS active_users_year_change,
-    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE AS sessions_year_change,
-    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE AS purchases_year_change,
+    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE
+        AS purchases_change,
+    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE
+        AS events_year_change,
+    (
+        (c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0)
+    )::DOUBLE AS active_users_year_change,
+    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE
+        AS sessions_year_change,
+    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE
+        AS purchases_year_change,
     c.is_complete
 FROM compared AS c;
 
@@ -556,6 +606,8 @@ ORDER BY
     m.location,
     m.month;
 
+-- kpi.seasonality: what recurs each year, and what was a one-off.
+
 CREATE OR REPLACE TABLE kpi.seasonality AS
 WITH series AS (
     SELECT
@@ -577,7 +629,8 @@ SELECT
     m.events,
     if(
         m.is_complete,
-        avg(if(m.is_complete, m.events, NULL)) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
+        avg(if(m.is_complete, m.events, NULL))
+            OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
         NULL
     ) AS trend,
     p.part.level AS level,
@@ -589,6 +642,8 @@ FROM kpi.monthly AS m
 LEFT JOIN parts AS p ON p.month = m.month
 ORDER BY m.month;
 
+-- Status, frequency and demographics of each month.
+
 CREATE OR REPLACE TABLE kpi.status_by_month AS
 WITH calendar AS (
     SELECT
@@ -599,7 +654,8 @@ WITH calendar AS (
     CROSS JOIN temp.kpi_active_time AS t
 ),
 
--- A user's last event of a month is the last one until the user's next month: seen from the six months that follow.
+-- A user's last event of a month is the last one until the user's next month: seen from the six
+-- months that follow.
 spans AS (
     SELECT
         m.month,
@@ -619,7 +675,9 @@ active AS (
         FROM spans AS s
     ) AS s
     JOIN calendar AS c ON c.month = (s.month + to_months(s.months_since::INTEGER))::DATE
-    WHERE (s.next_month IS NULL OR s.next_month > c.month) AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
+    WHERE
+        (s.next_month IS NULL OR s.next_month > c.month)
+        AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
     GROUP BY c.month
 ),
 
@@ -711,6 +769,8 @@ ORDER BY
     v.dimension,
     v.value;
 
+-- kpi.location and kpi.location_behaviour: where users live, and what they do there.
+
 CREATE OR REPLACE TABLE kpi.location AS
 WITH locations AS (
     SELECT
@@ -791,35 +851,41 @@ FROM locations AS l
 LEFT JOIN favourite_types AS t ON t.location = l.location
 ORDER BY l.location;
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM kpi.user_engagement
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '20_kpi',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM kpi.user_engagement);
+    getvariable('run_rows');
 
-DROP VIEW temp.kpi_located_events;
-
-DROP VIEW temp.kpi_events;
-
-DROP TABLE temp.kpi_session_games;
-
-DROP TABLE temp.kpi_sessions;
-
-DROP TABLE temp.kpi_user_months;
-
-DROP TABLE temp.kpi_active_time;
-
-DROP TABLE temp.kpi_user_games;
-
-DROP TABLE temp.kpi_month_activity;
-
-DROP TABLE temp.kpi_month_sessions;
+DROP TABLE temp.kpi_months;
 
 DROP TABLE temp.kpi_month_purchases;
 
-DROP TABLE temp.kpi_months;
+DROP TABLE temp.kpi_month_sessions;
+
+DROP TABLE temp.kpi_month_activity;
+
+DROP VIEW temp.kpi_located_events;
+
+DROP TABLE temp.kpi_user_games;
+
+DROP TABLE temp.kpi_user_months;
+
+DROP TABLE temp.kpi_sessions;
+
+DROP TABLE temp.kpi_session_games;
+
+DROP VIEW temp.kpi_events;
+
+DROP TABLE temp.kpi_active_time;
 
 COMMIT;
 

@@ -43,8 +43,6 @@ SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
 SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
-
 SET VARIABLE segment_features = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
@@ -54,6 +52,12 @@ SET VARIABLE segment_log = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ];
+
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
@@ -562,13 +566,19 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM main.user_segments
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '30_user_segments',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM main.user_segments);
+    getvariable('run_rows');
 
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS

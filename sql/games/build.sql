@@ -1879,7 +1879,14 @@ END;
 
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, uuid()::VARCHAR);
+-- A load begins a run of its own.
+SET VARIABLE current_run = NULL;
+
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
@@ -1903,9 +1910,9 @@ FROM (
         ('clean.users'),
         ('clean.games'),
         ('clean.events'),
-        ('clean.corrections'),
         ('clean.session_games'),
         ('clean.sessions'),
+        ('clean.corrections'),
         ('kpi.user_status'),
         ('kpi.user_status_counts'),
         ('kpi.user_engagement'),
@@ -3071,6 +3078,8 @@ SET VARIABLE load_summary = (
         ON r.file_name = f.file_name
 );
 
+SET VARIABLE run_rows = getvariable('load_summary').rows_loaded;
+
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
@@ -3078,7 +3087,7 @@ SELECT
     '00_raw',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('load_summary').rows_loaded;
+    getvariable('run_rows');
 
 DROP TABLE temp.load_found;
 
@@ -3136,54 +3145,72 @@ COMMIT;
 
 SELECT unnest(getvariable('load_summary'));
 
--- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing disappears on the way.
+-- Step 10_clean of the pipeline `games`: text becomes typed users, games and events, and nothing
+-- disappears on the way.
 --
 -- clean.users            one row: a user
 -- clean.games            one row: a game
 -- clean.events           one row: an event
--- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across midnight
--- clean.session_games    one row: a session and game, with its first and last event of this game; the game is NULL for
---                        events without one
+-- clean.sessions         one row: a session of a user: events at most 30 minutes apart, also across
+--                        midnight
+-- clean.session_games    one row: a session and game, with its first and last event of this game;
+--                        the game is NULL for events without one
 -- clean.rejected_users, clean.rejected_games, clean.rejected_events
---                        one row: a row of the raw table that could not be kept, as it was, with the reason
--- clean.corrections      one row: a value that is missing or was changed, with the number of clean rows that have it
+--                        one row: a row of the raw table that could not be kept, as it was, with
+--                        the reason
+-- clean.corrections      one row: a value that is missing or was changed, with the number of clean
+--                        rows that have it
 --
 -- Parameters (session variables):
 --   min_time  no event and no registration is before it (2000-01-01)
---   max_time  none is after it; a day counts to its end (the day after the one on which the file was loaded)
+--   max_time  none is after it; a day counts to its end (the day after the one on which the file
+--             was loaded)
 --
--- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text counts as missing, and
--- blanks around a value do not count.
+-- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text
+-- counts as missing, and blanks around a value do not count.
 --
--- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons that applies:
---   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
---   bad time                  of events: what exact_timestamp does not take; `2024-06-15T14:23:01` is a time, also with a
---                             space for the `T`, a fraction, `Z`, ` UTC` or an offset; it is in UTC
+-- A row is rejected when it cannot be told who, what or when it is, for the first of these reasons
+-- that applies:
+--   no id, bad id             digits only: a cast would take `1.5` and `2.1E+18` and make other
+--                             numbers of them
+--   bad time                  of events: what exact_timestamp does not take; `2024-06-15T14:23:01`
+--                             is a time, also with a space for the `T`, a fraction, `Z`, ` UTC` or
+--                             an offset; it is in UTC
 --   implausible time          of events: before min_time or after max_time
 --   no user, bad user, unknown user
 --   no game, bad game, unknown game    a login may be without a game
---   duplicate id              another row with this id stays: the one whose typed values most rows have, else the first
---                             by its text, whatever the order of rows
+--   duplicate id              another row with this id stays: the one whose typed values most rows
+--                             have, else the first by its text, whatever the order of rows
 --
 -- Everything else is a value, and the row stays. Rules of clean.corrections:
 --   case, accent, synonym, typo   a category that normalize_category repaired
 --   none, ambiguous               a category that it could not repair: `unknown`
---   empty                         a missing value, shown as NULL: `unknown` for a category or game name, NULL for a
---                                 registration date, e-mail address or duration
+--   empty                         a missing value, shown as NULL: `unknown` for a category or game
+--                                 name, NULL for a registration date, e-mail address or duration
 --   negative                      a duration below 0: NULL
---   invalid                       a duration that is not a whole number, a registration date that is none: NULL
+--   invalid                       a duration that is not a whole number, a registration date that
+--                                 is none: NULL
 --   implausible                   a registration date before min_time or after max_time: NULL
 --
--- A session lasts from its first event to its last, so that one event makes a session of 0 seconds; seconds_played is the
--- sum of the durations that its events tell.
+-- A session lasts from its first event to its last, so that one event makes a session of 0 seconds;
+-- seconds_played is the sum of the durations that its events tell.
+--
+-- Generated from clean/*.sql and ../steps/*.sql (make docs).
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
+-- What each value of a category becomes, and the times that can be in each file.
+
 CREATE SCHEMA IF NOT EXISTS clean;
 
--- What each value of a category becomes. `unknown` is an entry, or what is called so already would be a correction.
+-- What each value of a category becomes. `unknown` is an entry, or what is called so already would
+-- be a correction.
 CREATE OR REPLACE TEMP TABLE clean_categories AS
 SELECT
     c.column_name,
@@ -3258,11 +3285,14 @@ FROM (
         'device_type' AS column_name,
         *
     FROM normalize_category(
-        'raw.events', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
+        'raw.events',
+        'device_type',
+        map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
     )
 ) AS c;
 
--- The files, with the times that can be in them. Rows of other names came by themselves: up to tomorrow.
+-- The files, with the times that can be in them. Rows of other names came by themselves: up to
+-- tomorrow.
 CREATE OR REPLACE TEMP TABLE clean_files AS
 SELECT
     f.file_name,
@@ -3271,7 +3301,9 @@ SELECT
         getvariable('max_time')::TIMESTAMP,
         coalesce(l.loaded_at, make_timestamp(epoch_us(now())))::DATE + INTERVAL 1 DAY
     ) AS last_time,
-    if(last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time) AS max_time
+    if(
+        last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time
+    ) AS max_time
 FROM (
     SELECT r.file_name
     FROM raw.users AS r
@@ -3283,6 +3315,8 @@ FROM (
     FROM raw.events AS r
 ) AS f
 LEFT JOIN raw.loaded_files AS l ON l.file_name = f.file_name;
+
+-- Each raw row with its typed values, and the reason why it cannot be kept.
 
 -- Each raw row with its typed values and the reason, but for duplicates, why it cannot be kept.
 CREATE OR REPLACE TEMP VIEW clean_read_users AS
@@ -3315,10 +3349,12 @@ FROM (
     JOIN temp.clean_files AS f ON f.file_name = r.file_name
 ) AS u
 LEFT JOIN temp.clean_categories AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
-LEFT JOIN temp.clean_categories AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN temp.clean_categories AS w
+    ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
 LEFT JOIN temp.clean_categories AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
 LEFT JOIN temp.clean_categories AS l ON l.column_name = 'location' AND l.raw_value = u.location
-LEFT JOIN temp.clean_categories AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
+LEFT JOIN temp.clean_categories AS s
+    ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type;
 
 CREATE OR REPLACE TEMP VIEW clean_read_games AS
 SELECT
@@ -3390,9 +3426,12 @@ FROM (
     JOIN temp.clean_files AS f ON f.file_name = r.file_name
 ) AS e
 LEFT JOIN temp.clean_categories AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
-LEFT JOIN temp.clean_categories AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type
+LEFT JOIN temp.clean_categories AS d
+    ON d.column_name = 'device_type' AND d.raw_value = e.device_type
 LEFT JOIN temp.clean_user_ids AS u ON u.user_id = e.typed_user
 LEFT JOIN temp.clean_game_ids AS g ON g.game_id = e.typed_game;
+
+-- The rows that cannot be kept.
 
 -- Only rows whose identifier occurs twice are compared.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
@@ -3403,15 +3442,33 @@ WITH same_ids AS (
         u.typed_id,
         u.file_name,
         [
-            u.clean_age, u.typed_date::VARCHAR, u.clean_email, u.clean_frequency, u.clean_gender, u.clean_location,
+            u.clean_age,
+            u.typed_date::VARCHAR,
+            u.clean_email,
+            u.clean_frequency,
+            u.clean_gender,
+            u.clean_location,
             u.clean_subscription
         ] AS content,
-        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type, u.user_id]
-            AS texts
+        [
+            u.age_range,
+            u.registration_date,
+            u.email,
+            u.workout_frequency,
+            u.gender,
+            u.location,
+            u.subscription_type,
+            u.user_id
+        ] AS texts
     FROM temp.clean_read_users AS u
     WHERE
         u.reason IS NULL
-        AND u.typed_id IN (SELECT exact_bigint(trim(r.user_id)) FROM raw.users AS r GROUP BY ALL HAVING count(*) > 1)
+        AND u.typed_id IN (
+            SELECT exact_bigint(trim(r.user_id))
+            FROM raw.users AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
     UNION ALL
     SELECT
         'games' AS table_name,
@@ -3423,7 +3480,12 @@ WITH same_ids AS (
     FROM temp.clean_read_games AS g
     WHERE
         g.reason IS NULL
-        AND g.typed_id IN (SELECT exact_bigint(trim(r.game_id)) FROM raw.games AS r GROUP BY ALL HAVING count(*) > 1)
+        AND g.typed_id IN (
+            SELECT exact_bigint(trim(r.game_id))
+            FROM raw.games AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
     UNION ALL
     SELECT
         'events' AS table_name,
@@ -3434,7 +3496,15 @@ WITH same_ids AS (
             e.typed_game::VARCHAR, e.typed_user::VARCHAR, e.typed_time::VARCHAR, e.clean_type,
             e.typed_duration::VARCHAR, e.clean_device
         ] AS content,
-        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type, e.event_id] AS texts
+        [
+            e.game_id,
+            e.user_id,
+            e.event_time,
+            e.event_type,
+            e.duration_seconds,
+            e.device_type,
+            e.event_id
+        ] AS texts
     FROM temp.clean_read_events AS e
     WHERE
         e.reason IS NULL
@@ -3518,6 +3588,8 @@ SELECT
 FROM raw.events AS e
 JOIN temp.clean_rejected AS x ON x.table_name = 'events' AND x.raw_row = e.rowid;
 
+-- The rows that are kept, and the sessions of their events.
+
 CREATE OR REPLACE TABLE clean.users AS
 SELECT
     u.typed_id AS user_id,
@@ -3565,6 +3637,38 @@ ANTI JOIN (
     WHERE x.table_name = 'events'
 ) AS x ON x.raw_row = e.raw_row;
 
+-- One pass over the events gives them their sessions; what is kept of it are sums.
+CREATE OR REPLACE TABLE clean.session_games AS
+SELECT
+    s.user_id,
+    s.session_number,
+    s.game_id,
+    min(s.event_time) AS first_event_time,
+    max(s.event_time) AS last_event_time,
+    count(*) AS events,
+    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
+FROM sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
+GROUP BY
+    s.user_id,
+    s.session_number,
+    s.game_id;
+
+CREATE OR REPLACE TABLE clean.sessions AS
+SELECT
+    g.user_id,
+    g.session_number,
+    min(g.first_event_time) AS session_start,
+    max(g.last_event_time) AS session_end,
+    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
+    sum(g.events)::BIGINT AS events,
+    sum(g.seconds_played)::BIGINT AS seconds_played
+FROM clean.session_games AS g
+GROUP BY
+    g.user_id,
+    g.session_number;
+
+-- clean.corrections: what was missing or changed; then nothing is lost.
+
 -- The values of the rows that were kept, and what became of them.
 CREATE OR REPLACE TABLE clean.corrections AS
 WITH kept_users AS (
@@ -3609,11 +3713,36 @@ kept_values AS (
         'users' AS table_name,
         unnest(
             [
-                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'age_range',
+                    'raw_value': u.age_range,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'workout_frequency',
+                    'raw_value': u.workout_frequency,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'gender',
+                    'raw_value': u.gender,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'location',
+                    'raw_value': u.location,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'subscription_type',
+                    'raw_value': u.subscription_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
                 {
                     'column_name': 'registration_date',
                     'raw_value': u.registration_date,
@@ -3635,15 +3764,30 @@ kept_values AS (
         'games' AS table_name,
         unnest(
             [
-                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'game_type',
+                    'raw_value': g.game_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
                 {
                     'column_name': 'game_name',
                     'raw_value': g.game_name,
                     'is_taken': coalesce(trim(g.game_name), '') <> '',
                     'is_implausible': false
                 },
-                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false, 'is_implausible': false}
+                {
+                    'column_name': 'platform',
+                    'raw_value': g.platform,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'difficulty',
+                    'raw_value': g.difficulty,
+                    'is_taken': false,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         1 AS row_count
@@ -3653,9 +3797,24 @@ kept_values AS (
         'events' AS table_name,
         unnest(
             [
-                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration, 'is_implausible': false}
+                {
+                    'column_name': 'event_type',
+                    'raw_value': e.event_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'device_type',
+                    'raw_value': e.device_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'duration_seconds',
+                    'raw_value': e.lost_duration,
+                    'is_taken': e.has_duration,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         e.row_count
@@ -3678,13 +3837,18 @@ SELECT
     v.table_name,
     v.column_name,
     v.raw_value,
-    if(v.column_name IN ('registration_date', 'email', 'duration_seconds'), NULL, coalesce(c.clean_value, 'unknown'))
-        AS clean_value,
+    if(
+        v.column_name IN ('registration_date', 'email', 'duration_seconds'),
+        NULL,
+        coalesce(c.clean_value, 'unknown')
+    ) AS clean_value,
     CASE
         WHEN c.rule IS NOT NULL THEN c.rule
         WHEN coalesce(trim(v.raw_value), '') = '' THEN 'empty'
         WHEN v.is_implausible THEN 'implausible'
-        WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
+        WHEN
+            v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0
+            THEN 'negative'
         ELSE 'invalid'
     END AS rule,
     v.row_count
@@ -3693,43 +3857,17 @@ LEFT JOIN temp.clean_categories AS c ON c.column_name = v.column_name AND c.raw_
 WHERE c.rule IS DISTINCT FROM 'exact'
 ORDER BY ALL;
 
--- One pass over the events gives them their sessions; what is kept of it are sums.
-CREATE OR REPLACE TABLE clean.session_games AS
-SELECT
-    s.user_id,
-    s.session_number,
-    s.game_id,
-    min(s.event_time) AS first_event_time,
-    max(s.event_time) AS last_event_time,
-    count(*) AS events,
-    coalesce(sum(s.duration_seconds), 0)::BIGINT AS seconds_played
-FROM sessionize('clean.events', max_gap := INTERVAL 30 MINUTE) AS s
-GROUP BY
-    s.user_id,
-    s.session_number,
-    s.game_id;
-
-CREATE OR REPLACE TABLE clean.sessions AS
-SELECT
-    g.user_id,
-    g.session_number,
-    min(g.first_event_time) AS session_start,
-    max(g.last_event_time) AS session_end,
-    date_sub('second', min(g.first_event_time), max(g.last_event_time)) AS session_seconds,
-    sum(g.events)::BIGINT AS events,
-    sum(g.seconds_played)::BIGINT AS seconds_played
-FROM clean.session_games AS g
-GROUP BY
-    g.user_id,
-    g.session_number;
-
 SET VARIABLE clean_check = (
     SELECT
         string_agg(
             if(
                 counts.raw_rows <> counts.clean_rows + counts.rejected_rows,
                 error(
-                    '10_clean: ' || counts.raw_rows || ' raw rows of ' || counts.table_name || ' are not '
+                    '10_clean: '
+                    || counts.raw_rows
+                    || ' raw rows of '
+                    || counts.table_name
+                    || ' are not '
                     || counts.clean_rows || ' + ' || counts.rejected_rows || ' rejected rows'
                 ),
                 NULL
@@ -3756,31 +3894,37 @@ SET VARIABLE clean_check = (
     ) AS counts
 );
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM clean.events
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '10_clean',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM clean.events);
+    getvariable('run_rows');
 
-DROP VIEW temp.clean_read_users;
+DROP TABLE temp.clean_rejected;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP VIEW temp.clean_read_events;
+
+DROP TABLE temp.clean_game_ids;
+
+DROP TABLE temp.clean_user_ids;
 
 DROP VIEW temp.clean_read_games;
 
-DROP VIEW temp.clean_read_events;
+DROP VIEW temp.clean_read_users;
 
 DROP TABLE temp.clean_files;
 
 DROP TABLE temp.clean_categories;
-
-DROP TABLE temp.clean_user_ids;
-
-DROP TABLE temp.clean_game_ids;
-
-DROP TABLE temp.clean_duplicates;
-
-DROP TABLE temp.clean_rejected;
 
 COMMIT;
 
@@ -3827,54 +3971,74 @@ ORDER BY
 
 -- Step 20_kpi of the pipeline `games`: who plays, what, where, and what each month brought.
 --
--- kpi.user_status          one row: a user
--- kpi.status_by_month      one row: a month of kpi.monthly, with the status of users at its end
--- kpi.event_frequency      one row: a month of kpi.monthly, and NULL for all months
+-- kpi.user_status            one row: a user
+-- kpi.user_status_counts     one row: a status, also one that nobody has
+-- kpi.user_engagement        one row: a user; NULL for figures that need an event and a favourite
+--                            that is not known
+-- kpi.demographics           one row: a dimension (age_range, gender, subscription_type,
+--                            workout_frequency) and value
+-- kpi.game_performance       one row: a game, also one that nobody played
+-- kpi.monthly                one row: a month, from the first event to the last, also one without
+--                            events (UTC)
+-- kpi.monthly_by_game        one row: a game and month, every game and every month of kpi.monthly
+-- kpi.monthly_by_location    one row: a location and month, every location of a user and every
+--                            month of kpi.monthly
+-- kpi.seasonality            one row: a month of kpi.monthly
+-- kpi.status_by_month        one row: a month of kpi.monthly, with the status of users at its end
+-- kpi.event_frequency        one row: a month of kpi.monthly, and NULL for all months
 -- kpi.demographics_by_month  one row: a month of kpi.monthly, a dimension and a value
--- kpi.user_status_counts   one row: a status, also one that nobody has
--- kpi.user_engagement      one row: a user; NULL for figures that need an event and a favourite that is not known
--- kpi.demographics         one row: a dimension (age_range, gender, subscription_type, workout_frequency) and value
--- kpi.game_performance     one row: a game, also one that nobody played
--- kpi.monthly              one row: a month, from the first event to the last, also one without events (UTC)
--- kpi.monthly_by_game      one row: a game and month, every game and every month of kpi.monthly
--- kpi.monthly_by_location  one row: a location and month, every location of a user and every month of kpi.monthly
--- kpi.seasonality          one row: a month of kpi.monthly
--- kpi.location             one row: a location of a user
--- kpi.location_behaviour   one row: a location of a user; figures are per user who ever played, NULL where nobody did
+-- kpi.location               one row: a location of a user
+-- kpi.location_behaviour     one row: a location of a user; figures are per user who ever played,
+--                            NULL where nobody did
 --
 -- Parameter (session variable):
---   as_of  the last day that counts (the day of the last event): no figure knows of an event after it
+--   as_of  the last day that counts (the day of the last event): no figure knows of an event after
+--          it
 --
--- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of as_of. As of
---   2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does not. `churned`: events up to as_of, but
---   none in this time. `inactive`: no event up to as_of. active_users is meant so in demographics, game_performance (an
---   event in the game) and location.
--- kpi.status_by_month means the same at the end of each month, of the last one at as_of. Its users are those who were
---   registered or had an event by then; who has no date of registration is counted always.
--- A month is complete when as_of is its last day or later. One that is not has no changes, no churned_users and no part in
---   kpi.seasonality: it has not ended.
--- In the months, active_users have an event in the month, new_users their first one, churned_users were active in the
---   month before and are not in this one, reactivated_users are active, were not in the month before, but earlier. Of a
---   game these are events in the game. active_users = those of the month before + new + reactivated - churned.
--- avg_session_seconds is from the first event of a session to its last, avg_seconds_played the sum of duration_seconds of
---   its events: it knows of sessions with one event too. Both are means over sessions.
--- A session belongs to the month in which it begins. Of a game, sessions are those with an event in the game, from the
---   first to the last such event. A session of one event has 0 seconds and counts in the mean.
--- A change is (this month - the other) / the other, against the month before or the same month of the year before;
---   NULL where that month is not in the table or a zero.
--- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the game with the smallest
---   identifier, the device or type that is first by name. `unknown` is nobody's favourite.
+-- `active`: an event from the day 6 calendar months before as_of, this day included, to the end of
+--   as_of. As of 2024-08-31 an event on 2024-02-29 at 00:00:00 counts, one a second before does
+--   not. `churned`: events up to as_of, but none in this time. `inactive`: no event up to as_of.
+--   active_users is meant so in demographics, game_performance (an event in the game) and location.
+-- kpi.status_by_month means the same at the end of each month, of the last one at as_of. Its users
+--   are those who were registered or had an event by then; who has no date of registration is
+--   counted always.
+-- A month is complete when as_of is its last day or later. One that is not has no changes, no
+--   churned_users and no part in kpi.seasonality: it has not ended.
+-- In the months, active_users have an event in the month, new_users their first one, churned_users
+--   were active in the month before and are not in this one, reactivated_users are active, were not
+--   in the month before, but earlier. Of a game these are events in the game. active_users = those
+--   of the month before + new + reactivated - churned.
+-- avg_session_seconds is from the first event of a session to its last, avg_seconds_played the sum
+--   of duration_seconds of its events: it knows of sessions with one event too. Both are means over
+--   sessions.
+-- A session belongs to the month in which it begins. Of a game, sessions are those with an event in
+--   the game, from the first to the last such event. A session of one event has 0 seconds and
+--   counts in the mean.
+-- A change is (this month - the other) / the other, against the month before or the same month of
+--   the year before; NULL where that month is not in the table or a zero.
+-- Ranks leave gaps after ties (1, 2, 2, 4). The favourite is that with most events; of equals the
+--   game with the smallest identifier, the device or type that is first by name. `unknown` is
+--   nobody's favourite.
 -- finish_rate: events finish_game / start_game, NULL without a start.
--- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends; the others are those of
---   seasonal_decompose, a robust decomposition as STL is. `level` is the month without its season, `seasonal_index` the
---   factor of the calendar month: what recurs. `expected` = level * seasonal_index, `deviation` = events / expected - 1.
---   `is_outlier` tells a one-off. Of fewer than 24 months there is no season: seasonal_index and is_outlier are NULL.
+-- kpi.seasonality: `trend` is the mean of the month and its neighbours, of two months at the ends;
+--   the others are those of seasonal_decompose, a robust decomposition as STL is. `level` is the
+--   month without its season, `seasonal_index` the factor of the calendar month: what recurs.
+--   `expected` = level * seasonal_index, `deviation` = events / expected - 1. `is_outlier` tells a
+--   one-off. Of fewer than 24 months there is no season: seasonal_index and is_outlier are NULL.
 --
 -- A mean is one division of exact sums, so that no figure depends on the order of rows.
+--
+-- Generated from kpi/*.sql and ../steps/*.sql (make docs).
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
+
+-- What the tables of kpi are made of: events, sessions and months up to as_of.
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
@@ -3895,7 +4059,8 @@ FROM clean.events AS e
 CROSS JOIN temp.kpi_active_time AS t
 WHERE e.event_time < t.end_time;
 
--- Of a session that goes on after as_of, the events up to then: all events of the user from its start on.
+-- Of a session that goes on after as_of, the events up to then: all events of the user from its
+-- start on.
 CREATE OR REPLACE TEMP TABLE kpi_session_games AS
 WITH cut_sessions AS (
     SELECT s.*
@@ -3950,6 +4115,8 @@ GROUP BY
     e.user_id,
     date_trunc('month', e.event_time);
 
+-- kpi.user_status and its counts: who is active, churned, inactive.
+
 CREATE OR REPLACE TABLE kpi.user_status AS
 WITH histories AS (
     SELECT
@@ -3989,12 +4156,15 @@ LEFT JOIN kpi.user_status AS s ON s.status = known.status
 GROUP BY known.status
 ORDER BY known.status;
 
+-- kpi.user_engagement: what each user does.
+
 CREATE OR REPLACE TEMP TABLE kpi_user_games AS
 SELECT
     g.user_id,
     g.game_id,
     sum(g.events)::BIGINT AS events,
-    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time) > 0 AS is_active
+    count(*) FILTER (g.first_event_time < t.end_time AND g.last_event_time >= t.start_time)
+    > 0 AS is_active
 FROM temp.kpi_session_games AS g
 CROSS JOIN temp.kpi_active_time AS t
 WHERE g.game_id IS NOT NULL
@@ -4101,6 +4271,8 @@ LEFT JOIN user_sessions AS s ON s.user_id = u.user_id
 LEFT JOIN favourite_games AS g ON g.user_id = u.user_id
 LEFT JOIN favourite_devices AS d ON d.user_id = u.user_id;
 
+-- kpi.demographics: who the users are.
+
 CREATE OR REPLACE TABLE kpi.demographics AS
 SELECT
     u.dimension,
@@ -4121,6 +4293,8 @@ GROUP BY
 ORDER BY
     u.dimension,
     u.value;
+
+-- kpi.game_performance: what each game brings.
 
 CREATE OR REPLACE TABLE kpi.game_performance AS
 WITH game_users AS (
@@ -4178,7 +4352,10 @@ ORDER BY
     rank,
     g.game_id;
 
--- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all', 'game' or 'location'.
+-- kpi.monthly and the same by game and by location: what each month brought.
+
+-- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all',
+-- 'game' or 'location'.
 CREATE OR REPLACE TEMP VIEW kpi_located_events AS
 SELECT
     e.user_id,
@@ -4332,14 +4509,24 @@ compared AS (
         if(
             m.is_complete,
             lag(
-                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases}
+                {
+                    'events': m.events,
+                    'active_users': m.active_users,
+                    'sessions': m.sessions,
+                    'purchases': m.purchases
+                }
             ) OVER subject,
             NULL
         ) AS before,
         if(
             m.is_complete,
             lag(
-                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases},
+                {
+                    'events': m.events,
+                    'active_users': m.active_users,
+                    'sessions': m.sessions,
+                    'purchases': m.purchases
+                },
                 12
             ) OVER subject,
             NULL
@@ -4351,13 +4538,20 @@ compared AS (
 SELECT
     c.* EXCLUDE (is_complete, before, year_before),
     ((c.events - c.before.events) / nullif(c.before.events, 0))::DOUBLE AS events_change,
-    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE AS active_users_change,
+    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE
+        AS active_users_change,
     ((c.sessions - c.before.sessions) / nullif(c.before.sessions, 0))::DOUBLE AS sessions_change,
-    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE AS purchases_change,
-    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE AS events_year_change,
-    ((c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0))::DOUBLE AS active_users_year_change,
-    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE AS sessions_year_change,
-    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE AS purchases_year_change,
+    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE
+        AS purchases_change,
+    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE
+        AS events_year_change,
+    (
+        (c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0)
+    )::DOUBLE AS active_users_year_change,
+    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE
+        AS sessions_year_change,
+    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE
+        AS purchases_year_change,
     c.is_complete
 FROM compared AS c;
 
@@ -4383,6 +4577,8 @@ ORDER BY
     m.location,
     m.month;
 
+-- kpi.seasonality: what recurs each year, and what was a one-off.
+
 CREATE OR REPLACE TABLE kpi.seasonality AS
 WITH series AS (
     SELECT
@@ -4404,7 +4600,8 @@ SELECT
     m.events,
     if(
         m.is_complete,
-        avg(if(m.is_complete, m.events, NULL)) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
+        avg(if(m.is_complete, m.events, NULL))
+            OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
         NULL
     ) AS trend,
     p.part.level AS level,
@@ -4416,6 +4613,8 @@ FROM kpi.monthly AS m
 LEFT JOIN parts AS p ON p.month = m.month
 ORDER BY m.month;
 
+-- Status, frequency and demographics of each month.
+
 CREATE OR REPLACE TABLE kpi.status_by_month AS
 WITH calendar AS (
     SELECT
@@ -4426,7 +4625,8 @@ WITH calendar AS (
     CROSS JOIN temp.kpi_active_time AS t
 ),
 
--- A user's last event of a month is the last one until the user's next month: seen from the six months that follow.
+-- A user's last event of a month is the last one until the user's next month: seen from the six
+-- months that follow.
 spans AS (
     SELECT
         m.month,
@@ -4446,7 +4646,9 @@ active AS (
         FROM spans AS s
     ) AS s
     JOIN calendar AS c ON c.month = (s.month + to_months(s.months_since::INTEGER))::DATE
-    WHERE (s.next_month IS NULL OR s.next_month > c.month) AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
+    WHERE
+        (s.next_month IS NULL OR s.next_month > c.month)
+        AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
     GROUP BY c.month
 ),
 
@@ -4538,6 +4740,8 @@ ORDER BY
     v.dimension,
     v.value;
 
+-- kpi.location and kpi.location_behaviour: where users live, and what they do there.
+
 CREATE OR REPLACE TABLE kpi.location AS
 WITH locations AS (
     SELECT
@@ -4618,35 +4822,41 @@ FROM locations AS l
 LEFT JOIN favourite_types AS t ON t.location = l.location
 ORDER BY l.location;
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM kpi.user_engagement
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '20_kpi',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM kpi.user_engagement);
+    getvariable('run_rows');
 
-DROP VIEW temp.kpi_located_events;
-
-DROP VIEW temp.kpi_events;
-
-DROP TABLE temp.kpi_session_games;
-
-DROP TABLE temp.kpi_sessions;
-
-DROP TABLE temp.kpi_user_months;
-
-DROP TABLE temp.kpi_active_time;
-
-DROP TABLE temp.kpi_user_games;
-
-DROP TABLE temp.kpi_month_activity;
-
-DROP TABLE temp.kpi_month_sessions;
+DROP TABLE temp.kpi_months;
 
 DROP TABLE temp.kpi_month_purchases;
 
-DROP TABLE temp.kpi_months;
+DROP TABLE temp.kpi_month_sessions;
+
+DROP TABLE temp.kpi_month_activity;
+
+DROP VIEW temp.kpi_located_events;
+
+DROP TABLE temp.kpi_user_games;
+
+DROP TABLE temp.kpi_user_months;
+
+DROP TABLE temp.kpi_sessions;
+
+DROP TABLE temp.kpi_session_games;
+
+DROP VIEW temp.kpi_events;
+
+DROP TABLE temp.kpi_active_time;
 
 COMMIT;
 
@@ -4697,8 +4907,6 @@ SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
 SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
-
 SET VARIABLE segment_features = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
@@ -4708,6 +4916,12 @@ SET VARIABLE segment_log = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ];
+
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
@@ -5216,13 +5430,19 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM main.user_segments
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '30_user_segments',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM main.user_segments);
+    getvariable('run_rows');
 
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS

@@ -1,39 +1,55 @@
--- Step 10_clean of the pipeline `marketplace`: text becomes typed events, and nothing disappears on the way.
+-- Step 10_clean of the pipeline `marketplace`: text becomes typed events, and nothing disappears on
+-- the way.
 --
 -- clean.events           one row: an event
--- clean.rejected_events  one row: a row of raw.all_events that is not an event, as it was, with the reason
--- clean.corrections      one row: a value that was changed in clean.events, with the number of its events
+-- clean.rejected_events  one row: a row of raw.all_events that is not an event, as it was, with the
+--                        reason
+-- clean.corrections      one row: a value that was changed in clean.events, with the number of its
+--                        events
 -- clean.cleaned_files    one row: a file whose rows are in these tables
 --
 -- Parameters (session variables):
 --   min_time        events before it are none (2000-01-01)
---   max_time        events after it are none; a day counts to its end (the day after the one on which the file was loaded)
---   brands          the brands there are, as a list or, with other names for them, as a map (whatever the files hold)
+--   max_time        events after it are none; a day counts to its end (the day after the one on
+--                   which the file was loaded)
+--   brands          the brands there are, as a list or, with other names for them, as a map
+--                   (whatever the files hold)
 --   category_codes  the category codes there are, likewise
 --   rebuild         true makes the tables anew from all of raw.all_events (false)
 --
--- The rows of files that are new are added, at the cost of these rows. The tables are made anew where a file that is in
--- them has changed or is gone, where another version of the extension made them, and where a parameter has changed. In
--- each case they hold the same rows: the rules below are about a row, a file, or all rows of raw.all_events in whatever
--- order they came.
+-- The rows of files that are new are added, at the cost of these rows. The tables are made anew
+-- where a file that is in them has changed or is gone, where another version of the extension made
+-- them, and where a parameter has changed. In each case they hold the same rows: the rules below
+-- are about a row, a file, or all rows of raw.all_events in whatever order they came.
 --
--- Raw rows = events + rejected rows; the script checks it. Rules, with blanks around a value left out of account:
---   event_time    as exact_timestamp takes it, in UTC: `2019-10-01 00:00:00 UTC`, with `T`, a fraction, `Z`, an offset
+-- Raw rows = events + rejected rows; the script checks it. Rules, with blanks around a value left
+-- out of account:
+--   event_time    as exact_timestamp takes it, in UTC: `2019-10-01 00:00:00 UTC`, with `T`, a
+--                 fraction, `Z`, an offset
 --   event_type    repaired by category_match
 --   identifiers   digits only: a cast would take `1.5` and `2.1E+18` and make other numbers of them
 --   category_id   may be absent; a mangled one becomes NULL and a correction
 --   category_code, brand
---                 in small letters, with single blanks; what is not among the brands and category_codes that are given
---                 is repaired by category_match, or stays where that finds none
+--                 in small letters, with single blanks; what is not among the brands and
+--                 category_codes that are given is repaired by category_match, or stays where that
+--                 finds none
 --   price         at most two decimals that count, at most 16 digits before the point, not negative
---   user_session  any text; a UUID in small letters. In a file where nine of ten rows have a UUID, the beginning of one is
---                 a line that was cut inside its last field
--- Of rows that are equal in all columns of clean.events, however they were written, one stays: in the file that is first by
--- name, there the first by its text. The others are duplicates.
+--   user_session  any text; a UUID in small letters. In a file where nine of ten rows have a UUID,
+--                 the beginning of one is a line that was cut inside its last field
+-- Of rows that are equal in all columns of clean.events, however they were written, one stays: in
+-- the file that is first by name, there the first by its text. The others are duplicates.
+--
+-- Generated from clean/*.sql and ../steps/*.sql (make docs).
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
+
+-- The tables, and whether they are made anew.
 
 CREATE SCHEMA IF NOT EXISTS clean;
 
@@ -141,6 +157,8 @@ WHERE getvariable('clean_rebuild');
 DELETE FROM clean.cleaned_files
 WHERE getvariable('clean_rebuild');
 
+-- The rows to clean: those of new files, and of known ones those that can be equal to them.
+
 -- The files, with the times that an event in them can have.
 CREATE OR REPLACE TEMP TABLE clean_files AS
 SELECT
@@ -151,7 +169,9 @@ SELECT
     c.has_uuids,
     coalesce(getvariable('min_time')::TIMESTAMP, TIMESTAMP '2000-01-01') AS min_time,
     coalesce(getvariable('max_time')::TIMESTAMP, f.loaded_at::DATE + INTERVAL 1 DAY) AS last_time,
-    if(last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time) AS max_time
+    if(
+        last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time
+    ) AS max_time
 FROM raw.loaded_files AS f
 LEFT JOIN clean.cleaned_files AS c ON c.file_name = f.file_name;
 
@@ -162,29 +182,34 @@ SELECT
 FROM raw.all_events AS e
 WHERE e.file_name IN (SELECT f.file_name FROM temp.clean_files AS f WHERE f.is_new);
 
--- Rows of known files that can be equal to a new one: those with a time between theirs, which in the order of months
--- leaves old files unread. Texts of one time begin with days at most one apart, because of the offset from UTC, and with a
--- blank where blanks are around them: then all rows are read.
-SET VARIABLE clean_bounds = (
-    SELECT
-        {
-            'first': strftime(min(t.typed_time)::DATE - 1, '%Y-%m-%d'),
-            'behind': strftime(max(t.typed_time)::DATE + 2, '%Y-%m-%d')
-        }
-    FROM (
-        SELECT coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time
-        FROM temp.clean_new_rows AS r
-        JOIN temp.clean_files AS f ON f.file_name = r.file_name
-        WHERE NOT getvariable('clean_rebuild') AND typed_time BETWEEN f.min_time AND f.max_time
-    ) AS t
+-- The days between which the times of new rows are, one more at each end because of the offset from
+-- UTC, and whether a text begins with a blank; without rows where no file is known.
+CREATE OR REPLACE TEMP TABLE clean_new_days AS
+SELECT
+    strftime(min(t.moment)::DATE - 1, '%Y-%m-%d') AS first_day,
+    strftime(max(t.moment)::DATE + 2, '%Y-%m-%d') AS day_behind,
+    (SELECT count(*) FROM raw.all_events AS e WHERE e.event_time BETWEEN ' ' AND '!') > 0
+        AS has_blanks
+FROM (
+    SELECT coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS moment
+    FROM temp.clean_new_rows AS r
+    JOIN (
+        SELECT n.*
+        FROM temp.clean_files AS n
+        CROSS JOIN (SELECT count(*) AS known FROM temp.clean_files AS k WHERE NOT k.is_new) AS f
+        WHERE f.known > 0
+    ) AS f ON f.file_name = r.file_name
+    WHERE moment BETWEEN f.min_time AND f.max_time
+) AS t;
+
+-- A variable, so that a scan knows before it begins which rows it can leave out.
+SET VARIABLE clean_new_days = (
+    SELECT {'first_day': d.first_day, 'day_behind': d.day_behind, 'has_blanks': d.has_blanks}
+    FROM temp.clean_new_days AS d
 );
 
-SET VARIABLE clean_reads_all = (
-    SELECT count(*) > 0
-    FROM raw.all_events AS e
-    WHERE e.event_time BETWEEN ' ' AND '!'
-);
-
+-- Rows of known files that can be equal to a new one: those whose text begins with a day between
+-- theirs, which in the order of months leaves old files unread. Where texts begin with blanks, all.
 CREATE OR REPLACE TEMP VIEW clean_known_rows AS
 SELECT
     e.rowid AS raw_row,
@@ -192,10 +217,12 @@ SELECT
 FROM raw.all_events AS e
 WHERE
     e.file_name IN (SELECT f.file_name FROM temp.clean_files AS f WHERE NOT f.is_new)
-    AND NOT getvariable('clean_rebuild')
     AND (
-        getvariable('clean_reads_all')
-        OR (e.event_time >= getvariable('clean_bounds').first AND e.event_time < getvariable('clean_bounds').behind)
+        getvariable('clean_new_days').has_blanks
+        OR (
+            e.event_time >= getvariable('clean_new_days').first_day
+            AND e.event_time < getvariable('clean_new_days').day_behind
+        )
     );
 
 CREATE OR REPLACE TEMP VIEW clean_rows AS
@@ -228,10 +255,12 @@ SET VARIABLE clean_uuid_files = (
     FROM temp.clean_uuid_files AS u
 );
 
+-- What becomes of texts that may be misspelt.
+
 SET VARIABLE clean_blanks = ' ' || chr(9) || chr(160);
 
--- The values of texts that may be misspelt, with the number of their new rows. A table, because a condition on the values
--- would be moved before the count, and be tested of each row.
+-- The values of texts that may be misspelt, with the number of their new rows. A table, because a
+-- condition on the values would be moved before the count, and be tested of each row.
 CREATE OR REPLACE TEMP TABLE clean_values AS
 SELECT
     'event_type' AS column_name,
@@ -261,8 +290,8 @@ SELECT
 FROM temp.clean_rows AS r
 GROUP BY r.brand;
 
--- What becomes of those that may not stay as they are: every type of event, and of the others those that are mangled, in
--- capitals or with blanks; every one where a vocabulary is given.
+-- What becomes of those that may not stay as they are: every type of event, and of the others those
+-- that are mangled, in capitals or with blanks; every one where a vocabulary is given.
 CREATE OR REPLACE TEMP TABLE clean_spellings AS
 SELECT
     m.column_name,
@@ -270,7 +299,11 @@ SELECT
     m.row_count,
     CASE m.column_name
         WHEN 'event_type' THEN m.match.normalized
-        WHEN 'category_code' THEN coalesce(m.match.normalized, nullif(regexp_replace(m.canonical, ' ?[.] ?', '.', 'g'), ''))
+        WHEN 'category_code'
+            THEN
+                coalesce(
+                    m.match.normalized, nullif(regexp_replace(m.canonical, ' ?[.] ?', '.', 'g'), '')
+                )
         WHEN 'brand' THEN coalesce(m.match.normalized, nullif(m.canonical, ''))
     END AS clean_value,
     CASE
@@ -281,9 +314,12 @@ SELECT
 FROM (
     SELECT
         v.*,
-        regexp_replace(trim(lower(v.raw_value), getvariable('clean_blanks')), '[\s\x{a0}]+', ' ', 'g') AS canonical,
+        regexp_replace(
+            trim(lower(v.raw_value), getvariable('clean_blanks')), '[\s\x{a0}]+', ' ', 'g'
+        ) AS canonical,
         CASE v.column_name
-            WHEN 'event_type' THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
+            WHEN 'event_type'
+                THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
             WHEN 'category_code' THEN category_match(v.raw_value, getvariable('category_codes'))
             WHEN 'brand' THEN category_match(v.raw_value, getvariable('brands'))
         END AS match
@@ -304,30 +340,57 @@ FROM (
         END
 ) AS m;
 
--- Whether a category code or a brand is written anew: where none is, they go as they are, which is faster.
+-- Whether a category code or a brand is written anew: where none is, they go as they are, which is
+-- faster.
 SET VARIABLE clean_respells = (
     SELECT count(*) > 0
     FROM temp.clean_spellings AS s
     WHERE s.column_name IN ('category_code', 'brand')
 );
 
--- Casts would take more than is an event. Most values have no blanks around them: those of the others are taken off in a
--- second try.
+-- Rows that are equal to others.
+
+-- Only rows whose hash occurs twice are compared in full; it is of three columns, because these
+-- tell nearly all rows apart and the others need not be read.
 CREATE OR REPLACE TEMP VIEW clean_hashed_rows AS
 SELECT
-    t.*,
-    if(t.typed_time IS NULL, NULL, (hash(t.typed_time, t.typed_product, t.typed_user) >> 1)::BIGINT) AS row_hash
+    t.raw_row,
+    if(
+        t.typed_time IS NULL, NULL, (hash(t.typed_time, t.typed_product, t.typed_user) >> 1)::BIGINT
+    ) AS row_hash
 FROM (
     SELECT
-        r.*,
+        r.raw_row,
         coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time,
         coalesce(exact_bigint(r.product_id), exact_bigint(trim(r.product_id))) AS typed_product,
         coalesce(exact_bigint(r.user_id), exact_bigint(trim(r.user_id))) AS typed_user
     FROM temp.clean_rows AS r
 ) AS t;
 
--- Each row with its typed values and, unless it is an event or a duplicate of one, the reason why not.
-CREATE OR REPLACE TEMP VIEW clean_typed_rows AS
+CREATE OR REPLACE TEMP TABLE clean_repeated_rows AS
+SELECT h.raw_row
+FROM temp.clean_hashed_rows AS h
+WHERE
+    h.row_hash IN (
+        SELECT unnest(repeated_values(r.row_hash)) AS row_hash
+        FROM temp.clean_hashed_rows AS r
+    );
+
+CREATE OR REPLACE TEMP VIEW clean_repeats AS
+SELECT
+    f.is_new,
+    e.rowid AS raw_row,
+    e.*
+FROM raw.all_events AS e
+JOIN temp.clean_files AS f ON f.file_name = e.file_name
+WHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);
+
+-- Rows with their typed values.
+
+-- Each row of clean_new_rows with its typed values and, unless it is an event or a duplicate of one,
+-- the reason why not. Casts would take more than is an event. Most values have no blanks around
+-- them: those of the others are taken off in a second try.
+CREATE OR REPLACE TEMP VIEW clean_typed_new_rows AS
 SELECT
     e.*,
     CASE
@@ -348,14 +411,22 @@ FROM (
         r.*,
         f.min_time,
         f.max_time,
+        coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time,
+        coalesce(exact_bigint(r.product_id), exact_bigint(trim(r.product_id))) AS typed_product,
+        coalesce(exact_bigint(r.user_id), exact_bigint(trim(r.user_id))) AS typed_user,
         t.clean_value AS typed_type,
-        if(ltrim(trim(r.category_id), '0123456789') = '', nullif(trim(r.category_id), ''), NULL) AS typed_category,
+        if(ltrim(trim(r.category_id), '0123456789') = '', nullif(trim(r.category_id), ''), NULL)
+            AS typed_category,
         if(
             getvariable('clean_respells') AND c.raw_value IS NOT NULL,
             c.clean_value,
             nullif(r.category_code, '')
         ) AS typed_code,
-        if(getvariable('clean_respells') AND b.raw_value IS NOT NULL, b.clean_value, nullif(r.brand, '')) AS typed_brand,
+        if(
+            getvariable('clean_respells') AND b.raw_value IS NOT NULL,
+            b.clean_value,
+            nullif(r.brand, '')
+        ) AS typed_brand,
         coalesce(exact_decimal(r.price), exact_decimal(trim(r.price))) AS typed_price,
         CASE
             WHEN exact_uuid(r.user_session) IS NOT NULL THEN lower(r.user_session)
@@ -364,64 +435,133 @@ FROM (
                 list_contains(getvariable('clean_uuid_files'), r.file_name)
                 AND exact_uuid(
                     trim(r.user_session)
-                    || substr('00000000-0000-0000-0000-000000000000', strlen(trim(r.user_session))::INTEGER + 1)
+                    || substr(
+                        '00000000-0000-0000-0000-000000000000',
+                        strlen(trim(r.user_session))::INTEGER + 1
+                    )
                 ) IS NOT NULL
                 THEN NULL
             ELSE nullif(trim(r.user_session), '')
         END AS typed_session
-    FROM temp.clean_hashed_rows AS r
+    FROM temp.clean_new_rows AS r
     JOIN temp.clean_files AS f ON f.file_name = r.file_name
-    LEFT JOIN temp.clean_spellings AS t ON t.column_name = 'event_type' AND t.raw_value = r.event_type
-    LEFT JOIN temp.clean_spellings AS c ON c.column_name = 'category_code' AND c.raw_value = r.category_code
+    LEFT JOIN temp.clean_spellings AS t
+        ON t.column_name = 'event_type' AND t.raw_value = r.event_type
+    LEFT JOIN temp.clean_spellings AS c
+        ON c.column_name = 'category_code' AND c.raw_value = r.category_code
     LEFT JOIN temp.clean_spellings AS b ON b.column_name = 'brand' AND b.raw_value = r.brand
 ) AS e;
 
--- Only rows whose hash occurs twice are compared in full; it is of three columns, because these tell nearly all rows apart
--- and the others need not be read.
-CREATE OR REPLACE TEMP TABLE clean_repeated_rows AS
-SELECT h.raw_row
-FROM temp.clean_hashed_rows AS h
-WHERE
-    h.row_hash IN (
-        SELECT unnest(repeated_values(r.row_hash)) AS row_hash
-        FROM temp.clean_hashed_rows AS r
-    );
-
--- The views above take their rows from this one, now and where it is made anew again.
-CREATE OR REPLACE TEMP VIEW clean_rows AS
+-- Each row of clean_repeats with its typed values and, unless it is an event or a duplicate of one,
+-- the reason why not. Casts would take more than is an event. Most values have no blanks around
+-- them: those of the others are taken off in a second try.
+CREATE OR REPLACE TEMP VIEW clean_typed_repeats AS
 SELECT
-    f.is_new,
-    e.rowid AS raw_row,
-    e.*
-FROM raw.all_events AS e
-JOIN temp.clean_files AS f ON f.file_name = e.file_name
-WHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);
+    e.*,
+    CASE
+        WHEN e.typed_time IS NULL THEN 'bad time'
+        WHEN e.typed_time NOT BETWEEN e.min_time AND e.max_time THEN 'implausible time'
+        WHEN e.typed_type IS NULL THEN 'unknown event_type'
+        WHEN e.typed_product IS NULL AND coalesce(trim(e.product_id), '') = '' THEN 'no product'
+        WHEN e.typed_product IS NULL THEN 'bad product'
+        WHEN e.typed_price IS NULL THEN 'bad price'
+        WHEN e.typed_price < 0 THEN 'negative price'
+        WHEN e.typed_user IS NULL AND coalesce(trim(e.user_id), '') = '' THEN 'no user'
+        WHEN e.typed_user IS NULL THEN 'bad user'
+        WHEN e.typed_session IS NULL AND coalesce(trim(e.user_session), '') = '' THEN 'no session'
+        WHEN e.typed_session IS NULL THEN 'bad session'
+    END AS reason
+FROM (
+    SELECT
+        r.*,
+        f.min_time,
+        f.max_time,
+        coalesce(exact_timestamp(r.event_time), exact_timestamp(trim(r.event_time))) AS typed_time,
+        coalesce(exact_bigint(r.product_id), exact_bigint(trim(r.product_id))) AS typed_product,
+        coalesce(exact_bigint(r.user_id), exact_bigint(trim(r.user_id))) AS typed_user,
+        t.clean_value AS typed_type,
+        if(ltrim(trim(r.category_id), '0123456789') = '', nullif(trim(r.category_id), ''), NULL)
+            AS typed_category,
+        if(
+            getvariable('clean_respells') AND c.raw_value IS NOT NULL,
+            c.clean_value,
+            nullif(r.category_code, '')
+        ) AS typed_code,
+        if(
+            getvariable('clean_respells') AND b.raw_value IS NOT NULL,
+            b.clean_value,
+            nullif(r.brand, '')
+        ) AS typed_brand,
+        coalesce(exact_decimal(r.price), exact_decimal(trim(r.price))) AS typed_price,
+        CASE
+            WHEN exact_uuid(r.user_session) IS NOT NULL THEN lower(r.user_session)
+            WHEN exact_uuid(trim(r.user_session)) IS NOT NULL THEN lower(trim(r.user_session))
+            WHEN
+                list_contains(getvariable('clean_uuid_files'), r.file_name)
+                AND exact_uuid(
+                    trim(r.user_session)
+                    || substr(
+                        '00000000-0000-0000-0000-000000000000',
+                        strlen(trim(r.user_session))::INTEGER + 1
+                    )
+                ) IS NOT NULL
+                THEN NULL
+            ELSE nullif(trim(r.user_session), '')
+        END AS typed_session
+    FROM temp.clean_repeats AS r
+    JOIN temp.clean_files AS f ON f.file_name = r.file_name
+    LEFT JOIN temp.clean_spellings AS t
+        ON t.column_name = 'event_type' AND t.raw_value = r.event_type
+    LEFT JOIN temp.clean_spellings AS c
+        ON c.column_name = 'category_code' AND c.raw_value = r.category_code
+    LEFT JOIN temp.clean_spellings AS b ON b.column_name = 'brand' AND b.raw_value = r.brand
+) AS e;
 
--- Rows that do not become events because others are equal. A new row may be the one to stay where an equal one is an event
--- already: then the event is left, and the row that it came of is rejected.
+-- Which of equal rows stays.
+
+-- Rows that do not become events because others are equal. A new row may be the one to stay where
+-- an equal one is an event already: then the event is left, and the row that it came of is
+-- rejected.
 CREATE OR REPLACE TEMP TABLE clean_duplicates AS
 WITH copies AS (
     SELECT
         r.raw_row,
         r.is_new,
         row_number() OVER (equal_rows ORDER BY r.file_name, r.texts, r.raw_row) AS copy_number,
-        row_number() OVER (equal_rows ORDER BY r.is_new, r.file_name, r.texts, r.raw_row) AS known_number,
+        row_number() OVER (
+            equal_rows
+            ORDER BY r.is_new, r.file_name, r.texts, r.raw_row
+        ) AS known_number,
         bool_or(NOT r.is_new) OVER equal_rows AS is_known
     FROM (
         SELECT
             t.*,
             [
-                t.event_time, t.event_type, t.product_id, t.category_id, t.category_code, t.brand, t.price, t.user_id,
+                t.event_time,
+                t.event_type,
+                t.product_id,
+                t.category_id,
+                t.category_code,
+                t.brand,
+                t.price,
+                t.user_id,
                 t.user_session
             ] AS texts
-        FROM temp.clean_typed_rows AS t
-        WHERE t.raw_row IN (SELECT h.raw_row FROM temp.clean_repeated_rows AS h) AND t.reason IS NULL
+        FROM temp.clean_typed_repeats AS t
+        WHERE t.reason IS NULL
     ) AS r
     WINDOW
         equal_rows AS (
             PARTITION BY
-                r.typed_time, r.typed_type, r.typed_product, r.typed_category, r.typed_code, r.typed_brand,
-                r.typed_price, r.typed_user, r.typed_session
+                r.typed_time,
+                r.typed_type,
+                r.typed_product,
+                r.typed_category,
+                r.typed_code,
+                r.typed_brand,
+                r.typed_price,
+                r.typed_user,
+                r.typed_session
         )
 )
 
@@ -432,23 +572,25 @@ SELECT
 FROM copies AS c
 WHERE if(c.is_new, c.copy_number > 1 OR c.is_known, c.known_number = 1 AND c.copy_number > 1);
 
-CREATE OR REPLACE TEMP VIEW clean_rows AS
-SELECT
-    true AS is_new,
-    n.*
-FROM temp.clean_new_rows AS n;
+-- The rows that are events, and those that are not.
 
 SET VARIABLE clean_before = (
     SELECT count(*)
     FROM clean.events
 );
 
--- As in 00_raw: what is written here is as small with a dictionary as with FSST, which is not tried.
+-- As in 00_raw: what is written here is as small with a dictionary as with FSST, which is not
+-- tried.
 SET VARIABLE clean_no_compression = current_setting('disabled_compression_methods');
 
-SET disabled_compression_methods = concat_ws(',', nullif(getvariable('clean_no_compression'), ''), 'fsst');
+SET disabled_compression_methods = concat_ws(
+    ',',
+    nullif(getvariable('clean_no_compression'), ''),
+    'fsst'
+);
 
--- A join, because a filter on the reason would make each typed value twice: for the filter and for the result.
+-- A join, because a filter on the reason would make each typed value twice: for the filter and for
+-- the result.
 INSERT INTO clean.events
 SELECT
     r.typed_time AS event_time,
@@ -463,14 +605,14 @@ SELECT
     r.typed_price AS price,
     r.typed_user AS user_id,
     r.typed_session AS user_session
-FROM temp.clean_typed_rows AS r
+FROM temp.clean_typed_new_rows AS r
 LEFT JOIN temp.clean_duplicates AS d ON d.raw_row = r.raw_row
 JOIN (SELECT true AS is_event) AS x ON x.is_event = (r.reason IS NULL AND d.raw_row IS NULL);
 
 SET disabled_compression_methods = getvariable('clean_no_compression');
 
--- Rows that are no events: few, as a rule, and often none but duplicates. Then the counts show it, and the others need no
--- second look.
+-- Rows that are no events: few, as a rule, and often none but duplicates. Then the counts show it,
+-- and the others need no second look.
 SET VARIABLE clean_has_defects = (
     SELECT n.rows - d.rows <> e.rows - getvariable('clean_before')
     FROM (SELECT count(*) AS rows FROM temp.clean_new_rows) AS n
@@ -488,7 +630,7 @@ UNION ALL
 SELECT
     r.raw_row,
     r.reason
-FROM temp.clean_typed_rows AS r
+FROM temp.clean_typed_new_rows AS r
 WHERE getvariable('clean_has_defects') AND r.reason IS NOT NULL;
 
 CREATE OR REPLACE TEMP TABLE clean_rejected_rows AS
@@ -501,6 +643,8 @@ JOIN temp.clean_rejected AS x ON x.raw_row = e.rowid;
 INSERT INTO clean.rejected_events
 SELECT *
 FROM temp.clean_rejected_rows;
+
+-- clean.corrections and the files that are in the tables; then nothing is lost.
 
 -- Corrections are of events: of all new rows, less those that were rejected now.
 CREATE OR REPLACE TEMP TABLE clean_all_corrections AS
@@ -575,8 +719,13 @@ SET VARIABLE clean_check = (
         if(
             counts.raw_rows <> counts.events + counts.rejected,
             error(
-                '10_clean: ' || counts.raw_rows || ' raw rows are not ' || counts.events || ' events + '
-                || counts.rejected || ' rejected rows; to make the tables of clean anew: SET VARIABLE rebuild = true'
+                '10_clean: '
+                || counts.raw_rows
+                || ' raw rows are not '
+                || counts.events
+                || ' events + '
+                || counts.rejected
+                || ' rejected rows; to make the tables of clean anew: SET VARIABLE rebuild = true'
             ),
             NULL
         )
@@ -588,41 +737,53 @@ SET VARIABLE clean_check = (
     ) AS counts
 );
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM clean.events
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '10_clean',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM clean.events);
+    getvariable('run_rows');
 
-DROP VIEW temp.clean_typed_rows;
+DROP TABLE temp.clean_all_corrections;
+
+DROP TABLE temp.clean_rejected_rows;
+
+DROP TABLE temp.clean_rejected;
+
+DROP TABLE temp.clean_duplicates;
+
+DROP VIEW temp.clean_typed_repeats;
+
+DROP VIEW temp.clean_typed_new_rows;
+
+DROP VIEW temp.clean_repeats;
+
+DROP TABLE temp.clean_repeated_rows;
 
 DROP VIEW temp.clean_hashed_rows;
+
+DROP TABLE temp.clean_spellings;
+
+DROP TABLE temp.clean_values;
+
+DROP TABLE temp.clean_uuid_files;
 
 DROP VIEW temp.clean_rows;
 
 DROP VIEW temp.clean_known_rows;
 
+DROP TABLE temp.clean_new_days;
+
 DROP VIEW temp.clean_new_rows;
 
 DROP TABLE temp.clean_files;
-
-DROP TABLE temp.clean_uuid_files;
-
-DROP TABLE temp.clean_values;
-
-DROP TABLE temp.clean_spellings;
-
-DROP TABLE temp.clean_repeated_rows;
-
-DROP TABLE temp.clean_duplicates;
-
-DROP TABLE temp.clean_rejected;
-
-DROP TABLE temp.clean_rejected_rows;
-
-DROP TABLE temp.clean_all_corrections;
 
 COMMIT;
 

@@ -1,4 +1,5 @@
--- Step 20_kpi of the pipeline `marketplace`: what users do, what each day and month brought, and what sells.
+-- Step 20_kpi of the pipeline `marketplace`: what users do, what each day and month brought, and
+-- what sells.
 --
 -- kpi.user_features  one row: a user
 -- kpi.daily          one row: a day with events (UTC)
@@ -6,30 +7,47 @@
 -- kpi.category       one row: a category_code with events, and NULL for events without one
 -- kpi.brand          one row: a brand with events, and NULL for events without one
 -- kpi.funnel         one row: a month with events and a step: 1 view, 2 cart, 3 purchase
--- kpi.cohorts        one row: a month that brought new users, and a number of months since, up to the last with events
+-- kpi.cohorts        one row: a month that brought new users, and a number of months since, up to
+--                    the last with events
 --
 -- Parameter (session variable):
---   as_of  the last day that counts (the day of the last event): no figure knows of an event after it
+--   as_of  the last day that counts (the day of the last event): no figure knows of an event after
+--          it
 --
--- views, carts and purchases count events, buyers are users with a purchase, revenue is the sum of prices of purchases.
---   conversion_rate = purchases / views, NULL without views; above 1 where more was bought than looked at.
---   session_conversion_rate = sessions with a purchase / sessions, user_conversion_rate = buyers / users.
--- A month is complete when as_of is its last day or later. One that is not has no changes: it has not ended.
--- Of a category or brand, `share` is its part of all revenue, 0 where there is none. `rank` is by revenue and leaves gaps
---   after ties (1, 2, 2, 4); events without a category or brand are nobody's success: their rank is NULL.
--- In the funnel, a user or session reaches a step in a month with an event of the step's type or of a later step's in
---   this month, in whatever order: who buys has seen the product and put it in a cart, also where the site did not record
---   it. So no step has more than the one before. `remove_from_cart` is no step. A session across two months is in both.
---   next_user_rate and next_session_rate: those of the next step / those of this one, 0 without any, NULL at the last.
--- A cohort is the users whose first event is in first_month. months_since counts calendar months, 0 is the first month
---   itself. active_users have an event in that month, retention = active_users / users, revenue is what they spent in it.
---   Months without an active user are there, with zeros: each cohort has all months up to the last of kpi.monthly.
+-- views, carts and purchases count events, buyers are users with a purchase, revenue is the sum of
+--   prices of purchases.
+-- conversion_rate = purchases / views, NULL without views; above 1 where more was bought than
+--   looked at. session_conversion_rate = sessions with a purchase / sessions, user_conversion_rate
+--   = buyers / users.
+-- A month is complete when as_of is its last day or later. One that is not has no changes: it has
+--   not ended.
+-- Of a category or brand, `share` is its part of all revenue, 0 where there is none. `rank` is by
+--   revenue and leaves gaps after ties (1, 2, 2, 4); events without a category or brand are
+--   nobody's success: their rank is NULL.
+-- In the funnel, a user or session reaches a step in a month with an event of the step's type or of
+--   a later step's in this month, in whatever order: who buys has seen the product and put it in a
+--   cart, also where the site did not record it. So no step has more than the one before.
+--   `remove_from_cart` is no step. A session across two months is in both. next_user_rate and
+--   next_session_rate: those of the next step / those of this one, 0 without any, NULL at the last.
+-- A cohort is the users whose first event is in first_month. months_since counts calendar months, 0
+--   is the first month itself. active_users have an event in that month, retention = active_users /
+--   users, revenue is what they spent in it. Months without an active user are there, with zeros:
+--   each cohort has all months up to the last of kpi.monthly.
 --
--- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on the order of rows.
+-- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on
+-- the order of rows.
+--
+-- Generated from kpi/*.sql and ../steps/*.sql (make docs).
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
+
+-- What the tables of kpi are made of: visits of a day, months of a user, users.
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
@@ -42,8 +60,8 @@ FROM (
     FROM clean.events AS e
 ) AS d;
 
--- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events, and still with users
--- and sessions to count. Only categories and brands need the events again.
+-- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events,
+-- and still with users and sessions to count. Only categories and brands need the events again.
 CREATE OR REPLACE TEMP TABLE kpi_visits AS
 SELECT
     e.event_time::DATE AS day,
@@ -63,10 +81,11 @@ GROUP BY
     e.user_id,
     e.user_session;
 
--- Nearly all sessions are one visit, which as it is stands for its session. The others, over midnight or of several users,
--- would count once for each of their visits. Two sessions with one hash are among them too, and counted as what they are.
--- (Without the GROUP BY, DuckDB 1.x would build the hash table of the join from all visits: how many there are is not known
--- to it before the transaction ends.)
+-- Nearly all sessions are one visit, which as it is stands for its session. The others, over
+-- midnight or of several users, would count once for each of their visits. Two sessions with one
+-- hash are among them too, and counted as what they are. (Without the GROUP BY, DuckDB 1.x would
+-- build the hash table of the join from all visits: how many there are is not known to it before
+-- the transaction ends.)
 CREATE OR REPLACE TEMP TABLE kpi_repeated_visits AS
 SELECT v.*
 FROM temp.kpi_visits AS v
@@ -92,7 +111,12 @@ SELECT
     sum(v.carts)::BIGINT AS carts,
     sum(v.purchases)::BIGINT AS purchases,
     sum(v.revenue)::DECIMAL(38, 2) AS revenue,
-    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
+    CASE
+        WHEN sum(v.purchases) > 0 THEN 3
+        WHEN sum(v.carts) > 0 THEN 2
+        WHEN sum(v.views) > 0 THEN 1
+        ELSE 0
+    END AS last_step
 FROM temp.kpi_visits AS v
 GROUP BY
     date_trunc('month', v.day),
@@ -109,6 +133,8 @@ SELECT
     sum(u.revenue)::DECIMAL(38, 2) AS revenue
 FROM temp.kpi_user_months AS u
 GROUP BY u.user_id;
+
+-- kpi.user_features: what each user does.
 
 CREATE OR REPLACE TABLE kpi.user_features AS
 WITH buyers AS (
@@ -136,6 +162,8 @@ SELECT
 FROM temp.kpi_users AS u
 CROSS JOIN temp.kpi_time AS d
 LEFT JOIN buyers AS b ON b.user_id = u.user_id;
+
+-- kpi.daily and kpi.monthly: what each day and month brought.
 
 CREATE OR REPLACE TABLE kpi.daily AS
 WITH new_users AS (
@@ -167,7 +195,8 @@ repeats AS (
     SELECT
         r.day,
         count(*) - count(DISTINCT r.user_session) AS visits,
-        count(*) FILTER (r.purchases > 0) - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
+        count(*) FILTER (r.purchases > 0)
+        - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
     FROM temp.kpi_repeated_visits AS r
     GROUP BY r.day
 )
@@ -183,15 +212,19 @@ SELECT
     d.purchases,
     d.revenue,
     (d.purchases / nullif(d.views, 0))::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket,
-    ((d.purchase_visits - coalesce(r.purchase_visits, 0)) / (d.visits - coalesce(r.visits, 0)))::DOUBLE AS session_conversion_rate,
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE
+        AS avg_basket,
+    (
+        (d.purchase_visits - coalesce(r.purchase_visits, 0)) / (d.visits - coalesce(r.visits, 0))
+    )::DOUBLE AS session_conversion_rate,
     (d.buyers / d.users)::DOUBLE AS user_conversion_rate
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day
 LEFT JOIN repeats AS r ON r.day = d.day
 ORDER BY d.day;
 
--- One row: a month and a last step of the funnel, with the number of sessions that reached it and no later one.
+-- One row: a month and a last step of the funnel, with the number of sessions that reached it and
+-- no later one.
 CREATE OR REPLACE TEMP TABLE kpi_session_months AS
 SELECT
     s.month,
@@ -200,13 +233,23 @@ SELECT
 FROM (
     SELECT
         date_trunc('month', v.day)::DATE AS month,
-        CASE WHEN v.purchases > 0 THEN 3 WHEN v.carts > 0 THEN 2 WHEN v.views > 0 THEN 1 ELSE 0 END AS last_step
+        CASE
+            WHEN v.purchases > 0 THEN 3
+            WHEN v.carts > 0 THEN 2
+            WHEN v.views > 0 THEN 1
+            ELSE 0
+        END AS last_step
     FROM temp.kpi_visits AS v
     WHERE v.user_session NOT IN (SELECT r.user_session FROM temp.kpi_repeated_visits AS r)
     UNION ALL
     SELECT
         date_trunc('month', r.day)::DATE AS month,
-        CASE WHEN sum(r.purchases) > 0 THEN 3 WHEN sum(r.carts) > 0 THEN 2 WHEN sum(r.views) > 0 THEN 1 ELSE 0 END AS last_step
+        CASE
+            WHEN sum(r.purchases) > 0 THEN 3
+            WHEN sum(r.carts) > 0 THEN 2
+            WHEN sum(r.views) > 0 THEN 1
+            ELSE 0
+        END AS last_step
     FROM temp.kpi_repeated_visits AS r
     GROUP BY
         date_trunc('month', r.day),
@@ -216,7 +259,8 @@ GROUP BY
     s.month,
     s.last_step;
 
--- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
+-- A change is (this month - the month before) / the month before; NULL where that month has no
+-- events or a zero.
 CREATE OR REPLACE TABLE kpi.monthly AS
 WITH new_users AS (
     SELECT
@@ -274,10 +318,15 @@ SELECT
     m.revenue,
     (m.purchases / nullif(m.views, 0))::DOUBLE AS conversion_rate,
     coalesce(m.revenue / nullif(m.purchase_sessions, 0), 0)::DOUBLE AS avg_basket,
-    if(m.is_complete, (m.events - before.events) / nullif(before.events, 0), NULL)::DOUBLE AS events_change,
-    if(m.is_complete, (m.users - before.users) / nullif(before.users, 0), NULL)::DOUBLE AS users_change,
-    if(m.is_complete, (m.purchases - before.purchases) / nullif(before.purchases, 0), NULL)::DOUBLE AS purchases_change,
-    if(m.is_complete, (m.revenue - before.revenue) / nullif(before.revenue, 0), NULL)::DOUBLE AS revenue_change,
+    if(m.is_complete, (m.events - before.events) / nullif(before.events, 0), NULL)::DOUBLE
+        AS events_change,
+    if(m.is_complete, (m.users - before.users) / nullif(before.users, 0), NULL)::DOUBLE
+        AS users_change,
+    if(
+        m.is_complete, (m.purchases - before.purchases) / nullif(before.purchases, 0), NULL
+    )::DOUBLE AS purchases_change,
+    if(m.is_complete, (m.revenue - before.revenue) / nullif(before.revenue, 0), NULL)::DOUBLE
+        AS revenue_change,
     coalesce(m.purchase_sessions / nullif(m.sessions, 0), 0)::DOUBLE AS session_conversion_rate,
     (m.buyers / m.users)::DOUBLE AS user_conversion_rate,
     (m.events / m.users)::DOUBLE AS events_per_user,
@@ -286,8 +335,11 @@ FROM months AS m
 LEFT JOIN months AS before ON before.month = m.month - INTERVAL 1 MONTH
 ORDER BY m.month;
 
--- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL. Nearly all events are
--- views, which are counted by what else there is: so the aggregates that cost most see few rows.
+-- kpi.category and kpi.brand: what sells.
+
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for
+-- NULL. Nearly all events are views, which are counted by what else there is: so the aggregates
+-- that cost most see few rows.
 CREATE OR REPLACE TEMP TABLE kpi_product_groups AS
 WITH totals AS (
     SELECT
@@ -336,7 +388,8 @@ product_groups AS (
 SELECT
     g.*,
     (g.purchases / nullif(g.views, 0))::DOUBLE AS conversion_rate,
-    coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE AS share,
+    coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE
+        AS share,
     if(
         coalesce(g.category_code, g.brand) IS NULL,
         NULL,
@@ -364,6 +417,8 @@ WHERE NOT g.is_category
 ORDER BY
     g.rank NULLS LAST,
     g.brand;
+
+-- kpi.funnel: how far users and sessions come on the way from a view to a purchase.
 
 CREATE OR REPLACE TABLE kpi.funnel AS
 WITH months AS (
@@ -402,13 +457,18 @@ month_steps AS (
 
 SELECT
     this.*,
-    if(this.step_number < 3, coalesce(later.users / nullif(this.users, 0), 0), NULL)::DOUBLE AS next_user_rate,
-    if(this.step_number < 3, coalesce(later.sessions / nullif(this.sessions, 0), 0), NULL)::DOUBLE AS next_session_rate
+    if(this.step_number < 3, coalesce(later.users / nullif(this.users, 0), 0), NULL)::DOUBLE
+        AS next_user_rate,
+    if(this.step_number < 3, coalesce(later.sessions / nullif(this.sessions, 0), 0), NULL)::DOUBLE
+        AS next_session_rate
 FROM month_steps AS this
-LEFT JOIN month_steps AS later ON later.month = this.month AND later.step_number = this.step_number + 1
+LEFT JOIN month_steps AS later
+    ON later.month = this.month AND later.step_number = this.step_number + 1
 ORDER BY
     this.month,
     this.step_number;
+
+-- kpi.cohorts: who comes back in the months after the first.
 
 CREATE OR REPLACE TABLE kpi.cohorts AS
 WITH cohort_months AS (
@@ -458,27 +518,33 @@ ORDER BY
     c.first_month,
     months_since;
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM kpi.user_features
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '20_kpi',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM kpi.user_features);
+    getvariable('run_rows');
 
-DROP TABLE temp.kpi_time;
+DROP TABLE temp.kpi_product_groups;
 
-DROP TABLE temp.kpi_visits;
-
-DROP TABLE temp.kpi_repeated_visits;
+DROP TABLE temp.kpi_session_months;
 
 DROP TABLE temp.kpi_users;
 
 DROP TABLE temp.kpi_user_months;
 
-DROP TABLE temp.kpi_session_months;
+DROP TABLE temp.kpi_repeated_visits;
 
-DROP TABLE temp.kpi_product_groups;
+DROP TABLE temp.kpi_visits;
+
+DROP TABLE temp.kpi_time;
 
 COMMIT;
 

@@ -41,14 +41,18 @@ SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
 SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
-
 SET VARIABLE segment_features = [
     'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
     'conversion_rate', 'purchase_ratio', 'days_since_last_event'
 ];
 
 SET VARIABLE segment_log = ['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket'];
+
+SET VARIABLE current_run = coalesce(
+    getvariable('run_id')::VARCHAR,
+    getvariable('current_run'),
+    uuid()::VARCHAR
+);
 
 BEGIN TRANSACTION;
 
@@ -557,13 +561,19 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM main.user_segments
+);
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
     getvariable('current_run'),
     '30_user_segments',
     make_timestamp(epoch_us(now())),
     make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM main.user_segments);
+    getvariable('run_rows');
 
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS

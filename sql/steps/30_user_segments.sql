@@ -42,11 +42,9 @@ SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
 SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
 
-SET VARIABLE current_run = coalesce(getvariable('run_id')::VARCHAR, getvariable('current_run'), uuid()::VARCHAR);
-
 {statements}
 
-BEGIN TRANSACTION;
+-- {begin a run}
 
 -- A table of this name that no run of the pipeline made is somebody else's.
 SET VARIABLE segment_check = (
@@ -553,13 +551,12 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
-INSERT INTO raw.pipeline_runs
-SELECT
-    getvariable('current_run'),
-    '30_user_segments',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    (SELECT count(*) FROM main.user_segments);
+SET VARIABLE run_rows = (
+    SELECT count(*)
+    FROM main.user_segments
+);
+
+-- {record a run}
 
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS

@@ -5,6 +5,9 @@
 //! `base_<world>__...` for the temporary tables on the way to it), a table of `kpi` or `main` is
 //! `<world>__<table>` (`int_<world>__...` on the way). Names of tables become `ref()` and
 //! `source()`, variables of the session become variables of dbt.
+//!
+//! The scripts add to some tables. dbt makes them anew, so what a script finds in one before it
+//! adds to it is, in a model, a query of its columns without rows; but for those of [`KEPT`].
 
 use amazing::scripts::{Pipeline, statements};
 
@@ -15,48 +18,6 @@ pub struct File {
     /// What it holds.
     pub content: String,
 }
-
-/// World, a text of its clean step that stands there once, and what stands for it here: dbt makes
-/// the clean tables anew each time instead of adding to them, and a model has one definition where
-/// a script can put another in its place.
-const ADDING: &[(&str, &str, &str)] = &[
-    ("marketplace", "\nLEFT JOIN clean.cleaned_files AS c ON c.file_name = f.file_name", ""),
-    (
-        "marketplace",
-        "    c.file_name IS NULL AS is_new,\n    c.has_uuids,\n",
-        "    true AS is_new,\n    false AS has_uuids,\n",
-    ),
-    (
-        "marketplace",
-        "CREATE OR REPLACE TEMP VIEW clean_known_rows AS\nSELECT\n    e.rowid AS raw_row,\n    \
-         e.*\nFROM raw.all_events AS e\nWHERE\n    e.file_name IN (SELECT f.file_name FROM \
-         temp.clean_files AS f WHERE NOT f.is_new)\n    AND NOT getvariable('clean_rebuild')\n    \
-         AND (\n        getvariable('clean_reads_all')\n        OR (e.event_time >= \
-         getvariable('clean_bounds').first AND e.event_time < \
-         getvariable('clean_bounds').behind)\n    );\n\n",
-        "",
-    ),
-    (
-        "marketplace",
-        "\nUNION ALL\nSELECT\n    false AS is_new,\n    k.*\nFROM temp.clean_known_rows AS k",
-        "",
-    ),
-    (
-        "marketplace",
-        "-- The views above take their rows from this one, now and where it is made anew \
-         again.\nCREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    f.is_new,\n    e.rowid AS \
-         raw_row,\n    e.*\nFROM raw.all_events AS e\nJOIN temp.clean_files AS f ON f.file_name = \
-         e.file_name\nWHERE e.rowid IN (SELECT r.raw_row FROM temp.clean_repeated_rows AS r);\n\n",
-        "",
-    ),
-    (
-        "marketplace",
-        "CREATE OR REPLACE TEMP VIEW clean_rows AS\nSELECT\n    true AS is_new,\n    n.*\nFROM \
-         temp.clean_new_rows AS n;\n\nSET VARIABLE clean_before",
-        "SET VARIABLE clean_before",
-    ),
-    ("marketplace", "    SELECT *\n    FROM clean.corrections\n    UNION ALL\n", ""),
-];
 
 /// Tables that only the plain scripts keep: what ran, and to which files they need not come back.
 const NOT_OF_DBT: &[&str] = &["raw.pipeline_runs", "clean.cleaned_files"];
@@ -71,7 +32,6 @@ const LEFT_TO_DBT: &[&str] = &[
     "BEGIN",
     "COMMIT",
     "CREATE SCHEMA",
-    "CREATE TABLE IF NOT EXISTS",
     "DELETE FROM",
     "DROP",
     "SET disabled_compression_methods",
@@ -90,14 +50,23 @@ struct Made<'a> {
     query: &'a str,
 }
 
+/// A variable that the scripts set.
+struct Variable<'a> {
+    name: &'a str,
+    value: &'a str,
+    /// How many tables and views are made before.
+    place: usize,
+}
+
 /// A pipeline, taken apart.
 struct World<'a> {
     name: &'a str,
     made: Vec<Made<'a>>,
+    /// Tables that the scripts add to, with the lines of their columns.
+    added_to: Vec<(&'a str, &'a str)>,
     /// Tables of [`KEPT`] and the query of no row that has their columns.
     kept: Vec<(&'a str, &'a str)>,
-    /// Variables that the scripts set, with the text of their value.
-    variables: Vec<(&'a str, &'a str)>,
+    variables: Vec<Variable<'a>>,
     /// The statement that writes the picture.
     copy: &'a str,
 }
@@ -108,10 +77,11 @@ struct World<'a> {
 /// When a step script holds what this generator does not know: an error in our own files.
 pub fn files(pipeline: &Pipeline) -> Vec<File> {
     let steps: Vec<(&str, String)> = pipeline.all_steps().split_off(1);
-    let steps: Vec<(&str, String)> = steps
-        .into_iter()
-        .map(|(step, sql)| (step, without_adding(pipeline.name, step, sql)))
-        .collect();
+    for (step, sql) in &steps {
+        for jinja in ["{{", "{%", "{#"] {
+            assert!(!sql.contains(jinja), "{}/{step}: {jinja} would be read by dbt", pipeline.name);
+        }
+    }
     let world = take_apart(pipeline.name, &steps);
     world
         .made
@@ -122,33 +92,30 @@ pub fn files(pipeline: &Pipeline) -> Vec<File> {
         .collect()
 }
 
-fn without_adding(world: &str, step: &str, mut sql: String) -> String {
-    if step == "10_clean" {
-        for (_, text, instead) in ADDING.iter().filter(|(of, _, _)| *of == world) {
-            assert_eq!(sql.matches(text).count(), 1, "{world}/{step}: stands once:\n{text}");
-            sql = sql.replace(text, instead);
-        }
-    }
-    for jinja in ["{{", "{%", "{#"] {
-        assert!(!sql.contains(jinja), "{world}/{step}: {jinja} would be read by dbt");
-    }
-    sql
-}
-
 fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
-    let mut world =
-        World { name, made: Vec::new(), kept: Vec::new(), variables: Vec::new(), copy: "" };
+    let mut world = World {
+        name,
+        made: Vec::new(),
+        added_to: Vec::new(),
+        kept: Vec::new(),
+        variables: Vec::new(),
+        copy: "",
+    };
     for (step, sql) in steps {
         for statement in statements(sql) {
             if let Some(variable) = statement.strip_prefix("SET VARIABLE ") {
-                world.variables.push(variable.split_once(" = ").expect("a variable has a value"));
+                let (name, value) = variable.split_once(" = ").expect("a variable has a value");
+                world.variables.push(Variable { name, value, place: world.made.len() });
             } else if let Some((name, materialized, query)) = made_by(statement) {
                 if !NOT_OF_DBT.contains(&name.as_str()) {
                     let comment = comment_before(sql, statement);
                     world.made.push(Made { name, step, materialized, comment, query });
                 }
-            } else if let Some(kept) = kept_by(statement) {
-                world.kept.push(kept);
+            } else if let Some(table) = statement.strip_prefix("CREATE TABLE IF NOT EXISTS ") {
+                match table.split_once(" AS\n") {
+                    Some(kept) => world.kept.push(kept),
+                    None => world.added_to.extend(table.split_once(" (\n")),
+                }
             } else if statement.starts_with("COPY (") {
                 world.copy = statement;
             } else {
@@ -185,13 +152,6 @@ fn made_by(statement: &str) -> Option<(String, &str, &str)> {
     }
     let (name, query) = statement.strip_prefix("INSERT INTO ")?.split_once('\n')?;
     Some((name.to_string(), "table", query))
-}
-
-/// Name and columns of a table of [`KEPT`].
-fn kept_by(statement: &str) -> Option<(&str, &str)> {
-    let kept = statement.strip_prefix("CREATE TABLE IF NOT EXISTS ")?.split_once(" AS\n")?;
-    assert!(KEPT.iter().any(|(name, _)| *name == kept.0), "{} is kept, by which column?", kept.0);
-    Some(kept)
 }
 
 /// The lines of comment right before a statement.
@@ -253,7 +213,7 @@ impl World<'_> {
             );
             if place <= made_at && query.contains(table) {
                 let (schema, name) = table.split_once('.').expect("names are qualified");
-                let columns = self.rendered(columns);
+                let columns = self.rendered(columns, place);
                 earlier += &format!("{{% set no_{name} %}}(\n{columns}\n){{% endset %}}\n");
                 let call = format!(
                     "{{{{ amazing.kept('{}', '{schema}', '{name}', no_{name}) }}}}",
@@ -269,7 +229,7 @@ impl World<'_> {
             made.step,
             self.set_blocks(&query),
             made.comment,
-            self.rendered(&query)
+            self.rendered(&query, place)
         );
         File { path: format!("sql/dbt/models/{}/{folder}/{name}.sql", self.name), content }
     }
@@ -283,13 +243,14 @@ impl World<'_> {
              #}}\n{{% macro {world}_picture(relation) %}}\n{{% if var('{world}_svg', none) \
              %}}\n{}{}\n{{% endif %}}\n{{% endmacro %}}\n",
             self.set_blocks(&copy),
-            self.rendered(&copy).replace("__RELATION__", "{{ relation }}"),
+            self.rendered(&copy, self.made.len()).replace("__RELATION__", "{{ relation }}"),
         );
         File { path: format!("sql/dbt/macros/{world}_picture.sql"), content }
     }
 
-    fn value(&self, variable: &str) -> Option<&str> {
-        self.variables.iter().find(|(name, _)| *name == variable).map(|(_, value)| *value)
+    fn variable(&self, name: &str) -> &Variable<'_> {
+        let found = self.variables.iter().find(|variable| variable.name == name);
+        found.unwrap_or_else(|| panic!("{}: nothing sets {name}", self.name))
     }
 
     /// Jinja that gives each variable of `sql` that the scripts set its value, those that others
@@ -300,16 +261,16 @@ impl World<'_> {
         let blocks: Vec<String> = names
             .iter()
             .map(|name| {
-                let value = self.value(name).expect("collected because it has one");
+                let Variable { value, place, .. } = self.variable(name);
                 let value = value.replace(&getvariable(name), &self.parameter(name));
-                format!("{{% set {name} %}}{}{{% endset %}}\n", self.rendered(&value))
+                format!("{{% set {name} %}}{}{{% endset %}}\n", self.rendered(&value, *place))
             })
             .collect();
         blocks.concat()
     }
 
     fn collect_variables<'a>(&'a self, sql: &str, names: &mut Vec<&'a str>) {
-        for (name, value) in &self.variables {
+        for Variable { name, value, .. } in &self.variables {
             if sql.contains(&getvariable(name)) && !names.contains(name) {
                 self.collect_variables(&value.replace(&getvariable(name), ""), names);
                 names.push(name);
@@ -323,8 +284,8 @@ impl World<'_> {
     }
 
     /// `sql` with `ref()` and `source()` for names of tables and Jinja for variables of the
-    /// session.
-    fn rendered(&self, sql: &str) -> String {
+    /// session; `place` is how many tables and views are made before `sql`.
+    fn rendered(&self, sql: &str, place: usize) -> String {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let mut text = String::new();
         let mut rest = sql;
@@ -341,14 +302,14 @@ impl World<'_> {
                     if !text.ends_with('.')
                         && ["raw", "temp", "clean", "kpi", "main"].contains(&word) =>
                 {
-                    text.push_str(&self.relation(word, table));
+                    text.push_str(&self.relation(word, table, place));
                     rest = &after[1 + table.len()..];
                 }
                 _ => text.push_str(word),
             }
         }
         text.push_str(rest);
-        for (name, _) in &self.variables {
+        for Variable { name, .. } in &self.variables {
             text = text.replace(&getvariable(name), &format!("{{{{ {name} }}}}"));
         }
         while let Some((before, after)) = text.split_once("getvariable('") {
@@ -358,16 +319,33 @@ impl World<'_> {
         text
     }
 
-    /// Jinja for a table of the scripts.
-    fn relation(&self, schema: &str, table: &str) -> String {
+    /// Jinja for a table of the scripts, as it is when `place` tables and views are made.
+    fn relation(&self, schema: &str, table: &str, place: usize) -> String {
         if schema == "raw" {
             return format!("{{{{ source('{}', '{table}') }}}}", self.name);
         }
         let name = format!("{schema}.{table}");
-        let made = self.made.iter().find(|made| made.name == name);
-        let made = made.unwrap_or_else(|| panic!("{}: nothing makes {name}", self.name));
-        format!("{{{{ ref('{}') }}}}", self.model_name(made))
+        if let Some(made) = self.made[..place].iter().rfind(|made| made.name == name) {
+            return format!("{{{{ ref('{}') }}}}", self.model_name(made));
+        }
+        let added_to = self.added_to.iter().find(|(added_to, _)| *added_to == name);
+        let (_, columns) = added_to.unwrap_or_else(|| {
+            panic!("{}: nothing makes {name} before it is read", self.name);
+        });
+        empty(columns)
     }
+}
+
+/// A query of no row with the columns of a table, each on a line: `name TYPE constraints,`.
+fn empty(columns: &str) -> String {
+    let column = |line: &str| {
+        let line = line.trim().trim_end_matches(',');
+        let (name, kind) = line.split_once(' ')?;
+        let kind = kind.split(" NOT NULL").next()?.split(" PRIMARY KEY").next()?;
+        Some(format!("NULL::{kind} AS {name}"))
+    };
+    let columns: Vec<String> = columns.lines().filter_map(column).collect();
+    format!("(SELECT {} LIMIT 0)", columns.join(", "))
 }
 
 fn getvariable(name: &str) -> String {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use amazing::catalog;
-use amazing::scripts::{PIPELINES, Pipeline};
+use amazing::scripts::PIPELINES;
 
 fn check(path: &str, content: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -59,12 +59,9 @@ fn the_index_of_decisions_is_current() {
 }
 
 #[test]
-fn the_steps_of_templates_and_build_scripts_are_current() {
+fn the_step_scripts_and_build_scripts_are_current() {
     for pipeline in PIPELINES {
-        let of_templates = [Pipeline::LOAD_STEP, Pipeline::SEGMENTS_STEP];
-        for (step, sql) in
-            pipeline.all_steps().iter().filter(|(step, _)| of_templates.contains(step))
-        {
+        for (step, sql) in &pipeline.all_steps() {
             check(&format!("sql/{}/{step}.sql", pipeline.name), sql);
         }
         check(&format!("sql/{}/build.sql", pipeline.name), &catalog::build_script(pipeline));

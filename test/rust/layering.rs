@@ -421,6 +421,25 @@ fn no_file_is_longer_than_600_lines_of_100_columns() {
 }
 
 #[test]
+fn no_part_of_a_step_is_longer_than_300_lines_of_100_columns() {
+    let mut n_files = 0;
+    for folder in ["marketplace/clean", "marketplace/kpi", "games/clean", "games/kpi"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql").join(folder);
+        for entry in fs::read_dir(&folder).expect("the folder of a step") {
+            let path = entry.expect("an entry").path();
+            let text = fs::read_to_string(&path).expect("a text");
+            assert!(text.lines().count() <= 300, "{} is too long", path.display());
+            for (number, line) in (1..).zip(text.lines()) {
+                let n_columns = line.chars().count();
+                assert!(n_columns <= 100, "{}:{number} has {n_columns} columns", path.display());
+            }
+            n_files += 1;
+        }
+    }
+    assert!(n_files > 20);
+}
+
+#[test]
 fn only_the_fence_is_unsafe() {
     for (file, code) in sources().iter().filter(|(file, _)| layer_of(file) != "ffi") {
         assert!(!words(code).contains("unsafe"), "src/{file} has unsafe code");

@@ -1,7 +1,8 @@
 -- int_games__located_events: generated from sql/games/20_kpi.sql (make docs).
 {{ config(materialized='view', schema='intermediate') }}
 
--- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all', 'game' or 'location'.
+-- The three tables of months differ in what a row is about, and in nothing else: `level` is 'all',
+-- 'game' or 'location'.
 SELECT
     e.user_id,
     e.event_time,

@@ -73,14 +73,24 @@ compared AS (
         if(
             m.is_complete,
             lag(
-                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases}
+                {
+                    'events': m.events,
+                    'active_users': m.active_users,
+                    'sessions': m.sessions,
+                    'purchases': m.purchases
+                }
             ) OVER subject,
             NULL
         ) AS before,
         if(
             m.is_complete,
             lag(
-                {'events': m.events, 'active_users': m.active_users, 'sessions': m.sessions, 'purchases': m.purchases},
+                {
+                    'events': m.events,
+                    'active_users': m.active_users,
+                    'sessions': m.sessions,
+                    'purchases': m.purchases
+                },
                 12
             ) OVER subject,
             NULL
@@ -92,12 +102,19 @@ compared AS (
 SELECT
     c.* EXCLUDE (is_complete, before, year_before),
     ((c.events - c.before.events) / nullif(c.before.events, 0))::DOUBLE AS events_change,
-    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE AS active_users_change,
+    ((c.active_users - c.before.active_users) / nullif(c.before.active_users, 0))::DOUBLE
+        AS active_users_change,
     ((c.sessions - c.before.sessions) / nullif(c.before.sessions, 0))::DOUBLE AS sessions_change,
-    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE AS purchases_change,
-    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE AS events_year_change,
-    ((c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0))::DOUBLE AS active_users_year_change,
-    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE AS sessions_year_change,
-    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE AS purchases_year_change,
+    ((c.purchases - c.before.purchases) / nullif(c.before.purchases, 0))::DOUBLE
+        AS purchases_change,
+    ((c.events - c.year_before.events) / nullif(c.year_before.events, 0))::DOUBLE
+        AS events_year_change,
+    (
+        (c.active_users - c.year_before.active_users) / nullif(c.year_before.active_users, 0)
+    )::DOUBLE AS active_users_year_change,
+    ((c.sessions - c.year_before.sessions) / nullif(c.year_before.sessions, 0))::DOUBLE
+        AS sessions_year_change,
+    ((c.purchases - c.year_before.purchases) / nullif(c.year_before.purchases, 0))::DOUBLE
+        AS purchases_year_change,
     c.is_complete
 FROM compared AS c

@@ -1,7 +1,8 @@
 -- int_games__session_games: generated from sql/games/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- Of a session that goes on after as_of, the events up to then: all events of the user from its start on.
+-- Of a session that goes on after as_of, the events up to then: all events of the user from its
+-- start on.
 WITH cut_sessions AS (
     SELECT s.*
     FROM {{ ref('stg_games__sessions') }} AS s

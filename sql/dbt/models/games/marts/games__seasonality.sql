@@ -21,7 +21,8 @@ SELECT
     m.events,
     if(
         m.is_complete,
-        avg(if(m.is_complete, m.events, NULL)) OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
+        avg(if(m.is_complete, m.events, NULL))
+            OVER (ORDER BY m.month ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING),
         NULL
     ) AS trend,
     p.part.level AS level,

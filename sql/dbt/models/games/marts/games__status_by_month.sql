@@ -10,7 +10,8 @@ WITH calendar AS (
     CROSS JOIN {{ ref('int_games__active_time') }} AS t
 ),
 
--- A user's last event of a month is the last one until the user's next month: seen from the six months that follow.
+-- A user's last event of a month is the last one until the user's next month: seen from the six
+-- months that follow.
 spans AS (
     SELECT
         m.month,
@@ -30,7 +31,9 @@ active AS (
         FROM spans AS s
     ) AS s
     JOIN calendar AS c ON c.month = (s.month + to_months(s.months_since::INTEGER))::DATE
-    WHERE (s.next_month IS NULL OR s.next_month > c.month) AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
+    WHERE
+        (s.next_month IS NULL OR s.next_month > c.month)
+        AND s.last_event_time >= c.last_day - INTERVAL 6 MONTH
     GROUP BY c.month
 ),
 

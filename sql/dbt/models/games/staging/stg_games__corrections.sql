@@ -44,11 +44,36 @@ kept_values AS (
         'users' AS table_name,
         unnest(
             [
-                {'column_name': 'age_range', 'raw_value': u.age_range, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'workout_frequency', 'raw_value': u.workout_frequency, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'gender', 'raw_value': u.gender, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'location', 'raw_value': u.location, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'subscription_type', 'raw_value': u.subscription_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'age_range',
+                    'raw_value': u.age_range,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'workout_frequency',
+                    'raw_value': u.workout_frequency,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'gender',
+                    'raw_value': u.gender,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'location',
+                    'raw_value': u.location,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'subscription_type',
+                    'raw_value': u.subscription_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
                 {
                     'column_name': 'registration_date',
                     'raw_value': u.registration_date,
@@ -70,15 +95,30 @@ kept_values AS (
         'games' AS table_name,
         unnest(
             [
-                {'column_name': 'game_type', 'raw_value': g.game_type, 'is_taken': false, 'is_implausible': false},
+                {
+                    'column_name': 'game_type',
+                    'raw_value': g.game_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
                 {
                     'column_name': 'game_name',
                     'raw_value': g.game_name,
                     'is_taken': coalesce(trim(g.game_name), '') <> '',
                     'is_implausible': false
                 },
-                {'column_name': 'platform', 'raw_value': g.platform, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'difficulty', 'raw_value': g.difficulty, 'is_taken': false, 'is_implausible': false}
+                {
+                    'column_name': 'platform',
+                    'raw_value': g.platform,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'difficulty',
+                    'raw_value': g.difficulty,
+                    'is_taken': false,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         1 AS row_count
@@ -88,9 +128,24 @@ kept_values AS (
         'events' AS table_name,
         unnest(
             [
-                {'column_name': 'event_type', 'raw_value': e.event_type, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'device_type', 'raw_value': e.device_type, 'is_taken': false, 'is_implausible': false},
-                {'column_name': 'duration_seconds', 'raw_value': e.lost_duration, 'is_taken': e.has_duration, 'is_implausible': false}
+                {
+                    'column_name': 'event_type',
+                    'raw_value': e.event_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'device_type',
+                    'raw_value': e.device_type,
+                    'is_taken': false,
+                    'is_implausible': false
+                },
+                {
+                    'column_name': 'duration_seconds',
+                    'raw_value': e.lost_duration,
+                    'is_taken': e.has_duration,
+                    'is_implausible': false
+                }
             ]
         ) AS kept,
         e.row_count
@@ -113,13 +168,18 @@ SELECT
     v.table_name,
     v.column_name,
     v.raw_value,
-    if(v.column_name IN ('registration_date', 'email', 'duration_seconds'), NULL, coalesce(c.clean_value, 'unknown'))
-        AS clean_value,
+    if(
+        v.column_name IN ('registration_date', 'email', 'duration_seconds'),
+        NULL,
+        coalesce(c.clean_value, 'unknown')
+    ) AS clean_value,
     CASE
         WHEN c.rule IS NOT NULL THEN c.rule
         WHEN coalesce(trim(v.raw_value), '') = '' THEN 'empty'
         WHEN v.is_implausible THEN 'implausible'
-        WHEN v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0 THEN 'negative'
+        WHEN
+            v.column_name = 'duration_seconds' AND TRY_CAST(v.raw_value AS DOUBLE) < 0
+            THEN 'negative'
         ELSE 'invalid'
     END AS rule,
     v.row_count

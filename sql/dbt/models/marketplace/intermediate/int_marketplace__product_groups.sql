@@ -1,8 +1,9 @@
 -- int_marketplace__product_groups: generated from sql/marketplace/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- By category and by brand in one pass; is_category tells the rows apart, as both have one for NULL. Nearly all events are
--- views, which are counted by what else there is: so the aggregates that cost most see few rows.
+-- By category and by brand in one pass; is_category tells the rows apart, as both have one for
+-- NULL. Nearly all events are views, which are counted by what else there is: so the aggregates
+-- that cost most see few rows.
 WITH totals AS (
     SELECT
         grouping(e.category_code) = 0 AS is_category,
@@ -50,7 +51,8 @@ product_groups AS (
 SELECT
     g.*,
     (g.purchases / nullif(g.views, 0))::DOUBLE AS conversion_rate,
-    coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE AS share,
+    coalesce(g.revenue / nullif(sum(g.revenue) OVER (PARTITION BY g.is_category), 0), 0)::DOUBLE
+        AS share,
     if(
         coalesce(g.category_code, g.brand) IS NULL,
         NULL,

@@ -12,7 +12,12 @@ SELECT
     sum(v.carts)::BIGINT AS carts,
     sum(v.purchases)::BIGINT AS purchases,
     sum(v.revenue)::DECIMAL(38, 2) AS revenue,
-    CASE WHEN sum(v.purchases) > 0 THEN 3 WHEN sum(v.carts) > 0 THEN 2 WHEN sum(v.views) > 0 THEN 1 ELSE 0 END AS last_step
+    CASE
+        WHEN sum(v.purchases) > 0 THEN 3
+        WHEN sum(v.carts) > 0 THEN 2
+        WHEN sum(v.views) > 0 THEN 1
+        ELSE 0
+    END AS last_step
 FROM {{ ref('int_marketplace__visits') }} AS v
 GROUP BY
     date_trunc('month', v.day),

@@ -1,8 +1,8 @@
 -- int_marketplace__visits: generated from sql/marketplace/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events, and still with users
--- and sessions to count. Only categories and brands need the events again.
+-- Users, days, months, funnel and cohorts are sums over the visits of a day: far fewer than events,
+-- and still with users and sessions to count. Only categories and brands need the events again.
 SELECT
     e.event_time::DATE AS day,
     e.user_id,

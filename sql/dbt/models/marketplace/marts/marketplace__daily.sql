@@ -30,7 +30,8 @@ repeats AS (
     SELECT
         r.day,
         count(*) - count(DISTINCT r.user_session) AS visits,
-        count(*) FILTER (r.purchases > 0) - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
+        count(*) FILTER (r.purchases > 0)
+        - count(DISTINCT r.user_session) FILTER (r.purchases > 0) AS purchase_visits
     FROM {{ ref('int_marketplace__repeated_visits') }} AS r
     GROUP BY r.day
 )
@@ -46,8 +47,11 @@ SELECT
     d.purchases,
     d.revenue,
     (d.purchases / nullif(d.views, 0))::DOUBLE AS conversion_rate,
-    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE AS avg_basket,
-    ((d.purchase_visits - coalesce(r.purchase_visits, 0)) / (d.visits - coalesce(r.visits, 0)))::DOUBLE AS session_conversion_rate,
+    coalesce(d.revenue / nullif(d.purchase_visits - coalesce(r.purchase_visits, 0), 0), 0)::DOUBLE
+        AS avg_basket,
+    (
+        (d.purchase_visits - coalesce(r.purchase_visits, 0)) / (d.visits - coalesce(r.visits, 0))
+    )::DOUBLE AS session_conversion_rate,
     (d.buyers / d.users)::DOUBLE AS user_conversion_rate
 FROM days AS d
 LEFT JOIN new_users AS n ON n.day = d.day

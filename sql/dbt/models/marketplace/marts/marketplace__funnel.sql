@@ -37,10 +37,13 @@ month_steps AS (
 
 SELECT
     this.*,
-    if(this.step_number < 3, coalesce(later.users / nullif(this.users, 0), 0), NULL)::DOUBLE AS next_user_rate,
-    if(this.step_number < 3, coalesce(later.sessions / nullif(this.sessions, 0), 0), NULL)::DOUBLE AS next_session_rate
+    if(this.step_number < 3, coalesce(later.users / nullif(this.users, 0), 0), NULL)::DOUBLE
+        AS next_user_rate,
+    if(this.step_number < 3, coalesce(later.sessions / nullif(this.sessions, 0), 0), NULL)::DOUBLE
+        AS next_session_rate
 FROM month_steps AS this
-LEFT JOIN month_steps AS later ON later.month = this.month AND later.step_number = this.step_number + 1
+LEFT JOIN month_steps AS later
+    ON later.month = this.month AND later.step_number = this.step_number + 1
 ORDER BY
     this.month,
     this.step_number

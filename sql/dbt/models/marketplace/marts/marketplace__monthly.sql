@@ -1,7 +1,8 @@
 -- marketplace__monthly: generated from sql/marketplace/20_kpi.sql (make docs).
 {{ config(materialized='table', schema='kpi', alias='monthly') }}
 
--- A change is (this month - the month before) / the month before; NULL where that month has no events or a zero.
+-- A change is (this month - the month before) / the month before; NULL where that month has no
+-- events or a zero.
 WITH new_users AS (
     SELECT
         date_trunc('month', u.first_event_time)::DATE AS month,
@@ -58,10 +59,15 @@ SELECT
     m.revenue,
     (m.purchases / nullif(m.views, 0))::DOUBLE AS conversion_rate,
     coalesce(m.revenue / nullif(m.purchase_sessions, 0), 0)::DOUBLE AS avg_basket,
-    if(m.is_complete, (m.events - before.events) / nullif(before.events, 0), NULL)::DOUBLE AS events_change,
-    if(m.is_complete, (m.users - before.users) / nullif(before.users, 0), NULL)::DOUBLE AS users_change,
-    if(m.is_complete, (m.purchases - before.purchases) / nullif(before.purchases, 0), NULL)::DOUBLE AS purchases_change,
-    if(m.is_complete, (m.revenue - before.revenue) / nullif(before.revenue, 0), NULL)::DOUBLE AS revenue_change,
+    if(m.is_complete, (m.events - before.events) / nullif(before.events, 0), NULL)::DOUBLE
+        AS events_change,
+    if(m.is_complete, (m.users - before.users) / nullif(before.users, 0), NULL)::DOUBLE
+        AS users_change,
+    if(
+        m.is_complete, (m.purchases - before.purchases) / nullif(before.purchases, 0), NULL
+    )::DOUBLE AS purchases_change,
+    if(m.is_complete, (m.revenue - before.revenue) / nullif(before.revenue, 0), NULL)::DOUBLE
+        AS revenue_change,
     coalesce(m.purchase_sessions / nullif(m.sessions, 0), 0)::DOUBLE AS session_conversion_rate,
     (m.buyers / m.users)::DOUBLE AS user_conversion_rate,
     (m.events / m.users)::DOUBLE AS events_per_user,

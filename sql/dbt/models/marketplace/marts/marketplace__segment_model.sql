@@ -1,7 +1,11 @@
 -- marketplace__segment_model: generated from sql/marketplace/30_user_segments.sql (make docs).
 {{ config(materialized='incremental', unique_key='model_id', full_refresh=false, schema='kpi', alias='segment_model') }}
 
-{% set current_run %}coalesce({{ amazing.parameter('marketplace_run_id') }}::VARCHAR, {{ amazing.parameter('marketplace_current_run') }}, uuid()::VARCHAR){% endset %}
+{% set current_run %}coalesce(
+    {{ amazing.parameter('marketplace_run_id') }}::VARCHAR,
+    {{ amazing.parameter('marketplace_current_run') }},
+    uuid()::VARCHAR
+){% endset %}
 {% set min_events %}coalesce({{ amazing.parameter('marketplace_min_events') }}, 10){% endset %}
 {% set k %}coalesce({{ amazing.parameter('marketplace_k') }}, 5){% endset %}
 {% set refit %}coalesce({{ amazing.parameter('marketplace_refit') }}::VARCHAR, 'warm'){% endset %}

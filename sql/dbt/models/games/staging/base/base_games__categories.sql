@@ -1,7 +1,8 @@
 -- base_games__categories: generated from sql/games/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- What each value of a category becomes. `unknown` is an entry, or what is called so already would be a correction.
+-- What each value of a category becomes. `unknown` is an entry, or what is called so already would
+-- be a correction.
 SELECT
     c.column_name,
     c.raw_value,
@@ -75,6 +76,8 @@ FROM (
         'device_type' AS column_name,
         *
     FROM amz.normalize_category(
-        '{{ source('games', 'events') }}', 'device_type', map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
+        '{{ source('games', 'events') }}',
+        'device_type',
+        map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
     )
 ) AS c

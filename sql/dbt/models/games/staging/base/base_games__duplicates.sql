@@ -9,15 +9,33 @@ WITH same_ids AS (
         u.typed_id,
         u.file_name,
         [
-            u.clean_age, u.typed_date::VARCHAR, u.clean_email, u.clean_frequency, u.clean_gender, u.clean_location,
+            u.clean_age,
+            u.typed_date::VARCHAR,
+            u.clean_email,
+            u.clean_frequency,
+            u.clean_gender,
+            u.clean_location,
             u.clean_subscription
         ] AS content,
-        [u.age_range, u.registration_date, u.email, u.workout_frequency, u.gender, u.location, u.subscription_type, u.user_id]
-            AS texts
+        [
+            u.age_range,
+            u.registration_date,
+            u.email,
+            u.workout_frequency,
+            u.gender,
+            u.location,
+            u.subscription_type,
+            u.user_id
+        ] AS texts
     FROM {{ ref('base_games__read_users') }} AS u
     WHERE
         u.reason IS NULL
-        AND u.typed_id IN (SELECT exact_bigint(trim(r.user_id)) FROM {{ source('games', 'users') }} AS r GROUP BY ALL HAVING count(*) > 1)
+        AND u.typed_id IN (
+            SELECT exact_bigint(trim(r.user_id))
+            FROM {{ source('games', 'users') }} AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
     UNION ALL
     SELECT
         'games' AS table_name,
@@ -29,7 +47,12 @@ WITH same_ids AS (
     FROM {{ ref('base_games__read_games') }} AS g
     WHERE
         g.reason IS NULL
-        AND g.typed_id IN (SELECT exact_bigint(trim(r.game_id)) FROM {{ source('games', 'games') }} AS r GROUP BY ALL HAVING count(*) > 1)
+        AND g.typed_id IN (
+            SELECT exact_bigint(trim(r.game_id))
+            FROM {{ source('games', 'games') }} AS r
+            GROUP BY ALL
+            HAVING count(*) > 1
+        )
     UNION ALL
     SELECT
         'events' AS table_name,
@@ -40,7 +63,15 @@ WITH same_ids AS (
             e.typed_game::VARCHAR, e.typed_user::VARCHAR, e.typed_time::VARCHAR, e.clean_type,
             e.typed_duration::VARCHAR, e.clean_device
         ] AS content,
-        [e.game_id, e.user_id, e.event_time, e.event_type, e.duration_seconds, e.device_type, e.event_id] AS texts
+        [
+            e.game_id,
+            e.user_id,
+            e.event_time,
+            e.event_type,
+            e.duration_seconds,
+            e.device_type,
+            e.event_id
+        ] AS texts
     FROM {{ ref('base_games__read_events') }} AS e
     WHERE
         e.reason IS NULL

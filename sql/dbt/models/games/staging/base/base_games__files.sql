@@ -1,7 +1,8 @@
 -- base_games__files: generated from sql/games/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- The files, with the times that can be in them. Rows of other names came by themselves: up to tomorrow.
+-- The files, with the times that can be in them. Rows of other names came by themselves: up to
+-- tomorrow.
 SELECT
     f.file_name,
     coalesce({{ amazing.parameter('games_min_time') }}::TIMESTAMP, TIMESTAMP '2000-01-01') AS min_time,
@@ -9,7 +10,9 @@ SELECT
         {{ amazing.parameter('games_max_time') }}::TIMESTAMP,
         coalesce(l.loaded_at, make_timestamp(epoch_us(now())))::DATE + INTERVAL 1 DAY
     ) AS last_time,
-    if(last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time) AS max_time
+    if(
+        last_time = last_time::DATE, last_time + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, last_time
+    ) AS max_time
 FROM (
     SELECT r.file_name
     FROM {{ source('games', 'users') }} AS r

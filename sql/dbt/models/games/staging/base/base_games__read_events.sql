@@ -38,6 +38,7 @@ FROM (
     JOIN {{ ref('base_games__files') }} AS f ON f.file_name = r.file_name
 ) AS e
 LEFT JOIN {{ ref('base_games__categories') }} AS t ON t.column_name = 'event_type' AND t.raw_value = e.event_type
-LEFT JOIN {{ ref('base_games__categories') }} AS d ON d.column_name = 'device_type' AND d.raw_value = e.device_type
+LEFT JOIN {{ ref('base_games__categories') }} AS d
+    ON d.column_name = 'device_type' AND d.raw_value = e.device_type
 LEFT JOIN {{ ref('base_games__user_ids') }} AS u ON u.user_id = e.typed_user
 LEFT JOIN {{ ref('base_games__game_ids') }} AS g ON g.game_id = e.typed_game

@@ -31,7 +31,9 @@ FROM (
     JOIN {{ ref('base_games__files') }} AS f ON f.file_name = r.file_name
 ) AS u
 LEFT JOIN {{ ref('base_games__categories') }} AS a ON a.column_name = 'age_range' AND a.raw_value = u.age_range
-LEFT JOIN {{ ref('base_games__categories') }} AS w ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
+LEFT JOIN {{ ref('base_games__categories') }} AS w
+    ON w.column_name = 'workout_frequency' AND w.raw_value = u.workout_frequency
 LEFT JOIN {{ ref('base_games__categories') }} AS g ON g.column_name = 'gender' AND g.raw_value = u.gender
 LEFT JOIN {{ ref('base_games__categories') }} AS l ON l.column_name = 'location' AND l.raw_value = u.location
-LEFT JOIN {{ ref('base_games__categories') }} AS s ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type
+LEFT JOIN {{ ref('base_games__categories') }} AS s
+    ON s.column_name = 'subscription_type' AND s.raw_value = u.subscription_type

@@ -35,6 +35,9 @@ SELECT
     c.rule,
     sum(c.row_count)::BIGINT AS row_count
 FROM (
+    SELECT *
+    FROM (SELECT NULL::VARCHAR AS table_name, NULL::VARCHAR AS column_name, NULL::VARCHAR AS raw_value, NULL::VARCHAR AS clean_value, NULL::VARCHAR AS rule, NULL::BIGINT AS row_count LIMIT 0)
+    UNION ALL
     SELECT
         'events' AS table_name,
         s.column_name,

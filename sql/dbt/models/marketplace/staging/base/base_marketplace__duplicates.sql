@@ -1,30 +1,48 @@
 -- base_marketplace__duplicates: generated from sql/marketplace/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- Rows that do not become events because others are equal. A new row may be the one to stay where an equal one is an event
--- already: then the event is left, and the row that it came of is rejected.
+-- Rows that do not become events because others are equal. A new row may be the one to stay where
+-- an equal one is an event already: then the event is left, and the row that it came of is
+-- rejected.
 WITH copies AS (
     SELECT
         r.raw_row,
         r.is_new,
         row_number() OVER (equal_rows ORDER BY r.file_name, r.texts, r.raw_row) AS copy_number,
-        row_number() OVER (equal_rows ORDER BY r.is_new, r.file_name, r.texts, r.raw_row) AS known_number,
+        row_number() OVER (
+            equal_rows
+            ORDER BY r.is_new, r.file_name, r.texts, r.raw_row
+        ) AS known_number,
         bool_or(NOT r.is_new) OVER equal_rows AS is_known
     FROM (
         SELECT
             t.*,
             [
-                t.event_time, t.event_type, t.product_id, t.category_id, t.category_code, t.brand, t.price, t.user_id,
+                t.event_time,
+                t.event_type,
+                t.product_id,
+                t.category_id,
+                t.category_code,
+                t.brand,
+                t.price,
+                t.user_id,
                 t.user_session
             ] AS texts
-        FROM {{ ref('base_marketplace__typed_rows') }} AS t
-        WHERE t.raw_row IN (SELECT h.raw_row FROM {{ ref('base_marketplace__repeated_rows') }} AS h) AND t.reason IS NULL
+        FROM {{ ref('base_marketplace__typed_repeats') }} AS t
+        WHERE t.reason IS NULL
     ) AS r
     WINDOW
         equal_rows AS (
             PARTITION BY
-                r.typed_time, r.typed_type, r.typed_product, r.typed_category, r.typed_code, r.typed_brand,
-                r.typed_price, r.typed_user, r.typed_session
+                r.typed_time,
+                r.typed_type,
+                r.typed_product,
+                r.typed_category,
+                r.typed_code,
+                r.typed_brand,
+                r.typed_price,
+                r.typed_user,
+                r.typed_session
         )
 )
 

@@ -3,7 +3,7 @@
 
 {% set clean_before %}(
     SELECT count(*)
-    FROM {{ ref('stg_marketplace__events') }}
+    FROM (SELECT NULL::TIMESTAMP AS event_time, NULL::VARCHAR AS event_type, NULL::BIGINT AS product_id, NULL::VARCHAR AS category_id, NULL::VARCHAR AS category_code, NULL::VARCHAR AS category_1, NULL::VARCHAR AS category_2, NULL::VARCHAR AS category_3, NULL::VARCHAR AS brand, NULL::DECIMAL(18, 2) AS price, NULL::BIGINT AS user_id, NULL::VARCHAR AS user_session LIMIT 0)
 ){% endset %}
 {% set clean_has_defects %}(
     SELECT n.rows - d.rows <> e.rows - {{ clean_before }}
@@ -20,5 +20,5 @@ UNION ALL
 SELECT
     r.raw_row,
     r.reason
-FROM {{ ref('base_marketplace__typed_rows') }} AS r
+FROM {{ ref('base_marketplace__typed_new_rows') }} AS r
 WHERE {{ clean_has_defects }} AND r.reason IS NOT NULL

@@ -1,8 +1,6 @@
 -- base_marketplace__repeated_rows: generated from sql/marketplace/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- Only rows whose hash occurs twice are compared in full; it is of three columns, because these tell nearly all rows apart
--- and the others need not be read.
 SELECT h.raw_row
 FROM {{ ref('base_marketplace__hashed_rows') }} AS h
 WHERE

@@ -5,3 +5,8 @@ SELECT
     true AS is_new,
     n.*
 FROM {{ ref('base_marketplace__new_rows') }} AS n
+UNION ALL
+SELECT
+    false AS is_new,
+    k.*
+FROM {{ ref('base_marketplace__known_rows') }} AS k

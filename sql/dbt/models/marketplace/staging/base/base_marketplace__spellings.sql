@@ -2,15 +2,19 @@
 {{ config(materialized='table', schema='intermediate') }}
 
 {% set clean_blanks %}' ' || chr(9) || chr(160){% endset %}
--- What becomes of those that may not stay as they are: every type of event, and of the others those that are mangled, in
--- capitals or with blanks; every one where a vocabulary is given.
+-- What becomes of those that may not stay as they are: every type of event, and of the others those
+-- that are mangled, in capitals or with blanks; every one where a vocabulary is given.
 SELECT
     m.column_name,
     m.raw_value,
     m.row_count,
     CASE m.column_name
         WHEN 'event_type' THEN m.match.normalized
-        WHEN 'category_code' THEN coalesce(m.match.normalized, nullif(regexp_replace(m.canonical, ' ?[.] ?', '.', 'g'), ''))
+        WHEN 'category_code'
+            THEN
+                coalesce(
+                    m.match.normalized, nullif(regexp_replace(m.canonical, ' ?[.] ?', '.', 'g'), '')
+                )
         WHEN 'brand' THEN coalesce(m.match.normalized, nullif(m.canonical, ''))
     END AS clean_value,
     CASE
@@ -21,9 +25,12 @@ SELECT
 FROM (
     SELECT
         v.*,
-        regexp_replace(trim(lower(v.raw_value), {{ clean_blanks }}), '[\s\x{a0}]+', ' ', 'g') AS canonical,
+        regexp_replace(
+            trim(lower(v.raw_value), {{ clean_blanks }}), '[\s\x{a0}]+', ' ', 'g'
+        ) AS canonical,
         CASE v.column_name
-            WHEN 'event_type' THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
+            WHEN 'event_type'
+                THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
             WHEN 'category_code' THEN category_match(v.raw_value, {{ amazing.parameter('marketplace_category_codes') }})
             WHEN 'brand' THEN category_match(v.raw_value, {{ amazing.parameter('marketplace_brands') }})
         END AS match

@@ -1,8 +1,8 @@
 -- base_marketplace__values: generated from sql/marketplace/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- The values of texts that may be misspelt, with the number of their new rows. A table, because a condition on the values
--- would be moved before the count, and be tested of each row.
+-- The values of texts that may be misspelt, with the number of their new rows. A table, because a
+-- condition on the values would be moved before the count, and be tested of each row.
 SELECT
     'event_type' AS column_name,
     r.event_type AS raw_value,
