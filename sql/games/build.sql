@@ -1880,7 +1880,7 @@ END;
 SET VARIABLE max_files = coalesce(getvariable('max_files'), 12);
 
 -- A load begins a run of its own.
-SET VARIABLE current_run = NULL;
+SET VARIABLE current_run = uuid()::VARCHAR;
 
 SET VARIABLE current_run = coalesce(
     getvariable('run_id')::VARCHAR,
