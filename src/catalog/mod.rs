@@ -44,6 +44,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_PREDICT,
     &kmeans::KMEANS_DISTANCE,
     &kmeans::KMEANS_DISTANCES,
+    &kmeans::KMEANS_SILHOUETTE,
     &kmeans::KMEANS_CENTROIDS,
     &columns::KMEANS_FEATURES,
     &summary::FEATURE_SUMMARY,

@@ -6,6 +6,7 @@ mod evaluate;
 mod fit;
 mod predict;
 mod relations;
+mod silhouette;
 
 pub use centroids::KMEANS_CENTROIDS;
 pub use distance::{KMEANS_DISTANCE, KMEANS_DISTANCES};
@@ -13,6 +14,7 @@ pub use evaluate::KMEANS_EVALUATE;
 pub use fit::KMEANS_FIT;
 pub use predict::KMEANS_PREDICT;
 pub use relations::{KMEANS_CENTROIDS_RELATION, KMEANS_METRICS, KMEANS_SEGMENTS};
+pub use silhouette::KMEANS_SILHOUETTE;
 
 use std::sync::Arc;
 

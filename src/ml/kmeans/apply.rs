@@ -109,6 +109,29 @@ impl KMeans {
         self.centroids.iter().map(distance).collect()
     }
 
+    /// The simplified silhouette of a usable row: 1 - a / b, a and b being the distances to the
+    /// nearest and to the second nearest centroid; 0 where both are 0, and in a cluster of one row.
+    /// `None` for one cluster.
+    ///
+    /// # Errors
+    /// Those of [`KMeans::distances`].
+    pub fn silhouette(&self, scaled: &Scaled, row: usize) -> Result<Option<f64>, Error> {
+        let distances = self.distances(scaled, row)?;
+        let (mut own, mut first, mut second) = (0, f64::INFINITY, f64::INFINITY);
+        for (cluster, &distance) in distances.iter().enumerate() {
+            if distance < first {
+                (own, first, second) = (cluster, distance, first);
+            } else if distance < second {
+                second = distance;
+            }
+        }
+        Ok(match second {
+            _ if distances.len() == 1 => None,
+            _ if second == 0.0 || self.sizes[own] == 1 => Some(0.0),
+            second => Some(1.0 - first / second),
+        })
+    }
+
     /// The centroids in the scaled space of another transform of the same features, one after the
     /// other.
     pub(super) fn centroids_in(&self, transform: &Transform) -> Result<Vec<f64>, Error> {

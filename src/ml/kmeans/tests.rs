@@ -53,6 +53,36 @@ fn two_clusters_agree_with_hand_work() {
 }
 
 #[test]
+fn silhouettes_of_rows_agree_with_hand_work_and_their_mean_with_the_figures() {
+    let rows = column(&[0.0, 10.0, 2.0, 12.0, 1.0]);
+    let silhouettes = |model: &KMeans, rows: &[Vec<f64>]| -> Vec<Option<f64>> {
+        let scaled = scaled(model, rows);
+        let silhouette = |row| model.silhouette(&scaled, row).expect("a silhouette");
+        (0..rows.len()).map(silhouette).collect()
+    };
+    let model = fit(&rows, &options(2));
+    let expected = [10.0 / 11.0, 8.0 / 9.0, 8.0 / 9.0, 10.0 / 11.0, 1.0].map(Some);
+    assert_eq!(silhouettes(&model, &rows), expected);
+    assert_eq!(silhouettes(&model, &column(&[6.0]))[0], Some(0.0));
+    assert_eq!(silhouettes(&fit(&rows, &options(1)), &rows), [None; 5]);
+    // The only row of a cluster.
+    let alone = column(&[0.0, 2.0, 50.0]);
+    assert_eq!(silhouettes(&fit(&alone, &options(2)), &alone)[2], Some(0.0));
+    let equal = KMeans { centroids: vec![vec![1.0], vec![1.0]], ..model };
+    assert_eq!(silhouettes(&equal, &column(&[1.0])), [Some(0.0)]);
+
+    let mut random = Random::new(3);
+    let rows: Vec<Vec<f64>> = (0..500).map(|_| vec![random.normal(), random.normal()]).collect();
+    let figures = KMeans::evaluate(observe(&rows), 2..=6, &options(2)).expect("rows to evaluate");
+    for (n_clusters, figures) in (2..).zip(figures.expect("rows")) {
+        let model = fit(&rows, &options(n_clusters));
+        let sum: f64 = silhouettes(&model, &rows).into_iter().flatten().sum();
+        let difference = sum / 500.0 - figures.expect("enough rows").silhouette;
+        assert!(difference.abs() < 1e-12, "{n_clusters}: {difference}");
+    }
+}
+
+#[test]
 fn no_row_has_no_model_and_rows_without_values_are_an_error() {
     let nothing = Observations::new(2, false, false, MEMORY, 42);
     assert_eq!(KMeans::fit(nothing.clone(), &options(3)), Ok(None));
