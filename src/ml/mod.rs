@@ -5,6 +5,7 @@
 //! draws are made over rows in the order of a hash of their content, so neither the order of the
 //! rows, nor the threads, nor the way they were cut into chunks and merged can change a bit.
 
+pub mod clv;
 mod exact_sum;
 mod fixed_point;
 mod gram;
