@@ -153,7 +153,7 @@ def differences():
                 f" ALL FROM {a}))"
             ).fetchall()
         passes = con.execute(
-            "SELECT step FROM airflow_run.raw.pipeline_runs ORDER BY finished_at"
+            "SELECT step FROM airflow_run.raw.pipeline_runs WHERE status = 'done' ORDER BY finished_at"
         ).fetchall()
     return found, [step for [step] in passes]
 

@@ -85,7 +85,7 @@ PARAMETERS = {
         ),
     },
     "seed": {"type": int, "help": "of the random draws (42)"},
-    "svg": {"help": "the file that the map of the segments goes to (segments.svg)"},
+    "svg": {"help": "the file that the map of the segments goes to (beside the database)"},
     "run_id": {"help": "what the run is called in raw.pipeline_runs (a new UUID)"},
 }
 
@@ -122,6 +122,37 @@ def read_steps(con, pipeline, schema_prefix=""):
     return steps
 
 
+def record_failure(con, schema_prefix, step, error):
+    """Rolls back, and tells in the table of runs that the step has failed, where there is that table."""
+    import duckdb
+
+    runs = f'"{schema_prefix}raw".pipeline_runs'
+    try:
+        with contextlib.suppress(duckdb.TransactionException):
+            con.execute("ROLLBACK")
+        con.execute(
+            f"""
+            INSERT INTO {runs} (run_id, step, started_at, finished_at, rows, status, message,
+                amazing_version, duckdb_version)
+            SELECT getvariable('current_run'), ?, getvariable('run_started'),
+                make_timestamp(epoch_us(now())), 0, 'failed', ?, i.version, version()
+            FROM amazing_info() AS i
+            """,
+            [step, str(error)],
+        )
+        con.execute(
+            f"""
+            DELETE FROM {runs}
+            WHERE status = 'started' AND run_id = getvariable('current_run') AND step = ?
+                AND started_at = getvariable('run_started')
+            """,
+            [step],
+        )
+    except duckdb.Error:
+        # No table yet, or a disk that is full: the error itself is what matters.
+        pass
+
+
 def run_step(database, pipeline, step, variables, schema_prefix="", extension="amazing", init=None):
     """Runs a step, the load step until no file is left; yields what each transaction reports.
 
@@ -141,12 +172,17 @@ def run_step(database, pipeline, step, variables, schema_prefix="", extension="a
             if step == LOAD_STEP:
                 for statement in steps[INSTALL_STEP]:
                     con.execute(statement)
-            # The first error closes the connection, which rolls back.
-            for statement in steps[step]:
-                result = con.execute(statement)
+            try:
+                for statement in steps[step]:
+                    result = con.execute(statement)
+            except Exception as error:
+                record_failure(con, schema_prefix, step, error)
+                raise
             names = [column[0] for column in result.description]
             report = [dict(zip(names, row)) for row in result.fetchall()]
-        yield {"step": step, "seconds": round(time.monotonic() - started, 1), "report": report}
+            [(message,)] = con.execute("SELECT getvariable('run_counts').message").fetchall()
+        seconds = round(time.monotonic() - started, 1)
+        yield {"step": step, "seconds": seconds, "message": message, "report": report}
         files_left = step == LOAD_STEP and report[0]["files_left"]
 
 

@@ -126,13 +126,7 @@ CREATE TABLE IF NOT EXISTS raw.rejected_lines (
     error_message VARCHAR
 );
 
-CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
-    run_id VARCHAR NOT NULL,
-    step VARCHAR NOT NULL,
-    started_at TIMESTAMP NOT NULL,
-    finished_at TIMESTAMP NOT NULL,
-    rows BIGINT NOT NULL
-);
+-- {table of runs}
 
 {statements}
 
@@ -791,6 +785,12 @@ WHERE
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
+SET VARIABLE load_replaced_rows = (
+    SELECT coalesce(sum(f.rows_loaded), 0)::BIGINT
+    FROM raw.loaded_files AS f
+    WHERE f.file_name IN (SELECT r.file_name FROM temp.load_replaced AS r)
+);
+
 DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -1101,7 +1101,19 @@ SET VARIABLE load_summary = (
         ON r.file_name = f.file_name
 );
 
-SET VARIABLE run_rows = getvariable('load_summary').rows_loaded;
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': s.rows_loaded + s.lines_rejected,
+            'rows': s.rows_loaded,
+            'rows_replaced': getvariable('load_replaced_rows'),
+            'rows_rejected': s.lines_rejected,
+            'message': s.files_loaded || ' new of ' || s.files_found || ' files, ' || s.rows_loaded
+            || ' rows, ' || s.lines_rejected || ' lines rejected, '
+            || getvariable('load_replaced_rows') || ' rows replaced; ' || s.message
+        }
+    FROM (SELECT unnest(getvariable('load_summary'))) AS s
+);
 
 -- {record a run}
 

@@ -74,7 +74,7 @@ impl Pipeline {
         let segments = steps::with_runs(&segments, Self::SEGMENTS_STEP);
         let rest: Vec<_> = own.chain([(Self::SEGMENTS_STEP, segments)]).collect();
         let made: Vec<&str> = rest.iter().flat_map(|(_, sql)| tables_made(sql)).collect();
-        let load = render_load_step(LOAD_FILES, self.raw_tables, &made);
+        let load = render_load_step(&steps::with_runs_table(LOAD_FILES), self.raw_tables, &made);
         let load = steps::with_runs(&load, Self::LOAD_STEP);
         std::iter::once((Self::LOAD_STEP, load)).chain(rest).collect()
     }

@@ -58,6 +58,8 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
 BEGIN TRANSACTION;
 
 -- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody else's.
@@ -192,6 +194,8 @@ CREATE TABLE IF NOT EXISTS raw.rejected_lines (
     error_message VARCHAR
 );
 
+-- A run is 'started' until it tells that it is 'done', and 'failed' where its runner has told so:
+-- one that is 'started' and does not run any more has failed. Then finished_at is when it began.
 CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     run_id VARCHAR NOT NULL,
     step VARCHAR NOT NULL,
@@ -199,6 +203,25 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     finished_at TIMESTAMP NOT NULL,
     rows BIGINT NOT NULL
 );
+
+-- Databases of earlier versions have the columns above, and a row for each step that was done.
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS status VARCHAR DEFAULT 'done';
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS rows_in BIGINT;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS rows_replaced BIGINT;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS rows_rejected BIGINT;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS seconds DOUBLE;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS message VARCHAR;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS parameters MAP (VARCHAR, VARCHAR);
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS amazing_version VARCHAR;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS duckdb_version VARCHAR;
 
 -- The tables and their columns; a file may lack those that are not required.
 CREATE OR REPLACE TEMP TABLE load_columns AS
@@ -898,6 +921,12 @@ WHERE
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
+SET VARIABLE load_replaced_rows = (
+    SELECT coalesce(sum(f.rows_loaded), 0)::BIGINT
+    FROM raw.loaded_files AS f
+    WHERE f.file_name IN (SELECT r.file_name FROM temp.load_replaced AS r)
+);
+
 DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -1248,16 +1277,52 @@ SET VARIABLE load_summary = (
         ON r.file_name = f.file_name
 );
 
-SET VARIABLE run_rows = getvariable('load_summary').rows_loaded;
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': s.rows_loaded + s.lines_rejected,
+            'rows': s.rows_loaded,
+            'rows_replaced': getvariable('load_replaced_rows'),
+            'rows_rejected': s.lines_rejected,
+            'message': s.files_loaded || ' new of ' || s.files_found || ' files, ' || s.rows_loaded
+            || ' rows, ' || s.lines_rejected || ' lines rejected, '
+            || getvariable('load_replaced_rows') || ' rows replaced; ' || s.message
+        }
+    FROM (SELECT unnest(getvariable('load_summary'))) AS s
+);
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '00_raw'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
-    getvariable('current_run'),
-    '00_raw',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
+    getvariable('current_run') AS run_id,
+    '00_raw' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('data', 'source', 'max_files', 'run_id')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.load_found;
 

@@ -56,11 +56,31 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
+INSERT INTO raw.pipeline_runs (run_id, step, started_at, finished_at, rows, status)
+SELECT
+    getvariable('current_run'),
+    '10_clean',
+    getvariable('run_started'),
+    getvariable('run_started'),
+    0,
+    'started';
+
 BEGIN TRANSACTION;
 
 -- What each value of a category becomes, and the times that can be in each file.
 
 CREATE SCHEMA IF NOT EXISTS clean;
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'clean.events'
+);
 
 -- What each value of a category becomes. `unknown` is an entry, or what is called so already would
 -- be a correction.
@@ -747,19 +767,58 @@ SET VARIABLE clean_check = (
     ) AS counts
 );
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM clean.events
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': k.users + k.games + k.events + r.rows_rejected,
+            'rows': k.events,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': r.rows_rejected,
+            'message': k.users || ' users, ' || k.games || ' games, ' || k.events || ' events, '
+            || r.rows_rejected || ' rows rejected, ' || getvariable('replaced_rows')
+            || ' events replaced'
+        }
+    FROM (
+        SELECT
+            (SELECT count(*) FROM clean.users) AS users,
+            (SELECT count(*) FROM clean.games) AS games,
+            (SELECT count(*) FROM clean.events) AS events
+    ) AS k
+    CROSS JOIN (SELECT count(*) AS rows_rejected FROM temp.clean_rejected) AS r
 );
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '10_clean'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
-    getvariable('current_run'),
-    '10_clean',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
+    getvariable('current_run') AS run_id,
+    '10_clean' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('min_time', 'max_time')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.clean_rejected;
 

@@ -1888,6 +1888,8 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
 BEGIN TRANSACTION;
 
 -- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody else's.
@@ -2022,6 +2024,8 @@ CREATE TABLE IF NOT EXISTS raw.rejected_lines (
     error_message VARCHAR
 );
 
+-- A run is 'started' until it tells that it is 'done', and 'failed' where its runner has told so:
+-- one that is 'started' and does not run any more has failed. Then finished_at is when it began.
 CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     run_id VARCHAR NOT NULL,
     step VARCHAR NOT NULL,
@@ -2029,6 +2033,25 @@ CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     finished_at TIMESTAMP NOT NULL,
     rows BIGINT NOT NULL
 );
+
+-- Databases of earlier versions have the columns above, and a row for each step that was done.
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS status VARCHAR DEFAULT 'done';
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS rows_in BIGINT;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS rows_replaced BIGINT;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS rows_rejected BIGINT;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS seconds DOUBLE;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS message VARCHAR;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS parameters MAP (VARCHAR, VARCHAR);
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS amazing_version VARCHAR;
+
+ALTER TABLE raw.pipeline_runs ADD COLUMN IF NOT EXISTS duckdb_version VARCHAR;
 
 -- The tables and their columns; a file may lack those that are not required.
 CREATE OR REPLACE TEMP TABLE load_columns AS
@@ -2728,6 +2751,12 @@ WHERE
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
+SET VARIABLE load_replaced_rows = (
+    SELECT coalesce(sum(f.rows_loaded), 0)::BIGINT
+    FROM raw.loaded_files AS f
+    WHERE f.file_name IN (SELECT r.file_name FROM temp.load_replaced AS r)
+);
+
 DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
@@ -3078,16 +3107,52 @@ SET VARIABLE load_summary = (
         ON r.file_name = f.file_name
 );
 
-SET VARIABLE run_rows = getvariable('load_summary').rows_loaded;
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': s.rows_loaded + s.lines_rejected,
+            'rows': s.rows_loaded,
+            'rows_replaced': getvariable('load_replaced_rows'),
+            'rows_rejected': s.lines_rejected,
+            'message': s.files_loaded || ' new of ' || s.files_found || ' files, ' || s.rows_loaded
+            || ' rows, ' || s.lines_rejected || ' lines rejected, '
+            || getvariable('load_replaced_rows') || ' rows replaced; ' || s.message
+        }
+    FROM (SELECT unnest(getvariable('load_summary'))) AS s
+);
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '00_raw'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
-    getvariable('current_run'),
-    '00_raw',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
+    getvariable('current_run') AS run_id,
+    '00_raw' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('data', 'source', 'max_files', 'run_id')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.load_found;
 
@@ -3203,11 +3268,31 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
+INSERT INTO raw.pipeline_runs (run_id, step, started_at, finished_at, rows, status)
+SELECT
+    getvariable('current_run'),
+    '10_clean',
+    getvariable('run_started'),
+    getvariable('run_started'),
+    0,
+    'started';
+
 BEGIN TRANSACTION;
 
 -- What each value of a category becomes, and the times that can be in each file.
 
 CREATE SCHEMA IF NOT EXISTS clean;
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'clean.events'
+);
 
 -- What each value of a category becomes. `unknown` is an entry, or what is called so already would
 -- be a correction.
@@ -3894,19 +3979,58 @@ SET VARIABLE clean_check = (
     ) AS counts
 );
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM clean.events
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': k.users + k.games + k.events + r.rows_rejected,
+            'rows': k.events,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': r.rows_rejected,
+            'message': k.users || ' users, ' || k.games || ' games, ' || k.events || ' events, '
+            || r.rows_rejected || ' rows rejected, ' || getvariable('replaced_rows')
+            || ' events replaced'
+        }
+    FROM (
+        SELECT
+            (SELECT count(*) FROM clean.users) AS users,
+            (SELECT count(*) FROM clean.games) AS games,
+            (SELECT count(*) FROM clean.events) AS events
+    ) AS k
+    CROSS JOIN (SELECT count(*) AS rows_rejected FROM temp.clean_rejected) AS r
 );
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '10_clean'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
-    getvariable('current_run'),
-    '10_clean',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
+    getvariable('current_run') AS run_id,
+    '10_clean' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('min_time', 'max_time')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.clean_rejected;
 
@@ -4036,11 +4160,31 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
+INSERT INTO raw.pipeline_runs (run_id, step, started_at, finished_at, rows, status)
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    getvariable('run_started'),
+    getvariable('run_started'),
+    0,
+    'started';
+
 BEGIN TRANSACTION;
 
 -- What the tables of kpi are made of: events, sessions and months up to as_of.
 
 CREATE SCHEMA IF NOT EXISTS kpi;
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'kpi.user_engagement'
+);
 
 -- The time in which an event makes a user active.
 CREATE OR REPLACE TEMP TABLE kpi_active_time AS
@@ -4822,19 +4966,59 @@ FROM locations AS l
 LEFT JOIN favourite_types AS t ON t.location = l.location
 ORDER BY l.location;
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM kpi.user_engagement
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': e.events,
+            'rows': f.users,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': e.events - f.events,
+            'message': f.users || ' users with ' || f.events || ' events up to '
+            || coalesce(t.as_of::VARCHAR, 'today') || ', ' || (e.events - f.events)
+            || ' later ones left out'
+        }
+    FROM (
+        SELECT
+            count(*) AS users,
+            coalesce(sum(u.events), 0)::BIGINT AS events
+        FROM kpi.user_engagement AS u
+    ) AS f
+    CROSS JOIN (SELECT count(*) AS events FROM clean.events) AS e
+    CROSS JOIN temp.kpi_active_time AS t
 );
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '20_kpi'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
-    getvariable('current_run'),
-    '20_kpi',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
+    getvariable('current_run') AS run_id,
+    '20_kpi' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('as_of')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.kpi_months;
 
@@ -4878,7 +5062,8 @@ FROM kpi.user_status_counts;
 --   k           segments (5); fewer where there are fewer different users than that
 --   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored model; 'fresh': a new fit
 --   seed        of the random draws (42)
---   svg         the file that the picture goes to ('segments.svg')
+--   svg         the file that the picture goes to (beside the database, shop.games.svg of
+--               shop.duckdb; of a database in memory 'segments.svg')
 --
 -- Features: the figures of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
 -- standard scale. Counts and seconds are taken as ln(1 + x): they are spread over powers of ten, and without it the few
@@ -4905,7 +5090,15 @@ SET VARIABLE refit = coalesce(getvariable('refit')::VARCHAR, 'warm');
 
 SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
-SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
+SET VARIABLE svg = coalesce(
+    getvariable('svg')::VARCHAR,
+    (
+        SELECT regexp_replace(d.path, '[.](duckdb|db|ddb)$', '') || '.games.svg'
+        FROM duckdb_databases() AS d
+        WHERE d.database_name = current_database()
+    ),
+    'segments.svg'
+);
 
 SET VARIABLE segment_features = [
     'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
@@ -4923,6 +5116,17 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
+INSERT INTO raw.pipeline_runs (run_id, step, started_at, finished_at, rows, status)
+SELECT
+    getvariable('current_run'),
+    '30_user_segments',
+    getvariable('run_started'),
+    getvariable('run_started'),
+    0,
+    'started';
+
 BEGIN TRANSACTION;
 
 -- A table of this name that no run of the pipeline made is somebody else's.
@@ -4934,7 +5138,7 @@ SET VARIABLE segment_check = (
                 AND NOT EXISTS (
                     SELECT 1
                     FROM raw.pipeline_runs AS r
-                    WHERE r.step = '30_user_segments' OR r.run_id LIKE 'dbt %'
+                    WHERE r.step = '30_user_segments' AND r.status = 'done' OR r.run_id LIKE 'dbt %'
                 )
                 THEN error(
                     '30_user_segments: main.user_segments is there already, and this pipeline did not make it: rename it, or take'
@@ -4943,6 +5147,15 @@ SET VARIABLE segment_check = (
         END
     FROM duckdb_tables() AS t
     WHERE t.database_name = current_database() AND t.schema_name || '.' || t.table_name = 'main.user_segments'
+);
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'main.user_segments'
 );
 
 CREATE TABLE IF NOT EXISTS kpi.segment_model AS
@@ -5430,20 +5643,6 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM main.user_segments
-);
-
--- now() stands still in a transaction, the clock of a new UUID does not.
-INSERT INTO raw.pipeline_runs
-SELECT
-    getvariable('current_run'),
-    '30_user_segments',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
-
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS
 WITH moves AS (
@@ -5498,6 +5697,59 @@ FROM temp.segment_choice AS c
 CROSS JOIN news AS w;
 
 SET VARIABLE segment_news = (SELECT n.news FROM temp.segment_news AS n);
+
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': u.users,
+            'rows': s.users,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': u.users - s.users,
+            'message': s.users || ' users in ' || s.segments || ' segments, ' || (u.users - s.users)
+            || ' with fewer than ' || getvariable('min_events') || ' events left out; '
+            || getvariable('segment_news')
+        }
+    FROM (
+        SELECT
+            count(*) AS users,
+            count(DISTINCT m.segment) AS segments
+        FROM main.user_segments AS m
+    ) AS s
+    CROSS JOIN (SELECT count(*) AS users FROM kpi.user_engagement) AS u
+);
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '30_user_segments'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run') AS run_id,
+    '30_user_segments' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('min_events', 'k', 'refit', 'seed', 'svg')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.segment_users;
 

@@ -45,11 +45,31 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
+INSERT INTO raw.pipeline_runs (run_id, step, started_at, finished_at, rows, status)
+SELECT
+    getvariable('current_run'),
+    '20_kpi',
+    getvariable('run_started'),
+    getvariable('run_started'),
+    0,
+    'started';
+
 BEGIN TRANSACTION;
 
 -- What the tables of kpi are made of: visits of a day, months of a user, users.
 
 CREATE SCHEMA IF NOT EXISTS kpi;
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'kpi.user_features'
+);
 
 CREATE OR REPLACE TEMP TABLE kpi_time AS
 SELECT
@@ -518,19 +538,59 @@ ORDER BY
     c.first_month,
     months_since;
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM kpi.user_features
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': e.events,
+            'rows': f.users,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': e.events - f.events,
+            'message': f.users || ' users with ' || f.events || ' events up to '
+            || coalesce(t.as_of::VARCHAR, 'today') || ', ' || (e.events - f.events)
+            || ' later ones left out'
+        }
+    FROM (
+        SELECT
+            count(*) AS users,
+            coalesce(sum(u.total_events), 0)::BIGINT AS events
+        FROM kpi.user_features AS u
+    ) AS f
+    CROSS JOIN (SELECT count(*) AS events FROM clean.events) AS e
+    CROSS JOIN temp.kpi_time AS t
 );
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '20_kpi'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
 
 -- now() stands still in a transaction, the clock of a new UUID does not.
 INSERT INTO raw.pipeline_runs
 SELECT
-    getvariable('current_run'),
-    '20_kpi',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
+    getvariable('current_run') AS run_id,
+    '20_kpi' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('as_of')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.kpi_product_groups;
 

@@ -14,7 +14,8 @@
 --   k           segments (5); fewer where there are fewer different users than that
 --   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored model; 'fresh': a new fit
 --   seed        of the random draws (42)
---   svg         the file that the picture goes to ('segments.svg')
+--   svg         the file that the picture goes to (beside the database, shop.marketplace.svg of
+--               shop.duckdb; of a database in memory 'segments.svg')
 --
 -- Features: everything in kpi.user_features but the identifier and the time. Spend and counts are taken as ln(1 + x):
 -- they are spread over powers of ten, and without it the few largest customers would be segments of their own.
@@ -39,7 +40,15 @@ SET VARIABLE refit = coalesce(getvariable('refit')::VARCHAR, 'warm');
 
 SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
-SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
+SET VARIABLE svg = coalesce(
+    getvariable('svg')::VARCHAR,
+    (
+        SELECT regexp_replace(d.path, '[.](duckdb|db|ddb)$', '') || '.marketplace.svg'
+        FROM duckdb_databases() AS d
+        WHERE d.database_name = current_database()
+    ),
+    'segments.svg'
+);
 
 SET VARIABLE segment_features = [
     'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
@@ -54,6 +63,17 @@ SET VARIABLE current_run = coalesce(
     uuid()::VARCHAR
 );
 
+SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7())));
+
+INSERT INTO raw.pipeline_runs (run_id, step, started_at, finished_at, rows, status)
+SELECT
+    getvariable('current_run'),
+    '30_user_segments',
+    getvariable('run_started'),
+    getvariable('run_started'),
+    0,
+    'started';
+
 BEGIN TRANSACTION;
 
 -- A table of this name that no run of the pipeline made is somebody else's.
@@ -65,7 +85,7 @@ SET VARIABLE segment_check = (
                 AND NOT EXISTS (
                     SELECT 1
                     FROM raw.pipeline_runs AS r
-                    WHERE r.step = '30_user_segments' OR r.run_id LIKE 'dbt %'
+                    WHERE r.step = '30_user_segments' AND r.status = 'done' OR r.run_id LIKE 'dbt %'
                 )
                 THEN error(
                     '30_user_segments: main.user_segments is there already, and this pipeline did not make it: rename it, or take'
@@ -74,6 +94,15 @@ SET VARIABLE segment_check = (
         END
     FROM duckdb_tables() AS t
     WHERE t.database_name = current_database() AND t.schema_name || '.' || t.table_name = 'main.user_segments'
+);
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'main.user_segments'
 );
 
 CREATE TABLE IF NOT EXISTS kpi.segment_model AS
@@ -561,20 +590,6 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM main.user_segments
-);
-
--- now() stands still in a transaction, the clock of a new UUID does not.
-INSERT INTO raw.pipeline_runs
-SELECT
-    getvariable('current_run'),
-    '30_user_segments',
-    make_timestamp(epoch_us(now())),
-    make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))),
-    getvariable('run_rows');
-
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS
 WITH moves AS (
@@ -629,6 +644,59 @@ FROM temp.segment_choice AS c
 CROSS JOIN news AS w;
 
 SET VARIABLE segment_news = (SELECT n.news FROM temp.segment_news AS n);
+
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': u.users,
+            'rows': s.users,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': u.users - s.users,
+            'message': s.users || ' users in ' || s.segments || ' segments, ' || (u.users - s.users)
+            || ' with fewer than ' || getvariable('min_events') || ' events left out; '
+            || getvariable('segment_news')
+        }
+    FROM (
+        SELECT
+            count(*) AS users,
+            count(DISTINCT m.segment) AS segments
+        FROM main.user_segments AS m
+    ) AS s
+    CROSS JOIN (SELECT count(*) AS users FROM kpi.user_features) AS u
+);
+
+DELETE FROM raw.pipeline_runs AS r
+WHERE
+    r.run_id = getvariable('current_run')
+    AND r.step = '30_user_segments'
+    AND r.started_at = getvariable('run_started')
+    AND r.status = 'started';
+
+-- now() stands still in a transaction, the clock of a new UUID does not.
+INSERT INTO raw.pipeline_runs
+SELECT
+    getvariable('current_run') AS run_id,
+    '30_user_segments' AS step,
+    getvariable('run_started') AS started_at,
+    t.finished_at,
+    getvariable('run_counts').rows AS rows,
+    'done' AS status,
+    getvariable('run_counts').rows_in AS rows_in,
+    getvariable('run_counts').rows_replaced AS rows_replaced,
+    getvariable('run_counts').rows_rejected AS rows_rejected,
+    date_diff('microsecond', getvariable('run_started'), t.finished_at) / 1e6 AS seconds,
+    getvariable('run_counts').message AS message,
+    (
+        SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
+        FROM duckdb_variables() AS v
+        WHERE v.name IN ('min_events', 'k', 'refit', 'seed', 'svg')
+    ) AS parameters,
+    i.version AS amazing_version,
+    version() AS duckdb_version
+FROM amazing_info() AS i
+CROSS JOIN (
+    SELECT make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7()))) AS finished_at
+) AS t;
 
 DROP TABLE temp.segment_users;
 

@@ -16,7 +16,8 @@
 --   k           segments (5); fewer where there are fewer different users than that
 --   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored model; 'fresh': a new fit
 --   seed        of the random draws (42)
---   svg         the file that the picture goes to ('segments.svg')
+--   svg         the file that the picture goes to (beside the database, shop.{pipeline}.svg of
+--               shop.duckdb; of a database in memory 'segments.svg')
 --
 {features}
 --
@@ -40,7 +41,15 @@ SET VARIABLE refit = coalesce(getvariable('refit')::VARCHAR, 'warm');
 
 SET VARIABLE seed = coalesce(getvariable('seed'), 42);
 
-SET VARIABLE svg = coalesce(getvariable('svg')::VARCHAR, 'segments.svg');
+SET VARIABLE svg = coalesce(
+    getvariable('svg')::VARCHAR,
+    (
+        SELECT regexp_replace(d.path, '[.](duckdb|db|ddb)$', '') || '.{pipeline}.svg'
+        FROM duckdb_databases() AS d
+        WHERE d.database_name = current_database()
+    ),
+    'segments.svg'
+);
 
 {statements}
 
@@ -55,7 +64,7 @@ SET VARIABLE segment_check = (
                 AND NOT EXISTS (
                     SELECT 1
                     FROM raw.pipeline_runs AS r
-                    WHERE r.step = '30_user_segments' OR r.run_id LIKE 'dbt %'
+                    WHERE r.step = '30_user_segments' AND r.status = 'done' OR r.run_id LIKE 'dbt %'
                 )
                 THEN error(
                     '30_user_segments: main.user_segments is there already, and this pipeline did not make it: rename it, or take'
@@ -64,6 +73,15 @@ SET VARIABLE segment_check = (
         END
     FROM duckdb_tables() AS t
     WHERE t.database_name = current_database() AND t.schema_name || '.' || t.table_name = 'main.user_segments'
+);
+
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'main.user_segments'
 );
 
 CREATE TABLE IF NOT EXISTS kpi.segment_model AS
@@ -551,13 +569,6 @@ COPY (
         ON m.segment = p.segment AND p.rank = 1
 ) TO (getvariable('svg')) (FORMAT blob);
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM main.user_segments
-);
-
--- {record a run}
-
 -- What this run has done to the meaning of the numbers.
 CREATE OR REPLACE TEMP TABLE segment_news AS
 WITH moves AS (
@@ -612,6 +623,28 @@ FROM temp.segment_choice AS c
 CROSS JOIN news AS w;
 
 SET VARIABLE segment_news = (SELECT n.news FROM temp.segment_news AS n);
+
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': u.users,
+            'rows': s.users,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': u.users - s.users,
+            'message': s.users || ' users in ' || s.segments || ' segments, ' || (u.users - s.users)
+            || ' with fewer than ' || getvariable('min_events') || ' events left out; '
+            || getvariable('segment_news')
+        }
+    FROM (
+        SELECT
+            count(*) AS users,
+            count(DISTINCT m.segment) AS segments
+        FROM main.user_segments AS m
+    ) AS s
+    CROSS JOIN (SELECT count(*) AS users FROM {users}) AS u
+);
+
+-- {record a run}
 
 DROP TABLE temp.segment_users;
 

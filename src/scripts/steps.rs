@@ -1,7 +1,7 @@
 //! The steps of pipelines: made of the files in `sql/<pipeline>` and of what all steps share, in
 //! `sql/steps`.
 
-use super::statements;
+use super::{Pipeline, statements};
 
 /// A step between the load step and the segments.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ pub const GAMES: &[Step] = &[
 const STEP: &str = include_str!("../../sql/steps/step.sql");
 const BEGIN_RUN: &str = include_str!("../../sql/steps/begin_run.sql");
 const RECORD_RUN: &str = include_str!("../../sql/steps/record_run.sql");
+const RUNS_TABLE: &str = include_str!("../../sql/steps/runs_table.sql");
 const USER_SEGMENTS: &str = include_str!("../../sql/steps/30_user_segments.sql");
 
 impl Step {
@@ -113,11 +114,36 @@ fn fill_segments(template: &str, segments: &str) -> String {
         .fold(text, |text, (place, value)| text.replace(&format!("{{{place}}}"), value))
 }
 
+/// `text` with the statements that make the table of runs.
+pub(super) fn with_runs_table(text: &str) -> String {
+    text.replace("-- {table of runs}", without_comment(RUNS_TABLE).trim_end())
+}
+
 /// `text` with what begins and records the run of a step.
 pub(super) fn with_runs(text: &str, step: &str) -> String {
-    text.replace("-- {begin a run}", without_comment(BEGIN_RUN).trim_end())
+    let begin: Vec<String> = without_comment(BEGIN_RUN)
+        .split("\n\n")
+        .filter_map(|paragraph| match paragraph.strip_prefix("-- {but for 00_raw}\n") {
+            Some(rest) => (step != Pipeline::LOAD_STEP).then(|| rest.to_string()),
+            None => Some(paragraph.to_string()),
+        })
+        .collect();
+    text.replace("-- {begin a run}", begin.join("\n\n").trim_end())
         .replace("-- {record a run}", without_comment(RECORD_RUN).trim_end())
         .replace("{step}", step)
+        .replace("{parameters}", &parameters(text).join(", "))
+}
+
+/// The session variables that the opening comment of a step lists, quoted.
+fn parameters(text: &str) -> Vec<String> {
+    let list = text.split("\n-- Parameter").nth(1).expect("a step has parameters");
+    list.lines()
+        .skip(1)
+        .take_while(|line| line.starts_with("--   "))
+        .filter_map(|line| line.strip_prefix("--   ")?.split_once("  "))
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, _)| format!("'{name}'"))
+        .collect()
 }
 
 /// A file of `sql/steps` without the comment that says what it is.
@@ -170,7 +196,8 @@ mod tests {
         let step = Step {
             name: "10_clean",
             folder: "clean",
-            about: "-- Head.\n-- More.\n\nSET VARIABLE run_rows = 1;\n\nSELECT 2;\n",
+            about: "-- Head.\n--\n-- Parameter:\n--   as_of  a day\n--          in June\n--   k      \
+                    segments\n--\n-- More.\n\nSET VARIABLE run_counts = 1;\n\nSELECT 2;\n",
             parts: &[
                 "-- First.\n\nCREATE OR REPLACE TEMP TABLE a AS\nSELECT 1;\n",
                 "-- Second.\n\n-- {each of b, c}\nCREATE OR REPLACE TEMP VIEW {each} AS\nSELECT \
@@ -179,7 +206,9 @@ mod tests {
         };
         let script = step.render();
         let statements = statements(&script);
-        assert!(script.starts_with("-- Head.\n-- More.\n--\n-- Generated from clean/*.sql"));
+        assert!(script.starts_with("-- Head.\n--\n-- Parameter:\n"));
+        assert!(script.contains("\n-- More.\n--\n-- Generated from clean/*.sql"));
+        assert!(script.contains("WHERE v.name IN ('as_of', 'k')\n"));
         assert_eq!(statements.iter().filter(|s| s.starts_with("BEGIN")).count(), 1);
         let after_begin = statements.iter().skip_while(|s| !s.starts_with("BEGIN"));
         let begins: Vec<&str> =
@@ -187,8 +216,8 @@ mod tests {
         assert_eq!(
             begins,
             [
-                "BEGIN", "CREATE", "CREATE", "CREATE", "SET", "INSERT", "DROP", "DROP", "DROP",
-                "COMMIT", "SELECT"
+                "BEGIN", "CREATE", "CREATE", "CREATE", "SET", "DELETE", "INSERT", "DROP", "DROP",
+                "DROP", "COMMIT", "SELECT"
             ]
         );
         assert!(script.contains("TEMP VIEW b AS\nSELECT 1;\n\nCREATE OR REPLACE TEMP VIEW c AS\n"));
@@ -223,6 +252,9 @@ mod tests {
                     "{each",
                     "{end}",
                     "{begin",
+                    "{but",
+                    "{table of",
+                    "{parameters}",
                     "{record",
                     "{users}",
                     "{events}",
@@ -231,7 +263,7 @@ mod tests {
                 for place in places {
                     assert!(!script.contains(place), "{} {name}: {place}", pipeline.name);
                 }
-                let recorded = format!("    '{name}',\n    make_timestamp");
+                let recorded = format!("    '{name}' AS step,\n");
                 assert_eq!(script.matches(&recorded).count(), 1, "{} {name}", pipeline.name);
                 assert_eq!(script.matches("\nBEGIN TRANSACTION;\n").count(), 1, "{name}");
             }

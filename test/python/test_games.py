@@ -108,7 +108,8 @@ CREATE SCHEMA IF NOT EXISTS raw;
 CREATE TABLE IF NOT EXISTS raw.loaded_files (file_name VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL);
 CREATE TABLE IF NOT EXISTS raw.pipeline_runs (
     run_id VARCHAR NOT NULL, step VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP NOT NULL,
-    rows BIGINT NOT NULL);
+    rows BIGINT NOT NULL, status VARCHAR, rows_in BIGINT, rows_replaced BIGINT, rows_rejected BIGINT, seconds DOUBLE,
+    message VARCHAR, parameters MAP(VARCHAR, VARCHAR), amazing_version VARCHAR, duckdb_version VARCHAR);
 {rows_of("users", users)}
 {rows_of("games", games)}
 {rows_of("events", events)}
@@ -1239,15 +1240,15 @@ def test_a_second_run_and_another_order_of_rows_change_nothing(world):
 con.execute('SET threads = 1')
 errors = run(con, *STEPS)
 assert isinstance(errors, list), errors
-first, picture = state(con), Path('segments.svg').read_bytes()
+first, picture = state(con), Path('world.games.svg').read_bytes()
 con.execute('SET threads = 4')
 run(con, *STEPS)
 second = state(con)
-assert Path('segments.svg').read_bytes() == picture
+assert Path('world.games.svg').read_bytes() == picture
 for table in ('users', 'games', 'events'):
     con.execute(f'CREATE OR REPLACE TABLE raw.{table} AS FROM raw.{table} ORDER BY hash(COLUMNS(*))')
 run(con, *STEPS)
-assert Path('segments.svg').read_bytes() == picture
+assert Path('world.games.svg').read_bytes() == picture
 (first, second, state(con))
 """,
         users, games, [*events, *events[:50]],

@@ -253,7 +253,7 @@ def test_a_header_alone_gives_empty_tables_and_a_picture_that_says_so(shop):
     assert set(first) == set(TABLES) and first == second
     filled = {name for name, rows in first.items() if rows}
     assert filled == {"raw.loaded_files", "clean.cleaned_files"}
-    assert "No user has enough events" in (shop.folder / "segments.svg").read_text()
+    assert "No user has enough events" in (shop.folder / "world.marketplace.svg").read_text()
     assert shop.run(
         "[run(con, '00_raw'), con.execute('SELECT segment FROM user_segments').description[0][0]]"
     ) == [
@@ -503,7 +503,6 @@ for before in [None, 'world.duckdb', 'changed.duckdb']:
     con = connect(name + '.duckdb')
     run(con, *STEPS)
     expected.append(state(con))
-    Path('segments.svg').rename(name + '.svg')
 statements = [s.query.strip() for step in STEPS for s in con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8'))]
 (statements, expected)
 """)
@@ -566,8 +565,9 @@ for kill in range({first}, {first + 5}):
     con.close()
     start = [0, 1, 0, 2][kill % 4]
     wrong += [[kill, name] for name in TABLES if found.get(name) != expected[start][name]]
-    if Path('segments.svg').read_bytes() != Path('expected_' + str(start) + '.svg').read_bytes():
-        wrong.append([kill, 'segments.svg'])
+    pictures = [Path(name + '.marketplace.svg').read_bytes() for name in (f'killed_{{kill}}', f'expected_{{start}}')]
+    if pictures[0] != pictures[1]:
+        wrong.append([kill, 'picture'])
 wrong
 """)
         assert wrong == [], f"killed at statements {targets[first : first + 5]}"
@@ -1689,14 +1689,14 @@ def test_the_whole_pipeline_is_the_same_with_any_threads_and_order_of_rows(shop)
         + """
 con.execute('SET threads = 1')
 run(con, *STEPS)
-picture = Path('segments.svg').read_bytes()
+picture = Path('world.marketplace.svg').read_bytes()
 one = state(con)
 con.close()
 content = Path('data/made.csv').read_text().splitlines(keepends=True)
 Path('data/made.csv').write_text(''.join([content[0], *content[:0:-1]]))
 con = connect('other.duckdb', threads=4)
 run(con, *STEPS)
-assert picture == Path('segments.svg').read_bytes()
+assert picture == Path('other.marketplace.svg').read_bytes()
 other = state(con)
 for found in (one, other):
     for row in found['raw.loaded_files']:
@@ -1739,7 +1739,7 @@ rows(con, 'SELECT * FROM user_segments WHERE days_since_last_event < 7')
         feature for _, feature in profile
     }
     assert [row[:2] for row in places] == [[row[0], row[-1]] for row in segments]
-    picture = (shop.folder / "segments.svg").read_text(encoding="utf-8")
+    picture = (shop.folder / "world.marketplace.svg").read_text(encoding="utf-8")
     assert picture.startswith("<svg") and "principal component 1" in picture
 
 

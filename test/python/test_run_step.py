@@ -108,7 +108,7 @@ def steps_of(path):
     """The steps that were committed, in order, with the runs that they belong to."""
     with duckdb.connect(str(path), read_only=True) as con:
         return con.execute(
-            "SELECT step, run_id FROM raw.pipeline_runs ORDER BY finished_at, step"
+            "SELECT step, run_id FROM raw.pipeline_runs WHERE status = 'done' ORDER BY finished_at, step"
         ).fetchall()
 
 
@@ -137,6 +137,45 @@ def test_the_load_step_runs_until_no_file_is_left(run, folder, tmp_path):
     assert steps_of(tmp_path / "w.duckdb") == [("00_raw", "monday")] * n_files
 
 
+def test_what_a_step_did_is_recorded_and_that_it_failed(run, folder, tmp_path):
+    database = tmp_path / "w.duckdb"
+    run(database, "--step=00_raw", "--run-id=monday")
+    refused = run(database, "--step=30_user_segments", "--run-id=monday", "--refit=warm", "--k=4")
+    for step in STEPS[1:]:
+        run(database, f"--step={step}", "--run-id=monday", f"--svg={tmp_path}/w.svg", "--k=4")
+    with duckdb.connect(str(database), read_only=True) as con:
+        told = con.execute("""
+            SELECT step, status, rows, rows_in - rows_rejected AS rows_kept, rows_replaced,
+                seconds >= 0 AS is_timed, parameters['k'] AS k, amazing_version, duckdb_version, message
+            FROM raw.pipeline_runs
+            ORDER BY started_at
+        """).fetchall()
+        [(events, users, segments)] = con.execute("""
+            SELECT (SELECT count(*) FROM clean.events), (SELECT count(*) FROM kpi.user_features),
+                (SELECT count(*) FROM user_segments)
+        """).fetchall()
+        [(raw, version)] = con.execute(
+            "SELECT count(*), (SELECT version()) FROM raw.all_events"
+        ).fetchall()
+    assert [row[:2] for row in told] == [
+        ("00_raw", "done"),
+        ("30_user_segments", "failed"),
+        *((step, "done") for step in STEPS[1:]),
+    ]
+    failed = told.pop(1)
+    assert "kpi" in failed[-1] and failed[-1] in refused and failed[-2] == version
+    assert [row[2:5] for row in told] == [
+        (raw, raw, 0),
+        (events, events, 0),
+        (users, events, 0),
+        (segments, segments, 0),
+    ]
+    assert all(row[5] and row[7] and row[8] == version for row in told)
+    assert [row[6] for row in told] == [None, None, None, "4"]
+    assert told[1][-1].endswith(f"; {events} events in all")
+    assert told[3][-1].startswith(f"{segments} users in ")
+
+
 def test_a_step_that_finds_the_disk_full_leaves_nothing_and_runs_again(run, folder, tmp_path):
     database = tmp_path / "w.duckdb"
     run(database, "--step=00_raw", "--run-id=monday")
@@ -150,6 +189,10 @@ def test_a_step_that_finds_the_disk_full_leaves_nothing_and_runs_again(run, fold
     )
     assert re.match(r"run_step\.py: marketplace 10_clean: .*(File too large|No space)", refused)
     assert tables(database) == before
+    with duckdb.connect(str(database), read_only=True) as con:
+        told = con.execute("SELECT step, status FROM raw.pipeline_runs ORDER BY ALL").fetchall()
+    # Where there is no place to tell the failure, the row stays as it began.
+    assert told in [[("00_raw", "done"), ("10_clean", status)] for status in ("failed", "started")]
     for step in STEPS[1:]:
         run(database, f"--step={step}", "--run-id=monday", f"--svg={tmp_path}/w.svg")
     assert steps_of(database) == [(step, "monday") for step in STEPS]

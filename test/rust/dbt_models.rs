@@ -150,7 +150,8 @@ fn made_by(statement: &str) -> Option<(String, &str, &str)> {
     if let Some((name, query)) = created("CREATE OR REPLACE TABLE ") {
         return Some((name.to_string(), "table", query));
     }
-    let (name, query) = statement.strip_prefix("INSERT INTO ")?.split_once('\n')?;
+    let (target, query) = statement.strip_prefix("INSERT INTO ")?.split_once('\n')?;
+    let name = target.split(' ').next()?;
     Some((name.to_string(), "table", query))
 }
 

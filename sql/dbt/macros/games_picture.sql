@@ -1,7 +1,15 @@
 {# games_picture: generated from sql/games/30_user_segments.sql (make docs). #}
 {% macro games_picture(relation) %}
 {% if var('games_svg', none) %}
-{% set svg %}coalesce({{ amazing.parameter('games_svg') }}::VARCHAR, 'segments.svg'){% endset %}
+{% set svg %}coalesce(
+    {{ amazing.parameter('games_svg') }}::VARCHAR,
+    (
+        SELECT regexp_replace(d.path, '[.](duckdb|db|ddb)$', '') || '.games.svg'
+        FROM duckdb_databases() AS d
+        WHERE d.database_name = current_database()
+    ),
+    'segments.svg'
+){% endset %}
 {% set segment_axes %}(
     SELECT
         list(

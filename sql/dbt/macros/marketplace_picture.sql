@@ -1,7 +1,15 @@
 {# marketplace_picture: generated from sql/marketplace/30_user_segments.sql (make docs). #}
 {% macro marketplace_picture(relation) %}
 {% if var('marketplace_svg', none) %}
-{% set svg %}coalesce({{ amazing.parameter('marketplace_svg') }}::VARCHAR, 'segments.svg'){% endset %}
+{% set svg %}coalesce(
+    {{ amazing.parameter('marketplace_svg') }}::VARCHAR,
+    (
+        SELECT regexp_replace(d.path, '[.](duckdb|db|ddb)$', '') || '.marketplace.svg'
+        FROM duckdb_databases() AS d
+        WHERE d.database_name = current_database()
+    ),
+    'segments.svg'
+){% endset %}
 {% set segment_axes %}(
     SELECT
         list(

@@ -48,9 +48,24 @@
 -- A session lasts from its first event to its last, so that one event makes a session of 0 seconds;
 -- seconds_played is the sum of the durations that its events tell.
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM clean.events
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': k.users + k.games + k.events + r.rows_rejected,
+            'rows': k.events,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': r.rows_rejected,
+            'message': k.users || ' users, ' || k.games || ' games, ' || k.events || ' events, '
+            || r.rows_rejected || ' rows rejected, ' || getvariable('replaced_rows')
+            || ' events replaced'
+        }
+    FROM (
+        SELECT
+            (SELECT count(*) FROM clean.users) AS users,
+            (SELECT count(*) FROM clean.games) AS games,
+            (SELECT count(*) FROM clean.events) AS events
+    ) AS k
+    CROSS JOIN (SELECT count(*) AS rows_rejected FROM temp.clean_rejected) AS r
 );
 
 SELECT

@@ -2,6 +2,15 @@
 
 CREATE SCHEMA IF NOT EXISTS clean;
 
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'clean.events'
+);
+
 -- What each value of a category becomes. `unknown` is an entry, or what is called so already would
 -- be a correction.
 CREATE OR REPLACE TEMP TABLE clean_categories AS

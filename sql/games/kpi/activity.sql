@@ -2,6 +2,15 @@
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'kpi.user_engagement'
+);
+
 -- The time in which an event makes a user active.
 CREATE OR REPLACE TEMP TABLE kpi_active_time AS
 SELECT

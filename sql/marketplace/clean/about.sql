@@ -39,9 +39,26 @@
 -- Of rows that are equal in all columns of clean.events, however they were written, one stays: in
 -- the file that is first by name, there the first by its text. The others are duplicates.
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM clean.events
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': n.rows_in,
+            'rows': e.rows,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': r.rows_rejected,
+            'message': n.rows_in || ' rows of ' || n.files || ' new files, ' || r.rows_rejected
+            || ' rows rejected, ' || getvariable('replaced_rows') || ' events replaced; ' || e.rows
+            || ' events in all'
+        }
+    FROM (
+        SELECT
+            count(*) AS files,
+            coalesce(sum(f.rows_loaded), 0)::BIGINT AS rows_in
+        FROM temp.clean_files AS f
+        WHERE f.is_new
+    ) AS n
+    CROSS JOIN (SELECT count(*) AS rows FROM clean.events) AS e
+    CROSS JOIN (SELECT count(*) AS rows_rejected FROM temp.clean_rejected) AS r
 );
 
 SELECT

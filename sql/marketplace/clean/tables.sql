@@ -94,6 +94,12 @@ SET VARIABLE clean_rebuild = (
     LEFT JOIN raw.loaded_files AS f ON f.file_name = c.file_name AND f.fingerprint = c.fingerprint
 );
 
+SET VARIABLE replaced_rows = (
+    SELECT count(*)
+    FROM clean.events
+    WHERE getvariable('clean_rebuild')
+);
+
 DELETE FROM clean.events
 WHERE getvariable('clean_rebuild');
 

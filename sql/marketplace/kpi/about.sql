@@ -37,9 +37,25 @@
 -- Money is summed as DECIMAL and a mean is one division of exact sums, so that no figure depends on
 -- the order of rows.
 
-SET VARIABLE run_rows = (
-    SELECT count(*)
-    FROM kpi.user_features
+SET VARIABLE run_counts = (
+    SELECT
+        {
+            'rows_in': e.events,
+            'rows': f.users,
+            'rows_replaced': getvariable('replaced_rows'),
+            'rows_rejected': e.events - f.events,
+            'message': f.users || ' users with ' || f.events || ' events up to '
+            || coalesce(t.as_of::VARCHAR, 'today') || ', ' || (e.events - f.events)
+            || ' later ones left out'
+        }
+    FROM (
+        SELECT
+            count(*) AS users,
+            coalesce(sum(u.total_events), 0)::BIGINT AS events
+        FROM kpi.user_features AS u
+    ) AS f
+    CROSS JOIN (SELECT count(*) AS events FROM clean.events) AS e
+    CROSS JOIN temp.kpi_time AS t
 );
 
 SELECT

@@ -2,6 +2,15 @@
 
 CREATE SCHEMA IF NOT EXISTS kpi;
 
+-- How many rows the run before has left, which this one replaces.
+SET VARIABLE replaced_rows = (
+    SELECT coalesce(sum(t.estimated_size), 0)::BIGINT
+    FROM duckdb_tables() AS t
+    WHERE
+        t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'kpi.user_features'
+);
+
 CREATE OR REPLACE TEMP TABLE kpi_time AS
 SELECT
     d.as_of,
