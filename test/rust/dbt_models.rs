@@ -237,7 +237,9 @@ impl World<'_> {
 
     /// The macro that writes the picture of the segments.
     fn picture(&self) -> File {
+        // Only where a file is named: beside the database, a folder of dbt, nobody looks for it.
         let copy = self.copy.replace("kpi.segment_map", "__RELATION__");
+        let copy = copy.replace(&getvariable("svg"), &self.parameter("svg"));
         let world = self.name;
         let content = format!(
             "{{# {world}_picture: generated from sql/{world}/30_user_segments.sql (make docs). \

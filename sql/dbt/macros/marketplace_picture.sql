@@ -1,15 +1,6 @@
 {# marketplace_picture: generated from sql/marketplace/30_user_segments.sql (make docs). #}
 {% macro marketplace_picture(relation) %}
 {% if var('marketplace_svg', none) %}
-{% set svg %}coalesce(
-    {{ amazing.parameter('marketplace_svg') }}::VARCHAR,
-    (
-        SELECT regexp_replace(d.path, '[.](duckdb|db|ddb)$', '') || '.marketplace.svg'
-        FROM duckdb_databases() AS d
-        WHERE d.database_name = current_database()
-    ),
-    'segments.svg'
-){% endset %}
 {% set segment_axes %}(
     SELECT
         list(
@@ -47,6 +38,6 @@ COPY (
     FROM {{ relation }} AS m
     INNER JOIN {{ ref('marketplace__segment_profile') }} AS p
         ON m.segment = p.segment AND p.rank = 1
-) TO ({{ svg }}) (FORMAT blob)
+) TO ({{ amazing.parameter('marketplace_svg') }}) (FORMAT blob)
 {% endif %}
 {% endmacro %}
