@@ -267,6 +267,34 @@ fn equal_rows_and_weights_draw_the_same_sample() {
 }
 
 #[test]
+fn rows_that_repeat_give_the_bits_of_weights_whatever_their_order() {
+    // More distinct rows than restarts work on, of which most are copies.
+    let distinct = blobs(13, 40_000, 3, 5);
+    let weights: Vec<f64> = (0..distinct.len()).map(|row| (1 + row % 4) as f64).collect();
+    let options = options(6);
+    let mut weighted = Observations::new(3, true, false, MEMORY, 42);
+    append(&mut weighted, &distinct, Some(&weights), 2048);
+    let expected = KMeans::fit(weighted, &options).expect("rows to fit").expect("a usable row");
+    let copies = |(row, &weight): (&Vec<f64>, &f64)| vec![row.clone(); weight as usize];
+    let mut rows: Vec<Vec<f64>> = distinct.iter().zip(&weights).flat_map(copies).collect();
+    for n_threads in [1, 2, 3] {
+        let mut halves = rows.chunks(rows.len() * n_threads / 4).map(observe);
+        let mut all = halves.next().expect("a part");
+        halves.for_each(|half| all.merge(&half));
+        let options = KMeansOptions { n_threads, init: None, ..options };
+        let model = KMeans::fit(all, &options).expect("rows to fit").expect("a usable row");
+        // Segments are numbered by their rows, of which those with weights are fewer.
+        let sorted = |model: &KMeans| {
+            let mut centroids = model.centroids.clone();
+            centroids.sort_by(|x, y| x[0].total_cmp(&y[0]));
+            (centroids, model.inertia.to_bits())
+        };
+        assert_eq!(sorted(&model), sorted(&expected));
+        Random::new(n_threads as u64).shuffle(&mut rows);
+    }
+}
+
+#[test]
 fn a_weight_of_three_is_the_row_three_times() {
     let rows = blobs(3, 3000, 2, 4);
     let weights: Vec<f64> =

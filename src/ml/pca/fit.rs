@@ -36,7 +36,7 @@ impl Fitted {
     pub(super) fn of(rows: PcaRows, options: &PcaOptions) -> Result<Option<Self>, Error> {
         rows.check()?;
         match rows.store {
-            Store::Rows(observations) => Self::of_rows(observations, options),
+            Store::Rows(observations) => Self::of_rows(*observations, options),
             Store::Sums(sums) => Self::of_sums(*sums, rows.n_features, options),
         }
     }

@@ -19,7 +19,7 @@ pub struct PcaRows {
 #[derive(Clone, Debug)]
 pub(super) enum Store {
     Sums(Box<Sums>),
-    Rows(Observations),
+    Rows(Box<Observations>),
 }
 
 /// Rows below which a run of rows waits for others.
@@ -76,7 +76,7 @@ impl PcaRows {
         let store = if scale == Scale::Robust || nulls == Nulls::Mean {
             let keep_missing = nulls != Nulls::Skip;
             let rows = Observations::new(n_features, false, keep_missing, memory, seed);
-            Store::Rows(rows.with_log(log).with_unscaled(unscaled))
+            Store::Rows(Box::new(rows.with_log(log).with_unscaled(unscaled)))
         } else {
             let has_log = log.contains(&true);
             Store::Sums(Box::new(Sums {

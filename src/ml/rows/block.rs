@@ -66,6 +66,14 @@ impl Block {
         self.rows
     }
 
+    pub(super) fn n_features(&self) -> usize {
+        self.values.len() / self.stride.max(1)
+    }
+
+    pub(super) fn value(&self, feature: usize, row: usize) -> f64 {
+        self.values[feature * self.stride + row]
+    }
+
     pub(crate) fn column(&self, feature: usize) -> &[f64] {
         &self.values[feature * self.stride..][..self.rows]
     }
@@ -113,6 +121,24 @@ impl Block {
             self.counts.extend(rows.iter().map(|&row| other.counts[row]));
         }
         self.rows += rows.len();
+    }
+
+    /// Adds a row of another block that stands for `count` rows; there is room for it.
+    pub(super) fn copy_row(&mut self, other: &Self, row: usize, count: u64) {
+        for (column, x) in self.values.chunks_exact_mut(self.stride).zip(other.row(row)) {
+            column[self.rows] = x;
+        }
+        self.weights.extend(other.weights.get(row));
+        self.counts.push(count);
+        self.rows += 1;
+    }
+
+    /// Drops all rows.
+    pub(super) fn clear(&mut self) {
+        self.rows = 0;
+        self.weights.clear();
+        self.counts.clear();
+        self.statistics.clear();
     }
 
     /// Moves the rows to columns with room for `capacity` rows.

@@ -3,6 +3,7 @@
 
 mod absent;
 mod block;
+mod distinct;
 mod entry;
 mod hash;
 mod sample;
@@ -13,6 +14,7 @@ use crate::logarithm::ln_1p_all;
 use crate::simd::vectorize;
 pub(crate) use absent::Absent;
 pub(crate) use block::Block;
+use distinct::{Check, Distinct};
 pub(crate) use entry::Entry;
 pub(crate) use hash::mix;
 use std::ops::Range;
@@ -51,7 +53,11 @@ pub struct Observations {
     least: Vec<f64>,
     /// Rows of a sample at most.
     capacity: usize,
+    /// Rows as they came, with the distinct ones of a sample.
     blocks: Vec<Arc<Block>>,
+    /// Where rows repeat, the distinct ones of all that came before those of `blocks`.
+    distinct: Option<Box<Distinct>>,
+    check: Check,
     /// Entries of all blocks.
     held: usize,
     rows: u64,
@@ -92,6 +98,8 @@ impl Observations {
                 .unwrap_or(usize::MAX)
                 .max(MIN_CAPACITY),
             blocks: Vec::new(),
+            distinct: None,
+            check: Check::default(),
             held: 0,
             rows: 0,
             skipped: 0,
@@ -190,7 +198,10 @@ impl Observations {
             "only observations of the same kind can be merged"
         );
         let rows = self.rows + other.rows;
-        if self.held + other.held > self.most_held() {
+        if self.distinct.is_some() || other.distinct.is_some() {
+            self.level = self.level.max(other.level);
+            self.unite_with(other);
+        } else if self.held + other.held > self.most_held() {
             // Rows that are not in the sample of both are given up before the others come in.
             self.raise_level(Some(other));
             self.held = 0;
@@ -292,7 +303,9 @@ impl Observations {
         self.max_weight
     }
 
-    pub(crate) fn into_blocks(self) -> Vec<Arc<Block>> {
+    pub(crate) fn into_blocks(mut self) -> Vec<Arc<Block>> {
+        self.dissolve();
+        self.blocks.retain(|block| block.rows > 0);
         self.blocks
     }
 
@@ -371,7 +384,7 @@ impl Observations {
         }
         block.rows += rows;
         // A fit that fills missing values, or weighs the rows, looks at them itself.
-        if !self.keep_missing && !self.weighted {
+        if !self.keep_missing && !self.weighted && self.distinct.is_none() {
             block.gather_statistics(self.seed);
         }
     }

@@ -11,7 +11,12 @@ impl Observations {
     /// The rows that a fit works on: all as long as they may be held, else those of the sample.
     pub(crate) fn within_memory(mut self) -> Self {
         if self.rows > self.most_held() as u64 {
-            self.compact();
+            self.absorb_blocks();
+            if self.distinct.is_none() || self.level > 0 || self.held > self.capacity {
+                self.compact();
+            }
+        } else {
+            self.settle();
         }
         self
     }
@@ -24,6 +29,7 @@ impl Observations {
 
     /// Gives up rows that cannot be in the sample, once there are too many.
     pub(super) fn prune(&mut self) {
+        self.unite();
         if self.held > self.most_held() {
             self.compact();
         }
@@ -31,6 +37,7 @@ impl Observations {
 
     /// Makes one entry of equal rows and leaves out those whose hash is too high for the capacity.
     fn compact(&mut self) {
+        self.dissolve();
         let hashes = self.raise_level(None);
         if n_distinct(&hashes) < hashes.len() {
             self.merge_equal(&hashes);
@@ -132,6 +139,6 @@ fn n_distinct(sorted: &[u64]) -> usize {
 }
 
 /// Whether `hash` lies below 2^(64 - level).
-fn is_below(hash: u64, level: u32) -> bool {
+pub(super) fn is_below(hash: u64, level: u32) -> bool {
     hash.leading_zeros() >= level
 }

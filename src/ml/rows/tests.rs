@@ -142,3 +142,101 @@ fn duplicates_alone_need_no_sample() {
     assert_eq!((within_memory.held, within_memory.level), (10, 0));
     assert_eq!(within_memory.blocks[0].counts, [2000; 10]);
 }
+
+/// Each row with its weight and the number of rows that it stands for.
+fn counted(observations: &Observations) -> Vec<(Vec<u64>, u64, u64)> {
+    let of_block = |block: &Block| {
+        let of_row = |row: usize| {
+            let values = block.row(row).map(f64::to_bits).collect();
+            (values, block.weight(row).to_bits(), block.count(row))
+        };
+        (0..block.rows).map(of_row).collect::<Vec<_>>()
+    };
+    let blocks = observations.clone().into_blocks();
+    let mut rows: Vec<_> = blocks.iter().flat_map(|block| of_block(block)).collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// States of parts of some rows, of different lengths, brought together in another order.
+fn in_parts(
+    rows: &[Vec<f64>],
+    weights: Option<&[f64]>,
+    keep_missing: bool,
+    memory: u64,
+    n_parts: usize,
+) -> Observations {
+    let new = || Observations::new(rows[0].len(), weights.is_some(), keep_missing, memory, 42);
+    let ends = (0..=n_parts).map(|part| rows.len() * part * part / (n_parts * n_parts));
+    let ends: Vec<usize> = ends.collect();
+    let states = ends.windows(2).map(|ends| {
+        let mut state = new();
+        let weights = weights.map(|weights| &weights[ends[0]..ends[1]]);
+        append(&mut state, &rows[ends[0]..ends[1]], weights, 1000);
+        state
+    });
+    let states: Vec<Observations> = states.collect();
+    let mut all = new();
+    states.iter().rev().for_each(|state| all.merge(state));
+    all
+}
+
+#[test]
+fn rows_that_repeat_become_one_each_however_they_come() {
+    let mut random = crate::test_data::Random::new(7);
+    let mut distinct = blobs(6, 3000, 2, 5);
+    distinct[7][1] = f64::NAN;
+    for (weighted, memory) in [(false, MEMORY), (true, MEMORY), (false, 0)] {
+        let mut rows: Vec<(Vec<f64>, f64)> = (0..200_000)
+            .map(|_| {
+                let row = random.below(3000).min(random.below(3000));
+                (distinct[row].clone(), [0.5, 3.0][row % 2])
+            })
+            .collect();
+        let mut expected = std::collections::HashMap::new();
+        for (row, weight) in &rows {
+            let values: Vec<u64> = row.iter().map(|x| x.to_bits()).collect();
+            let weight = if weighted { *weight } else { 1.0 };
+            *expected.entry((values, weight.to_bits())).or_insert(0) += 1;
+        }
+        let mut expected: Vec<_> =
+            expected.into_iter().map(|((row, weight), count)| (row, weight, count)).collect();
+        expected.sort_unstable();
+        for n_parts in [1, 2, 9] {
+            let (values, weights): (Vec<Vec<f64>>, Vec<f64>) = rows.iter().cloned().unzip();
+            let weights = weighted.then_some(weights.as_slice());
+            let all = in_parts(&values, weights, true, memory, n_parts);
+            assert!(all.held < 10_000, "{} rows are held", all.held);
+            assert_eq!(all.rows(), 200_000);
+            assert_eq!(counted(&all.within_memory()), expected);
+            random.shuffle(&mut rows);
+        }
+        // Copies that come one after the other are found as well.
+        rows.sort_by(|(x, _), (y, _)| x[0].total_cmp(&y[0]));
+        let (values, weights): (Vec<Vec<f64>>, Vec<f64>) = rows.into_iter().unzip();
+        let weights = weighted.then_some(weights.as_slice());
+        let all = in_parts(&values, weights, true, memory, 3);
+        assert_eq!(counted(&all.within_memory()), expected);
+    }
+}
+
+#[test]
+fn rows_that_stop_repeating_are_held_one_by_one() {
+    let repeated = blobs(1, 500, 2, 3);
+    let mut rows: Vec<Vec<f64>> = (0..140_000).map(|row| repeated[row % 500].clone()).collect();
+    rows.extend(blobs(2, 400_000, 2, 3));
+    let expected = {
+        let mut rows: Vec<Vec<u64>> =
+            rows.iter().map(|row| row.iter().map(|x| x.to_bits()).collect()).collect();
+        rows.sort_unstable();
+        rows
+    };
+    for n_parts in [1, 4] {
+        let all = in_parts(&rows, None, false, MEMORY, n_parts).within_memory();
+        assert_eq!(all.held, rows.len());
+        let held = counted(&all);
+        assert!(held.iter().all(|(_, _, count)| *count == 1));
+        assert!(held.into_iter().map(|(row, _, _)| row).eq(expected.iter().cloned()));
+        rows.reverse();
+    }
+}

@@ -28,6 +28,10 @@ impl<'b> Tile<'b> {
         self.rows
     }
 
+    pub(super) fn n_features(&self) -> usize {
+        self.block.n_features()
+    }
+
     pub(crate) fn column(&self, feature: usize) -> &'b [f64] {
         &self.block.values[feature * self.block.stride + self.start..][..self.rows]
     }
