@@ -6,7 +6,8 @@
 //! | the SQL in the binary | [`scripts`] | the files of `sql/` |
 //! | SQL adapters: arguments in, columns out | [`functions`] | the fence's face, the pure modules |
 //! | the fence, all `unsafe` of the project | [`ffi`] | DuckDB's C API |
-//! | pure | [`lines`], [`ml`], [`text`], [`synth`], [`plot`], `calendar` | nothing of DuckDB |
+//! | pure | [`lines`], [`ml`], [`text`], [`synth`], [`plot`] | nothing of DuckDB |
+//! | pure | `portable`, `calendar` | nothing of DuckDB |
 
 mod calendar;
 pub mod catalog;
@@ -14,6 +15,7 @@ pub mod ffi;
 pub mod functions;
 pub mod lines;
 pub mod plot;
+mod portable;
 pub mod scripts;
 pub mod synth;
 pub mod text;

@@ -18,6 +18,7 @@ pub mod model;
 pub mod options;
 pub mod pca;
 pub mod plot;
+mod portable;
 pub mod repeats;
 pub mod rfm;
 pub mod season;

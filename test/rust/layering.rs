@@ -12,7 +12,11 @@ use libduckdb_sys::v2::duckdb_ext_api_v2;
 /// A layer, the layers of this crate that it may name, and the external crates.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("catalog", &["ffi", "functions", "ml", "scripts"], &[]),
-    ("functions", &["ffi", "lines", "ml", "text", "synth", "plot", "scripts"], &["xxhash_rust"]),
+    (
+        "functions",
+        &["ffi", "lines", "ml", "text", "synth", "plot", "portable", "scripts"],
+        &["xxhash_rust"],
+    ),
     ("scripts", &[], &[]),
     ("ffi", &[], &["libc", "libduckdb_sys"]),
     ("ml", &[], &["bytemuck", "libm", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
@@ -21,6 +25,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("calendar", &[], &[]),
     ("synth", &["calendar"], &["rand_distr", "rand_xoshiro"]),
     ("plot", &["calendar"], &["xxhash_rust"]),
+    ("portable", &["ml"], &[]),
 ];
 
 /// Files that close a circle on purpose: `(file, layer)`.

@@ -7,6 +7,7 @@ mod fit;
 mod predict;
 mod relations;
 mod silhouette;
+mod to_sql;
 
 pub use centroids::KMEANS_CENTROIDS;
 pub use distance::{KMEANS_DISTANCE, KMEANS_DISTANCES};
@@ -15,6 +16,7 @@ pub use fit::KMEANS_FIT;
 pub use predict::KMEANS_PREDICT;
 pub use relations::{KMEANS_CENTROIDS_RELATION, KMEANS_METRICS, KMEANS_SEGMENTS};
 pub use silhouette::KMEANS_SILHOUETTE;
+pub use to_sql::KMEANS_TO_SQL;
 
 use std::sync::Arc;
 

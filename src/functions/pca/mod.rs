@@ -5,12 +5,14 @@ mod components;
 mod fit;
 mod inverse;
 mod relations;
+mod to_sql;
 mod transform;
 
 pub use components::PCA_COMPONENTS;
 pub use fit::PCA_FIT;
 pub use inverse::PCA_INVERSE;
 pub use relations::{PCA_2D, PCA_COMPONENTS_RELATION};
+pub use to_sql::PCA_TO_SQL;
 pub use transform::PCA_TRANSFORM;
 
 use std::sync::Arc;

@@ -170,7 +170,7 @@ impl Transform {
     }
 
     /// The mean of the rows that were fitted, in scaled space.
-    pub(crate) fn scaled_mean(&self, feature: usize) -> f64 {
+    pub fn scaled_mean(&self, feature: usize) -> f64 {
         scaled(self.mean[feature], self.center[feature], self.spread[feature])
     }
 }
