@@ -38,6 +38,7 @@ pub const MACROS: &[Script] = &[
     Script { name: "pca", sql: include_str!("../sql/functions/pca.sql") },
     Script { name: "rfm", sql: include_str!("../sql/functions/rfm.sql") },
     Script { name: "summary", sql: include_str!("../sql/functions/summary.sql") },
+    Script { name: "value", sql: include_str!("../sql/functions/value.sql") },
 ];
 
 /// The load step of all pipelines, with places for what differs.

@@ -14,8 +14,8 @@ pub use reference::reference;
 
 use crate::ffi::{Documentation, Library, Registry, Relation, Result};
 use crate::functions::{
-    Function, Kind, activity, category, columns, events, exact, files, games, generators, kmeans,
-    pca, plot, repeats, rfm, season, summary,
+    Function, Kind, activity, category, clv, columns, events, exact, files, games, generators,
+    kmeans, pca, plot, repeats, rfm, season, summary,
 };
 use crate::scripts;
 
@@ -38,6 +38,8 @@ pub const FUNCTIONS: &[&Function] = &[
     &activity::FUNNEL,
     &activity::RETENTION,
     &rfm::RFM_SCORES,
+    &clv::CUSTOMER_VALUE,
+    &clv::CUSTOMER_VALUE_CHECK,
     &files::FILE_FINGERPRINT,
     &kmeans::KMEANS_FIT,
     &kmeans::KMEANS_EVALUATE,
@@ -54,6 +56,10 @@ pub const FUNCTIONS: &[&Function] = &[
     &pca::PCA_INVERSE,
     &pca::PCA_TO_SQL,
     &pca::PCA_COMPONENTS,
+    &clv::CLV_FIT,
+    &clv::CLV_ALIVE,
+    &clv::CLV_PURCHASES,
+    &clv::CLV_VALUE,
     &category::NORMALIZE_CATEGORY,
     &category::CATEGORY_MATCH,
     &category::CATEGORY_SIMILARITY,

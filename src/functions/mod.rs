@@ -5,6 +5,7 @@
 pub mod activity;
 pub mod call;
 pub mod category;
+pub mod clv;
 pub mod columns;
 pub mod events;
 pub mod exact;

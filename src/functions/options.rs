@@ -20,6 +20,8 @@ pub const PCA: &[&str] =
     &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation"];
 /// Options of `feature_summary`.
 pub const SUMMARY: &[&str] = &["features", "id", "log", "model", "label", "relation"];
+/// Options of `clv_fit`.
+pub const CLV: &[&str] = &["max_iter", "memory", "threads", "relation"];
 /// Options of `kmeans_features`.
 pub const COLUMNS: &[&str] = &["features", "id", "weight", "relation"];
 /// What documentation says of an option.
@@ -109,7 +111,7 @@ pub const REFERENCE: &[OptionText] = &[
         name: "memory",
         default: "1073741824",
         meaning: "bytes that one fit may hold; above, it works on a sample of the distinct rows \
-                  that is a function of the set of rows and the seed",
+                  that is a function of the set of rows and the seed (`clv_fit`: an error)",
     },
     OptionText {
         name: "threads",
@@ -456,7 +458,7 @@ mod tests {
 
     #[test]
     fn every_option_of_a_user_is_documented() {
-        let mut accepted: Vec<&str> = [KMEANS, EVALUATE, PCA, SUMMARY].concat();
+        let mut accepted: Vec<&str> = [KMEANS, EVALUATE, PCA, SUMMARY, CLV].concat();
         accepted.retain(|name| !INTERNAL.contains(name));
         accepted.sort_unstable();
         accepted.dedup();
@@ -467,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_option_or_value_suggests_the_one_that_was_meant() {
-        for accepted in [KMEANS, EVALUATE, PCA, SUMMARY, Scale::NAMES, Nulls::NAMES] {
+        for accepted in [KMEANS, EVALUATE, PCA, SUMMARY, CLV, Scale::NAMES, Nulls::NAMES] {
             for meant in accepted.iter().copied().filter(|name| name.len() > 2) {
                 for misspelt in [
                     format!("{meant}s"),

@@ -34,12 +34,14 @@ CONSTANTS = """
     {'centroids': [[1], [2]], 'features': ['a', 'a']} | {'components': [[1], [2]], 'features': ['a']} | {'components': [[1e308, 1e308]]}
     {'components': [[1]], 'features': ['a'], 'nulls': 'zero', 'explained_variance': [NULL], 'explained_variance_ratio': [1]}
     {'components': [[0.0]], 'explained_variance': ['nan'::DOUBLE], 'mean': [1e99], 'center': [-1e99], 'spread': [1e-300]}
+    {'r': 0.24, 'alpha': 4.4, 'a': 0.8, 'b': 2.4} | {'r': 1e-30, 'alpha': 1e30, 'a': 1e8, 'b': 1e-12, 'p': 1, 'q': 1, 'gamma': 1e30}
+    {'r': 1e30, 'alpha': 1e-30, 'a': 1e8, 'b': 1e8, 'p': 1e30, 'q': 1e30, 'gamma': 1e-30} | {'r': 1, 'alpha': 0, 'a': 1, 'b': 1}
     (SELECT kmeans_fit({'a': a, 'b': b}, 2) FROM rows) | (SELECT pca_fit({'a': a, 'b': b}) FROM rows) | (SELECT kmeans_fit({'a': a}, 2) FROM rows WHERE false)
 """
 
 # Expressions over the columns of a row.
 COLUMNS = """
-    t | a | b | c | label | {'a': a} | {'a': a, 'b': b} | {'a': a, 'b': NULL, 'c': c} | {'A': b, 'x': label} | [a, b] | [a] | [a::FLOAT, b, c]
+    {'frequency': a, 'recency': a, 'age': 9, 'value': b} | {'frequency': i, 'recency': i * 1e-3, 'age': i * 1e9, 'value': NULL} | t | a | b | c | label | {'a': a} | {'a': a, 'b': b} | {'a': a, 'b': NULL, 'c': c} | {'A': b, 'x': label} | [a, b] | [a] | [a::FLOAT, b, c]
     [a, b]::DOUBLE[2] | [b]::FLOAT[1] | CASE WHEN i % 3 = 0 THEN [a] ELSE [a, b] END | CASE WHEN i % 2 = 0 THEN {'a': a} END | l | s | nested
     CASE WHEN i % 5 > 0 THEN [a, b] END | {'a': a, 'l': l, 's': s, 'n': nested, 'm': m, 'd': d, 'e': e} | m | d | e | [label] | [[a], [b]]
     a::DECIMAL(18, 3) | a::HUGEINT | i % 2 = 0 | label::VARCHAR[] | {'a': i, 'w': -i, 'f': 1e99 * i} | list_value() | i::VARCHAR | label || chr(0) || 'x'
@@ -101,6 +103,8 @@ ARGUMENTS = {
     "seed": "-1 | 9223372036854775807",
     "start": "TIMESTAMP '2024-01-01' | 'infinity'::TIMESTAMP",
     "days": "1 | 7 | 3660",
+    "horizon": "52 | 0 | i | b | 1e12 | NULL",
+    "discount": "0 | 0.001 | b | 1e12 | NULL",
     "dirt": "0 | 0.5 | 1 | 1e300 | 'nan'::DOUBLE",
     "truth": "true | false | NULL",
     "pipeline": "'marketplace' | 'games' | 'nothing'",
@@ -132,6 +136,10 @@ RELATION_ARGUMENTS = {
     "within": "INTERVAL 1 DAY | '1 hour' | NULL",
     "as_of": "DATE '2020-02-01' | NULL",
     "bins": "1 | 5 | 10",
+    "unit": "'day' | 'week' | 'month'",
+    "horizon": "52 | 0 | 1e6",
+    "split": "DATE '2020-01-20' | '2020-02-01'",
+    "discount": "0 | 0.001 | 1e6",
     "max_gap": "'30 minutes' | INTERVAL 1 DAY | '1 wrong' | INTERVAL (-1) DAY",
     "min_ratio": "0 | 1 | 5",
     "path": (
@@ -139,7 +147,7 @@ RELATION_ARGUMENTS = {
     ),
 }
 # What a relation needs as a rule, because no table here has a column of the name that is the default.
-MOSTLY_GIVEN = ("segment", "key", "customer", "amount", "steps", '"time"')
+MOSTLY_GIVEN = ("segment", "key", "customer", "amount", "split", "steps", '"time"')
 
 
 @functools.cache
@@ -193,9 +201,13 @@ def argument(parameter, choose):
     if parameter == "options":
         return options(choose)
     if parameter == "row":
-        good = columns[:19]
+        good = columns[:21]
     elif parameter == "model":
-        good = [c for c in constants if "centroids" in c or "components" in c or "fit(" in c]
+        good = [
+            c
+            for c in constants
+            if any(part in c for part in ("centroids", "components", "alpha", "fit("))
+        ]
     else:
         good = alternatives(ARGUMENTS.get(parameter, "label | a | NULL"))
     return choose.choice(good) if choose.random() < 0.7 else choose.choice(constants + columns)

@@ -8,8 +8,7 @@ use nalgebra::{SMatrix, SVector};
 
 use super::Pair;
 use super::newton::{Evaluation, Maximum, maximize};
-use super::special::ln_gamma;
-use crate::ln_1p;
+use super::special::{HALF_LN_TAU, beyond_logarithms};
 use crate::threads::{map_parts, worth};
 
 /// Pairs whose terms are added one after the other: a part, whatever the threads.
@@ -32,8 +31,6 @@ struct Data {
 struct Term {
     frequency: f64,
     ln_value: f64,
-    /// ln(x m)
-    ln_total: f64,
     count: f64,
 }
 
@@ -71,9 +68,8 @@ impl Data {
             }
         }
         let term = |(pair, count): &(Pair, u64)| {
-            let (frequency, ln_value) = (f64::from(pair.frequency), libm::log(pair.value()));
-            let ln_total = libm::log(frequency) + ln_value;
-            Term { frequency, ln_value, ln_total, count: *count as f64 }
+            let ln_value = libm::log(pair.value());
+            Term { frequency: f64::from(pair.frequency), ln_value, count: *count as f64 }
         };
         let parts = pairs.chunks(PART).map(|part| part.iter().map(term).collect()).collect();
         Data { parts, frequencies, n_threads: worth(pairs.len() * WORK, n_threads) }
@@ -83,18 +79,19 @@ impl Data {
     fn evaluate(&self, point: &Point) -> Evaluation<3> {
         let (p, q) = (libm::exp(point[0]), libm::exp(point[1]));
         let mut all = Evaluation::zero();
-        let of_q = ln_gamma(q);
+        let of_q = beyond_logarithms(q);
         for (frequency, count) in &self.frequencies {
             let px = p * f64::from(*frequency);
-            let (of_px, of_both) = (ln_gamma(px), ln_gamma(px + q));
-            all.value += count * (of_both.value - of_px.value - of_q.value);
-            all.gradient[0] += count * px * (of_both.first - of_px.first);
-            all.gradient[1] += count * q * (of_both.first - of_q.first);
-            let second = px * (of_both.second - of_px.second);
-            all.hessian[(0, 0)] += count * px * (of_both.first - of_px.first + second);
-            let second = q * (of_both.second - of_q.second);
-            all.hessian[(1, 1)] += count * q * (of_both.first - of_q.first + second);
-            all.hessian[(0, 1)] += count * px * q * of_both.second;
+            let (of_px, of_both) = (beyond_logarithms(px), beyond_logarithms(px + q));
+            let root = 0.5 * (libm::log(px) + libm::log(q / (px + q))) - HALF_LN_TAU;
+            all.value += count * (root + of_both.value - of_px.value - of_q.value);
+            let (by_px, by_q) = (of_both.first - of_px.first, of_both.first - of_q.first);
+            all.gradient[0] += count * px * by_px;
+            all.gradient[1] += count * q * by_q;
+            let (second, of_both) = (of_both.second - of_px.second, of_both.second);
+            all.hessian[(0, 0)] += count * px * (by_px + px * second);
+            all.hessian[(1, 1)] += count * q * (by_q + q * (of_both - of_q.second));
+            all.hessian[(0, 1)] += count * px * q * of_both;
         }
         let mut parts: Vec<&[Term]> = self.parts.iter().map(Vec::as_slice).collect();
         let sums = map_parts(&mut parts, self.n_threads, |parts| {
@@ -114,22 +111,24 @@ impl Data {
 }
 
 impl Term {
-    /// px ln v - (px + q) ln(1 + v) - ln m, with v = x m / γ.
+    /// What depends on the mean m: with y = m / M, M = p γ / q, px ln y - (px + q) ln(1 + px (y - 1)
+    /// / (px + q)) - ln m. Stirling's logarithms of the gamma functions are in it, because both
+    /// parts are large where the whole is small.
     fn add(&self, point: &Point, p: f64, q: f64, sum: &mut Evaluation<3>) {
         let (px, count) = (p * self.frequency, self.count);
-        let ln_v = self.ln_total + point[0] - point[1] - point[2];
-        // ln(1 + v), v / (1 + v) and 1 / (1 + v), whatever the size of v.
-        let small = libm::exp(-ln_v.abs());
-        let grown = ln_v.max(0.0) + ln_1p(small);
-        let (less, more) = (small / (1.0 + small), 1.0 / (1.0 + small));
-        let (share, rest) = if ln_v > 0.0 { (more, less) } else { (less, more) };
-        let slope = px * rest - q * share;
+        let ln_y = self.ln_value - point[2];
+        let beyond = libm::expm1(ln_y);
+        let grown = libm::log1p(px * beyond / (px + q));
+        // The shares of px y and q in their sum.
+        let whole = px + q + px * beyond;
+        let (share, rest) = ((px + px * beyond) / whole, q / whole);
+        let slope = -px * rest * beyond;
         let bend = (px + q) * share * rest;
-        sum.value += count * (px * (ln_v - grown) - q * grown - self.ln_value);
-        sum.gradient[0] += count * (px * (ln_v - grown) + slope);
+        sum.value += count * (px * (ln_y - grown) - q * grown - self.ln_value);
+        sum.gradient[0] += count * (px * (ln_y - grown) + slope);
         sum.gradient[1] -= count * (q * grown + slope);
         sum.gradient[2] -= count * slope;
-        sum.hessian[(0, 0)] += count * (px * (ln_v - grown) + 2.0 * px * rest - bend);
+        sum.hessian[(0, 0)] += count * (px * (ln_y - grown) + 2.0 * px * rest - bend);
         sum.hessian[(0, 1)] += count * (bend - px * rest - q * share);
         sum.hessian[(0, 2)] += count * (bend - px * rest);
         sum.hessian[(1, 1)] += count * (2.0 * q * share - q * grown - bend);
@@ -140,10 +139,24 @@ impl Term {
 
 #[cfg(test)]
 mod tests {
+    use super::super::special::ln_gamma;
     use super::*;
 
+    /// The log-likelihood as the paper has it.
+    fn plain(pairs: &[(Pair, u64)], point: &Point) -> f64 {
+        let ([p, q, gamma], _) = parameters(point);
+        let term = |(pair, count): &(Pair, u64)| {
+            let (x, m) = (f64::from(pair.frequency), pair.value());
+            let gammas = [p * x + q, p * x, q].map(|z| ln_gamma(z).value);
+            let powers = q * gamma.ln() + (p * x - 1.0) * m.ln() + p * x * x.ln();
+            let ln = gammas[0] - gammas[1] - gammas[2] + powers;
+            (ln - (p * x + q) * (gamma + m * x).ln()) * *count as f64
+        };
+        pairs.iter().map(term).sum()
+    }
+
     #[test]
-    fn derivatives_are_slopes() {
+    fn the_likelihood_is_that_of_the_paper_and_its_derivatives_are_slopes() {
         let mut pairs =
             vec![(Pair::new(1, 20.0), 3), (Pair::new(2, 35.5), 2), (Pair::new(12, 8.25), 1)];
         pairs.sort_unstable();
@@ -151,6 +164,8 @@ mod tests {
         for point in [[1.8, 1.3, 3.0], [-1.0, 0.2, 4.0], [4.0, 3.0, 1.0]] {
             let point = Point::from(point);
             let here = data.evaluate(&point);
+            let plain = plain(&pairs, &point);
+            assert!((here.value - plain).abs() < 1e-10 * plain.abs(), "{point}");
             let h = 1e-5;
             for i in 0..3 {
                 let mut step = Point::zeros();

@@ -138,6 +138,11 @@ impl History {
             (frequency, _) => Ok(History { frequency, recency: recency + 0.0, age: age + 0.0 }),
         }
     }
+
+    /// Whether there is a repeat purchase.
+    pub fn came_back(&self) -> bool {
+        self.frequency > 0
+    }
 }
 
 /// The mean value of a customer's repeat purchases, checked.

@@ -71,7 +71,10 @@ pub(super) fn maximize<const N: usize>(
             damping = harder(damping);
             continue;
         };
-        if damping <= LIGHT && gradient.dot(&step) < NEGLIGIBLE {
+        // What gains less than rounding hides cannot be seen to climb, and is the last step.
+        if damping <= LIGHT && gradient.dot(&step) < NEGLIGIBLE + ROUNDING * here.value.abs() {
+            at = inside(at + step);
+            here = evaluate(&at);
             converged = true;
             break;
         }

@@ -7,6 +7,8 @@ use crate::ln_1p;
 
 /// From here on Stirling's series has all digits of a double.
 const LARGE: f64 = 16.0;
+/// ln sqrt(2 pi)
+pub(super) const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
 /// Factors of a rising factorial that are multiplied one by one.
 const FACTORS: u32 = 32;
 
@@ -28,8 +30,7 @@ pub(super) fn ln_gamma(z: f64) -> Derivatives {
         squares += 1.0 / (z * z);
         z += 1.0;
     }
-    let (ln_z, rest) = (libm::log(z), beyond_logarithms(z));
-    const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
+    let (ln_z, rest) = (libm::log(z), stirling(z));
     Derivatives {
         value: (z - 0.5) * ln_z - z + HALF_LN_TAU + rest.value - libm::log(factors),
         first: ln_z + rest.first - inverses,
@@ -37,8 +38,19 @@ pub(super) fn ln_gamma(z: f64) -> Derivatives {
     }
 }
 
-/// ln Γ(z) - (z - 1/2) ln z + z - ln sqrt(2 pi), ψ(z) - ln z and ψ'(z), for z of at least 16.
-fn beyond_logarithms(z: f64) -> Derivatives {
+/// ln Γ(z) - (z - 1/2) ln z + z - ln sqrt(2 pi), ψ(z) - ln z and ψ'(z) for z > 0: small where z is
+/// large, so that nothing is lost where the rest cancels.
+pub(super) fn beyond_logarithms(z: f64) -> Derivatives {
+    if z >= LARGE {
+        return stirling(z);
+    }
+    let (ln_z, Derivatives { value, first, second }) = (libm::log(z), ln_gamma(z));
+    let value = value - (z - 0.5) * ln_z + z - HALF_LN_TAU;
+    Derivatives { value, first: first - ln_z, second }
+}
+
+/// The same by Stirling's series, for z of at least 16.
+fn stirling(z: f64) -> Derivatives {
     const VALUE: [f64; 6] =
         [1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0, -691.0 / 360_360.0];
     const FIRST: [f64; 6] =
@@ -75,7 +87,7 @@ pub(super) fn rising(z: f64, n: u32) -> Derivatives {
     // Stirling's series at both ends of the rest; what the two have in common is never computed.
     let (from, more) = (z + f64::from(FACTORS), f64::from(n - FACTORS));
     let (grown, to) = (ln_1p(more / from), from + more);
-    let (below, above) = (beyond_logarithms(from), beyond_logarithms(to));
+    let (below, above) = (stirling(from), stirling(to));
     let scaled = ln_1p(f64::from(FACTORS) / z);
     Derivatives {
         value: head.value
