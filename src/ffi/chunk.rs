@@ -355,6 +355,12 @@ impl<'a> Column<'a> {
         Column { validity: Validity::All, data, len }
     }
 
+    /// A column with NULLs, for tests.
+    #[cfg(test)]
+    pub fn with_validity(validity: Validity<'a>, data: Data<'a>, len: usize) -> Self {
+        Column { validity, data, len }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.len
@@ -496,6 +502,8 @@ impl<'a> Column<'a> {
                     };
                 fields.len() == values.len() && fields.iter().zip(values).all(same)
             }
+            (Data::Float64(numbers), Value::Double(x)) => numbers[row].to_bits() == x.to_bits(),
+            (Data::Text(strings), Value::Text(text)) => strings.get(row) == *text,
             _ => self.value(row).is_same(value),
         }
     }

@@ -131,8 +131,15 @@ pub trait Aggregate: Send + Sync + 'static {
 
 /// A function of the arguments of one row; called with whole chunks.
 pub trait Scalar: Send + Sync + 'static {
+    /// What one call leaves for the next: memory, and what was made of arguments that come again.
+    ///
+    /// One thread at a time has it. The next call may be of another query with other arguments, so
+    /// what was made of an argument is kept with it and compared first. After an error or a panic
+    /// it begins anew.
+    type Local: Send + Default;
+
     /// Appends one result for each row of `arguments`.
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()>;
+    fn call(&self, local: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()>;
 }
 
 /// A table function of constant parameters, whose rows come in blocks that are independent of each

@@ -89,7 +89,9 @@ pub const KMEANS_FEATURES_RELATION: Function = Function {
 struct KmeansFeatures;
 
 impl Scalar for KmeansFeatures {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let options = Options::read(arguments.get(1), options::COLUMNS)?;
         let parts =
             features::parts(arguments.column(0), &options).map_err(|error| options.speak(error))?;
@@ -157,7 +159,9 @@ pub(super) fn identifier(name: &str) -> String {
 struct CheckNewColumns;
 
 impl Scalar for CheckNewColumns {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let Data::Struct(fields) = arguments.column(0).data() else {
             let given = arguments.column(0).type_name();
             return Err(Error::new(format!(

@@ -159,7 +159,9 @@ pub const FUNNEL_STEPS: Function = Function {
 struct SourceColumns;
 
 impl Scalar for SourceColumns {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         for row in 0..arguments.len() {
             let relation = arguments.column(3).value(row);
             let found = find_column(
@@ -205,7 +207,9 @@ fn same_name(a: &str, b: &str) -> bool {
 struct EventTimestamp;
 
 impl Scalar for EventTimestamp {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         moments(arguments.column(0), arguments, out)
             .map_err(|error| error.of(super::text_at(arguments, 1).as_deref()))
     }
@@ -284,7 +288,9 @@ fn moments(column: &Column<'_>, arguments: &Chunk<'_>, out: &mut Output) -> Resu
 struct EventCountsQuery;
 
 impl Scalar for EventCountsQuery {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         for row in 0..arguments.len() {
             let relation = arguments.column(1).value(row);
             let query = counts_query(
@@ -360,7 +366,9 @@ fn counts_query(types: &Value, relation: &str) -> Result<String> {
 struct FunnelSteps;
 
 impl Scalar for FunnelSteps {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let wrong = || Error::new("events must be a LIST of STRUCT(time TIMESTAMP, step INTEGER)");
         let column = arguments.column(0);
         if matches!(column.data(), Data::Untyped) {

@@ -109,7 +109,9 @@ enum Exact {
 }
 
 impl Scalar for Exact {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         match self {
             Exact::BigInt => each(arguments, out, exact::bigint, Output::push_i64),
             Exact::Decimal => each(arguments, out, exact::hundredths, Output::push_i64),

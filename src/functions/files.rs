@@ -296,7 +296,9 @@ fn summary(lines: &Lines) -> Vec<(&'static str, Value)> {
 struct ContentSummary;
 
 impl Scalar for ContentSummary {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let column = arguments.column(0);
         for row in 0..arguments.len() {
             match column.data() {
@@ -344,7 +346,9 @@ fn content_summary(content: &Content) -> Value {
 struct CsvFields;
 
 impl Scalar for CsvFields {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (lines, separators) = (arguments.column(0), arguments.column(1));
         for row in 0..arguments.len() {
             match (lines.data(), separators.data()) {

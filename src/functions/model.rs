@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::features::{self, Features, element_name};
 use super::options;
-use crate::ffi::{Chunk, Error, Output, Result, SqlType, Value};
+use crate::ffi::{Chunk, Column, Error, Output, Result, SqlType, Value};
 use crate::ml::{Nulls, Scale, Scaled, Transform};
 
 /// Version of the fields; a model of a later version is refused.
@@ -164,13 +164,7 @@ impl<'v> Reader<'v> {
 
     fn count_of(&self, field: &str, value: &Value) -> Result<u64> {
         value.as_i64().and_then(|count| u64::try_from(count).ok()).ok_or_else(|| {
-            self.broken(
-                field,
-                &format!(
-                    "must be a whole number of at least 0, not \
-                {value}"
-                ),
-            )
+            self.broken(field, &format!("must be a whole number of at least 0, not {value}"))
         })
     }
 
@@ -290,30 +284,59 @@ pub trait RowModel: Sized {
     fn transform(&self) -> &Transform;
 }
 
+/// The model that was read last, between the calls of a call site, which mostly bring the same one
+/// again.
+pub struct Last<M>(Option<(Value, M)>);
+
+impl<M> Default for Last<M> {
+    fn default() -> Self {
+        Last(None)
+    }
+}
+
+impl<M: RowModel> Last<M> {
+    /// The model in a row; `None` where it is NULL. The last one is taken for it only if it was read
+    /// from the same value.
+    fn read(&mut self, models: &Column<'_>, row: usize) -> Result<Option<&M>> {
+        if !models.is_valid(row) {
+            return Ok(None);
+        }
+        let known = match self.0.take() {
+            Some(known) if models.holds(row, &known.0) => known,
+            _ => {
+                let value = models.value(row);
+                let model = M::read(&value)?;
+                (value, model)
+            }
+        };
+        Ok(Some(&self.0.insert(known).1))
+    }
+}
+
 /// Runs of rows that share one model: `(model, rows)`; `None` for the NULL model.
 ///
 /// A model from a scalar subquery is one run; models from a join are read once for each row where
 /// they change.
 pub fn runs<M: RowModel>(
+    last: &mut Last<M>,
     arguments: &Chunk<'_>,
     mut apply: impl FnMut(Option<&M>, Range<usize>) -> Result<()>,
 ) -> Result<()> {
     let models = arguments.column(0);
     for rows in super::runs(&[models], arguments.len()) {
-        let value = models.value(rows.start);
-        let model = if value.is_null() { None } else { Some(M::read(&value)?) };
-        apply(model.as_ref(), rows)?;
+        apply(last.read(models, rows.start)?, rows)?;
     }
     Ok(())
 }
 
 /// One value for each model: what the scalars that only read a model are.
 pub fn describe<M: RowModel>(
+    last: &mut Last<M>,
     arguments: &Chunk<'_>,
     out: &mut Output,
     describe: impl Fn(&M) -> Value,
 ) -> Result<()> {
-    runs(arguments, |model: Option<&M>, rows| {
+    runs(last, arguments, |model: Option<&M>, rows| {
         let value = model.map_or(Value::Null, &describe);
         rows.for_each(|_| out.push(&value));
         Ok(())
@@ -324,11 +347,12 @@ pub fn describe<M: RowModel>(
 /// run's first row. `apply` pushes one result a row, NULL for rows that are not usable; without a
 /// model all are NULL.
 pub fn apply<M: RowModel>(
+    last: &mut Last<M>,
     arguments: &Chunk<'_>,
     out: &mut Output,
     mut apply: impl FnMut(&M, &Scaled, usize, &mut Output) -> Result<()>,
 ) -> Result<()> {
-    apply_raw(arguments, out, |model: &M, features, rows, out| {
+    apply_raw(last, arguments, out, |model: &M, features, rows, out| {
         let scaled = model.transform().apply(&features.slices(rows.clone()));
         let mut scaled = scaled.map_err(|error| features::explain(error, model.names()))?;
         for (usable, row) in scaled.usable.iter_mut().zip(rows.clone()) {
@@ -341,6 +365,7 @@ pub fn apply<M: RowModel>(
 /// Hands the features of the second argument to `apply`, run by run, with the run's rows. `apply`
 /// pushes one result a row; without a model all are NULL.
 pub fn apply_raw<M: RowModel>(
+    last: &mut Last<M>,
     arguments: &Chunk<'_>,
     out: &mut Output,
     mut apply: impl FnMut(&M, &Features<'_>, Range<usize>, &mut Output) -> Result<()>,
@@ -348,7 +373,7 @@ pub fn apply_raw<M: RowModel>(
     let row = arguments.column(1);
     // Models that change from row to row mostly have the same features: they are picked once.
     let mut picked: Option<Features<'_>> = None;
-    runs(arguments, |model: Option<&M>, rows| {
+    runs(last, arguments, |model: Option<&M>, rows| {
         let Some(model) = model else {
             rows.for_each(|_| out.push_null());
             return Ok(());
@@ -361,4 +386,65 @@ pub fn apply_raw<M: RowModel>(
         picked = Some(features);
         result
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::{Data, Validity};
+    use std::cell::Cell;
+
+    thread_local! {
+        static N_READ: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A model of one number.
+    struct Read(f64);
+
+    impl RowModel for Read {
+        fn read(value: &Value) -> Result<Self> {
+            N_READ.set(N_READ.get() + 1);
+            let x = value.as_f64().filter(|x| *x >= 0.0);
+            x.map(Read).ok_or_else(|| Error::new("no model"))
+        }
+
+        fn names(&self) -> &[String] {
+            &[]
+        }
+
+        fn transform(&self) -> &Transform {
+            unreachable!("no row is transformed")
+        }
+    }
+
+    #[test]
+    fn a_model_is_read_once_for_all_rows_and_chunks_that_bring_it_again() {
+        let mut last = Last::<Read>::default();
+        let mut read = |models: &[f64]| {
+            let column = Column::of(Data::Float64(models), models.len());
+            (0..models.len())
+                .map(|row| Ok(last.read(&column, row)?.map(|Read(x)| *x)))
+                .collect::<Result<Vec<_>>>()
+        };
+        N_READ.set(0);
+        assert_eq!(read(&[1.0, 1.0]), Ok(vec![Some(1.0), Some(1.0)]));
+        assert_eq!(read(&[1.0]), Ok(vec![Some(1.0)]));
+        assert_eq!(N_READ.get(), 1);
+        assert_eq!(read(&[2.0, 1.0, 0.0, -0.0]).expect("models")[2..], [Some(0.0), Some(-0.0)]);
+        assert_eq!(N_READ.get(), 5, "another one is read, be it by one bit");
+        assert_eq!(read(&[-1.0]), Err(Error::new("no model")));
+        assert_eq!(read(&[-1.0]), Err(Error::new("no model")));
+        assert_eq!(read(&[3.0]), Ok(vec![Some(3.0)]), "an error leaves nothing behind");
+    }
+
+    #[test]
+    fn a_row_without_a_model_keeps_the_last_one() {
+        let mut last = Last::<Read>::default();
+        let words = [0b101];
+        let models = Column::with_validity(Validity::Mask(&words), Data::Float64(&[1.0; 3]), 3);
+        N_READ.set(0);
+        let found = |row| last.read(&models, row).map(|model| model.is_some());
+        assert_eq!([0, 1, 2].map(found), [Ok(true), Ok(false), Ok(true)]);
+        assert_eq!(N_READ.get(), 1);
+    }
 }

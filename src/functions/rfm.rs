@@ -171,7 +171,9 @@ fn numbers(column: &Column<'_>, row: usize) -> Option<Vec<f64>> {
 struct QuantileCuts;
 
 impl Scalar for QuantileCuts {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let column = arguments.column(0);
         let cuts = |row: usize| {
             let given = arguments.column(1).value(row);
@@ -230,7 +232,9 @@ fn cut(mut values: Vec<f64>, bins: usize) -> Option<Vec<f64>> {
 struct CutScore;
 
 impl Scalar for CutScore {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (column, cuts) = (arguments.column(0), arguments.column(1));
         let parameter = super::text_at(arguments, 3).unwrap_or_else(|| "cuts".to_string());
         let told = |error: Error| error.of(super::text_at(arguments, 2).as_deref());

@@ -59,7 +59,9 @@ pub const SEASONAL_DECOMPOSE: Function = Function {
 struct Decompose;
 
 impl Scalar for Decompose {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let column = arguments.column(0);
         for row in 0..arguments.len() {
             match column.value(row) {

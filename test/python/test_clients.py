@@ -64,6 +64,33 @@ def test_the_same_bits_in_every_version_with_any_threads_and_order(pythons, run_
         assert models == expected, run
 
 
+# Each connection has models of its own, in turn; a point above the middle of two centroids is in segment 1.
+SIDE_BY_SIDE = """
+import threading
+con = open_database(threads=2)
+con.execute("CREATE TABLE points AS SELECT (i * 7919 % 1000)::DOUBLE AS x FROM range(30000) AS t(i)")
+ask = "SELECT count(*) FILTER (kmeans_predict({{'features': ['x'], 'centroids': [[0.0], [2.0 * {0}]]}}, {{'x': x}}) = 1) FROM points"
+wrong, asked = [], []
+def connection(number):
+    own = con.cursor()
+    for at in [100 * number + 49, 999 - 100 * number] * 20:
+        counted = own.execute(ask.format(at)).fetchall()[0][0]
+        asked.append(at)
+        if counted != 30 * (999 - at):
+            wrong.append([at, counted])
+threads = [threading.Thread(target=connection, args=(number,)) for number in range(1, 5)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps([len(asked), wrong]))
+"""
+
+
+def test_connections_side_by_side_never_meet_the_model_of_another(run_python, python):
+    assert run_python(python, SIDE_BY_SIDE) == [160, []]
+
+
 @pytest.fixture
 def frame():
     return pandas.DataFrame(

@@ -75,3 +75,20 @@ fn rows_with_one_list_entry_are_the_same() {
     assert!(column.same(0, 1));
     assert!(!column.same(1, 2));
 }
+
+#[test]
+fn a_row_holds_a_value_only_if_every_bit_of_it_is_the_same() {
+    let fields = vec![
+        ("x".to_string(), Column::of(Data::Float64(&[0.0, -0.0]), 2)),
+        ("n".to_string(), Column::of(Data::Int32(&[7, 7]), 2)),
+    ];
+    let column = Column::of(Data::Struct(fields), 2);
+    let values = [column.value(0), column.value(1)];
+    assert!(column.holds(0, &values[0]) && column.holds(1, &values[1]));
+    assert!(!column.holds(0, &values[1]) && !column.holds(1, &values[0]));
+    let Value::Struct(mut fields) = values[0].clone() else { panic!("a STRUCT") };
+    fields[0].0 = "y".to_string();
+    assert!(!column.holds(0, &Value::Struct(fields.clone())), "another name");
+    fields.pop();
+    assert!(!column.holds(0, &Value::Struct(fields)), "fewer fields");
+}

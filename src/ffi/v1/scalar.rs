@@ -1,11 +1,31 @@
 //! Scalar functions on the C API v1.
 
+use std::sync::{Mutex, PoisonError};
+
 use libduckdb_sys::*;
 
 use super::types::LogicalType;
 use super::{c_text, read, write};
 use crate::ffi::registered::{Registered, drop_box, into_raw};
 use crate::ffi::{Error, Output, Scalar, Signature, contain, room};
+
+/// A scalar with what its calls leave for later ones. The stable part of the C API knows neither
+/// threads nor call sites: a call takes what the last one to end has left, or begins anew, so that
+/// there are as many as calls run at the same time.
+struct WithLocals<S: Scalar> {
+    scalar: S,
+    left: Mutex<Vec<S::Local>>,
+}
+
+impl<S: Scalar> WithLocals<S> {
+    fn take(&self) -> S::Local {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn leave(&self, local: S::Local) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(local);
+    }
+}
 
 /// One overload: the first `n_parameters` of the signature.
 ///
@@ -27,11 +47,12 @@ pub(super) unsafe fn create<S: Scalar>(
         duckdb_scalar_function_set_return_type(function, LogicalType::new(&signature.returns).0);
         // NULL is our business: what it means differs from argument to argument.
         duckdb_scalar_function_set_special_handling(function);
-        let registered = Registered::new(signature, scalar);
+        let with_locals = WithLocals { scalar, left: Mutex::default() };
+        let registered = Registered::new(signature, with_locals);
         duckdb_scalar_function_set_extra_info(
             function,
             into_raw(registered),
-            Some(drop_box::<Registered<S>>),
+            Some(drop_box::<Registered<WithLocals<S>>>),
         );
         duckdb_scalar_function_set_function(function, Some(call::<S>));
         function
@@ -46,12 +67,16 @@ unsafe extern "C" fn call<S: Scalar>(
     // SAFETY: DuckDB passes the extra info that `create` set, a chunk of flat vectors and a vector
     // for its rows.
     unsafe {
-        let registered = &*duckdb_scalar_function_get_extra_info(info).cast::<Registered<S>>();
+        let registered =
+            &*duckdb_scalar_function_get_extra_info(info).cast::<Registered<WithLocals<S>>>();
         let result = contain(|| {
             room::for_callback()?;
             let arguments = read::chunk(input);
             let mut out = Output::new(&registered.returns);
-            registered.function.call(&arguments, &mut out)?;
+            let WithLocals { scalar, .. } = &registered.function;
+            let mut local = registered.function.take();
+            scalar.call(&mut local, &arguments, &mut out)?;
+            registered.function.leave(local);
             assert_eq!(out.len(), arguments.len(), "one result a row");
             write::write(&out, output, 0)
         });

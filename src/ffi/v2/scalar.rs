@@ -1,6 +1,6 @@
 //! Scalar functions on the C API v2.
 
-use std::ptr;
+use std::{mem, ptr};
 
 use libduckdb_sys::v2::*;
 
@@ -10,6 +10,12 @@ use crate::ffi::registered::Registered;
 use crate::ffi::{Output, Scalar, Signature, room};
 
 pub(super) type Function = Owned<duckdb_v2_scalar_function_handle>;
+
+/// What a thread keeps for a call site.
+struct Site<L> {
+    names: read::Names,
+    local: L,
+}
 
 /// A function that is not registered yet.
 ///
@@ -63,7 +69,8 @@ unsafe extern "C" fn init<S: Scalar>(
             DUCKDB_V2_ERROR::DUCKDB_V2_ERROR_INPUT_INVALID,
             |out, err| duckdb_v2_scalar_function_init_get_user_data(info, out, err),
             |_| {
-                hand_over(read::Names::default(), |data, err| {
+                let site = Site { names: read::Names::default(), local: S::Local::default() };
+                hand_over(site, |data, err| {
                     duckdb_v2_scalar_function_init_set_init_data(info, data, err)
                 })
             },
@@ -90,16 +97,18 @@ unsafe extern "C" fn exec<S: Scalar>(
                     let none = ptr::null_mut();
                     duckdb_v2_scalar_function_exec_get_arg_count(info, out, none, none, none, err)
                 })?;
-                let names =
+                let site =
                     get(|out, err| duckdb_v2_scalar_function_exec_get_init_data(info, out, err))?;
-                let names = &mut *names.cast::<read::Names>();
+                let Site { names, local } = &mut *site.cast::<Site<S::Local>>();
                 let arguments =
                     read::chunk(n, registered.n_required, len as usize, names, |i, out, err| {
                         duckdb_v2_scalar_function_exec_get_arg(info, i, out, err)
                     })?;
                 room::for_callback()?;
                 let mut out = Output::new(&registered.returns);
-                registered.function.call(&arguments, &mut out)?;
+                let mut kept = mem::take(local);
+                registered.function.call(&mut kept, &arguments, &mut out)?;
+                *local = kept;
                 assert_eq!(out.len(), arguments.len(), "one result a row");
                 let result =
                     get(|out, err| duckdb_v2_scalar_function_exec_get_result(info, out, err))?;

@@ -8,7 +8,7 @@ use super::model::field;
 use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Chunk, Column, Data, Error, Output, Result, Scalar, Signature, SqlType, Value};
 use crate::text::{self, Vocabulary};
-use vocabularies::{Lease, with_memo};
+use vocabularies::{LastMatches, Lease, with_memo};
 
 /// Similarity below which a text is no repair of another.
 const MIN_SIMILARITY: f64 = 0.75;
@@ -259,11 +259,13 @@ fn text<'a>(column: &Column<'a>, row: usize) -> Option<Cow<'a, str>> {
 struct Normalize(Lease);
 
 impl Scalar for Normalize {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = LastMatches;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         if arguments.n_columns() == 1 {
             return each_text(arguments.column(0), out, text::canonical);
         }
-        matches(arguments, |found| {
+        matches(last, arguments, |found| {
             let entry = found
                 .and_then(|(vocabulary, found)| found.entry.map(|entry| vocabulary.entry(entry)));
             out.push_text(entry);
@@ -275,8 +277,10 @@ impl Scalar for Normalize {
 struct Explain(Lease);
 
 impl Scalar for Explain {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        matches(arguments, |found| {
+    type Local = LastMatches;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        matches(last, arguments, |found| {
             let Some((vocabulary, found)) = found else { return out.push_null() };
             let name = |entry: Option<usize>| {
                 entry.map_or(Value::Null, |entry| Value::from(vocabulary.entry(entry)))
@@ -295,7 +299,9 @@ impl Scalar for Explain {
 struct Similarity;
 
 impl Scalar for Similarity {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (a, b) = (arguments.column(0), arguments.column(1));
         for row in 0..arguments.len() {
             match (text(a, row), text(b, row)) {
@@ -311,7 +317,9 @@ impl Scalar for Similarity {
 struct Fingerprint;
 
 impl Scalar for Fingerprint {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         each_text(arguments.column(0), out, text::fingerprint)
     }
 }
@@ -340,6 +348,7 @@ fn each_text(
 
 /// Hands the match of each row to `give`; `None` where the vocabulary is NULL.
 fn matches(
+    last: &mut LastMatches,
     arguments: &Chunk<'_>,
     mut give: impl FnMut(Option<(&Vocabulary, &text::Match)>),
 ) -> Result<()> {
@@ -353,7 +362,7 @@ fn matches(
         if !vocabularies.is_valid(rows.start) {
             rows.for_each(|_| give(None));
         } else {
-            with_memo(vocabularies, rows.start, min_similarity, |vocabulary, memo| {
+            with_memo(last, vocabularies, rows.start, min_similarity, |vocabulary, memo| {
                 for row in rows {
                     // NULL is an empty text to the rules.
                     let value = text(values, row).unwrap_or_default();

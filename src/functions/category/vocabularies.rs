@@ -1,7 +1,6 @@
 //! Vocabularies between calls: prepared once for all threads, held while a database is open.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -80,19 +79,14 @@ impl Drop for Lease {
     }
 }
 
-/// What a thread has matched last.
-struct Last {
-    key: u128,
-    memo: Memo,
-}
+/// The memo of the vocabulary that was matched last, between the calls of a call site.
+#[derive(Default)]
+pub(super) struct LastMatches(Option<(u128, Memo)>);
 
-thread_local! {
-    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
-}
-
-/// Runs `body` with the vocabulary in a row and the memo of the thread's last call, where both are
-/// the same.
+/// Runs `body` with the vocabulary in a row and the memo of the rows before, where their vocabulary
+/// and threshold are the same.
 pub(super) fn with_memo<T>(
+    last: &mut LastMatches,
     vocabularies: &Column<'_>,
     row: usize,
     min_similarity: f64,
@@ -118,14 +112,12 @@ pub(super) fn with_memo<T>(
         }
     };
     let vocabulary = vocabulary.as_ref().map_err(|error| Error::new(error.to_string()))?;
-    LAST.with_borrow_mut(|last| {
-        let known = last.take();
-        let is_same = |last: &Last| last.key == key && last.memo.min_similarity() == min_similarity;
-        let last = last.insert(
-            known.filter(is_same).unwrap_or_else(|| Last { key, memo: Memo::new(min_similarity) }),
-        );
-        Ok(body(vocabulary, &mut last.memo))
-    })
+    let known = last
+        .0
+        .take()
+        .filter(|(known, memo)| *known == key && memo.min_similarity() == min_similarity);
+    let (_, memo) = last.0.insert(known.unwrap_or_else(|| (key, Memo::new(min_similarity))));
+    Ok(body(vocabulary, memo))
 }
 
 /// The elements of a list of texts; `None` for other vocabularies and where one is NULL.
@@ -163,12 +155,9 @@ fn entries(vocabulary: &Value) -> Result<Entries<'_>> {
 }
 
 fn word<'v>(value: &'v Value, what: &str) -> Result<&'v str> {
-    value.as_str().ok_or_else(|| {
-        Error::new(format!(
-            "a vocabulary's {what} must be a text, not \
-        {value}"
-        ))
-    })
+    value
+        .as_str()
+        .ok_or_else(|| Error::new(format!("a vocabulary's {what} must be a text, not {value}")))
 }
 
 /// Identity of a vocabulary. How many texts follow and how long each is stands before them, so that

@@ -118,7 +118,9 @@ enum Apply {
 }
 
 impl Scalar for Apply {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let models = arguments.column(0);
         let histories = Histories::read(arguments.column(1))?;
         let horizons = arguments.get(2).map(|column| numbers("horizon", column)).transpose()?;

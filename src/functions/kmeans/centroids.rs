@@ -51,8 +51,10 @@ pub const KMEANS_CENTROIDS: Function = Function {
 struct Centroids;
 
 impl Scalar for Centroids {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        model::describe(arguments, out, centroids)
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        model::describe(last, arguments, out, centroids)
     }
 }
 

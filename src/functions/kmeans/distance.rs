@@ -67,9 +67,11 @@ enum Apply {
 const SMALL_SQUARE: f64 = 1e-290;
 
 impl Scalar for Apply {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let (mut labels, mut distances) = (Vec::new(), Vec::new());
-        model::apply(arguments, out, |model: &NamedModel, scaled, _, out| {
+        model::apply(last, arguments, out, |model: &NamedModel, scaled, _, out| {
             let kmeans = &model.kmeans;
             let assigned = kmeans.assign(scaled, &mut labels, &mut distances);
             assigned.map_err(|error| features::explain(error, &model.names))?;

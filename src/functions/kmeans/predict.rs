@@ -43,9 +43,11 @@ pub const KMEANS_PREDICT: Function = Function {
 struct Predict;
 
 impl Scalar for Predict {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let mut labels = Vec::new();
-        model::apply_raw(arguments, out, |model: &NamedModel, features, rows, out| {
+        model::apply_raw(last, arguments, out, |model: &NamedModel, features, rows, out| {
             let found = model.kmeans.labels(&features.slices(rows.clone()), &mut labels);
             found.map_err(|error| features::explain(error, &model.names))?;
             if features.null_rows.is_none() && !labels.contains(&NO_SEGMENT) {

@@ -41,8 +41,10 @@ pub const KMEANS_SILHOUETTE: Function = Function {
 struct Silhouette;
 
 impl Scalar for Silhouette {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        model::apply(arguments, out, |model: &NamedModel, scaled, _, out| {
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        model::apply(last, arguments, out, |model: &NamedModel, scaled, _, out| {
             for (row, usable) in scaled.usable.iter().enumerate() {
                 let silhouette = if *usable {
                     let silhouette = model.kmeans.silhouette(scaled, row);

@@ -47,8 +47,10 @@ pub const PCA_COMPONENTS: Function = Function {
 struct Components;
 
 impl Scalar for Components {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
-        model::describe(arguments, out, loadings)
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+        model::describe(last, arguments, out, loadings)
     }
 }
 

@@ -40,9 +40,11 @@ pub const PCA_INVERSE: Function = Function {
 struct Inverse;
 
 impl Scalar for Inverse {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let scores = arguments.column(1);
-        model::runs(arguments, |model: Option<&NamedModel>, rows| {
+        model::runs(last, arguments, |model: Option<&NamedModel>, rows| {
             let Some(model) = model else {
                 rows.for_each(|_| out.push_null());
                 return Ok(());

@@ -37,7 +37,9 @@ pub const PCA_TO_SQL: Function = Function {
 struct ToSql;
 
 impl Scalar for ToSql {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = ();
+
+    fn call(&self, _local: &mut (), arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         portable::queries(arguments, out, |model: &NamedModel, source, dialect| {
             crate::portable::scores(&model.pca, &model.names, source, dialect)
         })

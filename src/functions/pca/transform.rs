@@ -40,14 +40,16 @@ pub const PCA_TRANSFORM: Function = Function {
 struct Transform;
 
 impl Scalar for Transform {
-    fn call(&self, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
+    type Local = model::Last<NamedModel>;
+
+    fn call(&self, last: &mut Self::Local, arguments: &Chunk<'_>, out: &mut Output) -> Result<()> {
         let mut scores = Vec::new();
         // A constant is read once for all rows.
         let constant = match arguments.get(2) {
             None => Some(Value::Null),
             Some(n) => n.is_constant().then(|| n.value(0)),
         };
-        model::apply(arguments, out, |model: &NamedModel, scaled, start, out| {
+        model::apply(last, arguments, out, |model: &NamedModel, scaled, start, out| {
             let available = model.pca.components.len();
             let n_of_all = constant.as_ref().map(|n| n_components(n, available)).transpose()?;
             let n = n_of_all.unwrap_or(available);
