@@ -94,6 +94,8 @@ fn tables_made(sql: &str) -> Vec<&str> {
         .iter()
         .find_map(|create| statement.strip_prefix(create))
         .and_then(|rest| rest.split_whitespace().next());
+        // What people fill may be there before the first load.
+        let name = name.filter(|name| !name.starts_with("config."));
         names.extend(name.filter(|name| !names.contains(name)));
     }
     names
@@ -160,7 +162,7 @@ fn raw_table_columns(raw_tables: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 /// The schemas of a pipeline.
-const SCHEMAS: &[&str] = &["raw", "clean", "kpi", "main"];
+const SCHEMAS: &[&str] = &["raw", "clean", "config", "kpi", "main"];
 
 /// `sql` with its schemas called `<prefix>raw` and so on, wherever they stand before a name
 /// (`raw.events`, also in a text that is run as SQL) or are created.

@@ -76,6 +76,7 @@ FROM (
         ('raw.events'),
         ('raw.rejected_lines'),
         ('raw.pipeline_runs'),
+        ('clean.unmatched_values'),
         ('clean.rejected_users'),
         ('clean.rejected_games'),
         ('clean.rejected_events'),
@@ -1315,7 +1316,13 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('data', 'source', 'max_files', 'run_id')
+        WHERE
+            v.name IN (
+                'data',
+                'source',
+                'max_files',
+                'run_id'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version

@@ -13,11 +13,29 @@
 --                        the reason
 -- clean.corrections      one row: a value that is missing or was changed, with the number of clean
 --                        rows that have it
+-- clean.unmatched_values  one row: a value of a category that nobody knows the meaning of, with the
+--                        number of its raw rows and the entry that is nearest
+-- config.category_map    one row: a value, and what it is to be taken for: yours to fill
 --
 -- Parameters (session variables):
 --   min_time  no event and no registration is before it (2000-01-01)
 --   max_time  none is after it; a day counts to its end (the day after the one on which the file
 --             was loaded)
+--   cities               the locations there are, as a list or, with other names for them, as a
+--                        map (Paris, Lyon, Berlin, Madrid, Rome)
+--   genres               the types of games there are, likewise (cardio, strategy, puzzle, arcade,
+--                        action)
+--   platforms            (iOS, Android, Web)
+--   difficulties         (easy, medium, hard)
+--   device_types         (mobile, which a tablet is too, web, console)
+--   age_ranges           (-18, 18-25, 26-35, 36-50, 50+)
+--   genders              (M, F, Other)
+--   workout_frequencies  (minimal, flexible, regular, maximal)
+--   subscription_types   (free, trial, premium)
+--
+-- A value that is in no vocabulary is `unknown` and stands in clean.unmatched_values; the next run
+-- reads it as the replacement that config.category_map has for it, or as nothing where that is
+-- NULL.
 --
 -- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text
 -- counts as missing, and blanks around a value do not count.
@@ -37,6 +55,7 @@
 --
 -- Everything else is a value, and the row stays. Rules of clean.corrections:
 --   case, accent, synonym, typo   a category that normalize_category repaired
+--   answer                        a category that config.category_map answered
 --   none, ambiguous               a category that it could not repair: `unknown`
 --   empty                         a missing value, shown as NULL: `unknown` for a category or game
 --                                 name, NULL for a registration date, e-mail address or duration
@@ -82,87 +101,354 @@ SET VARIABLE replaced_rows = (
         AND t.schema_name || '.' || t.table_name = 'clean.events'
 );
 
--- What each value of a category becomes. `unknown` is an entry, or what is called so already would
--- be a correction.
+-- What a value is to be taken for: yours to fill, the pipeline only reads it. A replacement that is
+-- NULL says that the value means nothing.
+CREATE SCHEMA IF NOT EXISTS config;
+
+CREATE TABLE IF NOT EXISTS config.category_map (
+    column_name VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    replacement VARCHAR,
+    PRIMARY KEY (column_name, value)
+);
+
+-- The values of categories, with the number of their rows and what they are to be read as.
+CREATE OR REPLACE TEMP TABLE clean_values AS
+SELECT
+    v.*,
+    m.value IS NOT NULL AS is_answered,
+    if(m.value IS NULL, v.raw_value, m.replacement) AS read_as
+FROM (
+    SELECT
+        'age_range' AS column_name,
+        r.age_range AS raw_value,
+        count(*) AS row_count
+    FROM raw.users AS r
+    GROUP BY r.age_range
+    UNION ALL
+    SELECT
+        'workout_frequency' AS column_name,
+        r.workout_frequency AS raw_value,
+        count(*) AS row_count
+    FROM raw.users AS r
+    GROUP BY r.workout_frequency
+    UNION ALL
+    SELECT
+        'gender' AS column_name,
+        r.gender AS raw_value,
+        count(*) AS row_count
+    FROM raw.users AS r
+    GROUP BY r.gender
+    UNION ALL
+    SELECT
+        'location' AS column_name,
+        r.location AS raw_value,
+        count(*) AS row_count
+    FROM raw.users AS r
+    GROUP BY r.location
+    UNION ALL
+    SELECT
+        'subscription_type' AS column_name,
+        r.subscription_type AS raw_value,
+        count(*) AS row_count
+    FROM raw.users AS r
+    GROUP BY r.subscription_type
+    UNION ALL
+    SELECT
+        'game_type' AS column_name,
+        r.game_type AS raw_value,
+        count(*) AS row_count
+    FROM raw.games AS r
+    GROUP BY r.game_type
+    UNION ALL
+    SELECT
+        'platform' AS column_name,
+        r.platform AS raw_value,
+        count(*) AS row_count
+    FROM raw.games AS r
+    GROUP BY r.platform
+    UNION ALL
+    SELECT
+        'difficulty' AS column_name,
+        r.difficulty AS raw_value,
+        count(*) AS row_count
+    FROM raw.games AS r
+    GROUP BY r.difficulty
+    UNION ALL
+    SELECT
+        'event_type' AS column_name,
+        r.event_type AS raw_value,
+        count(*) AS row_count
+    FROM raw.events AS r
+    GROUP BY r.event_type
+    UNION ALL
+    SELECT
+        'device_type' AS column_name,
+        r.device_type AS raw_value,
+        count(*) AS row_count
+    FROM raw.events AS r
+    GROUP BY r.device_type
+) AS v
+LEFT JOIN config.category_map AS m ON m.column_name = v.column_name AND m.value = v.raw_value;
+
+-- The entries of the vocabularies that values meet with a similarity of at least 0.75.
+-- `unknown` is an entry, or what is called so already would be a correction.
+CREATE OR REPLACE TEMP TABLE clean_matches_75 AS
+SELECT
+    v.*,
+    CASE v.column_name
+        WHEN 'age_range'
+            THEN
+                if(
+                    getvariable('age_ranges') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['-18', '18-25', '26-35', '36-50', '50+', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('age_ranges'), 0.75)
+                )
+        WHEN 'workout_frequency'
+            THEN
+                if(
+                    getvariable('workout_frequencies') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['minimal', 'flexible', 'regular', 'maximal', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('workout_frequencies'), 0.75)
+                )
+        WHEN 'gender'
+            THEN
+                if(
+                    getvariable('genders') IS NULL,
+                    category_match(
+                        v.read_as,
+                        map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []},
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('genders'), 0.75)
+                )
+        WHEN 'location'
+            THEN
+                if(
+                    getvariable('cities') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('cities'), 0.75)
+                )
+        WHEN 'subscription_type'
+            THEN
+                if(
+                    getvariable('subscription_types') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['free', 'trial', 'premium', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('subscription_types'), 0.75)
+                )
+        WHEN 'game_type'
+            THEN
+                if(
+                    getvariable('genres') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('genres'), 0.75)
+                )
+        WHEN 'platform'
+            THEN
+                if(
+                    getvariable('platforms') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['iOS', 'Android', 'Web', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('platforms'), 0.75)
+                )
+        WHEN 'difficulty'
+            THEN
+                if(
+                    getvariable('difficulties') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['easy', 'medium', 'hard', 'unknown'],
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('difficulties'), 0.75)
+                )
+        WHEN 'event_type'
+            THEN
+                category_match(
+                    v.read_as,
+                    ['login', 'start_game', 'finish_game', 'purchase', 'unknown'],
+                    0.75
+                )
+        WHEN 'device_type'
+            THEN
+                if(
+                    getvariable('device_types') IS NULL,
+                    category_match(
+                        v.read_as,
+                        map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []},
+                        0.75
+                    ),
+                    category_match(v.read_as, getvariable('device_types'), 0.75)
+                )
+    END AS match
+FROM temp.clean_values AS v;
+
+-- The entries of the vocabularies that values meet with a similarity of at least 0.40.
+-- `unknown` is an entry, or what is called so already would be a correction.
+CREATE OR REPLACE TEMP TABLE clean_matches_40 AS
+SELECT
+    v.*,
+    CASE v.column_name
+        WHEN 'age_range'
+            THEN
+                if(
+                    getvariable('age_ranges') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['-18', '18-25', '26-35', '36-50', '50+', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('age_ranges'), 0.40)
+                )
+        WHEN 'workout_frequency'
+            THEN
+                if(
+                    getvariable('workout_frequencies') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['minimal', 'flexible', 'regular', 'maximal', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('workout_frequencies'), 0.40)
+                )
+        WHEN 'gender'
+            THEN
+                if(
+                    getvariable('genders') IS NULL,
+                    category_match(
+                        v.read_as,
+                        map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []},
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('genders'), 0.40)
+                )
+        WHEN 'location'
+            THEN
+                if(
+                    getvariable('cities') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('cities'), 0.40)
+                )
+        WHEN 'subscription_type'
+            THEN
+                if(
+                    getvariable('subscription_types') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['free', 'trial', 'premium', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('subscription_types'), 0.40)
+                )
+        WHEN 'game_type'
+            THEN
+                if(
+                    getvariable('genres') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('genres'), 0.40)
+                )
+        WHEN 'platform'
+            THEN
+                if(
+                    getvariable('platforms') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['iOS', 'Android', 'Web', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('platforms'), 0.40)
+                )
+        WHEN 'difficulty'
+            THEN
+                if(
+                    getvariable('difficulties') IS NULL,
+                    category_match(
+                        v.read_as,
+                        ['easy', 'medium', 'hard', 'unknown'],
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('difficulties'), 0.40)
+                )
+        WHEN 'event_type'
+            THEN
+                category_match(
+                    v.read_as,
+                    ['login', 'start_game', 'finish_game', 'purchase', 'unknown'],
+                    0.40
+                )
+        WHEN 'device_type'
+            THEN
+                if(
+                    getvariable('device_types') IS NULL,
+                    category_match(
+                        v.read_as,
+                        map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []},
+                        0.40
+                    ),
+                    category_match(v.read_as, getvariable('device_types'), 0.40)
+                )
+    END AS match
+FROM temp.clean_values AS v;
+
+-- What each value of a category becomes: `unknown`, where neither its vocabulary nor an answer
+-- tells.
 CREATE OR REPLACE TEMP TABLE clean_categories AS
 SELECT
     c.column_name,
     c.raw_value,
-    coalesce(c.normalized, 'unknown') AS clean_value,
-    c.rule
-FROM (
-    SELECT
-        'age_range' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.users', 'age_range', ['-18', '18-25', '26-35', '36-50', '50+', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'workout_frequency' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.users', 'workout_frequency', ['minimal', 'flexible', 'regular', 'maximal', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'gender' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.users', 'gender', map {'M': ['male'], 'F': ['female'], 'Other': [], 'unknown': []}
-    )
-    UNION ALL
-    SELECT
-        'location' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.users', 'location', ['Paris', 'Lyon', 'Berlin', 'Madrid', 'Rome', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'subscription_type' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.users', 'subscription_type', ['free', 'trial', 'premium', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'game_type' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.games', 'game_type', ['cardio', 'strategy', 'puzzle', 'arcade', 'action', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'platform' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.games', 'platform', ['iOS', 'Android', 'Web', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'difficulty' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.games', 'difficulty', ['easy', 'medium', 'hard', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'event_type' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.events', 'event_type', ['login', 'start_game', 'finish_game', 'purchase', 'unknown']
-    )
-    UNION ALL
-    SELECT
-        'device_type' AS column_name,
-        *
-    FROM amz.normalize_category(
-        'raw.events',
-        'device_type',
-        map {'mobile': ['tablet'], 'web': [], 'console': [], 'unknown': []}
-    )
-) AS c;
+    c.row_count,
+    coalesce(c.match.normalized, 'unknown') AS clean_value,
+    CASE
+        WHEN c.is_answered AND c.match.rule NOT IN ('none', 'ambiguous') THEN 'answer'
+        WHEN c.match.normalized IS NULL AND lower(trim(c.read_as)) = 'unknown' THEN 'exact'
+        ELSE c.match.rule
+    END AS rule
+FROM temp.clean_matches_75 AS c;
+
+-- What nobody knows the meaning of, with the entry that is nearest: config.category_map takes
+-- answers.
+CREATE OR REPLACE TABLE clean.unmatched_values AS
+SELECT
+    c.column_name,
+    c.raw_value AS value,
+    c.row_count,
+    coalesce(n.match.normalized, n.match.runner_up) AS nearest,
+    n.match.similarity AS similarity
+FROM temp.clean_categories AS c
+JOIN temp.clean_matches_40 AS n ON n.column_name = c.column_name AND n.raw_value = c.raw_value
+WHERE c.rule IN ('none', 'ambiguous')
+ORDER BY ALL;
 
 -- The files, with the times that can be in them. Rows of other names came by themselves: up to
 -- tomorrow.
@@ -811,7 +1097,20 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('min_time', 'max_time')
+        WHERE
+            v.name IN (
+                'min_time',
+                'max_time',
+                'cities',
+                'genres',
+                'platforms',
+                'difficulties',
+                'device_types',
+                'age_ranges',
+                'genders',
+                'workout_frequencies',
+                'subscription_types'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version
@@ -837,6 +1136,12 @@ DROP VIEW temp.clean_read_users;
 DROP TABLE temp.clean_files;
 
 DROP TABLE temp.clean_categories;
+
+DROP TABLE temp.clean_matches_40;
+
+DROP TABLE temp.clean_matches_75;
+
+DROP TABLE temp.clean_values;
 
 COMMIT;
 

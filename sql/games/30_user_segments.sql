@@ -694,7 +694,14 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('min_events', 'k', 'refit', 'seed', 'svg')
+        WHERE
+            v.name IN (
+                'min_events',
+                'k',
+                'refit',
+                'seed',
+                'svg'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version

@@ -76,6 +76,7 @@ FROM (
         ('clean.events'),
         ('clean.rejected_events'),
         ('clean.corrections'),
+        ('clean.unmatched_values'),
         ('clean.cleaned_files'),
         ('kpi.user_features'),
         ('kpi.daily'),
@@ -1216,7 +1217,13 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('data', 'source', 'max_files', 'run_id')
+        WHERE
+            v.name IN (
+                'data',
+                'source',
+                'max_files',
+                'run_id'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version

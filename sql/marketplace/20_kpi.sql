@@ -583,7 +583,10 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('as_of')
+        WHERE
+            v.name IN (
+                'as_of'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version

@@ -2377,6 +2377,7 @@ FROM (
         ('clean.events'),
         ('clean.rejected_events'),
         ('clean.corrections'),
+        ('clean.unmatched_values'),
         ('clean.cleaned_files'),
         ('kpi.user_features'),
         ('kpi.daily'),
@@ -3517,7 +3518,13 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('data', 'source', 'max_files', 'run_id')
+        WHERE
+            v.name IN (
+                'data',
+                'source',
+                'max_files',
+                'run_id'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version
@@ -3586,6 +3593,11 @@ SELECT unnest(getvariable('load_summary'));
 --                        reason
 -- clean.corrections      one row: a value that was changed in clean.events, with the number of its
 --                        events
+-- clean.unmatched_values one row: a type of event, or a category code or brand where those that
+--                        there are were given, that nobody knows the meaning of, with the number of
+--                        its raw rows and the entry that is nearest
+-- config.category_map    one row: a value of these, and what it is to be taken for: yours to fill;
+--                        the next run reads it so, or as nothing where that is NULL
 -- clean.cleaned_files    one row: a file whose rows are in these tables
 --
 -- Parameters (session variables):
@@ -3644,6 +3656,17 @@ BEGIN TRANSACTION;
 
 CREATE SCHEMA IF NOT EXISTS clean;
 
+-- What a value is to be taken for: yours to fill, the pipeline only reads it. A replacement that is
+-- NULL says that the value means nothing.
+CREATE SCHEMA IF NOT EXISTS config;
+
+CREATE TABLE IF NOT EXISTS config.category_map (
+    column_name VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    replacement VARCHAR,
+    PRIMARY KEY (column_name, value)
+);
+
 CREATE TABLE IF NOT EXISTS clean.events (
     event_time TIMESTAMP,
     event_type VARCHAR,
@@ -3682,6 +3705,14 @@ CREATE TABLE IF NOT EXISTS clean.corrections (
     row_count BIGINT
 );
 
+CREATE TABLE IF NOT EXISTS clean.unmatched_values (
+    column_name VARCHAR,
+    value VARCHAR,
+    row_count BIGINT,
+    nearest VARCHAR,
+    similarity DOUBLE
+);
+
 -- The key stops a second run at the same time from adding the same file.
 CREATE TABLE IF NOT EXISTS clean.cleaned_files (
     file_name VARCHAR PRIMARY KEY,
@@ -3697,7 +3728,11 @@ SET VARIABLE clean_parameters = concat_ws(
     'min_time ' || getvariable('min_time')::VARCHAR,
     'max_time ' || getvariable('max_time')::VARCHAR,
     'brands ' || getvariable('brands')::VARCHAR,
-    'category_codes ' || getvariable('category_codes')::VARCHAR
+    'category_codes ' || getvariable('category_codes')::VARCHAR,
+    'category_map ' || (
+        SELECT bit_xor(hash(m.column_name, m.value, m.replacement))
+        FROM config.category_map AS m
+    )
 );
 
 SET VARIABLE clean_check = (
@@ -3749,6 +3784,9 @@ DELETE FROM clean.rejected_events
 WHERE getvariable('clean_rebuild');
 
 DELETE FROM clean.corrections
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.unmatched_values
 WHERE getvariable('clean_rebuild');
 
 DELETE FROM clean.cleaned_files
@@ -3894,6 +3932,8 @@ SELECT
     m.column_name,
     m.raw_value,
     m.row_count,
+    m.read_as,
+    m.match.rule AS match_rule,
     CASE m.column_name
         WHEN 'event_type' THEN m.match.normalized
         WHEN 'category_code'
@@ -3905,24 +3945,29 @@ SELECT
     END AS clean_value,
     CASE
         WHEN m.column_name = 'category_id' THEN 'mangled'
+        WHEN m.is_answered THEN 'answer'
         WHEN m.column_name = 'event_type' OR m.match.normalized IS NOT NULL THEN m.match.rule
         ELSE if(clean_value IS NULL, 'empty', 'case')
     END AS rule
 FROM (
     SELECT
         v.*,
+        a.value IS NOT NULL AS is_answered,
+        if(a.value IS NULL, v.raw_value, a.replacement) AS read_as,
         regexp_replace(
-            trim(lower(v.raw_value), getvariable('clean_blanks')), '[\s\x{a0}]+', ' ', 'g'
+            trim(lower(read_as), getvariable('clean_blanks')), '[\s\x{a0}]+', ' ', 'g'
         ) AS canonical,
         CASE v.column_name
             WHEN 'event_type'
-                THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
-            WHEN 'category_code' THEN category_match(v.raw_value, getvariable('category_codes'))
-            WHEN 'brand' THEN category_match(v.raw_value, getvariable('brands'))
+                THEN category_match(read_as, ['view', 'cart', 'remove_from_cart', 'purchase'])
+            WHEN 'category_code' THEN category_match(read_as, getvariable('category_codes'))
+            WHEN 'brand' THEN category_match(read_as, getvariable('brands'))
         END AS match
     FROM temp.clean_values AS v
+    LEFT JOIN config.category_map AS a ON a.column_name = v.column_name AND a.value = v.raw_value
     WHERE
-        CASE v.column_name
+        a.value IS NOT NULL
+        OR CASE v.column_name
             WHEN 'event_type' THEN true
             WHEN 'category_id' THEN ltrim(trim(v.raw_value), '0123456789') <> ''
             WHEN 'category_code'
@@ -3944,6 +3989,51 @@ SET VARIABLE clean_respells = (
     FROM temp.clean_spellings AS s
     WHERE s.column_name IN ('category_code', 'brand')
 );
+
+-- What nobody knows the meaning of, with the number of its rows and the entry that is nearest:
+-- config.category_map takes answers.
+CREATE OR REPLACE TEMP TABLE clean_all_unmatched AS
+SELECT
+    u.column_name,
+    u.value,
+    sum(u.row_count)::BIGINT AS row_count,
+    u.nearest,
+    u.similarity
+FROM (
+    SELECT *
+    FROM clean.unmatched_values
+    UNION ALL
+    SELECT
+        n.column_name,
+        n.raw_value AS value,
+        n.row_count,
+        coalesce(n.match.normalized, n.match.runner_up) AS nearest,
+        n.match.similarity AS similarity
+    FROM (
+        SELECT
+            s.*,
+            CASE s.column_name
+                WHEN 'event_type'
+                    THEN
+                        category_match(
+                            s.read_as, ['view', 'cart', 'remove_from_cart', 'purchase'], 0.4
+                        )
+                WHEN 'category_code'
+                    THEN category_match(s.read_as, getvariable('category_codes'), 0.4)
+                WHEN 'brand' THEN category_match(s.read_as, getvariable('brands'), 0.4)
+            END AS match
+        FROM temp.clean_spellings AS s
+        WHERE
+            s.match_rule IN ('none', 'ambiguous')
+            AND s.row_count > 0
+    ) AS n
+) AS u
+GROUP BY ALL;
+
+CREATE OR REPLACE TABLE clean.unmatched_values AS
+SELECT *
+FROM temp.clean_all_unmatched
+ORDER BY ALL;
 
 -- Rows that are equal to others.
 
@@ -4380,7 +4470,14 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('min_time', 'max_time', 'brands', 'category_codes', 'rebuild')
+        WHERE
+            v.name IN (
+                'min_time',
+                'max_time',
+                'brands',
+                'category_codes',
+                'rebuild'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version
@@ -4406,6 +4503,8 @@ DROP VIEW temp.clean_repeats;
 DROP TABLE temp.clean_repeated_rows;
 
 DROP VIEW temp.clean_hashed_rows;
+
+DROP TABLE temp.clean_all_unmatched;
 
 DROP TABLE temp.clean_spellings;
 
@@ -5025,7 +5124,10 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('as_of')
+        WHERE
+            v.name IN (
+                'as_of'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version
@@ -5747,7 +5849,14 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ('min_events', 'k', 'refit', 'seed', 'svg')
+        WHERE
+            v.name IN (
+                'min_events',
+                'k',
+                'refit',
+                'seed',
+                'svg'
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version

@@ -25,7 +25,10 @@ SELECT
     (
         SELECT map_from_entries(list({'name': v.name, 'value': v.value::VARCHAR} ORDER BY v.name))
         FROM duckdb_variables() AS v
-        WHERE v.name IN ({parameters})
+        WHERE
+            v.name IN (
+                {parameters}
+            )
     ) AS parameters,
     i.version AS amazing_version,
     version() AS duckdb_version

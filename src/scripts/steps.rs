@@ -62,6 +62,7 @@ pub const GAMES: &[Step] = &[
 const STEP: &str = include_str!("../../sql/steps/step.sql");
 const BEGIN_RUN: &str = include_str!("../../sql/steps/begin_run.sql");
 const RECORD_RUN: &str = include_str!("../../sql/steps/record_run.sql");
+const CATEGORY_MAP: &str = include_str!("../../sql/steps/category_map.sql");
 const RUNS_TABLE: &str = include_str!("../../sql/steps/runs_table.sql");
 const USER_SEGMENTS: &str = include_str!("../../sql/steps/30_user_segments.sql");
 
@@ -78,7 +79,8 @@ impl Step {
             panic!("about.sql has a comment, a variable and an answer");
         };
         let parts: Vec<String> = self.parts.iter().map(|part| repeat_each(part)).collect();
-        let statements = parts.join("\n");
+        let category_map = without_comment(CATEGORY_MAP);
+        let statements = parts.join("\n").replace("-- {category map}", category_map.trim_end());
         let text = without_comment(STEP)
             .replace("{folder}", self.folder)
             .replace("{head}", head)
@@ -131,7 +133,7 @@ pub(super) fn with_runs(text: &str, step: &str) -> String {
     text.replace("-- {begin a run}", begin.join("\n\n").trim_end())
         .replace("-- {record a run}", without_comment(RECORD_RUN).trim_end())
         .replace("{step}", step)
-        .replace("{parameters}", &parameters(text).join(", "))
+        .replace("{parameters}", &parameters(text).join(",\n                "))
 }
 
 /// The session variables that the opening comment of a step lists, quoted.
@@ -196,8 +198,11 @@ mod tests {
         let step = Step {
             name: "10_clean",
             folder: "clean",
-            about: "-- Head.\n--\n-- Parameter:\n--   as_of  a day\n--          in June\n--   k      \
-                    segments\n--\n-- More.\n\nSET VARIABLE run_counts = 1;\n\nSELECT 2;\n",
+            about: concat!(
+                "-- Head.\n--\n-- Parameter:\n--   as_of  a day\n--          in June\n",
+                "--   k      segments\n--\n-- More.\n\nSET VARIABLE run_counts = 1;\n\n",
+                "SELECT 2;\n",
+            ),
             parts: &[
                 "-- First.\n\nCREATE OR REPLACE TEMP TABLE a AS\nSELECT 1;\n",
                 "-- Second.\n\n-- {each of b, c}\nCREATE OR REPLACE TEMP VIEW {each} AS\nSELECT \
@@ -208,7 +213,7 @@ mod tests {
         let statements = statements(&script);
         assert!(script.starts_with("-- Head.\n--\n-- Parameter:\n"));
         assert!(script.contains("\n-- More.\n--\n-- Generated from clean/*.sql"));
-        assert!(script.contains("WHERE v.name IN ('as_of', 'k')\n"));
+        assert!(script.contains("v.name IN (\n                'as_of',\n                'k'\n"));
         assert_eq!(statements.iter().filter(|s| s.starts_with("BEGIN")).count(), 1);
         let after_begin = statements.iter().skip_while(|s| !s.starts_with("BEGIN"));
         let begins: Vec<&str> =

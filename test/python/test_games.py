@@ -32,6 +32,7 @@ RAW = {"users": USERS, "games": GAMES, "events": EVENTS}
 CLEAN_TABLES = [
     "clean.users", "clean.games", "clean.events", "clean.sessions", "clean.session_games",
     "clean.rejected_users", "clean.rejected_games", "clean.rejected_events", "clean.corrections",
+    "clean.unmatched_values",
 ]  # fmt: skip
 KPI_TABLES = [
     "kpi.user_status", "kpi.user_status_counts", "kpi.user_engagement", "kpi.demographics", "kpi.game_performance",
@@ -681,6 +682,53 @@ def test_months_of_games_by_hand(world):
         [-0.5, 0.0, 0.0, None],
         [-1.0, -1.0, -1.0, None],
     ]
+
+
+def test_own_vocabularies_and_answers_tell_what_was_unknown(world):
+    users = [user(n, location=city) for n, city in enumerate(
+        ["Paris", "Lisboa", "lisboa", "Porto", "Portoo", "Atlantis", "unknown", None], 1)]  # fmt: skip
+    games = [game(1, "puzzle", platform="Switch"), game(2, "roguelike", platform="iOS")]
+    events = [event(1), event(2, kind="begin", game_id=1), event(3, kind="begin", game_id=2)]
+    built_in, own, answered = world.run(
+        """
+def found():
+    run(con, '10_clean')
+    return [
+        rows(con, 'SELECT location FROM clean.users ORDER BY user_id'),
+        rows(con, 'SELECT game_type, platform FROM clean.games ORDER BY game_id'),
+        rows(con, 'SELECT event_type FROM clean.events ORDER BY user_id'),
+        rows(con, 'SELECT column_name, value, row_count, nearest FROM clean.unmatched_values ORDER BY ALL'),
+        rows(con, "SELECT column_name, raw_value, clean_value FROM clean.corrections WHERE rule = 'answer' ORDER BY ALL"),
+    ]
+built_in = found()
+con.execute("SET VARIABLE cities = MAP {'Paris': [], 'Lisboa': ['Lisbon'], 'Porto': []}")
+con.execute("SET VARIABLE genres = ['puzzle', 'roguelike']")
+con.execute("SET VARIABLE platforms = ['iOS', 'Switch']")
+own = found()
+con.execute("INSERT INTO config.category_map VALUES ('event_type', 'begin', 'start_game'), ('location', 'Atlantis', NULL)")
+(built_in, own, found())
+""",
+        users, games, events,
+    )  # fmt: skip
+    unknown = ["unknown"]
+    assert built_in[0] == [["Paris"], *[unknown] * 7]
+    assert built_in[1] == [["puzzle", "unknown"], ["unknown", "iOS"]]
+    assert [row[:3] for row in built_in[3]] == [
+        ["event_type", "begin", 2], ["game_type", "roguelike", 1], ["location", "Atlantis", 1],
+        ["location", "Lisboa", 1], ["location", "Porto", 1], ["location", "Portoo", 1],
+        ["location", "lisboa", 1], ["platform", "Switch", 1],
+    ]  # fmt: skip
+    cities = ["Paris", "Lisboa", "Lisboa", "Porto", "Porto", "unknown", "unknown", "unknown"]
+    assert own[0] == [[city] for city in cities]
+    assert own[1] == [["puzzle", "Switch"], ["roguelike", "iOS"]]
+    assert [row[:3] for row in own[3]] == [["event_type", "begin", 2], ["location", "Atlantis", 1]]
+    assert own[4] == []
+    assert answered[2] == [["start_game"]] * 3 and answered[3] == []
+    assert answered[4] == [
+        ["event_type", "begin", "start_game"],
+        ["location", "Atlantis", "unknown"],
+    ]
+    assert answered[0] == own[0]
 
 
 def test_months_of_locations_by_hand(world):

@@ -38,6 +38,7 @@ TABLES = {
     "clean.events": "FROM clean.events",
     "clean.rejected_events": "FROM clean.rejected_events",
     "clean.corrections": "FROM clean.corrections",
+    "clean.unmatched_values": "FROM clean.unmatched_values",
     "clean.cleaned_files": "FROM clean.cleaned_files",
     "kpi.user_features": "FROM kpi.user_features",
     "kpi.daily": "FROM kpi.daily",
@@ -245,6 +246,53 @@ def test_a_second_run_changes_nothing(shop):
     assert set(first) == set(TABLES), summary
     assert first == second
     assert len(first["main.user_segments"]) == 7
+
+
+def test_what_nobody_knows_is_listed_and_answered(shop):
+    kinds = ["view", "look", "look", "cart", "buy", "loook"]
+    brands = ["apple", "appel", "zzz", "zzz", "sony", "APPLE"]
+    told = [event(kind=kind, brand=brand, product=str(i))
+            for i, (kind, brand) in enumerate(zip(kinds, brands))]  # fmt: skip
+    shop.file("a.csv", HEADER, *told)
+    shop.file("late.csv.new", HEADER, event(kind="peek", brand="apple", product="9"))
+    listed, before, corrected, left, rejected, after, emptied, added = shop.run("""
+con.execute("SET VARIABLE brands = ['apple', 'sony', 'applet']")
+UNMATCHED = 'SELECT column_name, value, row_count, nearest, round(similarity, 2) FROM clean.unmatched_values'
+EVENTS = 'SELECT product_id, event_type, brand FROM clean.events ORDER BY product_id'
+run(con, '00_raw', '10_clean')
+listed, before = rows(con, UNMATCHED), rows(con, EVENTS)
+con.execute('''INSERT INTO config.category_map VALUES
+    ('event_type', 'look', 'view'), ('event_type', 'buy', 'Purchase'), ('brand', 'zzz', 'sony'), ('brand', 'none', NULL)''')
+run(con, '10_clean')
+corrected = rows(con, "SELECT column_name, raw_value, clean_value, rule, row_count FROM clean.corrections WHERE rule = 'answer'")
+left, rejected, after = rows(con, UNMATCHED), rows(con, 'SELECT event_type, reason FROM clean.rejected_events'), rows(con, EVENTS)
+con.execute("UPDATE config.category_map SET replacement = NULL WHERE value = 'zzz'")
+run(con, '10_clean')
+emptied = rows(con, EVENTS)
+Path('data/late.csv.new').rename('data/late.csv')
+run(con, '00_raw', '10_clean')
+(listed, before, corrected, left, rejected, after, emptied, rows(con, UNMATCHED))
+""")
+    assert [row[:3] for row in listed] == [
+        ["brand", "zzz", 2],
+        ["event_type", "buy", 1],
+        ["event_type", "look", 2],
+        ["event_type", "loook", 1],
+    ]
+    assert before == [[0, "view", "apple"], [3, "cart", "zzz"]]
+    assert corrected == [
+        ["brand", "zzz", "sony", "answer", 2],
+        ["event_type", "buy", "purchase", "answer", 1],
+        ["event_type", "look", "view", "answer", 2],
+    ]
+    assert [row[:3] for row in left] == [["event_type", "loook", 1]]
+    assert rejected == [["loook", "unknown event_type"]]
+    assert [row[1:] for row in after] == [
+        ["view", "apple"], ["view", "apple"], ["view", "sony"], ["cart", "sony"], ["purchase", "sony"],
+    ]  # fmt: skip
+    assert [row[2] for row in emptied] == ["apple", "apple", None, None, "sony"]
+    # What is new comes beside what was listed; an answer is not asked again.
+    assert [row[:3] for row in added] == [["event_type", "loook", 1], ["event_type", "peek", 1]]
 
 
 def test_a_header_alone_gives_empty_tables_and_a_picture_that_says_so(shop):

@@ -303,7 +303,7 @@ impl World<'_> {
             match table {
                 Some(table)
                     if !text.ends_with('.')
-                        && ["raw", "temp", "clean", "kpi", "main"].contains(&word) =>
+                        && ["raw", "temp", "clean", "config", "kpi", "main"].contains(&word) =>
                 {
                     text.push_str(&self.relation(word, table, place));
                     rest = &after[1 + table.len()..];
@@ -331,10 +331,15 @@ impl World<'_> {
         if let Some(made) = self.made[..place].iter().rfind(|made| made.name == name) {
             return format!("{{{{ ref('{}') }}}}", self.model_name(made));
         }
+        let none = format!("{}: nothing makes {name} before it is read", self.name);
+        if schema == "config" {
+            let (_, columns) = self.added_to.iter().find(|(table, _)| *table == name).expect(&none);
+            let world = self.name;
+            let empty = empty(columns);
+            return format!("{{{{ amazing.kept('{world}', '{schema}', '{table}', '{empty}') }}}}");
+        }
         let added_to = self.added_to.iter().find(|(added_to, _)| *added_to == name);
-        let (_, columns) = added_to.unwrap_or_else(|| {
-            panic!("{}: nothing makes {name} before it is read", self.name);
-        });
+        let (_, columns) = added_to.expect(&none);
         empty(columns)
     }
 }
@@ -343,6 +348,9 @@ impl World<'_> {
 fn empty(columns: &str) -> String {
     let column = |line: &str| {
         let line = line.trim().trim_end_matches(',');
+        if line.starts_with("PRIMARY KEY") {
+            return None;
+        }
         let (name, kind) = line.split_once(' ')?;
         let kind = kind.split(" NOT NULL").next()?.split(" PRIMARY KEY").next()?;
         Some(format!("NULL::{kind} AS {name}"))

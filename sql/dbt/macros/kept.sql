@@ -1,4 +1,4 @@
-{# kept: a table as the build before has left it, or `nothing`, a query of its columns, where there was none. Not a ref():
+{# kept: a table as the build before, or a person, has left it, or `nothing`, a query of its columns, where there was none. Not a ref():
    what a build adds to the table depends on what it reads here. #}
 {% macro kept(world, schema, name, nothing) %}
     {%- if execute -%}

@@ -13,11 +13,29 @@
 --                        the reason
 -- clean.corrections      one row: a value that is missing or was changed, with the number of clean
 --                        rows that have it
+-- clean.unmatched_values  one row: a value of a category that nobody knows the meaning of, with the
+--                        number of its raw rows and the entry that is nearest
+-- config.category_map    one row: a value, and what it is to be taken for: yours to fill
 --
 -- Parameters (session variables):
 --   min_time  no event and no registration is before it (2000-01-01)
 --   max_time  none is after it; a day counts to its end (the day after the one on which the file
 --             was loaded)
+--   cities               the locations there are, as a list or, with other names for them, as a
+--                        map (Paris, Lyon, Berlin, Madrid, Rome)
+--   genres               the types of games there are, likewise (cardio, strategy, puzzle, arcade,
+--                        action)
+--   platforms            (iOS, Android, Web)
+--   difficulties         (easy, medium, hard)
+--   device_types         (mobile, which a tablet is too, web, console)
+--   age_ranges           (-18, 18-25, 26-35, 36-50, 50+)
+--   genders              (M, F, Other)
+--   workout_frequencies  (minimal, flexible, regular, maximal)
+--   subscription_types   (free, trial, premium)
+--
+-- A value that is in no vocabulary is `unknown` and stands in clean.unmatched_values; the next run
+-- reads it as the replacement that config.category_map has for it, or as nothing where that is
+-- NULL.
 --
 -- Of each of the three: raw rows = clean rows + rejected rows; the script checks it. An empty text
 -- counts as missing, and blanks around a value do not count.
@@ -37,6 +55,7 @@
 --
 -- Everything else is a value, and the row stays. Rules of clean.corrections:
 --   case, accent, synonym, typo   a category that normalize_category repaired
+--   answer                        a category that config.category_map answered
 --   none, ambiguous               a category that it could not repair: `unknown`
 --   empty                         a missing value, shown as NULL: `unknown` for a category or game
 --                                 name, NULL for a registration date, e-mail address or duration

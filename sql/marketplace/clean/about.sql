@@ -6,6 +6,11 @@
 --                        reason
 -- clean.corrections      one row: a value that was changed in clean.events, with the number of its
 --                        events
+-- clean.unmatched_values one row: a type of event, or a category code or brand where those that
+--                        there are were given, that nobody knows the meaning of, with the number of
+--                        its raw rows and the entry that is nearest
+-- config.category_map    one row: a value of these, and what it is to be taken for: yours to fill;
+--                        the next run reads it so, or as nothing where that is NULL
 -- clean.cleaned_files    one row: a file whose rows are in these tables
 --
 -- Parameters (session variables):

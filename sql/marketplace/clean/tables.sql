@@ -2,6 +2,8 @@
 
 CREATE SCHEMA IF NOT EXISTS clean;
 
+-- {category map}
+
 CREATE TABLE IF NOT EXISTS clean.events (
     event_time TIMESTAMP,
     event_type VARCHAR,
@@ -40,6 +42,14 @@ CREATE TABLE IF NOT EXISTS clean.corrections (
     row_count BIGINT
 );
 
+CREATE TABLE IF NOT EXISTS clean.unmatched_values (
+    column_name VARCHAR,
+    value VARCHAR,
+    row_count BIGINT,
+    nearest VARCHAR,
+    similarity DOUBLE
+);
+
 -- The key stops a second run at the same time from adding the same file.
 CREATE TABLE IF NOT EXISTS clean.cleaned_files (
     file_name VARCHAR PRIMARY KEY,
@@ -55,7 +65,11 @@ SET VARIABLE clean_parameters = concat_ws(
     'min_time ' || getvariable('min_time')::VARCHAR,
     'max_time ' || getvariable('max_time')::VARCHAR,
     'brands ' || getvariable('brands')::VARCHAR,
-    'category_codes ' || getvariable('category_codes')::VARCHAR
+    'category_codes ' || getvariable('category_codes')::VARCHAR,
+    'category_map ' || (
+        SELECT bit_xor(hash(m.column_name, m.value, m.replacement))
+        FROM config.category_map AS m
+    )
 );
 
 SET VARIABLE clean_check = (
@@ -107,6 +121,9 @@ DELETE FROM clean.rejected_events
 WHERE getvariable('clean_rebuild');
 
 DELETE FROM clean.corrections
+WHERE getvariable('clean_rebuild');
+
+DELETE FROM clean.unmatched_values
 WHERE getvariable('clean_rebuild');
 
 DELETE FROM clean.cleaned_files

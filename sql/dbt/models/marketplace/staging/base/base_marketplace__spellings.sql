@@ -8,6 +8,8 @@ SELECT
     m.column_name,
     m.raw_value,
     m.row_count,
+    m.read_as,
+    m.match.rule AS match_rule,
     CASE m.column_name
         WHEN 'event_type' THEN m.match.normalized
         WHEN 'category_code'
@@ -19,24 +21,29 @@ SELECT
     END AS clean_value,
     CASE
         WHEN m.column_name = 'category_id' THEN 'mangled'
+        WHEN m.is_answered THEN 'answer'
         WHEN m.column_name = 'event_type' OR m.match.normalized IS NOT NULL THEN m.match.rule
         ELSE if(clean_value IS NULL, 'empty', 'case')
     END AS rule
 FROM (
     SELECT
         v.*,
+        a.value IS NOT NULL AS is_answered,
+        if(a.value IS NULL, v.raw_value, a.replacement) AS read_as,
         regexp_replace(
-            trim(lower(v.raw_value), {{ clean_blanks }}), '[\s\x{a0}]+', ' ', 'g'
+            trim(lower(read_as), {{ clean_blanks }}), '[\s\x{a0}]+', ' ', 'g'
         ) AS canonical,
         CASE v.column_name
             WHEN 'event_type'
-                THEN category_match(v.raw_value, ['view', 'cart', 'remove_from_cart', 'purchase'])
-            WHEN 'category_code' THEN category_match(v.raw_value, {{ amazing.parameter('marketplace_category_codes') }})
-            WHEN 'brand' THEN category_match(v.raw_value, {{ amazing.parameter('marketplace_brands') }})
+                THEN category_match(read_as, ['view', 'cart', 'remove_from_cart', 'purchase'])
+            WHEN 'category_code' THEN category_match(read_as, {{ amazing.parameter('marketplace_category_codes') }})
+            WHEN 'brand' THEN category_match(read_as, {{ amazing.parameter('marketplace_brands') }})
         END AS match
     FROM {{ ref('base_marketplace__values') }} AS v
+    LEFT JOIN {{ amazing.kept('marketplace', 'config', 'category_map', '(SELECT NULL::VARCHAR AS column_name, NULL::VARCHAR AS value, NULL::VARCHAR AS replacement LIMIT 0)') }} AS a ON a.column_name = v.column_name AND a.value = v.raw_value
     WHERE
-        CASE v.column_name
+        a.value IS NOT NULL
+        OR CASE v.column_name
             WHEN 'event_type' THEN true
             WHEN 'category_id' THEN ltrim(trim(v.raw_value), '0123456789') <> ''
             WHEN 'category_code'
