@@ -15,7 +15,7 @@ pub use reference::reference;
 use crate::ffi::{Documentation, Library, Registry, Relation, Result};
 use crate::functions::{
     Function, Kind, activity, category, clv, columns, events, exact, files, games, generators,
-    kmeans, pca, plot, repeats, rfm, season, summary,
+    kmeans, orders, pca, plot, repeats, rfm, season, summary,
 };
 use crate::scripts;
 
@@ -81,6 +81,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &files::CSV_FIELDS,
     &repeats::REPEATED_VALUES,
     &generators::SYNTHETIC_MARKETPLACE_EVENTS,
+    &orders::SYNTHETIC_ORDERS,
     &games::SYNTHETIC_USERS,
     &games::SYNTHETIC_GAMES,
     &games::SYNTHETIC_GAME_EVENTS,

@@ -17,6 +17,7 @@ mod identifier;
 pub mod kmeans;
 pub mod model;
 pub mod options;
+pub mod orders;
 pub mod pca;
 pub mod plot;
 mod portable;

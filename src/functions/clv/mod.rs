@@ -182,3 +182,73 @@ impl<'a> Histories<'a> {
 fn told(error: clv::Error) -> Error {
     Error::new(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ml::clv::{Customers, Fit, History, Purchasing};
+    use crate::synth::orders::{OrderTable, Orders, Parameters};
+
+    const WEEK: f64 = 7.0 * 86_400e6;
+
+    /// A model of generated customers, whose times are not rounded to days.
+    fn fit(parameters: &Parameters) -> Fit {
+        let table = OrderTable::new(parameters.clone()).expect("good parameters");
+        let end = parameters.start + i64::from(parameters.days) * 86_400_000_000;
+        let mut customers = Customers::default();
+        let mut add = |times: &[i64], cents: i64| {
+            let (first, last) = (times[0], times[times.len() - 1]);
+            let weeks = |from: i64, to: i64| (to - from) as f64 / WEEK;
+            let frequency = (times.len() - 1) as f64;
+            let history = History::new(frequency, weeks(first, last), weeks(first, end));
+            let value = (frequency > 0.0).then(|| cents as f64 / 100.0 / frequency);
+            customers.add(history.expect("good figures"), value).expect("a good value");
+        };
+        let (mut orders, mut times, mut cents, mut user) = (Orders::default(), Vec::new(), 0, 1);
+        for block in 0..table.n_blocks() {
+            table.fill(block, &mut orders);
+            for row in 0..orders.user_id.len() {
+                if orders.user_id[row] != user {
+                    add(&times, cents);
+                    times.clear();
+                    (user, cents) = (orders.user_id[row], 0);
+                }
+                cents += if times.is_empty() { 0 } else { orders.price[row] };
+                times.push(orders.event_time[row]);
+            }
+        }
+        add(&times, cents);
+        Fit::new(customers, 300, 1).expect("somebody came back").expect("customers")
+    }
+
+    #[test]
+    fn generated_customers_recover_their_parameters_as_often_as_standard_errors_say() {
+        const SETS: i64 = 30;
+        let truth = [0.5, 6.0, 1.0, 3.0, 5.0, 4.0, 20.0];
+        let (mut within_one, mut within_two, mut n) = (0, 0, 0);
+        for seed in 0..SETS {
+            let fit = fit(&Parameters {
+                customers: 4_000,
+                seed,
+                start: Parameters::DEFAULT_START,
+                days: 364,
+                joining_days: 84,
+                purchasing: [truth[0], truth[1], truth[2], truth[3]],
+                spending: [truth[4], truth[5], truth[6]],
+            });
+            assert!(fit.converged, "{fit:?}");
+            let Purchasing { r, alpha, a, b } = fit.purchasing;
+            let spending = fit.spending.expect("values");
+            let found = [r, alpha, a, b, spending.p, spending.q, spending.gamma];
+            for i in 0..truth.len() {
+                let away = (found[i] - truth[i]).abs() / fit.standard_errors[i];
+                within_one += i32::from(away < 1.0);
+                within_two += i32::from(away < 1.96);
+                n += 1;
+            }
+        }
+        // 68 and 95 of 100, less what chance allows: parameters of one set hang together.
+        let shares = [within_one, within_two].map(|within| f64::from(within) / f64::from(n));
+        assert!((0.56..0.80).contains(&shares[0]), "{shares:?}");
+        assert!((0.89..0.995).contains(&shares[1]), "{shares:?}");
+    }
+}

@@ -1,16 +1,13 @@
 //! What to generate: the parameters of the shop, their ranges and their defaults.
 
 use super::SECOND;
-use crate::synth::{ParameterError, require};
+use crate::synth::{ParameterError, START_RANGE, require};
 
 const MAX_ROWS: u64 = 1_000_000_000_000;
 pub(super) const MAX_USERS: u64 = 1_000_000_000;
 pub(super) const MAX_PRODUCTS: u64 = 100_000_000;
 /// Longest period of events.
 pub const MAX_DAYS: u32 = 3_660;
-/// 0001-01-01 and 9989-12-31, in microseconds since 1970: the last period still ends in the year
-/// 9999.
-const START_RANGE: (i64, i64) = (-62_135_596_800_000_000, 253_086_768_000_000_000);
 
 /// What to generate.
 #[derive(Clone, Debug, PartialEq)]
