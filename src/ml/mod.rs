@@ -11,6 +11,7 @@ mod fixed_point;
 mod gram;
 pub mod kmeans;
 mod logarithm;
+pub mod mixture;
 mod moments;
 mod pages;
 pub mod pca;
@@ -27,6 +28,7 @@ mod threads;
 pub use exact_sum::ExactSum;
 pub use kmeans::{Figures, KMeans, KMeansOptions, NO_SEGMENT};
 pub use logarithm::ln_1p;
+pub use mixture::{Covariance, GaussianMixture};
 pub use pca::{Components, Pca, PcaOptions, PcaRows};
 pub use repeats::Repeats;
 pub use rows::{Observations, TILE_ROWS};
@@ -123,6 +125,20 @@ pub enum Error {
     },
     /// The distances of a row to all centroids of a model are infinite or undefined.
     DistanceOverflow,
+    /// So many rows, components and features that a mixture would take long, which nothing can
+    /// interrupt.
+    TooManyProducts {
+        /// Components, of the largest fit.
+        n_components: usize,
+        /// Features.
+        features: usize,
+        /// Distinct rows.
+        rows: u64,
+        /// Rows that the fits take with so many components and features.
+        most: u64,
+    },
+    /// The densities of all components of a mixture at a row are beyond the doubles.
+    DensityUnderflow,
 }
 
 /// Says what is wrong with features by their index; callers that know names say it better.
@@ -183,6 +199,14 @@ impl fmt::Display for Error {
                 )
             }
             Self::DistanceOverflow => write!(f, "a distance is not finite"),
+            Self::TooManyProducts { n_components, features, rows, most } => {
+                write!(
+                    f,
+                    "{rows} rows of {features} features are too many for {n_components} \
+                     components, a fit takes at most {most} such rows"
+                )
+            }
+            Self::DensityUnderflow => write!(f, "a density is not finite"),
         }
     }
 }

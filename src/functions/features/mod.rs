@@ -461,6 +461,15 @@ pub fn explain(error: ml::Error, names: &[String]) -> Error {
              'skip', 'mean' or 'zero'",
             names[feature]
         ),
+        ml::Error::TooManyProducts { n_components, features, rows, most } => format!(
+            "{rows} distinct rows of {features} features are too many for {n_components} segments \
+             in a fit that nothing can interrupt, use a sample of at most {most} rows, fewer \
+             features, or kmeans"
+        ),
+        ml::Error::DensityUnderflow => {
+            "a density is not finite: the model's means, covariances or spreads are out of range"
+                .to_string()
+        }
         ml::Error::DistanceOverflow => {
             "a distance is not finite: the model's centroids or spreads are out of range"
                 .to_string()

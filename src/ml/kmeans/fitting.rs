@@ -47,26 +47,7 @@ impl<'o> Fitting<'o> {
 
     /// The error that says what rows there are.
     pub(super) fn too_few(&self, n_distinct: usize, n_clusters: usize) -> Error {
-        let rows = self
-            .points
-            .tiles()
-            .into_iter()
-            .flat_map(|tile| (0..tile.rows()).map(move |row| tile.row(row)));
-        let compare = |x: &Vec<f64>, y: &Vec<f64>| {
-            x.iter()
-                .zip(y)
-                .map(|(x, y)| x.total_cmp(y))
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
-        };
-        let least = rows.map(Iterator::collect::<Vec<f64>>).min_by(compare).unwrap_or_default();
-        let original = |(&x, &log): (&f64, &bool)| if log { x.exp_m1() } else { x };
-        Error::TooFewDistinctRows {
-            n_distinct,
-            n_clusters,
-            rows: self.rows,
-            least: least.iter().zip(&self.transform.log).map(original).collect(),
-        }
+        too_few(&self.points, &self.transform, self.rows, n_distinct, n_clusters)
     }
 
     fn limits(&self, n_rows: usize, n_clusters: usize) -> Limits {
@@ -167,6 +148,33 @@ impl<'o> Fitting<'o> {
             clusterings.push(centroids);
         }
         clusterings
+    }
+}
+
+/// The error of fewer distinct rows than clusters, which says what rows there are.
+pub(super) fn too_few(
+    points: &Points,
+    transform: &Transform,
+    rows: u64,
+    n_distinct: usize,
+    n_clusters: usize,
+) -> Error {
+    let held =
+        points.tiles().into_iter().flat_map(|tile| (0..tile.rows()).map(move |row| tile.row(row)));
+    let compare = |x: &Vec<f64>, y: &Vec<f64>| {
+        x.iter()
+            .zip(y)
+            .map(|(x, y)| x.total_cmp(y))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    };
+    let least = held.map(Iterator::collect::<Vec<f64>>).min_by(compare).unwrap_or_default();
+    let original = |(&x, &log): (&f64, &bool)| if log { x.exp_m1() } else { x };
+    Error::TooFewDistinctRows {
+        n_distinct,
+        n_clusters,
+        rows,
+        least: least.iter().zip(&transform.log).map(original).collect(),
     }
 }
 

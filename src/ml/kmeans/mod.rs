@@ -9,6 +9,7 @@ mod nearest;
 mod restarts;
 mod sample;
 mod seeding;
+mod start;
 mod sums;
 
 use crate::Error;
@@ -17,6 +18,7 @@ use crate::scaling::{Nulls, Scale, Transform};
 use fitting::{Fitting, scale_up};
 use lloyd::Run;
 pub use metrics::Figures;
+pub(crate) use start::Start;
 use std::ops::RangeInclusive;
 
 /// The label of a row that belongs to no segment, because a value is missing.
