@@ -37,6 +37,7 @@ pub const MACROS: &[Script] = &[
     Script { name: "kmeans", sql: include_str!("../sql/functions/kmeans.sql") },
     Script { name: "pca", sql: include_str!("../sql/functions/pca.sql") },
     Script { name: "rfm", sql: include_str!("../sql/functions/rfm.sql") },
+    Script { name: "rules", sql: include_str!("../sql/functions/rules.sql") },
     Script { name: "summary", sql: include_str!("../sql/functions/summary.sql") },
     Script { name: "value", sql: include_str!("../sql/functions/value.sql") },
 ];

@@ -15,7 +15,7 @@ pub use reference::reference;
 use crate::ffi::{Documentation, Library, Registry, Relation, Result};
 use crate::functions::{
     Function, Kind, activity, category, clv, columns, events, exact, files, games, generators,
-    kmeans, orders, pca, plot, repeats, rfm, season, summary,
+    kmeans, orders, pca, plot, repeats, rfm, rules, season, summary,
 };
 use crate::scripts;
 
@@ -26,6 +26,7 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_METRICS,
     &columns::KMEANS_FEATURES_RELATION,
     &summary::SEGMENT_PROFILE,
+    &rules::SEGMENT_RULES,
     &summary::SEGMENT_MIGRATION,
     &pca::PCA_2D,
     &pca::PCA_COMPONENTS_RELATION,
@@ -51,6 +52,8 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_CENTROIDS,
     &columns::KMEANS_FEATURES,
     &summary::FEATURE_SUMMARY,
+    &rules::RULES_FIT,
+    &rules::RULES_PREDICT,
     &pca::PCA_FIT,
     &pca::PCA_TRANSFORM,
     &pca::PCA_INVERSE,

@@ -23,6 +23,7 @@ pub mod plot;
 mod portable;
 pub mod repeats;
 pub mod rfm;
+pub mod rules;
 pub mod season;
 pub mod summary;
 

@@ -142,7 +142,7 @@ impl<'v> Reader<'v> {
     }
 
     /// A list of texts; empty where the field is missing.
-    fn texts(&self, field: &str) -> Result<Vec<String>> {
+    pub fn texts(&self, field: &str) -> Result<Vec<String>> {
         self.list(field)?
             .unwrap_or_default()
             .iter()

@@ -22,6 +22,8 @@ pub const PCA: &[&str] =
 pub const SUMMARY: &[&str] = &["features", "id", "log", "model", "label", "relation"];
 /// Options of `clv_fit`.
 pub const CLV: &[&str] = &["max_iter", "memory", "threads", "relation"];
+/// Options of `rules_fit`.
+pub const RULES: &[&str] = &["features", "id", "label", "max_rules", "relation"];
 /// Options of `kmeans_features`.
 pub const COLUMNS: &[&str] = &["features", "id", "weight", "relation"];
 /// What documentation says of an option.
@@ -168,6 +170,8 @@ pub struct Options {
     pub seed: i64,
     /// Components: a count, or below 1 a share of the variance.
     pub n: f64,
+    /// Leaves of a decision tree at most.
+    pub max_rules: Option<usize>,
     /// Bytes that one fit may hold before it works on a sample.
     pub memory: u64,
     /// Threads of one fit; `None`: what DuckDB had at `LOAD`.
@@ -194,6 +198,7 @@ impl Default for Options {
             tol: 1e-4,
             seed: 42,
             n: 2.0,
+            max_rules: None,
             memory: 1 << 30,
             threads: None,
             relation: None,
@@ -241,6 +246,7 @@ impl Options {
             "relation" => self.relation = Some(text(name, value)?),
             "label" => self.label = Some(text(name, value)?),
             "n_init" => self.n_init = whole(name, value, 1, 1000)? as usize,
+            "max_rules" => self.max_rules = Some(whole(name, value, 2, 4096)? as usize),
             "max_iter" => self.max_iter = whole(name, value, 1, 100_000)? as usize,
             "threads" => self.threads = Some(whole(name, value, 1, 100_000)? as usize),
             "memory" => self.memory = whole(name, value, MIN_MEMORY, i64::MAX)? as u64,

@@ -24,6 +24,7 @@ pub mod summary;
 #[cfg(test)]
 mod test_data;
 mod threads;
+mod tree;
 
 pub use exact_sum::ExactSum;
 pub use kmeans::{Figures, KMeans, KMeansOptions, NO_SEGMENT};
@@ -35,6 +36,7 @@ pub use rows::{Observations, TILE_ROWS};
 pub use scaling::{Nulls, Scale, Scaled, Transform};
 pub use simd::registers;
 pub use summary::{FeatureSummary, Summary};
+pub use tree::{Node, Tree};
 
 use std::fmt;
 
