@@ -48,8 +48,7 @@ def vocabulary(text):
     if all(
         isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists
     ):
-        # How the client writes a MAP.
-        return {"key": list(read), "value": lists} if isinstance(read, dict) else read
+        return read
     raise argparse.ArgumentTypeError(
         f'not JSON as in ["apple", "sony"] or {{"apple": ["aple"]}}: {text!r}'
     )
@@ -88,6 +87,23 @@ PARAMETERS = {
     "svg": {"help": "the file that the map of the segments goes to (beside the database)"},
     "run_id": {"help": "what the run is called in raw.pipeline_runs (a new UUID)"},
 }
+
+
+def variables_of(given):
+    """The variables of a session from parameters by name; None leaves one to the script."""
+    variables = {name: value for name, value in given.items() if value is not None}
+    if isinstance(variables.get("data"), (list, tuple)):
+        files = [str(path) for path in variables["data"]]
+        # A single pattern may match no file; a list that names nothing is an error of DuckDB.
+        variables["data"] = files[0] if len(files) == 1 else files
+    for name, value in variables.items():
+        if isinstance(value, dict):
+            # How the client writes a MAP.
+            variables[name] = {"key": list(value), "value": list(value.values())}
+        elif isinstance(value, Path):
+            variables[name] = str(value)
+    variables.setdefault("run_id", str(uuid.uuid4()))
+    return variables
 
 
 class NoSuchStep(Exception):
@@ -156,7 +172,7 @@ def record_failure(con, schema_prefix, step, error):
 def run_step(database, pipeline, step, variables, schema_prefix="", extension="amazing", init=None):
     """Runs a step, the load step until no file is left; yields what each transaction reports.
 
-    `variables` are PARAMETERS by name; what is None is left to the script.
+    `variables` are those of `variables_of`.
     """
     files_left = True
     while files_left:
@@ -167,8 +183,7 @@ def run_step(database, pipeline, step, variables, schema_prefix="", extension="a
                 known = ", ".join(name for name in steps if name != INSTALL_STEP)
                 raise NoSuchStep(f'the pipeline {pipeline} has no step "{step}", there are {known}')
             for name, value in variables.items():
-                if value is not None:
-                    con.execute(f"SET VARIABLE {name} = ?", [value])
+                con.execute(f"SET VARIABLE {name} = ?", [value])
             if step == LOAD_STEP:
                 for statement in steps[INSTALL_STEP]:
                     con.execute(statement)
@@ -192,6 +207,16 @@ def step_names(pipeline, extension):
         return [name for name in read_steps(con, pipeline) if name != INSTALL_STEP]
 
 
+def run(database, pipeline, variables, step=None, schema_prefix="", extension="amazing", init=None):
+    """Runs a step or all of them; yields what each transaction reports. An error tells its step."""
+    for name in [step] if step else step_names(pipeline, extension):
+        try:
+            yield from run_step(database, pipeline, name, variables, schema_prefix, extension, init)
+        except Exception as error:
+            error.step = name
+            raise
+
+
 def arguments(values):
     """The command line for values by name; None and False are left out."""
     for name, value in values.items():
@@ -204,9 +229,8 @@ def arguments(values):
             )
 
 
-def parser():
-    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    made.add_argument("--pipeline", required=True, help="marketplace or games")
+def add_options(made):
+    """What the commands that run a pipeline have in common."""
     made.add_argument(
         "--step", help="00_raw, 10_clean, 20_kpi or 30_user_segments (default: all, in order)"
     )
@@ -217,38 +241,46 @@ def parser():
         help="what comes before the names of all schemas, such as games_",
     )
     made.add_argument(
-        "--extension", default="amazing", help="path of the extension (default: the one installed)"
-    )
-    made.add_argument(
         "--init", help="a SQL file for each connection: settings, secrets, attached databases"
     )
     for name, options in PARAMETERS.items():
         made.add_argument("--" + name.replace("_", "-"), **options)
+
+
+def parser():
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--pipeline", required=True, help="marketplace or games")
+    made.add_argument(
+        "--extension", default="amazing", help="path of the extension (default: the one installed)"
+    )
+    add_options(made)
     return made
 
 
-def main():
+def run_command(command, given, extension, tell):
+    """Runs what the options `given` ask for, hands each report to `tell`; the exit code."""
     import duckdb
 
-    given = parser().parse_args()
-    variables = {name: getattr(given, name) for name in PARAMETERS}
-    # A single pattern may match no file; a list that names nothing is an error of DuckDB.
-    if given.data and len(given.data) == 1:
-        [variables["data"]] = given.data
-    variables["run_id"] = given.run_id or str(uuid.uuid4())
-    settings = (given.schema_prefix, given.extension, given.init)
-    step = given.step
+    variables = variables_of({name: getattr(given, name) for name in PARAMETERS})
+    settings = (given.step, given.schema_prefix, extension, given.init)
     try:
-        steps = [step] if step else step_names(given.pipeline, given.extension)
-        for step in steps:
-            for done in run_step(given.database, given.pipeline, step, variables, *settings):
-                print(json.dumps(done, default=str), flush=True)
+        for done in run(given.database, given.pipeline, variables, *settings):
+            tell(done)
     except (duckdb.Error, NoSuchStep, OSError) as error:
-        print(
-            f"run_step.py: {given.pipeline}{f' {step}' if step else ''}: {error}", file=sys.stderr
-        )
+        step = f" {error.step}" if hasattr(error, "step") else ""
+        print(f"{command}: {given.pipeline}{step}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def main():
+    given = parser().parse_args()
+    return run_command(
+        "run_step.py",
+        given,
+        given.extension,
+        lambda done: print(json.dumps(done, default=str), flush=True),
+    )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ HEAT = "z_score"
 HOTTEST, DEEPEST = 2.5, 0.55
 
 
+class NoReport(Exception):
+    """A database of which there is no page, and why."""
+
+
 def escaped(value):
     return html.escape(str(value), quote=True)
 
@@ -167,10 +171,28 @@ def pipeline_of(con, database):
         found = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
         if con.execute(found, [schema, name]).fetchall() == [(1,)]:
             return pipeline
-    raise SystemExit(
-        f"report.py: {database} holds the tables of no pipeline: kpi.category or"
-        " kpi.game_performance"
+    raise NoReport(
+        f"{database} holds the tables of no pipeline: kpi.category or kpi.game_performance"
     )
+
+
+def write(database, folder, extension):
+    """Writes the page of a database into a folder; its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not database.is_file():
+        hint = ", run `make demo` first" if database in DEMO else ""
+        raise NoReport(f"{database} does not exist{hint}")
+    try:
+        with duckdb.connect(
+            str(database), read_only=True, config={"allow_unsigned_extensions": "true"}
+        ) as con:
+            con.execute("LOAD '" + str(extension).replace("'", "''") + "'")
+            written = page(con, pipeline_of(con, database), database.name)
+    except duckdb.Error as error:
+        raise NoReport(f"{database}: {error}") from error
+    path = folder / f"{database.stem}.html"
+    path.write_text(written, encoding="utf-8")
+    return path
 
 
 def main():
@@ -186,21 +208,11 @@ def main():
     )
     arguments = parser.parse_args()
 
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     for database in arguments.databases:
-        if not database.is_file():
-            hint = ", run `make demo` first" if database in DEMO else ""
-            raise SystemExit(f"report.py: {database} does not exist{hint}")
         try:
-            with duckdb.connect(
-                str(database), read_only=True, config={"allow_unsigned_extensions": "true"}
-            ) as con:
-                con.execute("LOAD '" + str(arguments.extension.resolve()).replace("'", "''") + "'")
-                written = page(con, pipeline_of(con, database), database.name)
-        except duckdb.Error as error:
-            raise SystemExit(f"report.py: {database}: {error}") from error
-        path = arguments.folder / f"{database.stem}.html"
-        path.write_text(written, encoding="utf-8")
+            path = write(database, arguments.folder, arguments.extension.resolve())
+        except NoReport as error:
+            raise SystemExit(f"report.py: {error}") from error
         print(f"{path} ({path.stat().st_size / 1000:,.0f} kB)")
 
 

@@ -31,7 +31,14 @@ class Extension(BuildHookInterface):
             raise FileNotFoundError(f"{extension} does not exist: run `make release` first")
         build_data["tag"] = f"py3-none-{platform_tag()}"
         build_data["pure_python"] = False
+        # The runner and the report stand once in the repository, and are parts of the package here.
+        files = {
+            extension: "amazing.duckdb_extension",
+            ROOT / "LICENSE": "LICENSE",
+            ROOT / "orchestration" / "run_step.py": "_run_step.py",
+        }
+        for name in ("report.py", "page.html", "marketplace.sql", "games.sql"):
+            files[ROOT / "report" / name] = f"_report/{name}"
         build_data["force_include"] = {
-            str(extension): "duckdb_extension_amazing/amazing.duckdb_extension",
-            str(ROOT / "LICENSE"): "duckdb_extension_amazing/LICENSE",
+            str(file): f"duckdb_extension_amazing/{name}" for file, name in files.items()
         }

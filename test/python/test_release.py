@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -83,6 +84,129 @@ def test_the_wheel_tells_version_and_licence(installed):
         and "\nRequires-Dist: duckdb>=1.4\n" in text
     )
     assert (installed / "duckdb_extension_amazing" / "LICENSE").is_file()
+
+
+@pytest.fixture
+def amazing(installed, python, tmp_path):
+    """Runs the command of the wheel in a folder with files of events."""
+
+    def amazing(*arguments):
+        return subprocess.run(
+            [python, "-m", "duckdb_extension_amazing", *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(installed)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    events = (
+        "import duckdb_extension_amazing as amazing\n"
+        "con = amazing.connect(config={'threads': 1})\n"
+        "con.execute(\"COPY (FROM synthetic_marketplace_events(20_000)) TO 'shop.csv'"
+        " (TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S UTC')\")\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    subprocess.run([python, "-c", events], env=environment, cwd=tmp_path, check=True)
+    return amazing
+
+
+STEPS = ["00_raw", "10_clean", "20_kpi", "30_user_segments"]
+
+
+def test_the_command_of_the_wheel_runs_a_pipeline_and_writes_its_report(amazing, tmp_path):
+    arguments = ["marketplace", "--database", "shop.duckdb", "--data", "*.csv", "--k", 3]
+    done = amazing("run", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == STEPS
+    assert all(re.fullmatch(r"\w+ +\d+\.\d s  .+", line) for line in lines), lines
+    again = amazing("run", *arguments, "--step", "00_raw", "--json")
+    assert json.loads(again.stdout)["report"][0]["rows_loaded"] == 0
+    written = amazing("report", "shop.duckdb")
+    assert (written.returncode, written.stdout.strip()) == (0, "shop.html"), written.stderr
+    assert "<svg" in (tmp_path / "shop.html").read_text(encoding="utf-8")
+    told = amazing("--version")
+    assert told.stdout == f"amazing {package.crate_version()}\n"
+    assert amazing("path").stdout.strip().endswith("amazing.duckdb_extension")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "market", "--database", "a"], 2, "invalid choice: 'market'"),
+        (["run", "games"], 2, "--database"),
+        (
+            ["run", "marketplace", "--database", "a.duckdb", "--data", "none.csv"],
+            1,
+            'amazing run: marketplace 00_raw: Invalid Input Error: .*no such file: "none.csv"',
+        ),
+        (
+            ["run", "marketplace", "--database", "a.duckdb", "--step", "20_kpy"],
+            1,
+            'no step "20_kpy", there are 00_raw',
+        ),
+        (["run", "marketplace", "--database", "nowhere/a.duckdb"], 1, "nowhere"),
+        (["report", "none.duckdb"], 1, "amazing report: none.duckdb does not exist"),
+        (["report", "shop.csv"], 1, "amazing report: shop.csv: .*not a valid DuckDB database"),
+        ([], 2, "command"),
+    ],
+)
+def test_the_command_of_the_wheel_tells_what_is_wrong(amazing, arguments, code, message):
+    done = amazing(*arguments)
+    assert done.returncode == code and re.search(message, done.stderr, re.DOTALL), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+RUN = """
+import datetime
+import duckdb
+import duckdb_extension_amazing as amazing
+
+lines = []
+done = amazing.run(
+    "marketplace", "shop.duckdb", data=["shop.csv"], k=3, as_of=datetime.date(2019, 10, 20),
+    brands={"samsung": ["samsnug"], "apple": []}, progress=lines.append,
+)
+assert [report["step"] for report in done] == [line.split()[0] for line in lines], lines
+print(amazing.report("shop.duckdb", "pages"), amazing.__version__)
+with amazing.connect("shop.duckdb", read_only=True) as con:
+    print(con.execute("SELECT count(DISTINCT segment), (SELECT max(event_time)::DATE FROM clean.events)"
+        " > DATE '2019-10-20' FROM kpi.user_segments").fetchall())
+try:
+    amazing.run("marketplace", "shop.duckdb", brand=["apple"])
+except TypeError as error:
+    print(error)
+try:
+    amazing.run("marketplace", "shop.duckdb", step="30_user_segments", k=0, progress=None)
+except duckdb.Error as error:
+    print(error.step, error)
+"""
+
+
+def test_a_pipeline_runs_from_python(amazing, installed, python, tmp_path):
+    done = subprocess.run(
+        [python, "-c", RUN],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    page, counts, unknown, wrong = done.stdout.splitlines()[:4]
+    assert page == f"pages/shop.html {package.crate_version()}".replace("/", os.sep, 1)
+    assert counts == "[(3, True)]"
+    assert unknown.startswith(
+        "duckdb_extension_amazing.run: no parameter 'brand', did you mean 'brands'; there are as_of,"
+    )
+    assert wrong.startswith("30_user_segments Invalid Input Error: ")
+
+
+def test_the_wheel_has_types_and_a_command(installed):
+    assert (installed / "duckdb_extension_amazing" / "py.typed").is_file()
+    [entries] = installed.glob("*.dist-info/entry_points.txt")
+    assert "amazing = duckdb_extension_amazing.__main__:main" in entries.read_text(encoding="utf-8")
 
 
 @pytest.fixture
