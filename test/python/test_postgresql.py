@@ -193,3 +193,89 @@ changed = [run(con, '00_raw'), rows(con, 'SELECT count(*), count(DISTINCT event_
     assert from_tables == from_files
     assert again == [[3, 0, 0, 0, 0, "nothing new"]]
     assert changed == [[[3, 1, 0, 10, 0, "all files are loaded"]], [[10, 10]]]
+
+
+IMPORT = ROOT / "orchestration" / "import.sh"
+
+
+def test_files_imported_with_psql_build_the_same_layers(platform, server, run_python, extension):
+    folder, scanner = server
+    [programs, _] = run_python(PYTHON, LOCATE)
+    more = events(20, 402)
+    platform.file("events 2.csv", COLUMNS["events"], *more, end="\r\n")
+
+    def imported(database, *options):
+        return subprocess.run(
+            [IMPORT, platform.data, platform.folder / database, *options],
+            env={
+                **os.environ,
+                "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+                "PGHOST": str(folder),
+                "PGUSER": "games",
+                "PGDATABASE": "postgres",
+                "RAW_SCHEMA": 'raw "import"',
+                "PYTHON": str(PYTHON.path),
+                "AMAZING": str(extension),
+                "SCANNER": scanner,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    first = imported("imported.duckdb")
+    assert first.returncode == 0, first.stderr
+    names = [line.split(":")[0] for line in first.stdout.splitlines()[:4]]
+    assert names == ["users.csv", "games.csv", "events 2.csv", "events.csv"]
+    again = imported("imported.duckdb", "--step", "00_raw")
+    assert again.stdout.splitlines()[:4] == [f"{name}: unchanged" for name in names]
+    assert '"rows_loaded": 0' in again.stdout
+    from_files, from_tables = platform.run(
+        CONTENT
+        + """
+assert not isinstance(run(con, *STEPS), str), run(con, *STEPS)
+from_files = content(con)
+con = connect('imported.duckdb')
+(from_files, content(con))
+"""
+    )
+    # What files are called, and how many lines they have, are those of tables there.
+    accounts = ("raw.loaded_files", "raw.pipeline_runs")
+    assert {name: rows for name, rows in from_files.items() if name not in accounts} == {
+        name: rows for name, rows in from_tables.items() if name not in accounts
+    }
+    # A changed file replaces its rows, and no others.
+    platform.file("events.csv", COLUMNS["events"], *events(10))
+    changed = imported("imported.duckdb")
+    assert "events.csv: 10 rows" in changed.stdout and "events 2.csv: unchanged" in changed.stdout
+    [count] = platform.run("""
+con = connect('imported.duckdb')
+rows(con, 'SELECT count(*) FROM raw.events')[0]
+""")
+    assert count == 30
+
+
+def test_a_file_that_does_not_fit_is_refused_whole(platform, server, run_python):
+    folder, _ = server
+    [programs, _] = run_python(PYTHON, LOCATE)
+    for path in platform.data.iterdir():
+        path.unlink()
+    platform.file("users.csv", COLUMNS["users"], *users(3), "1,2")
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PGHOST": str(folder),
+        "PGUSER": "games",
+        "PGDATABASE": "postgres",
+        "RAW_SCHEMA": "refused",
+    }
+    command = [IMPORT, platform.data, platform.folder / "none.duckdb"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "missing data for column" in done.stderr
+    assert not (platform.folder / "none.duckdb").exists()
+    (platform.data / "users.csv").unlink()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.split(" in /")[0]) == (
+        1,
+        "import.sh: no users*.csv, games*.csv or events*.csv",
+    )
