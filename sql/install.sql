@@ -41,7 +41,8 @@ CREATE OR REPLACE MACRO sessionize(
             __s.*,
             COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')), 'sessionize', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')),
+                    'sessionize', "time"
             ) AS __time,
             CASE
                 WHEN
@@ -52,7 +53,8 @@ CREATE OR REPLACE MACRO sessionize(
                     )
                     THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
                 ELSE error(
-                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such '
+                    || 'as INTERVAL 30 MINUTE, not '
                     || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
                 )
             END AS __max_gap
@@ -65,7 +67,8 @@ CREATE OR REPLACE MACRO sessionize(
             __e.*,
             CASE
                 WHEN
-                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    lag(__e.__time) OVER (PARTITION BY __e.__user
+                        ORDER BY __e.__time NULLS LAST) + __e.__max_gap
                     >= __e.__time
                     THEN 0
                 ELSE 1
@@ -98,7 +101,8 @@ CREATE OR REPLACE MACRO user_activity(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')), 'user_activity', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')),
+                    'user_activity', "time"
             ) AS __time
         FROM query_table(source) AS __s
     )
@@ -127,14 +131,18 @@ CREATE OR REPLACE MACRO monthly_activity(
             CASE
                 WHEN
                     lower(CAST(col AS VARCHAR)) IN (
-                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                        'month', 'events', 'active_users', 'new_users', 'churned_users',
+                            'reactivated_users'
                     )
-                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
-                ELSE COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
+                    THEN error('monthly_activity: col must not be a column of the result, not "'
+                    || col || '"')
+                ELSE COLUMNS(system.main.source_columns((*),
+                    coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
             END AS __group,
             COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')), 'monthly_activity', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')),
+                    'monthly_activity', "time"
             ) AS __time
         FROM (
             SELECT
@@ -158,7 +166,8 @@ CREATE OR REPLACE MACRO monthly_activity(
     __dated_user_months AS (
         SELECT
             __u.*,
-            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+            lag(__u.__month) OVER (PARTITION BY __u.__group,
+                __u.__user ORDER BY __u.__month) AS __month_before
         FROM __user_months AS __u
     ),
 
@@ -169,13 +178,15 @@ CREATE OR REPLACE MACRO monthly_activity(
             CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
             count(*) AS __n_users,
             count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
-            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH)
+                AS __n_reactivated
         FROM __dated_user_months AS __u
         GROUP BY __u.__group, __u.__month
     ),
 
     __calendar AS (
-        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH))
+            AS DATE) AS __month
         FROM __active_months AS __a
     ),
 
@@ -198,10 +209,12 @@ CREATE OR REPLACE MACRO monthly_activity(
             ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
     ),
 
-    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before
+    -- are gone.
     __results AS (
         SELECT
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity')),
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'),
+                'col', 'monthly_activity')),
             CAST(NULL AS DATE) AS month,
             CAST(NULL AS BIGINT) AS events,
             CAST(NULL AS BIGINT) AS active_users,
@@ -231,7 +244,8 @@ CREATE OR REPLACE MACRO monthly_activity(
     SELECT COLUMNS(
         CASE
             WHEN col IS NULL
-                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users',
+                    'reactivated_users']
             ELSE [
                 CAST(col AS VARCHAR),
                 'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
@@ -303,7 +317,8 @@ CREATE OR REPLACE MACRO category_variants(
                 ))
             END AS __min_similarity,
             CASE
-                WHEN coalesce(try_cast(min_ratio AS DOUBLE) >= 1 AND isfinite(try_cast(min_ratio AS DOUBLE)), false)
+                WHEN coalesce(try_cast(min_ratio AS DOUBLE) >= 1
+                AND isfinite(try_cast(min_ratio AS DOUBLE)), false)
                     THEN try_cast(min_ratio AS DOUBLE)
                 ELSE error(format(
                     'category_variants: min_ratio must be at least 1, not {}',
@@ -334,11 +349,13 @@ CREATE OR REPLACE MACRO category_variants(
         WHERE __d.__fingerprint IS NOT NULL
     ),
 
-    -- Runs of digits in their order: `2 of 3` is not `3 of 2`. Signs are told apart by fingerprints and by category_match.
+    -- Runs of digits in their order: `2 of 3` is not `3 of 2`. Signs are told apart by fingerprints
+    -- and by category_match.
     __numbered_spellings AS (
         SELECT
             __c.*,
-            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '\p{N}+'), ' '), '') AS __digits
+            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '\p{N}+'), ' '),
+                '') AS __digits
         FROM __canonical_spellings AS __c
     ),
 
@@ -352,8 +369,9 @@ CREATE OR REPLACE MACRO category_variants(
         FROM __numbered_spellings AS __d
     ),
 
-    -- The text without accents and separators is for finding pairs; what becomes of them, category_match decides.
-    -- Letters that Unicode does not decompose become the ones that category_match compares.
+    -- The text without accents and separators is for finding pairs; what becomes of them,
+    -- category_match decides. Letters that Unicode does not decompose become the ones that
+    -- category_match compares.
     __names AS (
         SELECT
             __s.__name AS __name,
@@ -364,7 +382,8 @@ CREATE OR REPLACE MACRO category_variants(
                 replace(
                     replace(
                         replace(
-                            replace(translate(strip_accents(__s.__canonical), 'ıøłđðħŧς', 'iolddhtσ'), 'ß', 'ss'),
+                            replace(translate(strip_accents(__s.__canonical), 'ıøłđðħŧς',
+                                'iolddhtσ'), 'ß', 'ss'),
                             'æ', 'ae'
                         ),
                         'œ', 'oe'
@@ -427,17 +446,20 @@ CREATE OR REPLACE MACRO category_variants(
         WHERE
             __n.__length BETWEEN 4 AND 4096
             AND (
-                __n.__row_count * __n.__min_ratio <= (SELECT max(__m.__row_count) FROM __names AS __m)
-                OR __n.__row_count >= __n.__min_ratio * (SELECT min(__m.__row_count) FROM __names AS __m)
+                __n.__row_count * __n.__min_ratio <= (SELECT max(__m.__row_count)
+                    FROM __names AS __m)
+                OR __n.__row_count >= __n.__min_ratio * (SELECT min(__m.__row_count)
+                    FROM __names AS __m)
             )
     ),
 
-    -- Texts at most two edits apart are equal after at most two deletions in each. The places of the two, the first one
-    -- before the second; 0 is none.
+    -- Texts at most two edits apart are equal after at most two deletions in each. The places of
+    -- the two, the first one before the second; 0 is none.
     __first_deletions AS (
         SELECT
             __c.*,
-            unnest(range(0, CASE WHEN __c.__max_edits = 2 THEN __c.__length + 1 ELSE 1 END)) AS __first
+            unnest(range(0, CASE WHEN __c.__max_edits = 2 THEN __c.__length + 1 ELSE 1 END))
+                AS __first
         FROM __candidates AS __c
         WHERE __c.__length <= 18
     ),
@@ -452,8 +474,8 @@ CREATE OR REPLACE MACRO category_variants(
         FROM __first_deletions AS __f
     ),
 
-    -- Longer ones share one of their nine rarest trigrams, for two edits change eight at most. Both ways hold for 17 and
-    -- 18 letters, so that no pair falls between them.
+    -- Longer ones share one of their nine rarest trigrams, for two edits change eight at most. Both
+    -- ways hold for 17 and 18 letters, so that no pair falls between them.
     __trigrams AS (
         SELECT DISTINCT
             __p.__rank AS __rank,
@@ -480,7 +502,8 @@ CREATE OR REPLACE MACRO category_variants(
     __ranked_trigrams AS (
         SELECT
             __t.*,
-            row_number() OVER (PARTITION BY __t.__rank ORDER BY __t.__n_names, __t.__trigram) AS __rarity
+            row_number() OVER (PARTITION BY __t.__rank ORDER BY __t.__n_names,
+                __t.__trigram) AS __rarity
         FROM __counted_trigrams AS __t
     ),
 
@@ -551,7 +574,8 @@ CREATE OR REPLACE MACRO category_variants(
         INNER JOIN __names AS __b ON __p.__rank_before = __b.__rank
     ),
 
-    -- The order of tests in CASE is kept: the dear one is for the few pairs that pass the cheap ones.
+    -- The order of tests in CASE is kept: the dear one is for the few pairs that pass the cheap
+    -- ones.
     __links AS (
         SELECT __p.*
         FROM __named_pairs AS __p
@@ -560,7 +584,8 @@ CREATE OR REPLACE MACRO category_variants(
                 WHEN __p.__similarity < __p.__min_similarity - 0.000000001 THEN false
                 WHEN NOT __p.__is_ngram AND (1 - __p.__similarity) * __p.__length > 2.5 THEN false
                 ELSE
-                    system.main.category_match(__p.__name, [__p.__name_before], __p.__min_similarity).normalized
+                    system.main.category_match(__p.__name, [__p.__name_before],
+                        __p.__min_similarity).normalized
                     IS NOT NULL
             END
     ),
@@ -631,13 +656,18 @@ CREATE OR REPLACE MACRO user_features(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_features')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')), 'user_features', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')),
+                    'user_features', "time"
             ) AS __time,
             CAST(
-                COLUMNS(system.main.source_columns((*), coalesce(CAST(type AS VARCHAR), '__no_text'), 'type', 'user_features')) AS VARCHAR
+                COLUMNS(system.main.source_columns((*),
+                    coalesce(CAST(type AS VARCHAR), '__no_text'), 'type', 'user_features'))
+                        AS VARCHAR
             ) AS __type,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(value AS VARCHAR), '__no_number'), 'value', 'user_features')) AS __value,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(session AS VARCHAR), '__no_text'), 'session', 'user_features'))
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(value AS VARCHAR), '__no_number'),
+                'value', 'user_features')) AS __value,
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(session AS VARCHAR), '__no_text'),
+                'session', 'user_features'))
                 AS __session
         FROM (
             SELECT
@@ -652,7 +682,8 @@ CREATE OR REPLACE MACRO user_features(
         SELECT
             __c.*,
             __c.__type = CAST(view AS VARCHAR) AS __is_view,
-            CASE WHEN type IS NULL THEN true ELSE __c.__type = CAST(purchase AS VARCHAR) END AS __is_purchase
+            CASE WHEN type IS NULL THEN true
+                ELSE __c.__type = CAST(purchase AS VARCHAR) END AS __is_purchase
         FROM __columns AS __c
         WHERE
             __c.__user IS NOT NULL
@@ -660,7 +691,8 @@ CREATE OR REPLACE MACRO user_features(
             AND (
                 as_of IS NULL
                 OR __c.__time
-                < CAST(system.main.event_timestamp(as_of, 'user_features', 'as_of') AS DATE) + INTERVAL 1 DAY
+                < CAST(system.main.event_timestamp(as_of, 'user_features',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
     ),
 
@@ -670,7 +702,8 @@ CREATE OR REPLACE MACRO user_features(
             count(*) AS __n_events,
             count(*) FILTER (WHERE __e.__is_view) AS __n_views,
             count(*) FILTER (WHERE __e.__is_purchase) AS __n_purchases,
-            coalesce(list_unique(list(__e.__session) FILTER (WHERE __e.__is_purchase)), 0) AS __n_baskets,
+            coalesce(list_unique(list(__e.__session) FILTER (WHERE __e.__is_purchase)),
+                0) AS __n_baskets,
             coalesce(
                 CASE
                     WHEN typeof(sum(__e.__value) FILTER (WHERE __e.__is_purchase)) = 'DOUBLE'
@@ -712,11 +745,13 @@ CREATE OR REPLACE MACRO user_features(
             __u.__n_events AS total_events,
             __u.__n_views AS total_views,
             __u.__n_purchases AS total_purchases,
-            date_diff('microsecond', __u.__first_time, __u.__last_time) / 1e6 / nullif(__u.__n_events - 1, 0)
+            date_diff('microsecond', __u.__first_time,
+                __u.__last_time) / 1e6 / nullif(__u.__n_events - 1, 0)
                 AS avg_time_between_events,
             __u.__spent AS total_spent,
             CAST(
-                CASE WHEN __u.__n_purchases = 0 THEN 0 ELSE __u.__spent / nullif(__u.__n_baskets, 0) END AS DOUBLE
+                CASE WHEN __u.__n_purchases = 0 THEN 0
+                    ELSE __u.__spent / nullif(__u.__n_baskets, 0) END AS DOUBLE
             ) AS avg_basket,
             __u.__last_time AS last_event_time,
             CAST(__u.__n_purchases / nullif(__u.__n_views, 0) AS DOUBLE) AS conversion_rate,
@@ -729,7 +764,8 @@ CREATE OR REPLACE MACRO user_features(
             ON __u.__user = __n.__user
         WHERE
             __u.__n_events >= CASE
-                WHEN coalesce(try_cast(min_events AS DOUBLE) >= 1, false) THEN try_cast(min_events AS DOUBLE)
+                WHEN coalesce(try_cast(min_events AS DOUBLE) >= 1, false)
+                    THEN try_cast(min_events AS DOUBLE)
                 ELSE error(
                     'user_features: min_events must be a number of at least 1, not '
                     || coalesce(CAST(min_events AS VARCHAR), 'NULL')
@@ -739,12 +775,14 @@ CREATE OR REPLACE MACRO user_features(
                 WHEN __t.__n_views = 0 AND type IS NOT NULL AND view IS NOT NULL
                     THEN error(
                         'user_features: no event has the type ''' || CAST(view AS VARCHAR)
-                        || ''', say by view := ''...'' which type a view has, or by view := NULL that there is none'
+                        || ''', say by view := ''...'' which type a view has, or by view := NULL '
+                        || 'that there is none'
                     )
                 WHEN __t.__n_purchases = 0 AND type IS NOT NULL AND purchase IS NOT NULL
                     THEN error(
                         'user_features: no event has the type ''' || CAST(purchase AS VARCHAR)
-                        || ''', say by purchase := ''...'' which type a purchase has, or by purchase := NULL that there '
+                        || ''', say by purchase := ''...'' which type a purchase has, or by '
+                        || 'purchase := NULL that there '
                         || 'is none'
                     )
                 ELSE true
@@ -754,11 +792,14 @@ CREATE OR REPLACE MACRO user_features(
     SELECT COLUMNS(
         list_concat(
             ['user_id', 'total_events'],
-            CASE WHEN type IS NULL OR view IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['total_views'] END,
-            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['total_purchases'] END,
+            CASE WHEN type IS NULL OR view IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['total_views'] END,
+            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['total_purchases'] END,
             ['avg_time_between_events'],
             CASE
-                WHEN value IS NULL OR (type IS NOT NULL AND purchase IS NULL) THEN CAST([] AS VARCHAR[])
+                WHEN value IS NULL OR (type IS NOT NULL AND purchase IS NULL)
+                    THEN CAST([] AS VARCHAR[])
                 WHEN session IS NULL THEN ['total_spent']
                 ELSE ['total_spent', 'avg_basket']
             END,
@@ -767,12 +808,14 @@ CREATE OR REPLACE MACRO user_features(
                 WHEN type IS NULL OR view IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
                 ELSE ['conversion_rate']
             END,
-            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['purchase_ratio'] END,
+            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['purchase_ratio'] END,
             ['days_since_last_event'],
             CASE
                 WHEN types IS NULL THEN CAST([] AS VARCHAR[])
                 ELSE string_split(
-                    'total_' || array_to_string(list_concat(types, CAST([] AS VARCHAR[])), chr(1) || 'total_'), chr(1)
+                    'total_' || array_to_string(list_concat(types, CAST([] AS VARCHAR[])), chr(1)
+                        || 'total_'), chr(1)
                 )
             END
         )
@@ -794,11 +837,13 @@ CREATE OR REPLACE MACRO funnel(
             CASE
                 WHEN coalesce(len(CAST(steps AS VARCHAR[])), 0) = 0
                     THEN error(
-                        'funnel: steps must be a list of event types such as [''view'', ''purchase''], not '
+                        'funnel: steps must be a list of event types such as [''view'', '
+                        || '''purchase''], not '
                         || coalesce(CAST(steps AS VARCHAR), 'NULL')
                     )
                 WHEN len(list_distinct(CAST(steps AS VARCHAR[]))) < len(CAST(steps AS VARCHAR[]))
-                    THEN error('funnel: steps must differ and not be NULL, not ' || CAST(steps AS VARCHAR))
+                    THEN error('funnel: steps must differ and not be NULL, not '
+                    || CAST(steps AS VARCHAR))
                 ELSE CAST(steps AS VARCHAR[])
             END AS __steps,
             CASE
@@ -813,7 +858,8 @@ CREATE OR REPLACE MACRO funnel(
                     )
                     THEN epoch_us(try_cast(CAST(within AS VARCHAR) AS INTERVAL))
                 ELSE error(
-                    'funnel: within must be an interval of at least 0, in days or smaller units, such as INTERVAL 7 DAY, not '
+                    'funnel: within must be an interval of at least 0, in days or smaller units, '
+                    || 'such as INTERVAL 7 DAY, not '
                     || CAST(within AS VARCHAR)
                 )
             END AS __within
@@ -828,7 +874,8 @@ CREATE OR REPLACE MACRO funnel(
             CAST(
                 list_position(
                     (SELECT __o.__steps FROM __options AS __o),
-                    CAST(COLUMNS(system.main.source_columns((*), type, 'type', 'funnel')) AS VARCHAR)
+                    CAST(COLUMNS(system.main.source_columns((*), type, 'type', 'funnel'))
+                        AS VARCHAR)
                 ) AS INTEGER
             ) AS __step
         FROM query_table(source) AS __s
@@ -864,7 +911,8 @@ CREATE OR REPLACE MACRO funnel(
         SELECT
             __s.__step AS __step,
             __s.__type AS __type,
-            CAST(coalesce(sum(__e.__n_users) OVER (ORDER BY __s.__step DESC), 0) AS BIGINT) AS __n_users
+            CAST(coalesce(sum(__e.__n_users) OVER (ORDER BY __s.__step DESC), 0) AS BIGINT)
+                AS __n_users
         FROM __steps AS __s
         LEFT JOIN __ends AS __e
             ON __s.__step = __e.__step
@@ -891,7 +939,8 @@ CREATE OR REPLACE MACRO retention(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'retention')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention',
+                    "time"
             ) AS __time
         FROM query_table(source) AS __s
     ),
@@ -902,10 +951,12 @@ CREATE OR REPLACE MACRO retention(
             CAST(
                 date_trunc(
                     CASE
-                        WHEN lower(CAST(period AS VARCHAR)) IN ('day', 'week', 'month', 'quarter', 'year')
+                        WHEN lower(CAST(period AS VARCHAR)) IN ('day', 'week', 'month', 'quarter',
+                            'year')
                             THEN lower(CAST(period AS VARCHAR))
                         ELSE error(
-                            'retention: period must be one of ''day'', ''week'', ''month'', ''quarter'', ''year'', not '
+                            'retention: period must be one of ''day'', ''week'', ''month'', '
+                            || '''quarter'', ''year'', not '
                             || coalesce('''' || CAST(period AS VARCHAR) || '''', 'NULL')
                         )
                     END,
@@ -980,7 +1031,8 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
             any_value(__b.size) AS size_bytes,
             make_timestamp(epoch_us(any_value(__b.last_modified))) AS last_modified,
             CASE
-                WHEN count(*) > 1 THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
+                WHEN count(*) > 1
+                    THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
             END AS problem
         FROM read_blob(path) AS __b
         GROUP BY __b.filename
@@ -1035,7 +1087,8 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
             CASE
                 WHEN __s.stale_macros IS NULL THEN __s.advice
                 ELSE concat_ws(
-                    '; ', __s.advice, 'the current database has relations of another version: run sql/install.sql again'
+                    '; ', __s.advice, 'the current database has relations of another version: '
+                    || 'run sql/install.sql again'
                 )
             END AS advice
         )
@@ -1079,7 +1132,8 @@ CREATE OR REPLACE MACRO kmeans_segments(
     ),
 
     __check AS (
-        SELECT system.main.check_new_columns(first(__n.__row), ['segment'], 'kmeans_segments') AS __is_good
+        SELECT system.main.check_new_columns(first(__n.__row), ['segment'],
+            'kmeans_segments') AS __is_good
         FROM __no_rows AS __n
     ),
 
@@ -1195,7 +1249,8 @@ CREATE OR REPLACE MACRO kmeans_metrics(
         __e.__evaluation.davies_bouldin AS davies_bouldin,
         __e.__evaluation.calinski_harabasz AS calinski_harabasz,
         __e.__evaluation.silhouette IS NOT NULL
-        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST,
+            __e.__evaluation.k) = 1
             AS recommended
     FROM (
         SELECT unnest(
@@ -1273,7 +1328,8 @@ CREATE OR REPLACE MACRO pca_2d(
     ),
 
     __check AS (
-        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'], 'pca_2d') AS __is_good
+        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'],
+            'pca_2d') AS __is_good
         FROM __no_rows AS __n
     ),
 
@@ -1299,7 +1355,8 @@ CREATE OR REPLACE MACRO pca_2d(
     __scored_rows AS (
         SELECT
             __source_row.*,
-            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f), __source_row) AS __pca_scores
+            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f),
+                __source_row) AS __pca_scores
         FROM query_table(source) AS __source_row
         WHERE (SELECT __c.__is_good FROM __check AS __c)
     )
@@ -1367,9 +1424,11 @@ CREATE OR REPLACE MACRO rfm_scores(
 ) AS TABLE
     WITH __orders AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores'))
+                AS __customer,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')), 'rfm_scores', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')),
+                    'rfm_scores', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*), amount, 'amount', 'rfm_scores')) AS __amount
         FROM query_table(source) AS __s
@@ -1386,7 +1445,8 @@ CREATE OR REPLACE MACRO rfm_scores(
                         THEN list_sum(
                             list_sort(
                                 list(__o.__amount) FILTER (
-                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                    WHERE __o.__amount IS NOT NULL
+                                        AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                                 )
                             )
                         )
@@ -1400,7 +1460,8 @@ CREATE OR REPLACE MACRO rfm_scores(
             AND isfinite(__o.__time)
             AND (
                 as_of IS NULL
-                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
         GROUP BY __o.__customer
     ),
@@ -1424,9 +1485,13 @@ CREATE OR REPLACE MACRO rfm_scores(
     -- One row: of each measure the least value of each score but the first.
     __cuts AS (
         SELECT
-            coalesce(recency_cuts, system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
-            coalesce(frequency_cuts, system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores')) AS __frequency,
-            coalesce(monetary_cuts, system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
+            coalesce(recency_cuts,
+                system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
+            coalesce(frequency_cuts,
+                system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores'))
+                    AS __frequency,
+            coalesce(monetary_cuts,
+                system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
         FROM __measures AS __m
     ),
 
@@ -1434,15 +1499,19 @@ CREATE OR REPLACE MACRO rfm_scores(
     __scores AS MATERIALIZED (
         SELECT
             __m.*,
-            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency, 'rfm_scores', 'recency_cuts')
+            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency,
+                'rfm_scores', 'recency_cuts')
                 AS __r,
-            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores', 'frequency_cuts') AS __f,
-            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores', 'monetary_cuts') AS __m
+            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores',
+                'frequency_cuts') AS __f,
+            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores',
+                'monetary_cuts') AS __m
         FROM __measures AS __m
         CROSS JOIN __cuts AS __c
     ),
 
-    -- The names of five bins, and those of the table that the caller gives. They do not look at the money.
+    -- The names of five bins, and those of the table that the caller gives. They do not look at the
+    -- money.
     __names AS (
         SELECT
             __d.*,
@@ -1474,7 +1543,8 @@ CREATE OR REPLACE MACRO rfm_scores(
         FROM query(
             'SELECT name, r_min, r_max, f_min, f_max, m_min, m_max FROM ' || coalesce(
                 CAST(names AS VARCHAR),
-                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, m_min, m_max) WHERE false'
+                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, '
+                || 'm_min, m_max) WHERE false'
             )
         ) AS __g
     ),
@@ -1489,7 +1559,8 @@ CREATE OR REPLACE MACRO rfm_scores(
                 WHEN count(*) > 1
                     THEN error(
                         'rfm_scores: the scores ' || __s.__r || ', ' || __s.__f || ', ' || __s.__m
-                        || ' have more than one name: ''' || min(__n.name) || ''' and ''' || max(__n.name)
+                        || ' have more than one name: ''' || min(__n.name) || ''' and '''
+                        || max(__n.name)
                         || ''', each may be in one row of "' || CAST(names AS VARCHAR) || '"'
                     )
                 ELSE true
@@ -1737,7 +1808,8 @@ CREATE OR REPLACE MACRO segment_profile(
             __f.__feature AS __feature,
             row_number() OVER (
                 PARTITION BY __f.__segment
-                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC, __f.__rank
+                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC,
+                    __f.__rank
             ) AS __place
         FROM __ranked_features AS __f
         INNER JOIN __neighbours AS __n
@@ -1786,7 +1858,8 @@ CREATE OR REPLACE MACRO segment_profile(
         HAVING count(DISTINCT __f.__words) > 1
         QUALIFY row_number() OVER (
             PARTITION BY __a.__name
-            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC, __f.__feature
+            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC,
+                __f.__feature
         ) = 1
     ),
 
@@ -1794,7 +1867,8 @@ CREATE OR REPLACE MACRO segment_profile(
     __told_segments AS (
         SELECT
             __n.__segment AS __segment,
-            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN '' ELSE 'average' END), __f.__words)
+            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN ''
+                ELSE 'average' END), __f.__words)
                 AS __long_name,
             row_number() OVER (PARTITION BY __long_name ORDER BY __n.__segment) AS __number
         FROM __named_segments AS __n
@@ -1808,7 +1882,8 @@ CREATE OR REPLACE MACRO segment_profile(
         __f.__segment AS segment,
         __f.__size AS size,
         __f.__share AS share,
-        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')' ELSE '' END AS name,
+        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')'
+            ELSE '' END AS name,
         __f.__feature AS feature,
         __f.__mean AS mean,
         __f.__z_score AS z_score,
@@ -1877,7 +1952,8 @@ CREATE OR REPLACE MACRO segment_migration(
             __k.__after AS __after,
             count(*) AS __size,
             any_value(__k.__null_side) AS __null_side,
-            min({'key': __k.__key, 'side': __k.__repeated_side}) FILTER (WHERE __k.__repeated_side IS NOT NULL) AS __repeated
+            min({'key': __k.__key, 'side': __k.__repeated_side})
+                FILTER (WHERE __k.__repeated_side IS NOT NULL) AS __repeated
         FROM __keys AS __k
         GROUP BY __k.__before, __k.__after
     ),
@@ -1948,7 +2024,8 @@ CREATE OR REPLACE MACRO customer_value(
                 )
             END AS __horizon,
             CASE
-                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0 AND 1e6, false)
+                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0
+                AND 1e6, false)
                     THEN try_cast(CAST(discount AS VARCHAR) AS DOUBLE)
                 ELSE error(
                     'customer_value: discount must be a number between 0 and 1000000, not '
@@ -1959,11 +2036,14 @@ CREATE OR REPLACE MACRO customer_value(
 
     __purchases AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value'))
+                AS __customer,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')), 'customer_value', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')),
+                    'customer_value', "time"
             ) AS __time,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
+            COLUMNS(system.main.source_columns((*),
+                coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
                 AS __amount
         FROM (
             SELECT
@@ -1982,7 +2062,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN list_sum(
                         list_sort(
                             list(__p.__amount) FILTER (
-                                WHERE __p.__amount IS NOT NULL AND typeof(__p.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                WHERE __p.__amount IS NOT NULL
+                                    AND typeof(__p.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                             )
                         )
                     )
@@ -1994,7 +2075,8 @@ CREATE OR REPLACE MACRO customer_value(
             AND isfinite(__p.__time)
             AND (
                 as_of IS NULL
-                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value', 'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
         GROUP BY __p.__customer, CAST(__p.__time AS DATE)
     ),
@@ -2013,7 +2095,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN list_sum(
                         list_sort(
                             list(__d.__amount) FILTER (
-                                WHERE __d.__amount IS NOT NULL AND typeof(__d.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                WHERE __d.__amount IS NOT NULL
+                                    AND typeof(__d.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                             )
                         )
                     )
@@ -2024,8 +2107,10 @@ CREATE OR REPLACE MACRO customer_value(
             CASE
                 WHEN __d.__amount < 0
                     THEN error(
-                        'customer_value: the amount of a day must be at least 0, not ' || CAST(__d.__amount AS VARCHAR)
-                        || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', ' || CAST(__d.__day AS VARCHAR)
+                        'customer_value: the amount of a day must be at least 0, not '
+                            || CAST(__d.__amount AS VARCHAR)
+                        || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', '
+                        || CAST(__d.__day AS VARCHAR)
                         || '), leave out returns'
                     )
                 ELSE true
@@ -2051,7 +2136,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN
                         nullif(
                             CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END),
+                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
+                                ELSE 1 END),
                             0
                         )
             END AS __value
@@ -2066,7 +2152,8 @@ CREATE OR REPLACE MACRO customer_value(
             __h.__recency AS recency,
             __h.__age AS age,
             __h.__value AS value,
-            {'frequency': __h.__frequency, 'recency': __h.__recency, 'age': __h.__age, 'value': __h.__value} AS __row,
+            {'frequency': __h.__frequency, 'recency': __h.__recency, 'age': __h.__age,
+                'value': __h.__value} AS __row,
             (
                 SELECT
                     system.main.clv_fit(
@@ -2094,14 +2181,16 @@ CREATE OR REPLACE MACRO customer_value(
             system.main.clv_purchases(__c.__model, __c.__row, __o.__horizon) AS expected_purchases,
             CASE
                 WHEN amount IS NOT NULL
-                    THEN system.main.clv_value(__c.__model, __c.__row, __o.__horizon, __o.__discount)
+                    THEN system.main.clv_value(__c.__model, __c.__row, __o.__horizon,
+                        __o.__discount)
             END AS expected_value
         FROM __customers AS __c
         CROSS JOIN __options AS __o
         WHERE
             CASE
                 WHEN NOT __c.__model.converged
-                    THEN error('customer_value: the fit did not converge in ' || __c.__model.iterations || ' iterations')
+                    THEN error('customer_value: the fit did not converge in '
+                    || __c.__model.iterations || ' iterations')
                 ELSE true
             END
     )
@@ -2111,7 +2200,8 @@ CREATE OR REPLACE MACRO customer_value(
             WHEN amount IS NULL
                 THEN ['customer', 'frequency', 'recency', 'age', 'alive', 'expected_purchases']
             ELSE [
-                'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases', 'expected_value'
+                'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases',
+                    'expected_value'
             ]
         END
     )
@@ -2135,7 +2225,8 @@ CREATE OR REPLACE MACRO customer_value_check(
                 WHEN 'month' THEN 30.4375
                 WHEN 'year' THEN 365.25
                 ELSE error(
-                    'customer_value_check: unit must be ''day'', ''week'', ''month'' or ''year'', not '
+                    'customer_value_check: unit must be ''day'', ''week'', ''month'' or '
+                    || '''year'', not '
                     || coalesce('''' || CAST(unit AS VARCHAR) || '''', 'NULL')
                 )
             END AS __days,
@@ -2145,13 +2236,15 @@ CREATE OR REPLACE MACRO customer_value_check(
                         'customer_value_check: split must be a day such as DATE ''2024-01-01'', '
                         || 'purchases before it are for the fit, not NULL'
                     )
-                ELSE CAST(system.main.event_timestamp(split, 'customer_value_check', 'split') AS DATE)
+                ELSE CAST(system.main.event_timestamp(split, 'customer_value_check',
+                    'split') AS DATE)
             END AS __split
     ),
 
     __purchases AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value_check')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value_check'))
+                AS __customer,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value_check')),
                 'customer_value_check',
@@ -2159,7 +2252,8 @@ CREATE OR REPLACE MACRO customer_value_check(
             ) AS __time,
             COLUMNS(
                 system.main.source_columns(
-                    (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value_check'
+                    (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount',
+                        'customer_value_check'
                 )
             ) AS __amount
         FROM (
@@ -2197,7 +2291,8 @@ CREATE OR REPLACE MACRO customer_value_check(
                 WHEN __d.__amount < 0
                     THEN error(
                         'customer_value_check: the amount of a day must be at least 0, not '
-                        || CAST(__d.__amount AS VARCHAR) || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', '
+                        || CAST(__d.__amount AS VARCHAR) || ' (customer '
+                        || CAST(__d.__customer AS VARCHAR) || ', '
                         || CAST(__d.__day AS VARCHAR) || '), leave out returns'
                     )
                 ELSE true
@@ -2217,7 +2312,8 @@ CREATE OR REPLACE MACRO customer_value_check(
                         THEN
                             nullif(
                                 CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END),
+                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
+                                    ELSE 1 END),
                                 0
                             )
                 END
@@ -2232,7 +2328,8 @@ CREATE OR REPLACE MACRO customer_value_check(
             (
                 SELECT
                     system.main.clv_fit(
-                        __h.__row, {'relation': 'customer_value_check', 'threads': current_setting('threads')}
+                        __h.__row, {'relation': 'customer_value_check',
+                            'threads': current_setting('threads')}
                     )
                 FROM __histories AS __h
             ) AS __fit,
@@ -2274,7 +2371,8 @@ CREATE OR REPLACE MACRO customer_value_check(
             CASE
                 WHEN NOT __m.__fit.converged
                     THEN error(
-                        'customer_value_check: the fit did not converge in ' || __m.__fit.iterations || ' iterations'
+                        'customer_value_check: the fit did not converge in ' || __m.__fit.iterations
+                            || ' iterations'
                     )
                 ELSE true
             END
@@ -2290,7 +2388,9 @@ CREATE OR REPLACE MACRO customer_value_check(
             unnest([
                 {'part': 'total', 'bucket': CAST(NULL AS BIGINT)},
                 {'part': 'frequency', 'bucket': least(__e.__frequency, 7)},
-                {'part': 'fifth', 'bucket': CAST(system.main.cut_score(__e.__expected, __c.__cuts) AS BIGINT)}
+                {'part': 'fifth', 'bucket': CAST(
+                    system.main.cut_score(__e.__expected, __c.__cuts) AS BIGINT
+                )}
             ]) AS __group,
             __e.*
         FROM __expected AS __e
@@ -2311,7 +2411,8 @@ CREATE OR REPLACE MACRO customer_value_check(
         FROM (
             SELECT
                 {
-                    'frequency': __i.__row.frequency, 'recency': __i.__row.recency, 'age': __i.__row.age
+                    'frequency': __i.__row.frequency, 'recency': __i.__row.recency,
+                        'age': __i.__row.age
                 } AS __row
             FROM __histories AS __i
         ) AS __h
@@ -2337,7 +2438,8 @@ CREATE OR REPLACE MACRO customer_value_check(
 
     __actual_periods AS (
         SELECT
-            CAST(floor(date_diff('day', __m.__split, __d.__day) / __m.__days) AS BIGINT) + 1 AS __period,
+            CAST(floor(date_diff('day', __m.__split, __d.__day) / __m.__days) AS BIGINT) + 1
+                AS __period,
             count(*) AS __actual
         FROM __days AS __d
         CROSS JOIN __model AS __m
@@ -2355,9 +2457,11 @@ CREATE OR REPLACE MACRO customer_value_check(
             CAST(sum(CAST(__g.__expected AS DECIMAL(38, 9))) AS DOUBLE) AS expected_purchases,
             CAST(sum(__g.__actual) AS BIGINT) AS actual_purchases,
             CASE
-                WHEN amount IS NOT NULL THEN CAST(sum(CAST(__g.__expected_value AS DECIMAL(38, 9))) AS DOUBLE)
+                WHEN amount IS NOT NULL
+                    THEN CAST(sum(CAST(__g.__expected_value AS DECIMAL(38, 9))) AS DOUBLE)
             END AS expected_value,
-            CASE WHEN amount IS NOT NULL THEN CAST(sum(__g.__actual_value) AS DOUBLE) END AS actual_value
+            CASE WHEN amount IS NOT NULL
+                THEN CAST(sum(__g.__actual_value) AS DOUBLE) END AS actual_value
         FROM __groups AS __g
         GROUP BY __g.__group.part, __g.__group.bucket
         UNION ALL

@@ -31,7 +31,12 @@ pub struct Pipeline {
 pub const MACROS: &[Script] = &[
     Script { name: "activity", sql: include_str!("../sql/functions/activity.sql") },
     Script { name: "category", sql: include_str!("../sql/functions/category.sql") },
+    Script {
+        name: "category_variants",
+        sql: include_str!("../sql/functions/category_variants.sql"),
+    },
     Script { name: "events", sql: include_str!("../sql/functions/events.sql") },
+    Script { name: "funnel", sql: include_str!("../sql/functions/funnel.sql") },
     Script { name: "files", sql: include_str!("../sql/functions/files.sql") },
     Script { name: "introspection", sql: include_str!("../sql/functions/introspection.sql") },
     Script { name: "kmeans", sql: include_str!("../sql/functions/kmeans.sql") },
@@ -39,11 +44,25 @@ pub const MACROS: &[Script] = &[
     Script { name: "rfm", sql: include_str!("../sql/functions/rfm.sql") },
     Script { name: "rules", sql: include_str!("../sql/functions/rules.sql") },
     Script { name: "summary", sql: include_str!("../sql/functions/summary.sql") },
+    Script { name: "migration", sql: include_str!("../sql/functions/migration.sql") },
     Script { name: "value", sql: include_str!("../sql/functions/value.sql") },
+    Script { name: "value_check", sql: include_str!("../sql/functions/value_check.sql") },
 ];
 
 /// The load step of all pipelines, with places for what differs.
-const LOAD_FILES: &str = include_str!("../sql/load_files.sql");
+const LOAD_FILES: &str = concat!(
+    include_str!("../sql/load/about.sql"),
+    include_str!("../sql/load/own_tables.sql"),
+    include_str!("../sql/load/files.sql"),
+    include_str!("../sql/load/sources.sql"),
+    include_str!("../sql/load/contents.sql"),
+    include_str!("../sql/load/headers.sql"),
+    include_str!("../sql/load/queue.sql"),
+    include_str!("../sql/load/texts.sql"),
+    include_str!("../sql/load/rows.sql"),
+    include_str!("../sql/load/rejected.sql"),
+    include_str!("../sql/load/record.sql"),
+);
 
 /// The pipelines.
 pub const PIPELINES: &[Pipeline] = &[
@@ -102,7 +121,7 @@ fn tables_made(sql: &str) -> Vec<&str> {
     names
 }
 
-/// The load step of a pipeline: `template` (`sql/load_files.sql`) with the places filled from
+/// The load step of a pipeline: `template` (`sql/load/`) with the places filled from
 /// `raw_tables`; `made` are the tables of the other steps.
 ///
 /// # Panics

@@ -1,6 +1,6 @@
--- Activity of users from their events: sessions, months, figures of each user. The columns of a source are named by the
--- caller; `time` stands in quotes, because DuckDB 1.x takes it for a type. What is infinite has no microseconds, and stays
--- what it is.
+-- Activity of users from their events: sessions, months, figures of each user. The columns of a
+-- source are named by the caller; `time` stands in quotes, because DuckDB 1.x takes it for a type.
+-- What is infinite has no microseconds, and stays what it is.
 
 -- sessionize(source, ...): every column of the source, then the number of the session.
 --
@@ -32,7 +32,8 @@ CREATE OR REPLACE MACRO sessionize(
             __s.*,
             COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')), 'sessionize', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')),
+                    'sessionize', "time"
             ) AS __time,
             CASE
                 WHEN
@@ -43,7 +44,8 @@ CREATE OR REPLACE MACRO sessionize(
                     )
                     THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
                 ELSE error(
-                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such '
+                    || 'as INTERVAL 30 MINUTE, not '
                     || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
                 )
             END AS __max_gap
@@ -56,7 +58,8 @@ CREATE OR REPLACE MACRO sessionize(
             __e.*,
             CASE
                 WHEN
-                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    lag(__e.__time) OVER (PARTITION BY __e.__user
+                        ORDER BY __e.__time NULLS LAST) + __e.__max_gap
                     >= __e.__time
                     THEN 0
                 ELSE 1
@@ -88,7 +91,8 @@ CREATE OR REPLACE MACRO user_activity(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')), 'user_activity', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')),
+                    'user_activity', "time"
             ) AS __time
         FROM query_table(source) AS __s
     )
@@ -104,8 +108,8 @@ CREATE OR REPLACE MACRO user_activity(
     WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
     GROUP BY __e.__user;
 
--- monthly_activity(source, ...): one row a month, from the first with events to the last; with `col` one row a value of
--- this column and month.
+-- monthly_activity(source, ...): one row a month, from the first with events to the last; with
+-- `col` one row a value of this column and month.
 --
 -- The first branch of the UNION gives no row but the name of `col` to the groups of the second.
 CREATE OR REPLACE MACRO monthly_activity(
@@ -119,14 +123,18 @@ CREATE OR REPLACE MACRO monthly_activity(
             CASE
                 WHEN
                     lower(CAST(col AS VARCHAR)) IN (
-                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                        'month', 'events', 'active_users', 'new_users', 'churned_users',
+                            'reactivated_users'
                     )
-                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
-                ELSE COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
+                    THEN error('monthly_activity: col must not be a column of the result, not "'
+                    || col || '"')
+                ELSE COLUMNS(system.main.source_columns((*),
+                    coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
             END AS __group,
             COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')), 'monthly_activity', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')),
+                    'monthly_activity', "time"
             ) AS __time
         FROM (
             SELECT
@@ -150,7 +158,8 @@ CREATE OR REPLACE MACRO monthly_activity(
     __dated_user_months AS (
         SELECT
             __u.*,
-            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+            lag(__u.__month) OVER (PARTITION BY __u.__group,
+                __u.__user ORDER BY __u.__month) AS __month_before
         FROM __user_months AS __u
     ),
 
@@ -161,13 +170,15 @@ CREATE OR REPLACE MACRO monthly_activity(
             CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
             count(*) AS __n_users,
             count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
-            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH)
+                AS __n_reactivated
         FROM __dated_user_months AS __u
         GROUP BY __u.__group, __u.__month
     ),
 
     __calendar AS (
-        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH))
+            AS DATE) AS __month
         FROM __active_months AS __a
     ),
 
@@ -190,10 +201,12 @@ CREATE OR REPLACE MACRO monthly_activity(
             ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
     ),
 
-    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before
+    -- are gone.
     __results AS (
         SELECT
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity')),
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'),
+                'col', 'monthly_activity')),
             CAST(NULL AS DATE) AS month,
             CAST(NULL AS BIGINT) AS events,
             CAST(NULL AS BIGINT) AS active_users,
@@ -223,7 +236,8 @@ CREATE OR REPLACE MACRO monthly_activity(
     SELECT COLUMNS(
         CASE
             WHEN col IS NULL
-                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users',
+                    'reactivated_users']
             ELSE [
                 CAST(col AS VARCHAR),
                 'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'

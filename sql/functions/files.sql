@@ -1,18 +1,17 @@
 -- file_fingerprint(path): what files hold, one row a file.
 --
--- path         a file name, a pattern or a list of either
--- file_name    as `path` spells it
--- size_bytes   as stored, so compressed where the file is
--- last_modified  UTC
--- line_count   lines that are not blank and can be read
--- fingerprint  content_hash of these lines: two files with the same lines have the same fingerprint, whatever their
---              names, the order of the lines or the line ends. 0 for a file without any. NULL for a file that also has
---              lines that cannot be read, which are those that are not UTF-8 or longer than 16 MB: nothing can be said
---              of it (it does not show in a compressed file, whose size says nothing of its lines, nor does it, before
---              DuckDB 2.0, if that is cut short: content_summary tells)
+-- path         a file name, a pattern or a list of either file_name    as `path` spells it
+-- size_bytes   as stored, so compressed where the file is last_modified  UTC line_count   lines
+-- that are not blank and can be read fingerprint  content_hash of these lines: two files with the
+-- same lines have the same fingerprint, whatever their names, the order of the lines or the line
+-- ends. 0 for a file without any. NULL for a file that also has lines that cannot be read, which
+-- are those that are not UTF-8 or longer than 16 MB: nothing can be said of it (it does not show in
+-- a compressed file, whose size says nothing of its lines, nor does it, before DuckDB 2.0, if that
+-- is cut short: content_summary tells)
 --
--- Files are streamed through DuckDB's CSV reader, a line at a time, which ends a line at each CR and each LF. Nothing
--- but UTF-8 will do: its latin-1 refuses the bytes 0x80 to 0x9F. An empty file has no lines to read: hence the join.
+-- Files are streamed through DuckDB's CSV reader, a line at a time, which ends a line at each CR
+-- and each LF. Nothing but UTF-8 will do: its latin-1 refuses the bytes 0x80 to 0x9F. An empty file
+-- has no lines to read: hence the join.
 CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
     WITH __files AS (
         SELECT
@@ -20,7 +19,8 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
             any_value(__b.size) AS size_bytes,
             make_timestamp(epoch_us(any_value(__b.last_modified))) AS last_modified,
             CASE
-                WHEN count(*) > 1 THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
+                WHEN count(*) > 1
+                    THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
             END AS problem
         FROM read_blob(path) AS __b
         GROUP BY __b.filename

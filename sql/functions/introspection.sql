@@ -7,7 +7,8 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
             CASE
                 WHEN __s.stale_macros IS NULL THEN __s.advice
                 ELSE concat_ws(
-                    '; ', __s.advice, 'the current database has relations of another version: run sql/install.sql again'
+                    '; ', __s.advice, 'the current database has relations of another version: '
+                    || 'run sql/install.sql again'
                 )
             END AS advice
         )

@@ -3,8 +3,9 @@
 
 -- kmeans_segments(source, ...): one row a row of the source, with its segment.
 --
--- The fit is a CTE, because only there a bare name of a table is never taken for one of its columns. The check of the
--- source is a WHERE, because a column that is not asked for is not computed, and of no row, because types say it all.
+-- The fit is a CTE, because only there a bare name of a table is never taken for one of its
+-- columns. The check of the source is a WHERE, because a column that is not asked for is not
+-- computed, and of no row, because types say it all.
 CREATE OR REPLACE MACRO kmeans_segments(
     source,
     k := 5,
@@ -29,7 +30,8 @@ CREATE OR REPLACE MACRO kmeans_segments(
     ),
 
     __check AS (
-        SELECT system.main.check_new_columns(first(__n.__row), ['segment'], 'kmeans_segments') AS __is_good
+        SELECT system.main.check_new_columns(first(__n.__row), ['segment'],
+            'kmeans_segments') AS __is_good
         FROM __no_rows AS __n
     ),
 
@@ -143,7 +145,8 @@ CREATE OR REPLACE MACRO kmeans_metrics(
         __e.__evaluation.davies_bouldin AS davies_bouldin,
         __e.__evaluation.calinski_harabasz AS calinski_harabasz,
         __e.__evaluation.silhouette IS NOT NULL
-        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST,
+            __e.__evaluation.k) = 1
             AS recommended
     FROM (
         SELECT unnest(
@@ -172,7 +175,8 @@ CREATE OR REPLACE MACRO kmeans_metrics(
     ) AS __e
     ORDER BY __e.__evaluation.k;
 
--- kmeans_features(source, ...): one row a column of the source, in their order: whether a fit takes it, and why.
+-- kmeans_features(source, ...): one row a column of the source, in their order: whether a fit takes
+-- it, and why.
 CREATE OR REPLACE MACRO kmeans_features(
     source,
     features := NULL,

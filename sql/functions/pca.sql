@@ -19,7 +19,8 @@ CREATE OR REPLACE MACRO pca_2d(
     ),
 
     __check AS (
-        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'], 'pca_2d') AS __is_good
+        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'],
+            'pca_2d') AS __is_good
         FROM __no_rows AS __n
     ),
 
@@ -45,7 +46,8 @@ CREATE OR REPLACE MACRO pca_2d(
     __scored_rows AS (
         SELECT
             __source_row.*,
-            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f), __source_row) AS __pca_scores
+            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f),
+                __source_row) AS __pca_scores
         FROM query_table(source) AS __source_row
         WHERE (SELECT __c.__is_good FROM __check AS __c)
     )

@@ -2,7 +2,8 @@
 
 -- rfm_scores(source, ...): one row a customer; a row of the source is a purchase.
 --
--- Amounts that are DOUBLE add up in their order, so that no sum depends on the order of rows; others add up exactly.
+-- Amounts that are DOUBLE add up in their order, so that no sum depends on the order of rows;
+-- others add up exactly.
 CREATE OR REPLACE MACRO rfm_scores(
     source,
     customer := 'user_id',
@@ -17,9 +18,11 @@ CREATE OR REPLACE MACRO rfm_scores(
 ) AS TABLE
     WITH __orders AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores'))
+                AS __customer,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')), 'rfm_scores', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')),
+                    'rfm_scores', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*), amount, 'amount', 'rfm_scores')) AS __amount
         FROM query_table(source) AS __s
@@ -36,7 +39,8 @@ CREATE OR REPLACE MACRO rfm_scores(
                         THEN list_sum(
                             list_sort(
                                 list(__o.__amount) FILTER (
-                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                    WHERE __o.__amount IS NOT NULL
+                                        AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                                 )
                             )
                         )
@@ -50,7 +54,8 @@ CREATE OR REPLACE MACRO rfm_scores(
             AND isfinite(__o.__time)
             AND (
                 as_of IS NULL
-                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
         GROUP BY __o.__customer
     ),
@@ -74,9 +79,13 @@ CREATE OR REPLACE MACRO rfm_scores(
     -- One row: of each measure the least value of each score but the first.
     __cuts AS (
         SELECT
-            coalesce(recency_cuts, system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
-            coalesce(frequency_cuts, system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores')) AS __frequency,
-            coalesce(monetary_cuts, system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
+            coalesce(recency_cuts,
+                system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
+            coalesce(frequency_cuts,
+                system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores'))
+                    AS __frequency,
+            coalesce(monetary_cuts,
+                system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
         FROM __measures AS __m
     ),
 
@@ -84,15 +93,19 @@ CREATE OR REPLACE MACRO rfm_scores(
     __scores AS MATERIALIZED (
         SELECT
             __m.*,
-            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency, 'rfm_scores', 'recency_cuts')
+            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency,
+                'rfm_scores', 'recency_cuts')
                 AS __r,
-            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores', 'frequency_cuts') AS __f,
-            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores', 'monetary_cuts') AS __m
+            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores',
+                'frequency_cuts') AS __f,
+            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores',
+                'monetary_cuts') AS __m
         FROM __measures AS __m
         CROSS JOIN __cuts AS __c
     ),
 
-    -- The names of five bins, and those of the table that the caller gives. They do not look at the money.
+    -- The names of five bins, and those of the table that the caller gives. They do not look at the
+    -- money.
     __names AS (
         SELECT
             __d.*,
@@ -124,7 +137,8 @@ CREATE OR REPLACE MACRO rfm_scores(
         FROM query(
             'SELECT name, r_min, r_max, f_min, f_max, m_min, m_max FROM ' || coalesce(
                 CAST(names AS VARCHAR),
-                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, m_min, m_max) WHERE false'
+                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, '
+                || 'm_min, m_max) WHERE false'
             )
         ) AS __g
     ),
@@ -139,7 +153,8 @@ CREATE OR REPLACE MACRO rfm_scores(
                 WHEN count(*) > 1
                     THEN error(
                         'rfm_scores: the scores ' || __s.__r || ', ' || __s.__f || ', ' || __s.__m
-                        || ' have more than one name: ''' || min(__n.name) || ''' and ''' || max(__n.name)
+                        || ' have more than one name: ''' || min(__n.name) || ''' and '''
+                        || max(__n.name)
                         || ''', each may be in one row of "' || CAST(names AS VARCHAR) || '"'
                     )
                 ELSE true

@@ -121,7 +121,8 @@ CREATE OR REPLACE MACRO segment_profile(
             __f.__feature AS __feature,
             row_number() OVER (
                 PARTITION BY __f.__segment
-                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC, __f.__rank
+                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC,
+                    __f.__rank
             ) AS __place
         FROM __ranked_features AS __f
         INNER JOIN __neighbours AS __n
@@ -170,7 +171,8 @@ CREATE OR REPLACE MACRO segment_profile(
         HAVING count(DISTINCT __f.__words) > 1
         QUALIFY row_number() OVER (
             PARTITION BY __a.__name
-            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC, __f.__feature
+            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC,
+                __f.__feature
         ) = 1
     ),
 
@@ -178,7 +180,8 @@ CREATE OR REPLACE MACRO segment_profile(
     __told_segments AS (
         SELECT
             __n.__segment AS __segment,
-            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN '' ELSE 'average' END), __f.__words)
+            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN ''
+                ELSE 'average' END), __f.__words)
                 AS __long_name,
             row_number() OVER (PARTITION BY __long_name ORDER BY __n.__segment) AS __number
         FROM __named_segments AS __n
@@ -192,7 +195,8 @@ CREATE OR REPLACE MACRO segment_profile(
         __f.__segment AS segment,
         __f.__size AS size,
         __f.__share AS share,
-        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')' ELSE '' END AS name,
+        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')'
+            ELSE '' END AS name,
         __f.__feature AS feature,
         __f.__mean AS mean,
         __f.__z_score AS z_score,
@@ -201,102 +205,3 @@ CREATE OR REPLACE MACRO segment_profile(
     INNER JOIN __told_segments AS __n
         ON __f.__segment = __n.__segment
     ORDER BY __f.__segment, __f.__rank;
-
--- segment_migration(before, after, ...): one row a pair of segments that a key has before and after.
---
--- UNION ALL and GROUP BY are the full join, with each side's segments in a column of their own, so that types may differ.
--- The check of keys is a WHERE, because a column that is not asked for is not computed.
-CREATE OR REPLACE MACRO segment_migration(
-    before,
-    after,
-    key := 'user_id',
-    segment := 'segment'
-) AS TABLE
-    WITH __rows AS (
-        SELECT
-            __s.__key AS __key,
-            __s.__segment AS __before,
-            NULL AS __after,
-            1 AS __n_before,
-            0 AS __n_after
-        FROM (
-            SELECT
-                COLUMNS([CAST(key AS VARCHAR)]) AS __key,
-                COLUMNS([CAST(segment AS VARCHAR)]) AS __segment
-            FROM query_table(before) AS __t
-        ) AS __s
-        UNION ALL
-        SELECT
-            __s.__key,
-            NULL,
-            __s.__segment,
-            0,
-            1
-        FROM (
-            SELECT
-                COLUMNS([CAST(key AS VARCHAR)]) AS __key,
-                COLUMNS([CAST(segment AS VARCHAR)]) AS __segment
-            FROM query_table(after) AS __t
-        ) AS __s
-    ),
-
-    __keys AS (
-        SELECT
-            __r.__key AS __key,
-            any_value(__r.__before) AS __before,
-            any_value(__r.__after) AS __after,
-            CASE
-                WHEN __r.__key IS NULL AND sum(__r.__n_before) > 0 THEN 'before'
-                WHEN __r.__key IS NULL THEN 'after'
-            END AS __null_side,
-            CASE
-                WHEN sum(__r.__n_before) > 1 THEN 'before'
-                WHEN sum(__r.__n_after) > 1 THEN 'after'
-            END AS __repeated_side
-        FROM __rows AS __r
-        GROUP BY __r.__key
-    ),
-
-    __pairs AS (
-        SELECT
-            __k.__before AS __before,
-            __k.__after AS __after,
-            count(*) AS __size,
-            any_value(__k.__null_side) AS __null_side,
-            min({'key': __k.__key, 'side': __k.__repeated_side}) FILTER (WHERE __k.__repeated_side IS NOT NULL) AS __repeated
-        FROM __keys AS __k
-        GROUP BY __k.__before, __k.__after
-    ),
-
-    __checked_pairs AS (
-        SELECT
-            __p.__before AS __before,
-            __p.__after AS __after,
-            __p.__size AS __size,
-            min(__p.__null_side) OVER () AS __null_side,
-            min(__p.__repeated) OVER () AS __repeated
-        FROM __pairs AS __p
-    )
-
-    SELECT
-        __c.__before AS segment_before,
-        __c.__after AS segment_after,
-        __c.__size AS size,
-        __c.__size / sum(__c.__size) OVER (PARTITION BY __c.__before) AS share
-    FROM __checked_pairs AS __c
-    WHERE
-        CASE
-            WHEN __c.__null_side IS NOT NULL
-                THEN error(
-                    'segment_migration: "' || key || '" is NULL in a row of "' || __c.__null_side
-                    || '", leave such rows out: WHERE "' || key || '" IS NOT NULL'
-                )
-            WHEN __c.__repeated IS NOT NULL
-                THEN error(
-                    'segment_migration: "' || key || '" ' || CAST(__c.__repeated.key AS VARCHAR)
-                    || ' occurs more than once in "' || __c.__repeated.side
-                    || '", keep one row of each: SELECT DISTINCT ON ("' || key || '") *'
-                )
-            ELSE true
-        END
-    ORDER BY __c.__before NULLS LAST, __c.__after NULLS LAST;

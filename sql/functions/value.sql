@@ -1,10 +1,10 @@
--- What customers are worth, from their purchases. `time` stands in quotes, because DuckDB 1.x takes it for a type. The column
--- `__no_amount` stands in for one that a source lacks.
+-- What customers are worth, from their purchases. `time` stands in quotes, because DuckDB 1.x takes
+-- it for a type. The column `__no_amount` stands in for one that a source lacks.
 
 -- customer_value(source, ...): one row a customer.
 --
--- Sums of amounts that are DOUBLE are taken in their order, so that they do not depend on the order of rows; others add up
--- exactly.
+-- Sums of amounts that are DOUBLE are taken in their order, so that they do not depend on the order
+-- of rows; others add up exactly.
 CREATE OR REPLACE MACRO customer_value(
     source,
     customer := 'user_id',
@@ -36,7 +36,8 @@ CREATE OR REPLACE MACRO customer_value(
                 )
             END AS __horizon,
             CASE
-                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0 AND 1e6, false)
+                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0
+                AND 1e6, false)
                     THEN try_cast(CAST(discount AS VARCHAR) AS DOUBLE)
                 ELSE error(
                     'customer_value: discount must be a number between 0 and 1000000, not '
@@ -47,11 +48,14 @@ CREATE OR REPLACE MACRO customer_value(
 
     __purchases AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value'))
+                AS __customer,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')), 'customer_value', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')),
+                    'customer_value', "time"
             ) AS __time,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
+            COLUMNS(system.main.source_columns((*),
+                coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
                 AS __amount
         FROM (
             SELECT
@@ -70,7 +74,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN list_sum(
                         list_sort(
                             list(__p.__amount) FILTER (
-                                WHERE __p.__amount IS NOT NULL AND typeof(__p.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                WHERE __p.__amount IS NOT NULL
+                                    AND typeof(__p.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                             )
                         )
                     )
@@ -82,7 +87,8 @@ CREATE OR REPLACE MACRO customer_value(
             AND isfinite(__p.__time)
             AND (
                 as_of IS NULL
-                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value', 'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
         GROUP BY __p.__customer, CAST(__p.__time AS DATE)
     ),
@@ -101,7 +107,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN list_sum(
                         list_sort(
                             list(__d.__amount) FILTER (
-                                WHERE __d.__amount IS NOT NULL AND typeof(__d.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                WHERE __d.__amount IS NOT NULL
+                                    AND typeof(__d.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                             )
                         )
                     )
@@ -112,8 +119,10 @@ CREATE OR REPLACE MACRO customer_value(
             CASE
                 WHEN __d.__amount < 0
                     THEN error(
-                        'customer_value: the amount of a day must be at least 0, not ' || CAST(__d.__amount AS VARCHAR)
-                        || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', ' || CAST(__d.__day AS VARCHAR)
+                        'customer_value: the amount of a day must be at least 0, not '
+                            || CAST(__d.__amount AS VARCHAR)
+                        || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', '
+                        || CAST(__d.__day AS VARCHAR)
                         || '), leave out returns'
                     )
                 ELSE true
@@ -139,7 +148,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN
                         nullif(
                             CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END),
+                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
+                                ELSE 1 END),
                             0
                         )
             END AS __value
@@ -154,7 +164,8 @@ CREATE OR REPLACE MACRO customer_value(
             __h.__recency AS recency,
             __h.__age AS age,
             __h.__value AS value,
-            {'frequency': __h.__frequency, 'recency': __h.__recency, 'age': __h.__age, 'value': __h.__value} AS __row,
+            {'frequency': __h.__frequency, 'recency': __h.__recency, 'age': __h.__age,
+                'value': __h.__value} AS __row,
             (
                 SELECT
                     system.main.clv_fit(
@@ -182,14 +193,16 @@ CREATE OR REPLACE MACRO customer_value(
             system.main.clv_purchases(__c.__model, __c.__row, __o.__horizon) AS expected_purchases,
             CASE
                 WHEN amount IS NOT NULL
-                    THEN system.main.clv_value(__c.__model, __c.__row, __o.__horizon, __o.__discount)
+                    THEN system.main.clv_value(__c.__model, __c.__row, __o.__horizon,
+                        __o.__discount)
             END AS expected_value
         FROM __customers AS __c
         CROSS JOIN __options AS __o
         WHERE
             CASE
                 WHEN NOT __c.__model.converged
-                    THEN error('customer_value: the fit did not converge in ' || __c.__model.iterations || ' iterations')
+                    THEN error('customer_value: the fit did not converge in '
+                    || __c.__model.iterations || ' iterations')
                 ELSE true
             END
     )
@@ -199,278 +212,9 @@ CREATE OR REPLACE MACRO customer_value(
             WHEN amount IS NULL
                 THEN ['customer', 'frequency', 'recency', 'age', 'alive', 'expected_purchases']
             ELSE [
-                'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases', 'expected_value'
+                'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases',
+                    'expected_value'
             ]
         END
     )
     FROM __expectations AS __e;
-
--- customer_value_check(source, split := ...): what is expected of the customers before a day, beside what they then did.
---
--- Sums of expectations are taken as decimals, so that they do not depend on the order of customers.
-CREATE OR REPLACE MACRO customer_value_check(
-    source,
-    split := NULL,
-    customer := 'user_id',
-    "time" := 'event_time',
-    amount := 'price',
-    unit := 'week'
-) AS TABLE
-    WITH __options AS (
-        SELECT
-            CASE lower(CAST(unit AS VARCHAR))
-                WHEN 'day' THEN CAST(1 AS DOUBLE)
-                WHEN 'week' THEN 7
-                WHEN 'month' THEN 30.4375
-                WHEN 'year' THEN 365.25
-                ELSE error(
-                    'customer_value_check: unit must be ''day'', ''week'', ''month'' or ''year'', not '
-                    || coalesce('''' || CAST(unit AS VARCHAR) || '''', 'NULL')
-                )
-            END AS __days,
-            CASE
-                WHEN split IS NULL
-                    THEN error(
-                        'customer_value_check: split must be a day such as DATE ''2024-01-01'', '
-                        || 'purchases before it are for the fit, not NULL'
-                    )
-                ELSE CAST(system.main.event_timestamp(split, 'customer_value_check', 'split') AS DATE)
-            END AS __split
-    ),
-
-    __purchases AS NOT MATERIALIZED (
-        SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value_check')) AS __customer,
-            system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value_check')),
-                'customer_value_check',
-                "time"
-            ) AS __time,
-            COLUMNS(
-                system.main.source_columns(
-                    (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value_check'
-                )
-            ) AS __amount
-        FROM (
-            SELECT
-                __t.*,
-                CAST(NULL AS DECIMAL(18, 3)) AS __no_amount
-            FROM query_table(source) AS __t
-        ) AS __s
-    ),
-
-    __days AS MATERIALIZED (
-        SELECT
-            __p.__customer AS __customer,
-            CAST(__p.__time AS DATE) AS __day,
-            CAST(sum(CAST(__p.__amount AS DECIMAL(38, 6))) AS DECIMAL(38, 6)) AS __amount
-        FROM __purchases AS __p
-        WHERE __p.__customer IS NOT NULL AND isfinite(__p.__time)
-        GROUP BY __p.__customer, CAST(__p.__time AS DATE)
-    ),
-
-    __sums AS (
-        SELECT
-            __d.__customer AS __customer,
-            count(*) - 1 AS __frequency,
-            min(__d.__day) AS __first_day,
-            max(__d.__day) AS __last_day,
-            count(__d.__amount) AS __n_amounts,
-            arg_min({'amount': __d.__amount}, __d.__day) AS __first,
-            sum(__d.__amount) AS __sum
-        FROM __days AS __d
-        CROSS JOIN __options AS __o
-        WHERE
-            __d.__day < __o.__split
-            AND CASE
-                WHEN __d.__amount < 0
-                    THEN error(
-                        'customer_value_check: the amount of a day must be at least 0, not '
-                        || CAST(__d.__amount AS VARCHAR) || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', '
-                        || CAST(__d.__day AS VARCHAR) || '), leave out returns'
-                    )
-                ELSE true
-            END
-        GROUP BY __d.__customer
-    ),
-
-    __histories AS MATERIALIZED (
-        SELECT
-            __s.__customer AS __customer,
-            {
-                'frequency': __s.__frequency,
-                'recency': date_diff('day', __s.__first_day, __s.__last_day) / __o.__days,
-                'age': (date_diff('day', __s.__first_day, __o.__split) - 1) / __o.__days,
-                'value': CASE
-                    WHEN __s.__n_amounts > CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END
-                        THEN
-                            nullif(
-                                CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END),
-                                0
-                            )
-                END
-            } AS __row
-        FROM __sums AS __s
-        CROSS JOIN __options AS __o
-    ),
-
-    -- One row: the model, and how long its customers are watched.
-    __model AS MATERIALIZED (
-        SELECT
-            (
-                SELECT
-                    system.main.clv_fit(
-                        __h.__row, {'relation': 'customer_value_check', 'threads': current_setting('threads')}
-                    )
-                FROM __histories AS __h
-            ) AS __fit,
-            (
-                SELECT greatest(date_diff('day', __o.__split, max(__d.__day)) + 1, 0)
-                FROM __days AS __d
-            ) / __o.__days AS __horizon,
-            __o.__split AS __split,
-            __o.__days AS __days
-        FROM __options AS __o
-    ),
-
-    __actual AS (
-        SELECT
-            __d.__customer AS __customer,
-            count(*) AS __purchases,
-            sum(__d.__amount) AS __value
-        FROM __days AS __d
-        CROSS JOIN __options AS __o
-        WHERE __d.__day >= __o.__split
-        GROUP BY __d.__customer
-    ),
-
-    __expected AS MATERIALIZED (
-        SELECT
-            __h.__row.frequency AS __frequency,
-            system.main.clv_purchases(__m.__fit, __h.__row, __m.__horizon) AS __expected,
-            coalesce(__a.__purchases, 0) AS __actual,
-            CASE
-                WHEN amount IS NOT NULL AND __m.__fit.p IS NOT NULL
-                    THEN system.main.clv_value(__m.__fit, __h.__row, __m.__horizon)
-            END AS __expected_value,
-            coalesce(__a.__value, 0) AS __actual_value
-        FROM __histories AS __h
-        CROSS JOIN __model AS __m
-        LEFT JOIN __actual AS __a
-            ON __h.__customer = __a.__customer
-        WHERE
-            CASE
-                WHEN NOT __m.__fit.converged
-                    THEN error(
-                        'customer_value_check: the fit did not converge in ' || __m.__fit.iterations || ' iterations'
-                    )
-                ELSE true
-            END
-    ),
-
-    __cuts AS (
-        SELECT system.main.quantile_cuts(list(__e.__expected), 5, 'customer_value_check') AS __cuts
-        FROM __expected AS __e
-    ),
-
-    __groups AS (
-        SELECT
-            unnest([
-                {'part': 'total', 'bucket': CAST(NULL AS BIGINT)},
-                {'part': 'frequency', 'bucket': least(__e.__frequency, 7)},
-                {'part': 'fifth', 'bucket': CAST(system.main.cut_score(__e.__expected, __c.__cuts) AS BIGINT)}
-            ]) AS __group,
-            __e.*
-        FROM __expected AS __e
-        CROSS JOIN __cuts AS __c
-    ),
-
-    __periods AS (
-        SELECT
-            unnest(range(1, CAST(floor(__m.__horizon) AS BIGINT) + 1)) AS __period,
-            __m.*
-        FROM __model AS __m
-    ),
-
-    __distinct AS (
-        SELECT
-            __h.__row AS __row,
-            count(*) AS __n
-        FROM (
-            SELECT
-                {
-                    'frequency': __i.__row.frequency, 'recency': __i.__row.recency, 'age': __i.__row.age
-                } AS __row
-            FROM __histories AS __i
-        ) AS __h
-        GROUP BY __h.__row
-    ),
-
-    __expected_periods AS (
-        SELECT
-            __p.__period AS __period,
-            sum(__d.__n) AS __n,
-            sum(
-                CAST(
-                    __d.__n * (
-                        system.main.clv_purchases(__p.__fit, __d.__row, __p.__period)
-                        - system.main.clv_purchases(__p.__fit, __d.__row, __p.__period - 1)
-                    ) AS DECIMAL(38, 9)
-                )
-            ) AS __expected
-        FROM __periods AS __p
-        CROSS JOIN __distinct AS __d
-        GROUP BY __p.__period
-    ),
-
-    __actual_periods AS (
-        SELECT
-            CAST(floor(date_diff('day', __m.__split, __d.__day) / __m.__days) AS BIGINT) + 1 AS __period,
-            count(*) AS __actual
-        FROM __days AS __d
-        CROSS JOIN __model AS __m
-        WHERE
-            __d.__day >= __m.__split
-            AND __d.__customer IN (SELECT __h.__customer FROM __histories AS __h)
-        GROUP BY CAST(floor(date_diff('day', __m.__split, __d.__day) / __m.__days) AS BIGINT) + 1
-    ),
-
-    __results AS (
-        SELECT
-            __g.__group.part AS part,
-            __g.__group.bucket AS bucket,
-            count(*) AS customers,
-            CAST(sum(CAST(__g.__expected AS DECIMAL(38, 9))) AS DOUBLE) AS expected_purchases,
-            CAST(sum(__g.__actual) AS BIGINT) AS actual_purchases,
-            CASE
-                WHEN amount IS NOT NULL THEN CAST(sum(CAST(__g.__expected_value AS DECIMAL(38, 9))) AS DOUBLE)
-            END AS expected_value,
-            CASE WHEN amount IS NOT NULL THEN CAST(sum(__g.__actual_value) AS DOUBLE) END AS actual_value
-        FROM __groups AS __g
-        GROUP BY __g.__group.part, __g.__group.bucket
-        UNION ALL
-        SELECT
-            'period',
-            __e.__period,
-            CAST(__e.__n AS BIGINT),
-            CAST(__e.__expected AS DOUBLE),
-            coalesce(__a.__actual, 0),
-            NULL,
-            NULL
-        FROM __expected_periods AS __e
-        LEFT JOIN __actual_periods AS __a
-            ON __e.__period = __a.__period
-    )
-
-    SELECT
-        __r.part AS part,
-        __r.bucket AS bucket,
-        __r.customers AS customers,
-        __r.expected_purchases AS expected_purchases,
-        __r.actual_purchases AS actual_purchases,
-        __r.expected_purchases / nullif(__r.actual_purchases, 0) - 1 AS error,
-        __r.expected_value AS expected_value,
-        __r.actual_value AS actual_value
-    FROM __results AS __r
-    ORDER BY list_position(['total', 'period', 'frequency', 'fifth'], __r.part), __r.bucket;

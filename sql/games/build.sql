@@ -45,7 +45,8 @@ CREATE OR REPLACE MACRO sessionize(
             __s.*,
             COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')), 'sessionize', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')),
+                    'sessionize', "time"
             ) AS __time,
             CASE
                 WHEN
@@ -56,7 +57,8 @@ CREATE OR REPLACE MACRO sessionize(
                     )
                     THEN try_cast(CAST(max_gap AS VARCHAR) AS INTERVAL)
                 ELSE error(
-                    'sessionize: max_gap must be an interval of at least 0 with its unit, such as INTERVAL 30 MINUTE, not '
+                    'sessionize: max_gap must be an interval of at least 0 with its unit, such '
+                    || 'as INTERVAL 30 MINUTE, not '
                     || coalesce(CAST(max_gap AS VARCHAR), 'NULL')
                 )
             END AS __max_gap
@@ -69,7 +71,8 @@ CREATE OR REPLACE MACRO sessionize(
             __e.*,
             CASE
                 WHEN
-                    lag(__e.__time) OVER (PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    lag(__e.__time) OVER (PARTITION BY __e.__user
+                        ORDER BY __e.__time NULLS LAST) + __e.__max_gap
                     >= __e.__time
                     THEN 0
                 ELSE 1
@@ -102,7 +105,8 @@ CREATE OR REPLACE MACRO user_activity(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')), 'user_activity', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')),
+                    'user_activity', "time"
             ) AS __time
         FROM query_table(source) AS __s
     )
@@ -131,14 +135,18 @@ CREATE OR REPLACE MACRO monthly_activity(
             CASE
                 WHEN
                     lower(CAST(col AS VARCHAR)) IN (
-                        'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
+                        'month', 'events', 'active_users', 'new_users', 'churned_users',
+                            'reactivated_users'
                     )
-                    THEN error('monthly_activity: col must not be a column of the result, not "' || col || '"')
-                ELSE COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
+                    THEN error('monthly_activity: col must not be a column of the result, not "'
+                    || col || '"')
+                ELSE COLUMNS(system.main.source_columns((*),
+                    coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity'))
             END AS __group,
             COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')), 'monthly_activity', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')),
+                    'monthly_activity', "time"
             ) AS __time
         FROM (
             SELECT
@@ -162,7 +170,8 @@ CREATE OR REPLACE MACRO monthly_activity(
     __dated_user_months AS (
         SELECT
             __u.*,
-            lag(__u.__month) OVER (PARTITION BY __u.__group, __u.__user ORDER BY __u.__month) AS __month_before
+            lag(__u.__month) OVER (PARTITION BY __u.__group,
+                __u.__user ORDER BY __u.__month) AS __month_before
         FROM __user_months AS __u
     ),
 
@@ -173,13 +182,15 @@ CREATE OR REPLACE MACRO monthly_activity(
             CAST(sum(__u.__n_events) AS BIGINT) AS __n_events,
             count(*) AS __n_users,
             count(*) FILTER (WHERE __u.__month_before IS NULL) AS __n_new,
-            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH) AS __n_reactivated
+            count(*) FILTER (WHERE __u.__month_before < __u.__month - INTERVAL 1 MONTH)
+                AS __n_reactivated
         FROM __dated_user_months AS __u
         GROUP BY __u.__group, __u.__month
     ),
 
     __calendar AS (
-        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH)) AS DATE) AS __month
+        SELECT CAST(unnest(generate_series(min(__a.__month), max(__a.__month), INTERVAL 1 MONTH))
+            AS DATE) AS __month
         FROM __active_months AS __a
     ),
 
@@ -202,10 +213,12 @@ CREATE OR REPLACE MACRO monthly_activity(
             ON __g.__group IS NOT DISTINCT FROM __a.__group AND __c.__month = __a.__month
     ),
 
-    -- Users who stay are those who are neither new nor reactivated; the others of the month before are gone.
+    -- Users who stay are those who are neither new nor reactivated; the others of the month before
+    -- are gone.
     __results AS (
         SELECT
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'), 'col', 'monthly_activity')),
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(col AS VARCHAR), '__no_group'),
+                'col', 'monthly_activity')),
             CAST(NULL AS DATE) AS month,
             CAST(NULL AS BIGINT) AS events,
             CAST(NULL AS BIGINT) AS active_users,
@@ -235,7 +248,8 @@ CREATE OR REPLACE MACRO monthly_activity(
     SELECT COLUMNS(
         CASE
             WHEN col IS NULL
-                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users']
+                THEN ['month', 'events', 'active_users', 'new_users', 'churned_users',
+                    'reactivated_users']
             ELSE [
                 CAST(col AS VARCHAR),
                 'month', 'events', 'active_users', 'new_users', 'churned_users', 'reactivated_users'
@@ -307,7 +321,8 @@ CREATE OR REPLACE MACRO category_variants(
                 ))
             END AS __min_similarity,
             CASE
-                WHEN coalesce(try_cast(min_ratio AS DOUBLE) >= 1 AND isfinite(try_cast(min_ratio AS DOUBLE)), false)
+                WHEN coalesce(try_cast(min_ratio AS DOUBLE) >= 1
+                AND isfinite(try_cast(min_ratio AS DOUBLE)), false)
                     THEN try_cast(min_ratio AS DOUBLE)
                 ELSE error(format(
                     'category_variants: min_ratio must be at least 1, not {}',
@@ -338,11 +353,13 @@ CREATE OR REPLACE MACRO category_variants(
         WHERE __d.__fingerprint IS NOT NULL
     ),
 
-    -- Runs of digits in their order: `2 of 3` is not `3 of 2`. Signs are told apart by fingerprints and by category_match.
+    -- Runs of digits in their order: `2 of 3` is not `3 of 2`. Signs are told apart by fingerprints
+    -- and by category_match.
     __numbered_spellings AS (
         SELECT
             __c.*,
-            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '\p{N}+'), ' '), '') AS __digits
+            coalesce(array_to_string(regexp_extract_all(__c.__canonical, '\p{N}+'), ' '),
+                '') AS __digits
         FROM __canonical_spellings AS __c
     ),
 
@@ -356,8 +373,9 @@ CREATE OR REPLACE MACRO category_variants(
         FROM __numbered_spellings AS __d
     ),
 
-    -- The text without accents and separators is for finding pairs; what becomes of them, category_match decides.
-    -- Letters that Unicode does not decompose become the ones that category_match compares.
+    -- The text without accents and separators is for finding pairs; what becomes of them,
+    -- category_match decides. Letters that Unicode does not decompose become the ones that
+    -- category_match compares.
     __names AS (
         SELECT
             __s.__name AS __name,
@@ -368,7 +386,8 @@ CREATE OR REPLACE MACRO category_variants(
                 replace(
                     replace(
                         replace(
-                            replace(translate(strip_accents(__s.__canonical), 'ıøłđðħŧς', 'iolddhtσ'), 'ß', 'ss'),
+                            replace(translate(strip_accents(__s.__canonical), 'ıøłđðħŧς',
+                                'iolddhtσ'), 'ß', 'ss'),
                             'æ', 'ae'
                         ),
                         'œ', 'oe'
@@ -431,17 +450,20 @@ CREATE OR REPLACE MACRO category_variants(
         WHERE
             __n.__length BETWEEN 4 AND 4096
             AND (
-                __n.__row_count * __n.__min_ratio <= (SELECT max(__m.__row_count) FROM __names AS __m)
-                OR __n.__row_count >= __n.__min_ratio * (SELECT min(__m.__row_count) FROM __names AS __m)
+                __n.__row_count * __n.__min_ratio <= (SELECT max(__m.__row_count)
+                    FROM __names AS __m)
+                OR __n.__row_count >= __n.__min_ratio * (SELECT min(__m.__row_count)
+                    FROM __names AS __m)
             )
     ),
 
-    -- Texts at most two edits apart are equal after at most two deletions in each. The places of the two, the first one
-    -- before the second; 0 is none.
+    -- Texts at most two edits apart are equal after at most two deletions in each. The places of
+    -- the two, the first one before the second; 0 is none.
     __first_deletions AS (
         SELECT
             __c.*,
-            unnest(range(0, CASE WHEN __c.__max_edits = 2 THEN __c.__length + 1 ELSE 1 END)) AS __first
+            unnest(range(0, CASE WHEN __c.__max_edits = 2 THEN __c.__length + 1 ELSE 1 END))
+                AS __first
         FROM __candidates AS __c
         WHERE __c.__length <= 18
     ),
@@ -456,8 +478,8 @@ CREATE OR REPLACE MACRO category_variants(
         FROM __first_deletions AS __f
     ),
 
-    -- Longer ones share one of their nine rarest trigrams, for two edits change eight at most. Both ways hold for 17 and
-    -- 18 letters, so that no pair falls between them.
+    -- Longer ones share one of their nine rarest trigrams, for two edits change eight at most. Both
+    -- ways hold for 17 and 18 letters, so that no pair falls between them.
     __trigrams AS (
         SELECT DISTINCT
             __p.__rank AS __rank,
@@ -484,7 +506,8 @@ CREATE OR REPLACE MACRO category_variants(
     __ranked_trigrams AS (
         SELECT
             __t.*,
-            row_number() OVER (PARTITION BY __t.__rank ORDER BY __t.__n_names, __t.__trigram) AS __rarity
+            row_number() OVER (PARTITION BY __t.__rank ORDER BY __t.__n_names,
+                __t.__trigram) AS __rarity
         FROM __counted_trigrams AS __t
     ),
 
@@ -555,7 +578,8 @@ CREATE OR REPLACE MACRO category_variants(
         INNER JOIN __names AS __b ON __p.__rank_before = __b.__rank
     ),
 
-    -- The order of tests in CASE is kept: the dear one is for the few pairs that pass the cheap ones.
+    -- The order of tests in CASE is kept: the dear one is for the few pairs that pass the cheap
+    -- ones.
     __links AS (
         SELECT __p.*
         FROM __named_pairs AS __p
@@ -564,7 +588,8 @@ CREATE OR REPLACE MACRO category_variants(
                 WHEN __p.__similarity < __p.__min_similarity - 0.000000001 THEN false
                 WHEN NOT __p.__is_ngram AND (1 - __p.__similarity) * __p.__length > 2.5 THEN false
                 ELSE
-                    system.main.category_match(__p.__name, [__p.__name_before], __p.__min_similarity).normalized
+                    system.main.category_match(__p.__name, [__p.__name_before],
+                        __p.__min_similarity).normalized
                     IS NOT NULL
             END
     ),
@@ -635,13 +660,18 @@ CREATE OR REPLACE MACRO user_features(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_features')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')), 'user_features', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')),
+                    'user_features', "time"
             ) AS __time,
             CAST(
-                COLUMNS(system.main.source_columns((*), coalesce(CAST(type AS VARCHAR), '__no_text'), 'type', 'user_features')) AS VARCHAR
+                COLUMNS(system.main.source_columns((*),
+                    coalesce(CAST(type AS VARCHAR), '__no_text'), 'type', 'user_features'))
+                        AS VARCHAR
             ) AS __type,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(value AS VARCHAR), '__no_number'), 'value', 'user_features')) AS __value,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(session AS VARCHAR), '__no_text'), 'session', 'user_features'))
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(value AS VARCHAR), '__no_number'),
+                'value', 'user_features')) AS __value,
+            COLUMNS(system.main.source_columns((*), coalesce(CAST(session AS VARCHAR), '__no_text'),
+                'session', 'user_features'))
                 AS __session
         FROM (
             SELECT
@@ -656,7 +686,8 @@ CREATE OR REPLACE MACRO user_features(
         SELECT
             __c.*,
             __c.__type = CAST(view AS VARCHAR) AS __is_view,
-            CASE WHEN type IS NULL THEN true ELSE __c.__type = CAST(purchase AS VARCHAR) END AS __is_purchase
+            CASE WHEN type IS NULL THEN true
+                ELSE __c.__type = CAST(purchase AS VARCHAR) END AS __is_purchase
         FROM __columns AS __c
         WHERE
             __c.__user IS NOT NULL
@@ -664,7 +695,8 @@ CREATE OR REPLACE MACRO user_features(
             AND (
                 as_of IS NULL
                 OR __c.__time
-                < CAST(system.main.event_timestamp(as_of, 'user_features', 'as_of') AS DATE) + INTERVAL 1 DAY
+                < CAST(system.main.event_timestamp(as_of, 'user_features',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
     ),
 
@@ -674,7 +706,8 @@ CREATE OR REPLACE MACRO user_features(
             count(*) AS __n_events,
             count(*) FILTER (WHERE __e.__is_view) AS __n_views,
             count(*) FILTER (WHERE __e.__is_purchase) AS __n_purchases,
-            coalesce(list_unique(list(__e.__session) FILTER (WHERE __e.__is_purchase)), 0) AS __n_baskets,
+            coalesce(list_unique(list(__e.__session) FILTER (WHERE __e.__is_purchase)),
+                0) AS __n_baskets,
             coalesce(
                 CASE
                     WHEN typeof(sum(__e.__value) FILTER (WHERE __e.__is_purchase)) = 'DOUBLE'
@@ -716,11 +749,13 @@ CREATE OR REPLACE MACRO user_features(
             __u.__n_events AS total_events,
             __u.__n_views AS total_views,
             __u.__n_purchases AS total_purchases,
-            date_diff('microsecond', __u.__first_time, __u.__last_time) / 1e6 / nullif(__u.__n_events - 1, 0)
+            date_diff('microsecond', __u.__first_time,
+                __u.__last_time) / 1e6 / nullif(__u.__n_events - 1, 0)
                 AS avg_time_between_events,
             __u.__spent AS total_spent,
             CAST(
-                CASE WHEN __u.__n_purchases = 0 THEN 0 ELSE __u.__spent / nullif(__u.__n_baskets, 0) END AS DOUBLE
+                CASE WHEN __u.__n_purchases = 0 THEN 0
+                    ELSE __u.__spent / nullif(__u.__n_baskets, 0) END AS DOUBLE
             ) AS avg_basket,
             __u.__last_time AS last_event_time,
             CAST(__u.__n_purchases / nullif(__u.__n_views, 0) AS DOUBLE) AS conversion_rate,
@@ -733,7 +768,8 @@ CREATE OR REPLACE MACRO user_features(
             ON __u.__user = __n.__user
         WHERE
             __u.__n_events >= CASE
-                WHEN coalesce(try_cast(min_events AS DOUBLE) >= 1, false) THEN try_cast(min_events AS DOUBLE)
+                WHEN coalesce(try_cast(min_events AS DOUBLE) >= 1, false)
+                    THEN try_cast(min_events AS DOUBLE)
                 ELSE error(
                     'user_features: min_events must be a number of at least 1, not '
                     || coalesce(CAST(min_events AS VARCHAR), 'NULL')
@@ -743,12 +779,14 @@ CREATE OR REPLACE MACRO user_features(
                 WHEN __t.__n_views = 0 AND type IS NOT NULL AND view IS NOT NULL
                     THEN error(
                         'user_features: no event has the type ''' || CAST(view AS VARCHAR)
-                        || ''', say by view := ''...'' which type a view has, or by view := NULL that there is none'
+                        || ''', say by view := ''...'' which type a view has, or by view := NULL '
+                        || 'that there is none'
                     )
                 WHEN __t.__n_purchases = 0 AND type IS NOT NULL AND purchase IS NOT NULL
                     THEN error(
                         'user_features: no event has the type ''' || CAST(purchase AS VARCHAR)
-                        || ''', say by purchase := ''...'' which type a purchase has, or by purchase := NULL that there '
+                        || ''', say by purchase := ''...'' which type a purchase has, or by '
+                        || 'purchase := NULL that there '
                         || 'is none'
                     )
                 ELSE true
@@ -758,11 +796,14 @@ CREATE OR REPLACE MACRO user_features(
     SELECT COLUMNS(
         list_concat(
             ['user_id', 'total_events'],
-            CASE WHEN type IS NULL OR view IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['total_views'] END,
-            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['total_purchases'] END,
+            CASE WHEN type IS NULL OR view IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['total_views'] END,
+            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['total_purchases'] END,
             ['avg_time_between_events'],
             CASE
-                WHEN value IS NULL OR (type IS NOT NULL AND purchase IS NULL) THEN CAST([] AS VARCHAR[])
+                WHEN value IS NULL OR (type IS NOT NULL AND purchase IS NULL)
+                    THEN CAST([] AS VARCHAR[])
                 WHEN session IS NULL THEN ['total_spent']
                 ELSE ['total_spent', 'avg_basket']
             END,
@@ -771,12 +812,14 @@ CREATE OR REPLACE MACRO user_features(
                 WHEN type IS NULL OR view IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
                 ELSE ['conversion_rate']
             END,
-            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[]) ELSE ['purchase_ratio'] END,
+            CASE WHEN type IS NULL OR purchase IS NULL THEN CAST([] AS VARCHAR[])
+                ELSE ['purchase_ratio'] END,
             ['days_since_last_event'],
             CASE
                 WHEN types IS NULL THEN CAST([] AS VARCHAR[])
                 ELSE string_split(
-                    'total_' || array_to_string(list_concat(types, CAST([] AS VARCHAR[])), chr(1) || 'total_'), chr(1)
+                    'total_' || array_to_string(list_concat(types, CAST([] AS VARCHAR[])), chr(1)
+                        || 'total_'), chr(1)
                 )
             END
         )
@@ -798,11 +841,13 @@ CREATE OR REPLACE MACRO funnel(
             CASE
                 WHEN coalesce(len(CAST(steps AS VARCHAR[])), 0) = 0
                     THEN error(
-                        'funnel: steps must be a list of event types such as [''view'', ''purchase''], not '
+                        'funnel: steps must be a list of event types such as [''view'', '
+                        || '''purchase''], not '
                         || coalesce(CAST(steps AS VARCHAR), 'NULL')
                     )
                 WHEN len(list_distinct(CAST(steps AS VARCHAR[]))) < len(CAST(steps AS VARCHAR[]))
-                    THEN error('funnel: steps must differ and not be NULL, not ' || CAST(steps AS VARCHAR))
+                    THEN error('funnel: steps must differ and not be NULL, not '
+                    || CAST(steps AS VARCHAR))
                 ELSE CAST(steps AS VARCHAR[])
             END AS __steps,
             CASE
@@ -817,7 +862,8 @@ CREATE OR REPLACE MACRO funnel(
                     )
                     THEN epoch_us(try_cast(CAST(within AS VARCHAR) AS INTERVAL))
                 ELSE error(
-                    'funnel: within must be an interval of at least 0, in days or smaller units, such as INTERVAL 7 DAY, not '
+                    'funnel: within must be an interval of at least 0, in days or smaller units, '
+                    || 'such as INTERVAL 7 DAY, not '
                     || CAST(within AS VARCHAR)
                 )
             END AS __within
@@ -832,7 +878,8 @@ CREATE OR REPLACE MACRO funnel(
             CAST(
                 list_position(
                     (SELECT __o.__steps FROM __options AS __o),
-                    CAST(COLUMNS(system.main.source_columns((*), type, 'type', 'funnel')) AS VARCHAR)
+                    CAST(COLUMNS(system.main.source_columns((*), type, 'type', 'funnel'))
+                        AS VARCHAR)
                 ) AS INTEGER
             ) AS __step
         FROM query_table(source) AS __s
@@ -868,7 +915,8 @@ CREATE OR REPLACE MACRO funnel(
         SELECT
             __s.__step AS __step,
             __s.__type AS __type,
-            CAST(coalesce(sum(__e.__n_users) OVER (ORDER BY __s.__step DESC), 0) AS BIGINT) AS __n_users
+            CAST(coalesce(sum(__e.__n_users) OVER (ORDER BY __s.__step DESC), 0) AS BIGINT)
+                AS __n_users
         FROM __steps AS __s
         LEFT JOIN __ends AS __e
             ON __s.__step = __e.__step
@@ -895,7 +943,8 @@ CREATE OR REPLACE MACRO retention(
         SELECT
             COLUMNS(system.main.source_columns((*), user, 'user', 'retention')) AS __user,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention',
+                    "time"
             ) AS __time
         FROM query_table(source) AS __s
     ),
@@ -906,10 +955,12 @@ CREATE OR REPLACE MACRO retention(
             CAST(
                 date_trunc(
                     CASE
-                        WHEN lower(CAST(period AS VARCHAR)) IN ('day', 'week', 'month', 'quarter', 'year')
+                        WHEN lower(CAST(period AS VARCHAR)) IN ('day', 'week', 'month', 'quarter',
+                            'year')
                             THEN lower(CAST(period AS VARCHAR))
                         ELSE error(
-                            'retention: period must be one of ''day'', ''week'', ''month'', ''quarter'', ''year'', not '
+                            'retention: period must be one of ''day'', ''week'', ''month'', '
+                            || '''quarter'', ''year'', not '
                             || coalesce('''' || CAST(period AS VARCHAR) || '''', 'NULL')
                         )
                     END,
@@ -984,7 +1035,8 @@ CREATE OR REPLACE MACRO file_fingerprint(path) AS TABLE
             any_value(__b.size) AS size_bytes,
             make_timestamp(epoch_us(any_value(__b.last_modified))) AS last_modified,
             CASE
-                WHEN count(*) > 1 THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
+                WHEN count(*) > 1
+                    THEN error('file_fingerprint: the file "' || __b.filename || '" is named twice')
             END AS problem
         FROM read_blob(path) AS __b
         GROUP BY __b.filename
@@ -1039,7 +1091,8 @@ CREATE OR REPLACE MACRO amazing_info() AS TABLE
             CASE
                 WHEN __s.stale_macros IS NULL THEN __s.advice
                 ELSE concat_ws(
-                    '; ', __s.advice, 'the current database has relations of another version: run sql/install.sql again'
+                    '; ', __s.advice, 'the current database has relations of another version: '
+                    || 'run sql/install.sql again'
                 )
             END AS advice
         )
@@ -1083,7 +1136,8 @@ CREATE OR REPLACE MACRO kmeans_segments(
     ),
 
     __check AS (
-        SELECT system.main.check_new_columns(first(__n.__row), ['segment'], 'kmeans_segments') AS __is_good
+        SELECT system.main.check_new_columns(first(__n.__row), ['segment'],
+            'kmeans_segments') AS __is_good
         FROM __no_rows AS __n
     ),
 
@@ -1199,7 +1253,8 @@ CREATE OR REPLACE MACRO kmeans_metrics(
         __e.__evaluation.davies_bouldin AS davies_bouldin,
         __e.__evaluation.calinski_harabasz AS calinski_harabasz,
         __e.__evaluation.silhouette IS NOT NULL
-        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST, __e.__evaluation.k) = 1
+        AND row_number() OVER (ORDER BY __e.__evaluation.silhouette DESC NULLS LAST,
+            __e.__evaluation.k) = 1
             AS recommended
     FROM (
         SELECT unnest(
@@ -1277,7 +1332,8 @@ CREATE OR REPLACE MACRO pca_2d(
     ),
 
     __check AS (
-        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'], 'pca_2d') AS __is_good
+        SELECT system.main.check_new_columns(first(__n.__row), ['pc1', 'pc2', '__pca_scores'],
+            'pca_2d') AS __is_good
         FROM __no_rows AS __n
     ),
 
@@ -1303,7 +1359,8 @@ CREATE OR REPLACE MACRO pca_2d(
     __scored_rows AS (
         SELECT
             __source_row.*,
-            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f), __source_row) AS __pca_scores
+            system.main.pca_transform((SELECT __f.__model FROM __fit AS __f),
+                __source_row) AS __pca_scores
         FROM query_table(source) AS __source_row
         WHERE (SELECT __c.__is_good FROM __check AS __c)
     )
@@ -1371,9 +1428,11 @@ CREATE OR REPLACE MACRO rfm_scores(
 ) AS TABLE
     WITH __orders AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'rfm_scores'))
+                AS __customer,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')), 'rfm_scores', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')),
+                    'rfm_scores', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*), amount, 'amount', 'rfm_scores')) AS __amount
         FROM query_table(source) AS __s
@@ -1390,7 +1449,8 @@ CREATE OR REPLACE MACRO rfm_scores(
                         THEN list_sum(
                             list_sort(
                                 list(__o.__amount) FILTER (
-                                    WHERE __o.__amount IS NOT NULL AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                    WHERE __o.__amount IS NOT NULL
+                                        AND typeof(__o.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                                 )
                             )
                         )
@@ -1404,7 +1464,8 @@ CREATE OR REPLACE MACRO rfm_scores(
             AND isfinite(__o.__time)
             AND (
                 as_of IS NULL
-                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
         GROUP BY __o.__customer
     ),
@@ -1428,9 +1489,13 @@ CREATE OR REPLACE MACRO rfm_scores(
     -- One row: of each measure the least value of each score but the first.
     __cuts AS (
         SELECT
-            coalesce(recency_cuts, system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
-            coalesce(frequency_cuts, system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores')) AS __frequency,
-            coalesce(monetary_cuts, system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
+            coalesce(recency_cuts,
+                system.main.quantile_cuts(list(__m.__recency), bins, 'rfm_scores')) AS __recency,
+            coalesce(frequency_cuts,
+                system.main.quantile_cuts(list(__m.__frequency), bins, 'rfm_scores'))
+                    AS __frequency,
+            coalesce(monetary_cuts,
+                system.main.quantile_cuts(list(__m.__monetary), bins, 'rfm_scores')) AS __monetary
         FROM __measures AS __m
     ),
 
@@ -1438,15 +1503,19 @@ CREATE OR REPLACE MACRO rfm_scores(
     __scores AS MATERIALIZED (
         SELECT
             __m.*,
-            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency, 'rfm_scores', 'recency_cuts')
+            len(__c.__recency) + 2 - system.main.cut_score(__m.__recency, __c.__recency,
+                'rfm_scores', 'recency_cuts')
                 AS __r,
-            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores', 'frequency_cuts') AS __f,
-            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores', 'monetary_cuts') AS __m
+            system.main.cut_score(__m.__frequency, __c.__frequency, 'rfm_scores',
+                'frequency_cuts') AS __f,
+            system.main.cut_score(__m.__monetary, __c.__monetary, 'rfm_scores',
+                'monetary_cuts') AS __m
         FROM __measures AS __m
         CROSS JOIN __cuts AS __c
     ),
 
-    -- The names of five bins, and those of the table that the caller gives. They do not look at the money.
+    -- The names of five bins, and those of the table that the caller gives. They do not look at the
+    -- money.
     __names AS (
         SELECT
             __d.*,
@@ -1478,7 +1547,8 @@ CREATE OR REPLACE MACRO rfm_scores(
         FROM query(
             'SELECT name, r_min, r_max, f_min, f_max, m_min, m_max FROM ' || coalesce(
                 CAST(names AS VARCHAR),
-                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, m_min, m_max) WHERE false'
+                '(VALUES ('''', 0, 0, 0, 0, 0, 0)) AS __t(name, r_min, r_max, f_min, f_max, '
+                || 'm_min, m_max) WHERE false'
             )
         ) AS __g
     ),
@@ -1493,7 +1563,8 @@ CREATE OR REPLACE MACRO rfm_scores(
                 WHEN count(*) > 1
                     THEN error(
                         'rfm_scores: the scores ' || __s.__r || ', ' || __s.__f || ', ' || __s.__m
-                        || ' have more than one name: ''' || min(__n.name) || ''' and ''' || max(__n.name)
+                        || ' have more than one name: ''' || min(__n.name) || ''' and '''
+                        || max(__n.name)
                         || ''', each may be in one row of "' || CAST(names AS VARCHAR) || '"'
                     )
                 ELSE true
@@ -1741,7 +1812,8 @@ CREATE OR REPLACE MACRO segment_profile(
             __f.__feature AS __feature,
             row_number() OVER (
                 PARTITION BY __f.__segment
-                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC, __f.__rank
+                ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC,
+                    __f.__rank
             ) AS __place
         FROM __ranked_features AS __f
         INNER JOIN __neighbours AS __n
@@ -1790,7 +1862,8 @@ CREATE OR REPLACE MACRO segment_profile(
         HAVING count(DISTINCT __f.__words) > 1
         QUALIFY row_number() OVER (
             PARTITION BY __a.__name
-            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC, __f.__feature
+            ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC,
+                __f.__feature
         ) = 1
     ),
 
@@ -1798,7 +1871,8 @@ CREATE OR REPLACE MACRO segment_profile(
     __told_segments AS (
         SELECT
             __n.__segment AS __segment,
-            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN '' ELSE 'average' END), __f.__words)
+            concat_ws(', ', nullif(__n.__name, CASE WHEN __f.__words IS NULL THEN ''
+                ELSE 'average' END), __f.__words)
                 AS __long_name,
             row_number() OVER (PARTITION BY __long_name ORDER BY __n.__segment) AS __number
         FROM __named_segments AS __n
@@ -1812,7 +1886,8 @@ CREATE OR REPLACE MACRO segment_profile(
         __f.__segment AS segment,
         __f.__size AS size,
         __f.__share AS share,
-        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')' ELSE '' END AS name,
+        __n.__long_name || CASE WHEN __n.__number > 1 THEN ' (' || __n.__number || ')'
+            ELSE '' END AS name,
         __f.__feature AS feature,
         __f.__mean AS mean,
         __f.__z_score AS z_score,
@@ -1881,7 +1956,8 @@ CREATE OR REPLACE MACRO segment_migration(
             __k.__after AS __after,
             count(*) AS __size,
             any_value(__k.__null_side) AS __null_side,
-            min({'key': __k.__key, 'side': __k.__repeated_side}) FILTER (WHERE __k.__repeated_side IS NOT NULL) AS __repeated
+            min({'key': __k.__key, 'side': __k.__repeated_side})
+                FILTER (WHERE __k.__repeated_side IS NOT NULL) AS __repeated
         FROM __keys AS __k
         GROUP BY __k.__before, __k.__after
     ),
@@ -1952,7 +2028,8 @@ CREATE OR REPLACE MACRO customer_value(
                 )
             END AS __horizon,
             CASE
-                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0 AND 1e6, false)
+                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0
+                AND 1e6, false)
                     THEN try_cast(CAST(discount AS VARCHAR) AS DOUBLE)
                 ELSE error(
                     'customer_value: discount must be a number between 0 and 1000000, not '
@@ -1963,11 +2040,14 @@ CREATE OR REPLACE MACRO customer_value(
 
     __purchases AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value'))
+                AS __customer,
             system.main.event_timestamp(
-                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')), 'customer_value', "time"
+                COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')),
+                    'customer_value', "time"
             ) AS __time,
-            COLUMNS(system.main.source_columns((*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
+            COLUMNS(system.main.source_columns((*),
+                coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
                 AS __amount
         FROM (
             SELECT
@@ -1986,7 +2066,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN list_sum(
                         list_sort(
                             list(__p.__amount) FILTER (
-                                WHERE __p.__amount IS NOT NULL AND typeof(__p.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                WHERE __p.__amount IS NOT NULL
+                                    AND typeof(__p.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                             )
                         )
                     )
@@ -1998,7 +2079,8 @@ CREATE OR REPLACE MACRO customer_value(
             AND isfinite(__p.__time)
             AND (
                 as_of IS NULL
-                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value', 'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value',
+                    'as_of') AS DATE) + INTERVAL 1 DAY
             )
         GROUP BY __p.__customer, CAST(__p.__time AS DATE)
     ),
@@ -2017,7 +2099,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN list_sum(
                         list_sort(
                             list(__d.__amount) FILTER (
-                                WHERE __d.__amount IS NOT NULL AND typeof(__d.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
+                                WHERE __d.__amount IS NOT NULL
+                                    AND typeof(__d.__amount) IN ('DOUBLE', 'FLOAT', 'UHUGEINT')
                             )
                         )
                     )
@@ -2028,8 +2111,10 @@ CREATE OR REPLACE MACRO customer_value(
             CASE
                 WHEN __d.__amount < 0
                     THEN error(
-                        'customer_value: the amount of a day must be at least 0, not ' || CAST(__d.__amount AS VARCHAR)
-                        || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', ' || CAST(__d.__day AS VARCHAR)
+                        'customer_value: the amount of a day must be at least 0, not '
+                            || CAST(__d.__amount AS VARCHAR)
+                        || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', '
+                        || CAST(__d.__day AS VARCHAR)
                         || '), leave out returns'
                     )
                 ELSE true
@@ -2055,7 +2140,8 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN
                         nullif(
                             CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END),
+                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
+                                ELSE 1 END),
                             0
                         )
             END AS __value
@@ -2070,7 +2156,8 @@ CREATE OR REPLACE MACRO customer_value(
             __h.__recency AS recency,
             __h.__age AS age,
             __h.__value AS value,
-            {'frequency': __h.__frequency, 'recency': __h.__recency, 'age': __h.__age, 'value': __h.__value} AS __row,
+            {'frequency': __h.__frequency, 'recency': __h.__recency, 'age': __h.__age,
+                'value': __h.__value} AS __row,
             (
                 SELECT
                     system.main.clv_fit(
@@ -2098,14 +2185,16 @@ CREATE OR REPLACE MACRO customer_value(
             system.main.clv_purchases(__c.__model, __c.__row, __o.__horizon) AS expected_purchases,
             CASE
                 WHEN amount IS NOT NULL
-                    THEN system.main.clv_value(__c.__model, __c.__row, __o.__horizon, __o.__discount)
+                    THEN system.main.clv_value(__c.__model, __c.__row, __o.__horizon,
+                        __o.__discount)
             END AS expected_value
         FROM __customers AS __c
         CROSS JOIN __options AS __o
         WHERE
             CASE
                 WHEN NOT __c.__model.converged
-                    THEN error('customer_value: the fit did not converge in ' || __c.__model.iterations || ' iterations')
+                    THEN error('customer_value: the fit did not converge in '
+                    || __c.__model.iterations || ' iterations')
                 ELSE true
             END
     )
@@ -2115,7 +2204,8 @@ CREATE OR REPLACE MACRO customer_value(
             WHEN amount IS NULL
                 THEN ['customer', 'frequency', 'recency', 'age', 'alive', 'expected_purchases']
             ELSE [
-                'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases', 'expected_value'
+                'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases',
+                    'expected_value'
             ]
         END
     )
@@ -2139,7 +2229,8 @@ CREATE OR REPLACE MACRO customer_value_check(
                 WHEN 'month' THEN 30.4375
                 WHEN 'year' THEN 365.25
                 ELSE error(
-                    'customer_value_check: unit must be ''day'', ''week'', ''month'' or ''year'', not '
+                    'customer_value_check: unit must be ''day'', ''week'', ''month'' or '
+                    || '''year'', not '
                     || coalesce('''' || CAST(unit AS VARCHAR) || '''', 'NULL')
                 )
             END AS __days,
@@ -2149,13 +2240,15 @@ CREATE OR REPLACE MACRO customer_value_check(
                         'customer_value_check: split must be a day such as DATE ''2024-01-01'', '
                         || 'purchases before it are for the fit, not NULL'
                     )
-                ELSE CAST(system.main.event_timestamp(split, 'customer_value_check', 'split') AS DATE)
+                ELSE CAST(system.main.event_timestamp(split, 'customer_value_check',
+                    'split') AS DATE)
             END AS __split
     ),
 
     __purchases AS NOT MATERIALIZED (
         SELECT
-            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value_check')) AS __customer,
+            COLUMNS(system.main.source_columns((*), customer, 'customer', 'customer_value_check'))
+                AS __customer,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value_check')),
                 'customer_value_check',
@@ -2163,7 +2256,8 @@ CREATE OR REPLACE MACRO customer_value_check(
             ) AS __time,
             COLUMNS(
                 system.main.source_columns(
-                    (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value_check'
+                    (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount',
+                        'customer_value_check'
                 )
             ) AS __amount
         FROM (
@@ -2201,7 +2295,8 @@ CREATE OR REPLACE MACRO customer_value_check(
                 WHEN __d.__amount < 0
                     THEN error(
                         'customer_value_check: the amount of a day must be at least 0, not '
-                        || CAST(__d.__amount AS VARCHAR) || ' (customer ' || CAST(__d.__customer AS VARCHAR) || ', '
+                        || CAST(__d.__amount AS VARCHAR) || ' (customer '
+                        || CAST(__d.__customer AS VARCHAR) || ', '
                         || CAST(__d.__day AS VARCHAR) || '), leave out returns'
                     )
                 ELSE true
@@ -2221,7 +2316,8 @@ CREATE OR REPLACE MACRO customer_value_check(
                         THEN
                             nullif(
                                 CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END),
+                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
+                                    ELSE 1 END),
                                 0
                             )
                 END
@@ -2236,7 +2332,8 @@ CREATE OR REPLACE MACRO customer_value_check(
             (
                 SELECT
                     system.main.clv_fit(
-                        __h.__row, {'relation': 'customer_value_check', 'threads': current_setting('threads')}
+                        __h.__row, {'relation': 'customer_value_check',
+                            'threads': current_setting('threads')}
                     )
                 FROM __histories AS __h
             ) AS __fit,
@@ -2278,7 +2375,8 @@ CREATE OR REPLACE MACRO customer_value_check(
             CASE
                 WHEN NOT __m.__fit.converged
                     THEN error(
-                        'customer_value_check: the fit did not converge in ' || __m.__fit.iterations || ' iterations'
+                        'customer_value_check: the fit did not converge in ' || __m.__fit.iterations
+                            || ' iterations'
                     )
                 ELSE true
             END
@@ -2294,7 +2392,9 @@ CREATE OR REPLACE MACRO customer_value_check(
             unnest([
                 {'part': 'total', 'bucket': CAST(NULL AS BIGINT)},
                 {'part': 'frequency', 'bucket': least(__e.__frequency, 7)},
-                {'part': 'fifth', 'bucket': CAST(system.main.cut_score(__e.__expected, __c.__cuts) AS BIGINT)}
+                {'part': 'fifth', 'bucket': CAST(
+                    system.main.cut_score(__e.__expected, __c.__cuts) AS BIGINT
+                )}
             ]) AS __group,
             __e.*
         FROM __expected AS __e
@@ -2315,7 +2415,8 @@ CREATE OR REPLACE MACRO customer_value_check(
         FROM (
             SELECT
                 {
-                    'frequency': __i.__row.frequency, 'recency': __i.__row.recency, 'age': __i.__row.age
+                    'frequency': __i.__row.frequency, 'recency': __i.__row.recency,
+                        'age': __i.__row.age
                 } AS __row
             FROM __histories AS __i
         ) AS __h
@@ -2341,7 +2442,8 @@ CREATE OR REPLACE MACRO customer_value_check(
 
     __actual_periods AS (
         SELECT
-            CAST(floor(date_diff('day', __m.__split, __d.__day) / __m.__days) AS BIGINT) + 1 AS __period,
+            CAST(floor(date_diff('day', __m.__split, __d.__day) / __m.__days) AS BIGINT) + 1
+                AS __period,
             count(*) AS __actual
         FROM __days AS __d
         CROSS JOIN __model AS __m
@@ -2359,9 +2461,11 @@ CREATE OR REPLACE MACRO customer_value_check(
             CAST(sum(CAST(__g.__expected AS DECIMAL(38, 9))) AS DOUBLE) AS expected_purchases,
             CAST(sum(__g.__actual) AS BIGINT) AS actual_purchases,
             CASE
-                WHEN amount IS NOT NULL THEN CAST(sum(CAST(__g.__expected_value AS DECIMAL(38, 9))) AS DOUBLE)
+                WHEN amount IS NOT NULL
+                    THEN CAST(sum(CAST(__g.__expected_value AS DECIMAL(38, 9))) AS DOUBLE)
             END AS expected_value,
-            CASE WHEN amount IS NOT NULL THEN CAST(sum(__g.__actual_value) AS DOUBLE) END AS actual_value
+            CASE WHEN amount IS NOT NULL
+                THEN CAST(sum(__g.__actual_value) AS DOUBLE) END AS actual_value
         FROM __groups AS __g
         GROUP BY __g.__group.part, __g.__group.bucket
         UNION ALL
@@ -2392,8 +2496,8 @@ CREATE OR REPLACE MACRO customer_value_check(
 
 COMMENT ON MACRO TABLE customer_value_check IS 'amazing 0.1.0: Whether to believe `customer_value`: what it expects of customers before a day, beside what they did from then on.';
 
--- Step 00_raw of the pipeline `games`: the lines of the files of users, games and events, as text, and what became of
--- each file.
+-- Step 00_raw of the pipeline `games`: the lines of the files of users, games and events, as text,
+-- and what became of each file.
 --
 -- raw.users           one row: a line of a file of users
 -- raw.games           one row: a line of a file of games
@@ -2403,33 +2507,40 @@ COMMENT ON MACRO TABLE customer_value_check IS 'amazing 0.1.0: Whether to believ
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       the files: a pattern, a path, a folder, or a list of them ('data/*.csv', and none if there is a source)
---   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
---   max_files  new files that one run takes (12); run the step again while it says that files are left
+--   data       the files: a pattern, a path, a folder, or a list of them ('data/*.csv', and none if
+--              there is a source)
+--   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached
+--              database (none)
+--   max_files  new files that one run takes (12); run the step again while it says that files are
+--              left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
 --
--- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
--- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
--- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
--- of a file says which table its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files
--- may be compressed (gzip, zstd). Folders called name=value mean nothing.
+-- A file is known by its path, its content by the fingerprint of its lines. Known content is not
+-- loaded again, whatever its name; new content under a known path replaces the rows of that path.
+-- Files that cannot be loaded refuse the run, all of them named in one message. For each file:
+-- lines that are not blank = header + rows + rejected lines. The header of a file says which table
+-- its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files may be
+-- compressed (gzip, zstd). Folders called name=value mean nothing.
 --
--- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are written \xNN.
+-- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are
+-- written \xNN.
 --
--- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
--- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
--- decimals that are all zero; columns that are not listed here are left. The same rows again change nothing.
+-- A table of the source is taken for the table of its name here, and called `pg.public.events`
+-- where files have their path. Its rows become the lines that a CSV file of it would have: times as
+-- 2024-06-15T14:23:01, in UTC, numbers without decimals that are all zero; columns that are not
+-- listed here are left. The same rows again change nothing.
 --
--- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
--- one that reads none.
+-- Statements that read files are built as text, because read_csv refuses an empty list of files and
+-- a text can become one that reads none.
 --
--- Generated from raw_tables.sql and ../load_files.sql (make docs).
+-- Generated from raw_tables.sql and ../load (make docs).
 
 SET VARIABLE load_check = (
     SELECT
         CASE
             WHEN count(*) = 0
-                THEN error('00_raw: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+                THEN error('00_raw: the extension is not loaded, or it is an older one than this '
+                || 'script: LOAD amazing')
         END
     FROM duckdb_functions() AS f
     WHERE f.function_name = 'content_summary'
@@ -2456,7 +2567,8 @@ SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7
 
 BEGIN TRANSACTION;
 
--- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody else's.
+-- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody
+-- else's.
 CREATE OR REPLACE TEMP TABLE load_own AS
 SELECT
     o.name,
@@ -2518,7 +2630,8 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: nothing was loaded, because this pipeline would replace what it did not make: '
+                    '00_raw: nothing was loaded, because this pipeline would replace what it did '
+                    || 'not make: '
                     || string_agg(o.name, ', ' ORDER BY o.name)
                     || '; rename it, or take another database, or a schema_prefix (amazing_scripts)'
                 )
@@ -2546,7 +2659,8 @@ CREATE TABLE IF NOT EXISTS raw.loaded_files (
     fingerprint_version INTEGER
 );
 
--- Databases of earlier versions: there, lines that cannot be read had another share in the fingerprint.
+-- Databases of earlier versions: there, lines that cannot be read had another share in the
+-- fingerprint.
 ALTER TABLE raw.loaded_files ADD COLUMN IF NOT EXISTS fingerprint_version INTEGER;
 
 CREATE TABLE IF NOT EXISTS raw.users (
@@ -2649,12 +2763,13 @@ SET VARIABLE load_check = (
     SELECT
         CASE
             WHEN coalesce(TRY_CAST(getvariable('max_files') AS BIGINT), 0) < 1
-                THEN error('00_raw: max_files must be a number of at least 1, not ' || getvariable('max_files')::VARCHAR)
+                THEN error('00_raw: max_files must be a number of at least 1, not '
+                || getvariable('max_files')::VARCHAR)
         END
 );
 
--- The files that `data` names: branch 0 finds those without pattern characters, and the files of those that are
--- folders; each pattern has a branch of its own.
+-- The files that `data` names: branch 0 finds those without pattern characters, and the files of
+-- those that are folders; each pattern has a branch of its own.
 SET VARIABLE load_sql = (
     SELECT
         coalesce(
@@ -2670,7 +2785,8 @@ SET VARIABLE load_sql = (
             d.branch,
             string_agg(
                 $$'$$ || replace(d.name, $$'$$, $$''$$) || $$'$$
-                || if(d.branch = 0, $$, '$$ || replace(rtrim(d.name, '/'), $$'$$, $$''$$) || $$/*'$$, ''),
+                || if(d.branch = 0, $$, '$$ || replace(rtrim(d.name, '/'), $$'$$, $$''$$)
+                || $$/*'$$, ''),
                 ', '
             ) AS globs
         FROM (
@@ -2697,8 +2813,10 @@ SET VARIABLE load_check = (
                 THEN error('00_raw: data names no file')
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: no such file: ' || string_agg('"' || d.name || '"', ', ' ORDER BY d.name)
-                    || ' (data is a pattern, a path, a folder, or a list of them; paths begin in the folder of the process)'
+                    '00_raw: no such file: '
+                        || string_agg('"' || d.name || '"', ', ' ORDER BY d.name)
+                    || ' (data is a pattern, a path, a folder, or a list of them; paths begin in '
+                    || 'the folder of the process)'
                 )
         END
     FROM (
@@ -2713,17 +2831,20 @@ SET VARIABLE load_check = (
             FROM temp.load_found AS f
             WHERE
                 f.branch = d.branch
-                AND (d.branch > 0 OR f.file_name = d.name OR starts_with(f.file_name, rtrim(d.name, '/') || '/'))
+                AND (d.branch > 0 OR f.file_name = d.name
+                OR starts_with(f.file_name, rtrim(d.name, '/') || '/'))
         )
 );
 
--- In folders of these names, read_blob would end in an internal error that invalidates the database.
+-- In folders of these names, read_blob would end in an internal error that invalidates the
+-- database.
 SET VARIABLE load_check = (
     SELECT
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: DuckDB cannot read files in a folder called filename=, content=, size= or last_modified=, rename it: '
+                    '00_raw: DuckDB cannot read files in a folder called filename=, content=, '
+                    || 'size= or last_modified=, rename it: '
                     || string_agg('"' || f.file_name || '"', ', ' ORDER BY f.file_name)
                 )
         END
@@ -2731,7 +2852,8 @@ SET VARIABLE load_check = (
     WHERE regexp_matches(f.file_name, '(^|[/\\])(filename|content|size|last_modified)=', 'i')
 );
 
--- Files that `data` names by a folder are taken if they are not hidden. Each name as a pattern that matches nothing else.
+-- Files that `data` names by a folder are taken if they are not hidden. Each name as a pattern that
+-- matches nothing else.
 SET VARIABLE load_patterns = (
     SELECT
         list(
@@ -2751,11 +2873,14 @@ SET VARIABLE load_patterns = (
     ) AS f
 );
 
--- Numbered: the texts below call file n by its place in two lists. An empty file is among them, though no reader of
--- lines ever shows it.
+-- Numbered: the texts below call file n by its place in two lists. An empty file is among them,
+-- though no reader of lines ever shows it.
 SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_patterns') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
-    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_patterns')) AS b$$
+    WHEN getvariable('load_patterns') IS NULL
+        THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE
+        $$SELECT b.filename, b.size, b.last_modified
+        FROM read_blob(getvariable('load_patterns')) AS b$$
 END;
 
 CREATE OR REPLACE TEMP TABLE load_files AS
@@ -2804,8 +2929,10 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) = 0
                 THEN error(
-                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR || '" is called '
-                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name) FROM temp.load_columns AS c)
+                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR
+                        || '" is called '
+                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name)
+                        FROM temp.load_columns AS c)
                     || '; write it as <attached database>.<schema>'
                 )
             WHEN count(DISTINCT s.source_table) > count(DISTINCT s.table_name)
@@ -2856,7 +2983,8 @@ SELECT
                 THEN replace(
                     $$coalesce(
                         regexp_replace(
-                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'),
+                                '[.]0+$', ''
                         ),
                         s.NAME::VARCHAR
                     )$$,
@@ -2875,7 +3003,8 @@ SELECT
     'SELECT '
     || string_agg(
         replace(
-            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"', coalesce(r.NAME, ''))$$,
+            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"',
+            coalesce(r.NAME, ''))$$,
             'NAME',
             c.column_name
         ),
@@ -2884,7 +3013,8 @@ SELECT
     ) FILTER (s.column_name IS NOT NULL)
     || ' AS line FROM temp.load_rows_' || c.table_name || ' AS r' AS lines_sql
 FROM temp.load_columns AS c
-LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name AND s.column_name = c.column_name
+LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name
+    AND s.column_name = c.column_name
 GROUP BY c.table_name
 HAVING count(s.column_name) > 0;
 
@@ -2934,8 +3064,10 @@ SET VARIABLE load_sql = (
     SELECT
         coalesce(
             string_agg(
-                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS size_bytes, '
-                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$ || array_to_string(s.columns, ',')
+                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS '
+                || 'size_bytes, '
+                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$
+                || array_to_string(s.columns, ',')
                 || $$' AS line UNION ALL $$ || s.lines_sql || ') AS l',
                 ' UNION ALL '
             ),
@@ -2948,8 +3080,8 @@ CREATE OR REPLACE TEMP TABLE load_source_lines AS
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- One pass over the lines of all files that are not compressed. Here the reader ends a line at each CR and each LF, so
--- that a CRLF shows as one more, blank line.
+-- One pass over the lines of all files that are not compressed. Here the reader ends a line at each
+-- CR and each LF, so that a CRLF shows as one more, blank line.
 CREATE OR REPLACE TEMP TABLE load_lines (
     file_name VARCHAR,
     line_count BIGINT,
@@ -2973,7 +3105,8 @@ SET VARIABLE load_sql = CASE
             l.filename,
             unnest(line_summary(l.line))
         FROM read_csv(
-            getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
+                header = false,
             delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
             ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
         ) AS l
@@ -2985,9 +3118,9 @@ INSERT INTO temp.load_lines
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to the file's size. Such
--- files, and compressed ones, are read as bytes, which a BLOB holds up to 4 GB of. What is left over may also be a byte
--- order mark, which the reader takes off.
+-- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to
+-- the file's size. Such files, and compressed ones, are read as bytes, which a BLOB holds up to 4
+-- GB of. What is left over may also be a byte order mark, which the reader takes off.
 CREATE OR REPLACE TEMP TABLE load_places AS
 SELECT
     f.n,
@@ -3010,7 +3143,8 @@ CREATE OR REPLACE TEMP TABLE load_bytes (
     first_line VARCHAR,
     beginning VARCHAR,
     line_ends BIGINT[],
-    unreadable_lines STRUCT(line BIGINT, csv_line VARCHAR, error_type VARCHAR, error_message VARCHAR)[]
+    unreadable_lines STRUCT(line BIGINT, csv_line VARCHAR, error_type VARCHAR,
+        error_message VARCHAR)[]
 );
 
 SET VARIABLE load_sql = (
@@ -3018,7 +3152,8 @@ SET VARIABLE load_sql = (
         coalesce(
             string_agg(
                 replace(
-                    $$SELECT N, unnest(content_summary(b.content)) FROM read_blob(getvariable('load_patterns')[N]) AS b$$,
+                    $$SELECT N, unnest(content_summary(b.content))
+                    FROM read_blob(getvariable('load_patterns')[N]) AS b$$,
                     'N',
                     p.n::VARCHAR
                 ),
@@ -3045,7 +3180,8 @@ SELECT
             THEN 'more than 4 GB, and compressed or one line: unpack it, or split it'
         WHEN p.is_special AND b.n IS NULL AND p.missing_bytes NOT IN (2, 3)
             THEN
-                'more than 4 GB, with lines that are not UTF-8 or longer than 2 MB (' || p.missing_bytes
+                'more than 4 GB, with lines that are not UTF-8 or longer than 2 MB ('
+                    || p.missing_bytes
                 || ' bytes): split it, or convert it'
         ELSE b.problem
     END AS problem,
@@ -3055,7 +3191,8 @@ SELECT
     b.line_ends,
     coalesce(len(b.unreadable_lines), 0) AS unreadable_lines,
     if(b.n IS NULL, l.blank_lines, NULL) AS blank_segments,
-    CASE WHEN b.n IS NULL THEN p.missing_bytes NOT IN (-1, 2) ELSE b.line_ends[4] = 0 END AS is_terminated,
+    CASE WHEN b.n IS NULL THEN p.missing_bytes NOT IN (-1, 2)
+        ELSE b.line_ends[4] = 0 END AS is_terminated,
     coalesce(b.odd_lines, l.odd_lines) AS odd_lines,
     coalesce(b.least_separators, l.least_separators) AS least_separators
 FROM temp.load_files AS f
@@ -3096,9 +3233,12 @@ SET VARIABLE load_sql = (
                     $$(
                         SELECT getvariable('load_names')[N] AS file_name, l.line
                         FROM read_csv(
-                            getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
-                            header = false, delim = chr(1) || chr(2), quote = '', escape = '', strict_mode = false,
-                            ignore_errors = true, parallel = false, hive_partitioning = false, compression = 'none'
+                            getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'},
+                                auto_detect = false,
+                            header = false, delim = chr(1) || chr(2), quote = '', escape = '',
+                                strict_mode = false,
+                            ignore_errors = true, parallel = false, hive_partitioning = false,
+                                compression = 'none'
                         ) AS l
                         LIMIT 1
                     )$$,
@@ -3119,13 +3259,14 @@ SELECT
     c.table_name,
     list(c.column_name ORDER BY c.rowid) AS columns,
     list(c.column_name) FILTER (c.is_required) AS required,
-    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'), ',' ORDER BY c.rowid) AS header,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'),
+        ',' ORDER BY c.rowid) AS header,
     min(c.rowid) AS position
 FROM temp.load_columns AS c
 GROUP BY c.table_name;
 
--- What stands between the fields: the separator under which the header is one that is known, or else, for the message,
--- the one under which most of its names are.
+-- What stands between the fields: the separator under which the header is one that is known, or
+-- else, for the message, the one under which most of its names are.
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
     h.file_name,
@@ -3168,7 +3309,8 @@ QUALIFY
         PARTITION BY h.file_name
         ORDER BY
             t.table_name IS NULL,
-            len(list_intersect(known.columns, coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
+            len(list_intersect(known.columns,
+                coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
             p.place
     ) = 1
 UNION ALL
@@ -3181,7 +3323,8 @@ SELECT
     s.table_name
 FROM temp.load_sources AS s;
 
--- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
+-- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one
+-- end tells them apart.
 SET VARIABLE load_crlf_patterns = (
     SELECT list(getvariable('load_patterns')[n.n])
     FROM temp.load_new AS n
@@ -3189,14 +3332,17 @@ SET VARIABLE load_crlf_patterns = (
 );
 
 SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_crlf_patterns') IS NULL THEN $$SELECT '' AS file_name, 0 AS blank_lines LIMIT 0$$
+    WHEN getvariable('load_crlf_patterns') IS NULL
+        THEN $$SELECT '' AS file_name, 0 AS blank_lines LIMIT 0$$
     ELSE $$
         SELECT
             l.filename AS file_name,
             count(*) - count(l.line) AS blank_lines
         FROM read_csv(
-            getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
-            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n', strict_mode = false,
+            getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
+                header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n',
+                strict_mode = false,
             ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
         ) AS l
         GROUP BY l.filename
@@ -3220,25 +3366,33 @@ SELECT
         WHEN h.header IS NULL AND n.is_read_as_bytes
             THEN 'its first line is not UTF-8 or longer than 2 MB, it begins with: ' || n.beginning
         WHEN coalesce(h.header, '') = '' THEN 'its first line is blank, not the header'
-        WHEN contains(h.header, chr(0)) AND strlen(replace(h.header, chr(0), '')) <= strlen(h.header) // 2 + 1
+        WHEN contains(h.header, chr(0))
+        AND strlen(replace(h.header, chr(0), '')) <= strlen(h.header) // 2 + 1
             THEN 'text in UTF-16: convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8'
         WHEN starts_with(lower(h.header), 'sep=')
-            THEN 'its first line is "' || h.header[:20] || '", which is a word to Excel only: take it off'
+            THEN 'its first line is "' || h.header[:20]
+            || '", which is a word to Excel only: take it off'
         WHEN
             h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
             THEN 'no header, its first line is: ' || replace(h.header[:200], chr(0), '\x00')
         WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
-        WHEN (n.line_ends[1] > 0)::INTEGER + (n.line_ends[2] > 0)::INTEGER + (n.line_ends[3] > 0)::INTEGER > 1
-            THEN format('mixed line ends (CRLF on {}, LF on {}, CR on {} lines)', n.line_ends[1], n.line_ends[2], n.line_ends[3])
+        WHEN (n.line_ends[1] > 0)::INTEGER + (n.line_ends[2] > 0)::INTEGER + (
+            n.line_ends[3] > 0
+        )::INTEGER > 1
+            THEN format('mixed line ends (CRLF on {}, LF on {}, CR on {} lines)', n.line_ends[1],
+                n.line_ends[2], n.line_ends[3])
         WHEN
             e.crlf_count > 0
             AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
-            THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines || ' lines)'
+            THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines
+            || ' lines)'
         WHEN n.least_separators[h.place] < len(h.columns) - 1 THEN 'line breaks inside quotes'
         WHEN old.file_name IS NOT NULL
             THEN
-                'it has lines that cannot be read, and the size of "' || old.file_name || '", which an earlier version of amazing'
-                || ' loaded; give it that name if it is the same, and UPDATE raw.loaded_files SET fingerprint_version = 0'
+                'it has lines that cannot be read, and the size of "' || old.file_name
+                    || '", which an earlier version of amazing'
+                || ' loaded; give it that name if it is the same, and UPDATE raw.loaded_files '
+                || 'SET fingerprint_version = 0'
                 || ' of that name if it is not'
     END AS problem
 FROM temp.load_new AS n
@@ -3266,18 +3420,22 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
+                    '00_raw: nothing was loaded, ' || count(*) || ' of '
+                        || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
-                    || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
+                    || string_agg('"' || p.file_name || '": ' || p.problem,
+                        '; ' ORDER BY p.file_name)
                     || '. Accepted headers (columns in brackets may be absent): '
-                    || (SELECT string_agg(t.table_name || ': ' || t.header, '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
+                    || (SELECT string_agg(t.table_name || ': ' || t.header,
+                        '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
                 )
         END
     FROM temp.load_problems AS p
     WHERE p.problem IS NOT NULL
 );
 
--- One of the new files for each new content, in the order of their names; no more than max_files are next.
+-- One of the new files for each new content, in the order of their names; no more than max_files
+-- are next.
 CREATE OR REPLACE TEMP TABLE load_queue AS
 SELECT
     n.*,
@@ -3303,11 +3461,13 @@ FROM (
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
 ) AS n;
 
--- The old content of a path goes when its new content is known or next, or when the old content is next elsewhere.
+-- The old content of a path goes when its new content is known or next, or when the old content is
+-- next elsewhere.
 CREATE OR REPLACE TEMP TABLE load_replaced AS
 SELECT loaded.file_name
 FROM raw.loaded_files AS loaded
-JOIN temp.load_contents AS c ON c.file_name = loaded.file_name AND c.fingerprint <> loaded.fingerprint
+JOIN temp.load_contents AS c ON c.file_name = loaded.file_name
+    AND c.fingerprint <> loaded.fingerprint
 WHERE
     c.fingerprint IN (SELECT k.fingerprint FROM temp.load_known AS k)
     OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
@@ -3325,13 +3485,15 @@ SET VARIABLE load_replaced_rows = (
 DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
--- Tables of rejects are named anew for each run, because their counters are shared by name in a process.
+-- Tables of rejects are named anew for each run, because their counters are shared by name in a
+-- process.
 SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
 
--- One read_csv a file: a scan of several loses rejected lines. In a file where a quote is anything but the sign around a
--- whole field, the parser would lose lines up to the next quote, or take words of one field for the next; of a rejected
--- line it keeps 10,000 bytes, and may end in the middle of a letter. In such files, and where lines cannot be read, it
--- reads lines only, and csv_fields takes each apart on its own.
+-- One read_csv a file: a scan of several loses rejected lines. In a file where a quote is anything
+-- but the sign around a whole field, the parser would lose lines up to the next quote, or take
+-- words of one field for the next; of a rejected line it keeps 10,000 bytes, and may end in the
+-- middle of a letter. In such files, and where lines cannot be read, it reads lines only, and
+-- csv_fields takes each apart on its own.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
     t.n,
@@ -3339,8 +3501,10 @@ SELECT
     t.is_odd,
     if(
         t.is_odd,
-        'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || $$] FROM (SELECT csv_fields(l.line, $$ || t.delim
-        || ').fields AS f FROM ' || t.lines || $$, header = true) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000) AS l$$
+        'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n
+            || $$] FROM (SELECT csv_fields(l.line, $$ || t.delim
+        || ').fields AS f FROM ' || t.lines
+        || $$, header = true) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000) AS l$$
         || ' WHERE len(l.f) = ' || t.n_columns,
         'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
         || ', store_rejects = true, rejects_limit = 0'
@@ -3348,10 +3512,13 @@ SELECT
         || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
     ) AS rows_sql,
     -- Lines that are no record of this many fields, numbered in the order of the file: one thread.
-    $$SELECT $$ || t.n || $$ AS n, l.number, l.line, csv_fields(l.line, $$ || t.delim || $$) AS f, $$ || t.n_columns
+    $$SELECT $$ || t.n || $$ AS n, l.number, l.line, csv_fields(l.line, $$ || t.delim
+        || $$) AS f, $$ || t.n_columns
     || $$ AS n_columns FROM (SELECT row_number() OVER () AS number, l.line FROM $$ || t.lines
-    || $$, header = false, parallel = false) AS l) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000 AND l.number > 1$$
-    || $$ AND coalesce(len(csv_fields(l.line, $$ || t.delim || $$).fields), 0) <> $$ || t.n_columns AS lines_sql
+    || $$, header = false, parallel = false) AS l) AS l
+    WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000 AND l.number > 1$$
+    || $$ AND coalesce(len(csv_fields(l.line, $$ || t.delim || $$).fields), 0) <> $$
+    || t.n_columns AS lines_sql
 FROM (
     SELECT
         q.n,
@@ -3362,7 +3529,8 @@ FROM (
         string_agg(
             CASE
                 WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
-                WHEN q.is_odd THEN format($$nullif(l.f[{}], '')$$, list_position(q.columns, c.column_name))
+                WHEN q.is_odd
+                    THEN format($$nullif(l.f[{}], '')$$, list_position(q.columns, c.column_name))
                 ELSE 'l.' || c.column_name
             END,
             ', '
@@ -3374,11 +3542,17 @@ FROM (
             ', '
             ORDER BY list_position(q.columns, c.column_name)
         ) FILTER (list_contains(q.columns, c.column_name))
-        || $$}, auto_detect = false, header = true, hive_partitioning = false, strict_mode = true, quote = '"', escape = '"', $$
-        || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression || $$'$$ AS scan,
-        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {'line': 'VARCHAR'}, auto_detect = false, $$
-        || $$hive_partitioning = false, delim = chr(1) || chr(2), quote = '', escape = '', new_line = '$$ || q.line_end
-        || $$', strict_mode = false, ignore_errors = true, max_line_size = 16000000, buffer_size = 32000000, compression = '$$
+        || $$}, auto_detect = false, header = true, hive_partitioning = false,
+        strict_mode = true, quote = '"', escape = '"', $$
+        || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression
+        || $$'$$ AS scan,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n
+            || $$], columns = {'line': 'VARCHAR'}, auto_detect = false, $$
+        || $$hive_partitioning = false, delim = chr(1) || chr(2), quote = '', escape = '',
+        new_line = '$$
+        || q.line_end
+        || $$', strict_mode = false, ignore_errors = true, max_line_size = 16000000,
+        buffer_size = 32000000, compression = '$$
         || q.compression || $$'$$ AS lines
     FROM temp.load_queue AS q
     JOIN temp.load_files AS f ON f.n = q.n
@@ -3398,7 +3572,8 @@ SELECT
     s.n,
     s.table_name,
     false AS is_odd,
-    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
+    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_'
+        || s.table_name AS rows_sql,
     NULL AS lines_sql
 FROM temp.load_sources AS s
 JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
@@ -3408,22 +3583,25 @@ CREATE OR REPLACE TEMP TABLE load_counts (
     rows_loaded BIGINT
 );
 
--- The lines may come in any order, which saves a fifth of the load. In files of DuckDB before 2.0, columns of text are tried
--- with a dictionary and with FSST. A month's rows are near in time, so that the dictionary mostly wins, and not to try the
--- other saves a seventh of the load. Both settings are of the whole database, so only for as long as this takes.
+-- The lines may come in any order, which saves a fifth of the load. In files of DuckDB before 2.0,
+-- columns of text are tried with a dictionary and with FSST. A month's rows are near in time, so
+-- that the dictionary mostly wins, and not to try the other saves a seventh of the load. Both
+-- settings are of the whole database, so only for as long as this takes.
 SET VARIABLE load_keeps_order = current_setting('preserve_insertion_order');
 
 SET VARIABLE load_no_compression = current_setting('disabled_compression_methods');
 
 SET preserve_insertion_order = false;
 
-SET disabled_compression_methods = concat_ws(',', nullif(getvariable('load_no_compression'), ''), 'fsst');
+SET disabled_compression_methods = concat_ws(',', nullif(getvariable('load_no_compression'), ''),
+    'fsst');
 
 DELETE FROM raw.users
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.users LIMIT 0')
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n),
+        'SELECT * FROM raw.users LIMIT 0')
     FROM temp.load_texts AS t
     WHERE t.table_name = 'users'
 );
@@ -3444,7 +3622,8 @@ DELETE FROM raw.games
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.games LIMIT 0')
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n),
+        'SELECT * FROM raw.games LIMIT 0')
     FROM temp.load_texts AS t
     WHERE t.table_name = 'games'
 );
@@ -3465,7 +3644,8 @@ DELETE FROM raw.events
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.events LIMIT 0')
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n),
+        'SELECT * FROM raw.events LIMIT 0')
     FROM temp.load_texts AS t
     WHERE t.table_name = 'events'
 );
@@ -3486,7 +3666,8 @@ SET preserve_insertion_order = getvariable('load_keeps_order');
 
 SET disabled_compression_methods = getvariable('load_no_compression');
 
--- The lines that the parser rejected, with their first error. The table does not exist before the first one.
+-- The lines that the parser rejected, with their first error. The table does not exist before the
+-- first one.
 SET VARIABLE load_sql = (
     SELECT
         if(
@@ -3535,7 +3716,8 @@ SET VARIABLE load_sql = (
     SELECT
         coalesce(
             string_agg(a.lines_sql, ' UNION ALL '),
-            $$SELECT 0 AS n, 0 AS number, '' AS line, csv_fields('', ',') AS f, 0 AS n_columns LIMIT 0$$
+            $$SELECT 0 AS n, 0 AS number, '' AS line, csv_fields('', ',') AS f, 0 AS n_columns
+            LIMIT 0$$
         )
     FROM temp.load_again AS a
 );
@@ -3548,7 +3730,8 @@ FROM temp.load_bytes AS b
 JOIN temp.load_queue AS q ON q.n = b.n AND q.is_next
 WHERE len(b.unreadable_lines) > 0;
 
--- Lines that are not UTF-8 are not among those that are numbered: each puts the lines behind it one further.
+-- Lines that are not UTF-8 are not among those that are numbered: each puts the lines behind it one
+-- further.
 INSERT INTO temp.load_rejected
 SELECT
     getvariable('load_names')[l.n],
@@ -3621,10 +3804,12 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: nothing was loaded, these files hold records that are not one line each (line breaks'
+                    '00_raw: nothing was loaded, these files hold records that are not one line '
+                    || 'each (line breaks'
                     || ' inside quotes, or a quote that is never closed): '
                     || string_agg(
-                        '"' || f.file_name || '": ' || f.line_count || ' lines are not 1 header + ' || f.rows_loaded
+                        '"' || f.file_name || '": ' || f.line_count || ' lines are not 1 header + '
+                            || f.rows_loaded
                         || ' rows + ' || f.rows_rejected || ' rejected lines',
                         '; '
                         ORDER BY f.file_name
@@ -5925,13 +6110,18 @@ COMMIT;
 
 FROM kpi.user_status_counts;
 
--- Step 30_user_segments of the pipeline `games`: players in segments, what makes each different, who moved, a picture.
+-- Step 30_user_segments of the pipeline `games`: players in segments, what makes each
+-- different, who moved, a picture.
 --
--- main.user_segments      one row: a user with at least min_events events: the columns of kpi.user_engagement, then segment
--- kpi.segment_model       one row: a model that a run has fitted, the last one is what the next run starts from
+-- main.user_segments      one row: a user with at least min_events events: the columns of kpi.user_engagement,
+--                         then segment
+-- kpi.segment_model       one row: a model that a run has fitted, the last one is what the next run
+--                         starts from
 -- kpi.segment_profile     one row: a segment and feature
--- kpi.segment_history     one row: a month and a user who was in a segment in it or in the run before
--- kpi.segment_migration   one row: a pair of segments that users have in the run before and in this one
+-- kpi.segment_history     one row: a month and a user who was in a segment in it or in the run
+--                         before
+-- kpi.segment_migration   one row: a pair of segments that users have in the run before and in this
+--                         one
 -- kpi.segment_map         one row: a user of user_segments on the first two principal components
 -- kpi.segment_components  one row: a principal component and feature: what the axes of the map mean
 -- the file `svg`          segment_map as a picture
@@ -5939,27 +6129,31 @@ FROM kpi.user_status_counts;
 -- Parameters (session variables):
 --   min_events  events that a user needs (10): of a few events no habit can be read
 --   k           segments (5); fewer where there are fewer different users than that
---   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored model; 'fresh': a new fit
+--   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored
+--               model; 'fresh': a new fit
 --   seed        of the random draws (42)
 --   svg         the file that the picture goes to (beside the database, shop.games.svg of
 --               shop.duckdb; of a database in memory 'segments.svg')
 --
--- Features: the figures of kpi.user_engagement, that is everything but identifiers, favourites and the time, all on the
--- standard scale. Counts and seconds are taken as ln(1 + x): they are spread over powers of ten, and without it the few
--- keenest players would be segments of their own. Time since the last event is not: there each day counts the same. Of a
--- session's two lengths it is avg_seconds_played, as avg_session_seconds says 0 of one event.
+-- Features: the figures of kpi.user_engagement, that is everything but identifiers, favourites and
+-- the time, all on the standard scale. Counts and seconds are taken as ln(1 + x): they are spread
+-- over powers of ten, and without it the few keenest players would be segments of their own. Time
+-- since the last event is not: there each day counts the same. Of a session's two lengths it is
+-- avg_seconds_played, as avg_session_seconds says 0 of one event.
 --
--- Segments keep their numbers. A run starts from the centroids of the stored model, at their place among the users of
---   today (in standard deviations from the mean, as figures that add up over the months grow for everyone). Another k,
---   other features or other options are a fresh fit with new numbers, and the last message says so; `series` tells which
---   numbers can be compared. A run on the users that the stored model was fitted to applies it, and changes nothing.
--- `moved` of a segment is the distance from where its centroid started to where it ended, as a part of the distance to
---   the nearest other: up to a half, the centroid is still where the stored model says its number. Beyond, the last
---   message warns. It always tells how many users have another segment than in the run before.
--- A name is kept while each of its words holds: `high` and `low` to the mean of all, `very` to a standard deviation from
---   it, `average` within half of one. (In a new name they begin at 0.25, 2 and 0.25.)
--- The history holds the last run of each month, by `as_of`, the day of the data; the run before is the one with the last
---   earlier day. Who has left the segments since then has a row with segment NULL.
+-- Segments keep their numbers. A run starts from the centroids of the stored model, at their place
+--   among the users of today (in standard deviations from the mean, as figures that add up over the
+--   months grow for everyone). Another k, other features or other options are a fresh fit with new
+--   numbers, and the last message says so; `series` tells which numbers can be compared. A run on
+--   the users that the stored model was fitted to applies it, and changes nothing. `moved` of a
+--   segment is the distance from where its centroid started to where it ended, as a part of the
+--   distance to the nearest other: up to a half, the centroid is still where the stored model says
+--   its number. Beyond, the last message warns. It always tells how many users have another segment
+--   than in the run before. A name is kept while each of its words holds: `high` and `low` to the
+--   mean of all, `very` to a standard deviation from it, `average` within half of one. (In a new
+--   name they begin at 0.25, 2 and 0.25.) The history holds the last run of each month, by `as_of`,
+--   the day of the data; the run before is the one with the last earlier day. Who has left the
+--   segments since then has a row with segment NULL.
 
 SET VARIABLE min_events = coalesce(getvariable('min_events'), 10);
 
@@ -5980,12 +6174,14 @@ SET VARIABLE svg = coalesce(
 );
 
 SET VARIABLE segment_features = [
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ];
 
 SET VARIABLE segment_log = [
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ];
 
@@ -6020,12 +6216,14 @@ SET VARIABLE segment_check = (
                     WHERE r.step = '30_user_segments' AND r.status = 'done' OR r.run_id LIKE 'dbt %'
                 )
                 THEN error(
-                    '30_user_segments: main.user_segments is there already, and this pipeline did not make it: rename it, or take'
+                    '30_user_segments: main.user_segments is there already, and this pipeline '
+                    || 'did not make it: rename it, or take'
                     || ' a schema_prefix (amazing_scripts)'
                 )
         END
     FROM duckdb_tables() AS t
-    WHERE t.database_name = current_database() AND t.schema_name || '.' || t.table_name = 'main.user_segments'
+    WHERE t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'main.user_segments'
 );
 
 -- How many rows the run before has left, which this one replaces.
@@ -6081,7 +6279,8 @@ SET VARIABLE segment_count = (
     ) AS different_users
 );
 
--- One row: what this run does (`fit`: fresh, warm, none), why, and the stored model where it still counts.
+-- One row: what this run does (`fit`: fresh, warm, none), why, and the stored model where it still
+-- counts.
 CREATE OR REPLACE TEMP TABLE segment_choice AS
 WITH stored AS (
     SELECT m.*
@@ -6107,8 +6306,10 @@ compared AS (
         nullif(
             concat_ws(
                 ', ',
-                if(s.parameters['k'] <> getvariable('k')::VARCHAR, 'k was ' || s.parameters['k'], NULL),
-                if(s.model.features <> getvariable('segment_features'), 'the features were others', NULL),
+                if(s.parameters['k'] <> getvariable('k')::VARCHAR, 'k was ' || s.parameters['k'],
+                    NULL),
+                if(s.model.features <> getvariable('segment_features'), 'the features were others',
+                    NULL),
                 if(
                     list_sort(s.model.log) <> list_sort(getvariable('segment_log'))
                     OR s.model.nulls <> 'zero'
@@ -6129,17 +6330,20 @@ choices AS (
         CASE
             WHEN getvariable('refit') NOT IN ('never', 'warm', 'fresh')
                 THEN error(
-                    '30_user_segments: refit must be one of ''never'', ''warm'', ''fresh'', not ''' || getvariable('refit') || ''''
+                    '30_user_segments: refit must be one of ''never'', ''warm'', ''fresh'', not '''
+                        || getvariable('refit') || ''''
                 )
             WHEN getvariable('refit') = 'never' AND c.change IS NOT NULL
                 THEN error(
-                    '30_user_segments: refit is ''never'', but of model ' || c.model_id || ' ' || c.change
+                    '30_user_segments: refit is ''never'', but of model ' || c.model_id || ' '
+                        || c.change
                     || ': take what it was fitted with, or refit := ''fresh'''
                 )
             WHEN c.users = 0 THEN 'none'
             WHEN c.model_id IS NULL OR c.change IS NOT NULL THEN 'fresh'
             WHEN getvariable('refit') = 'never' THEN 'none'
-            WHEN getvariable('refit') = 'fresh' THEN if(c.is_same_data AND c.is_same_seed AND c.fit = 'fresh', 'none', 'fresh')
+            WHEN getvariable('refit') = 'fresh'
+                THEN if(c.is_same_data AND c.is_same_seed AND c.fit = 'fresh', 'none', 'fresh')
             WHEN c.is_same_data THEN 'none'
             WHEN c.model.k <> getvariable('segment_count') THEN 'fresh'
             ELSE 'warm'
@@ -6154,7 +6358,8 @@ SELECT
         WHEN c.model_id IS NULL THEN 'no model was stored'
         WHEN c.change IS NOT NULL THEN c.change
         WHEN getvariable('refit') = 'fresh' THEN 'refit is ''fresh'''
-        ELSE 'different users were enough for ' || c.model.k || ' segments, not ' || getvariable('segment_count')
+        ELSE 'different users were enough for ' || c.model.k || ' segments, not '
+        || getvariable('segment_count')
     END AS reason,
     c.as_of,
     c.users_hash,
@@ -6165,7 +6370,8 @@ SELECT
     if(c.next_fit = 'fresh', NULL, c.model) AS model
 FROM choices AS c;
 
--- The stored centroids at their place among the users of today: of one segment only the scale is asked for.
+-- The stored centroids at their place among the users of today: of one segment only the scale is
+-- asked for.
 CREATE OR REPLACE TEMP TABLE segment_start AS
 WITH today AS (
     SELECT
@@ -6203,7 +6409,8 @@ FROM temp.segment_choice AS c
 CROSS JOIN today AS t
 WHERE t.model IS NOT NULL;
 
--- One row: the model that segments are told by. A user with one event has no time between events (min_events = 1): zero.
+-- One row: the model that segments are told by. A user with one event has no time between events
+-- (min_events = 1): zero.
 CREATE OR REPLACE TEMP TABLE segment_fit AS
 WITH fresh AS (
     SELECT
@@ -6260,8 +6467,9 @@ FROM segment_profile(
     log := getvariable('segment_log')
 );
 
--- One row: a segment with users, its name, and the stored name where there is one. A stored name whose words all hold
--- stays; a new name that is, but for a number in brackets, a stored one that stays has a number after that.
+-- One row: a segment with users, its name, and the stored name where there is one. A stored name
+-- whose words all hold stays; a new name that is, but for a number in brackets, a stored one that
+-- stays has a number after that.
 CREATE OR REPLACE TEMP TABLE segment_names AS
 WITH segments AS (
     SELECT
@@ -6322,7 +6530,9 @@ SELECT
         WHEN n.is_kept OR NOT bool_or(n.is_kept) OVER same_words THEN n.name
         ELSE
             n.words || ' ('
-            || max(if(n.is_kept, coalesce(try_cast(regexp_extract(n.name, ' \(([0-9]+)\)$', 1) AS INTEGER), 1), 0)) OVER same_words
+            || max(if(n.is_kept, coalesce(
+                try_cast(regexp_extract(n.name, ' \(([0-9]+)\)$', 1) AS INTEGER), 1
+            ), 0)) OVER same_words
             + count(*) FILTER (NOT n.is_kept) OVER (PARTITION BY n.words ORDER BY n.segment) || ')'
     END AS name
 FROM named AS n
@@ -6350,7 +6560,8 @@ distances AS (
     SELECT
         s.segment,
         list_distance(s.old_centroids[s.segment + 1], s.new_centroids[s.segment + 1]) AS distance,
-        min(list_distance(s.old_centroids[s.segment + 1], s.old_centroids[o.segment + 1])) AS to_nearest
+        min(list_distance(s.old_centroids[s.segment + 1], s.old_centroids[o.segment + 1]))
+            AS to_nearest
     FROM segments AS s
     LEFT JOIN segments AS o ON o.segment <> s.segment
     GROUP BY ALL
@@ -6387,7 +6598,8 @@ CROSS JOIN (
 ) AS n
 WHERE c.fit <> 'none';
 
--- The segments of the run before: of the same day, where this run has been before, what it said was before.
+-- The segments of the run before: of the same day, where this run has been before, what it said was
+-- before.
 CREATE OR REPLACE TEMP TABLE segments_before AS
 SELECT
     h.user_id,
@@ -6514,7 +6726,8 @@ COPY (
                     }
                 ),
                 '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
-                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a '
+                || 'segment.</text></svg>'
             )
         ) AS svg
     FROM kpi.segment_map AS m
@@ -6534,13 +6747,15 @@ WITH moves AS (
 news AS (
     SELECT
         (
-            SELECT string_agg('segment ' || m.segment || ' by ' || round(m.moved, 2), ', ' ORDER BY m.segment)
+            SELECT string_agg('segment ' || m.segment || ' by ' || round(m.moved, 2),
+                ', ' ORDER BY m.segment)
             FROM moves AS m
             WHERE m.moved > 0.5
         ) AS moved,
         (
             SELECT
-                count(*) FILTER (h.segment <> h.segment_before) || ' of ' || count(*) || ' users have another segment than on '
+                count(*) FILTER (h.segment <> h.segment_before) || ' of ' || count(*)
+                    || ' users have another segment than on '
                 || h.as_of_before
             FROM kpi.segment_history AS h
             WHERE
@@ -6551,7 +6766,8 @@ news AS (
         ) AS changed,
         (
             SELECT
-                string_agg('segment ' || n.segment || ' is now "' || n.name || '", was "' || n.old_name || '"', ', ' ORDER BY n.segment)
+                string_agg('segment ' || n.segment || ' is now "' || n.name || '", was "'
+                    || n.old_name || '"', ', ' ORDER BY n.segment)
             FROM temp.segment_names AS n
             WHERE n.name <> n.old_name
         ) AS renamed
@@ -6568,7 +6784,8 @@ SELECT
                 'WARNING: model ' || c.model_id || ' is a fresh fit (' || c.reason
                 || '): its numbers and names are not those of model ' || c.stored_id
         END,
-        'WARNING: moved far from where it was: ' || w.moved || ' of the way to the nearest other (beyond 0.5)',
+        'WARNING: moved far from where it was: ' || w.moved
+            || ' of the way to the nearest other (beyond 0.5)',
         w.changed,
         w.renamed
     ) AS news
@@ -6667,7 +6884,8 @@ SELECT
                 '; ',
                 if(
                     count(DISTINCT s.segment) < getvariable('k'),
-                    'fewer segments than k = ' || getvariable('k') || ': the users do not differ more',
+                    'fewer segments than k = ' || getvariable('k')
+                        || ': the users do not differ more',
                     NULL
                 ),
                 getvariable('segment_news'),

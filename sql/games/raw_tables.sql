@@ -1,5 +1,5 @@
--- Step 00_raw of the pipeline `games`: the lines of the files of users, games and events, as text, and what became of
--- each file.
+-- Step 00_raw of the pipeline `games`: the lines of the files of users, games and events, as text,
+-- and what became of each file.
 --
 -- raw.users           one row: a line of a file of users
 -- raw.games           one row: a line of a file of games

@@ -1,38 +1,47 @@
--- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
+-- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became
+-- of each file.
 --
--- raw.all_events      one row: a line of a file; `main.all_events` shows the same, `main.loaded_files` the files
+-- raw.all_events      one row: a line of a file; `main.all_events` shows the same,
+--                     `main.loaded_files` the files
 -- raw.loaded_files    one row: a file that was loaded
 -- raw.rejected_lines  one row: a line that could not be parsed, with its first error
 -- raw.pipeline_runs   one row: a step that was run and committed
 --
 -- Parameters (session variables):
---   data       the files: a pattern, a path, a folder, or a list of them ('data/*.csv', and none if there is a source)
---   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached database (none)
---   max_files  new files that one run takes (12); run the step again while it says that files are left
+--   data       the files: a pattern, a path, a folder, or a list of them ('data/*.csv', and none if
+--              there is a source)
+--   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached
+--              database (none)
+--   max_files  new files that one run takes (12); run the step again while it says that files are
+--              left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
 --
--- A file is known by its path, its content by the fingerprint of its lines. Known content is not loaded again, whatever
--- its name; new content under a known path replaces the rows of that path. Files that cannot be loaded refuse the run,
--- all of them named in one message. For each file: lines that are not blank = header + rows + rejected lines. The header
--- of a file says which table its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files
--- may be compressed (gzip, zstd). Folders called name=value mean nothing.
+-- A file is known by its path, its content by the fingerprint of its lines. Known content is not
+-- loaded again, whatever its name; new content under a known path replaces the rows of that path.
+-- Files that cannot be loaded refuse the run, all of them named in one message. For each file:
+-- lines that are not blank = header + rows + rejected lines. The header of a file says which table
+-- its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files may be
+-- compressed (gzip, zstd). Folders called name=value mean nothing.
 --
--- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are written \xNN.
+-- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are
+-- written \xNN.
 --
--- A table of the source is taken for the table of its name here, and called `pg.public.events` where files have their
--- path. Its rows become the lines that a CSV file of it would have: times as 2024-06-15T14:23:01, in UTC, numbers without
--- decimals that are all zero; columns that are not listed here are left. The same rows again change nothing.
+-- A table of the source is taken for the table of its name here, and called `pg.public.events`
+-- where files have their path. Its rows become the lines that a CSV file of it would have: times as
+-- 2024-06-15T14:23:01, in UTC, numbers without decimals that are all zero; columns that are not
+-- listed here are left. The same rows again change nothing.
 --
--- Statements that read files are built as text, because read_csv refuses an empty list of files and a text can become
--- one that reads none.
+-- Statements that read files are built as text, because read_csv refuses an empty list of files and
+-- a text can become one that reads none.
 --
--- Generated from raw_tables.sql and ../load_files.sql (make docs).
+-- Generated from raw_tables.sql and ../load (make docs).
 
 SET VARIABLE load_check = (
     SELECT
         CASE
             WHEN count(*) = 0
-                THEN error('00_raw: the extension is not loaded, or it is an older one than this script: LOAD amazing')
+                THEN error('00_raw: the extension is not loaded, or it is an older one than this '
+                || 'script: LOAD amazing')
         END
     FROM duckdb_functions() AS f
     WHERE f.function_name = 'content_summary'
@@ -59,7 +68,8 @@ SET VARIABLE run_started = make_timestamp(epoch_us(uuid_extract_timestamp(uuidv7
 
 BEGIN TRANSACTION;
 
--- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody else's.
+-- What the pipeline makes. Before its first load nothing of this may be there: it would be somebody
+-- else's.
 CREATE OR REPLACE TEMP TABLE load_own AS
 SELECT
     o.name,
@@ -109,7 +119,8 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: nothing was loaded, because this pipeline would replace what it did not make: '
+                    '00_raw: nothing was loaded, because this pipeline would replace what it did '
+                    || 'not make: '
                     || string_agg(o.name, ', ' ORDER BY o.name)
                     || '; rename it, or take another database, or a schema_prefix (amazing_scripts)'
                 )
@@ -136,7 +147,8 @@ CREATE TABLE IF NOT EXISTS raw.loaded_files (
     fingerprint_version INTEGER
 );
 
--- Databases of earlier versions: there, lines that cannot be read had another share in the fingerprint.
+-- Databases of earlier versions: there, lines that cannot be read had another share in the
+-- fingerprint.
 ALTER TABLE raw.loaded_files ADD COLUMN IF NOT EXISTS fingerprint_version INTEGER;
 
 CREATE TABLE IF NOT EXISTS raw.all_events (
@@ -217,12 +229,13 @@ SET VARIABLE load_check = (
     SELECT
         CASE
             WHEN coalesce(TRY_CAST(getvariable('max_files') AS BIGINT), 0) < 1
-                THEN error('00_raw: max_files must be a number of at least 1, not ' || getvariable('max_files')::VARCHAR)
+                THEN error('00_raw: max_files must be a number of at least 1, not '
+                || getvariable('max_files')::VARCHAR)
         END
 );
 
--- The files that `data` names: branch 0 finds those without pattern characters, and the files of those that are
--- folders; each pattern has a branch of its own.
+-- The files that `data` names: branch 0 finds those without pattern characters, and the files of
+-- those that are folders; each pattern has a branch of its own.
 SET VARIABLE load_sql = (
     SELECT
         coalesce(
@@ -238,7 +251,8 @@ SET VARIABLE load_sql = (
             d.branch,
             string_agg(
                 $$'$$ || replace(d.name, $$'$$, $$''$$) || $$'$$
-                || if(d.branch = 0, $$, '$$ || replace(rtrim(d.name, '/'), $$'$$, $$''$$) || $$/*'$$, ''),
+                || if(d.branch = 0, $$, '$$ || replace(rtrim(d.name, '/'), $$'$$, $$''$$)
+                || $$/*'$$, ''),
                 ', '
             ) AS globs
         FROM (
@@ -265,8 +279,10 @@ SET VARIABLE load_check = (
                 THEN error('00_raw: data names no file')
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: no such file: ' || string_agg('"' || d.name || '"', ', ' ORDER BY d.name)
-                    || ' (data is a pattern, a path, a folder, or a list of them; paths begin in the folder of the process)'
+                    '00_raw: no such file: '
+                        || string_agg('"' || d.name || '"', ', ' ORDER BY d.name)
+                    || ' (data is a pattern, a path, a folder, or a list of them; paths begin in '
+                    || 'the folder of the process)'
                 )
         END
     FROM (
@@ -281,17 +297,20 @@ SET VARIABLE load_check = (
             FROM temp.load_found AS f
             WHERE
                 f.branch = d.branch
-                AND (d.branch > 0 OR f.file_name = d.name OR starts_with(f.file_name, rtrim(d.name, '/') || '/'))
+                AND (d.branch > 0 OR f.file_name = d.name
+                OR starts_with(f.file_name, rtrim(d.name, '/') || '/'))
         )
 );
 
--- In folders of these names, read_blob would end in an internal error that invalidates the database.
+-- In folders of these names, read_blob would end in an internal error that invalidates the
+-- database.
 SET VARIABLE load_check = (
     SELECT
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: DuckDB cannot read files in a folder called filename=, content=, size= or last_modified=, rename it: '
+                    '00_raw: DuckDB cannot read files in a folder called filename=, content=, '
+                    || 'size= or last_modified=, rename it: '
                     || string_agg('"' || f.file_name || '"', ', ' ORDER BY f.file_name)
                 )
         END
@@ -299,7 +318,8 @@ SET VARIABLE load_check = (
     WHERE regexp_matches(f.file_name, '(^|[/\\])(filename|content|size|last_modified)=', 'i')
 );
 
--- Files that `data` names by a folder are taken if they are not hidden. Each name as a pattern that matches nothing else.
+-- Files that `data` names by a folder are taken if they are not hidden. Each name as a pattern that
+-- matches nothing else.
 SET VARIABLE load_patterns = (
     SELECT
         list(
@@ -319,11 +339,14 @@ SET VARIABLE load_patterns = (
     ) AS f
 );
 
--- Numbered: the texts below call file n by its place in two lists. An empty file is among them, though no reader of
--- lines ever shows it.
+-- Numbered: the texts below call file n by its place in two lists. An empty file is among them,
+-- though no reader of lines ever shows it.
 SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_patterns') IS NULL THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
-    ELSE $$SELECT b.filename, b.size, b.last_modified FROM read_blob(getvariable('load_patterns')) AS b$$
+    WHEN getvariable('load_patterns') IS NULL
+        THEN $$SELECT '' AS filename, 0 AS size, now() AS last_modified LIMIT 0$$
+    ELSE
+        $$SELECT b.filename, b.size, b.last_modified
+        FROM read_blob(getvariable('load_patterns')) AS b$$
 END;
 
 CREATE OR REPLACE TEMP TABLE load_files AS
@@ -372,8 +395,10 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) = 0
                 THEN error(
-                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR || '" is called '
-                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name) FROM temp.load_columns AS c)
+                    '00_raw: no table of the source "' || getvariable('source')::VARCHAR
+                        || '" is called '
+                    || (SELECT string_agg(DISTINCT c.table_name, ', ' ORDER BY c.table_name)
+                        FROM temp.load_columns AS c)
                     || '; write it as <attached database>.<schema>'
                 )
             WHEN count(DISTINCT s.source_table) > count(DISTINCT s.table_name)
@@ -424,7 +449,8 @@ SELECT
                 THEN replace(
                     $$coalesce(
                         regexp_replace(
-                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'),
+                                '[.]0+$', ''
                         ),
                         s.NAME::VARCHAR
                     )$$,
@@ -443,7 +469,8 @@ SELECT
     'SELECT '
     || string_agg(
         replace(
-            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"', coalesce(r.NAME, ''))$$,
+            $$if(regexp_matches(r.NAME, '[,"\r\n]'), '"' || replace(r.NAME, '"', '""') || '"',
+            coalesce(r.NAME, ''))$$,
             'NAME',
             c.column_name
         ),
@@ -452,7 +479,8 @@ SELECT
     ) FILTER (s.column_name IS NOT NULL)
     || ' AS line FROM temp.load_rows_' || c.table_name || ' AS r' AS lines_sql
 FROM temp.load_columns AS c
-LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name AND s.column_name = c.column_name
+LEFT JOIN temp.load_source_columns AS s ON s.table_name = c.table_name
+    AND s.column_name = c.column_name
 GROUP BY c.table_name
 HAVING count(s.column_name) > 0;
 
@@ -484,8 +512,10 @@ SET VARIABLE load_sql = (
     SELECT
         coalesce(
             string_agg(
-                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS size_bytes, '
-                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$ || array_to_string(s.columns, ',')
+                'SELECT ' || s.n || ' AS n, count(*) AS line_count, sum(strlen(l.line) + 1) AS '
+                || 'size_bytes, '
+                || $$content_hash(l.line) AS fingerprint FROM (SELECT '$$
+                || array_to_string(s.columns, ',')
                 || $$' AS line UNION ALL $$ || s.lines_sql || ') AS l',
                 ' UNION ALL '
             ),
@@ -498,8 +528,8 @@ CREATE OR REPLACE TEMP TABLE load_source_lines AS
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- One pass over the lines of all files that are not compressed. Here the reader ends a line at each CR and each LF, so
--- that a CRLF shows as one more, blank line.
+-- One pass over the lines of all files that are not compressed. Here the reader ends a line at each
+-- CR and each LF, so that a CRLF shows as one more, blank line.
 CREATE OR REPLACE TEMP TABLE load_lines (
     file_name VARCHAR,
     line_count BIGINT,
@@ -523,7 +553,8 @@ SET VARIABLE load_sql = CASE
             l.filename,
             unnest(line_summary(l.line))
         FROM read_csv(
-            getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
+            getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
+                header = false,
             delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
             ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
         ) AS l
@@ -535,9 +566,9 @@ INSERT INTO temp.load_lines
 SELECT *
 FROM query(getvariable('load_sql'));
 
--- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to the file's size. Such
--- files, and compressed ones, are read as bytes, which a BLOB holds up to 4 GB of. What is left over may also be a byte
--- order mark, which the reader takes off.
+-- Lines that are not UTF-8 or overlong are left out there; what was read then does not add up to
+-- the file's size. Such files, and compressed ones, are read as bytes, which a BLOB holds up to 4
+-- GB of. What is left over may also be a byte order mark, which the reader takes off.
 CREATE OR REPLACE TEMP TABLE load_places AS
 SELECT
     f.n,
@@ -560,7 +591,8 @@ CREATE OR REPLACE TEMP TABLE load_bytes (
     first_line VARCHAR,
     beginning VARCHAR,
     line_ends BIGINT[],
-    unreadable_lines STRUCT(line BIGINT, csv_line VARCHAR, error_type VARCHAR, error_message VARCHAR)[]
+    unreadable_lines STRUCT(line BIGINT, csv_line VARCHAR, error_type VARCHAR,
+        error_message VARCHAR)[]
 );
 
 SET VARIABLE load_sql = (
@@ -568,7 +600,8 @@ SET VARIABLE load_sql = (
         coalesce(
             string_agg(
                 replace(
-                    $$SELECT N, unnest(content_summary(b.content)) FROM read_blob(getvariable('load_patterns')[N]) AS b$$,
+                    $$SELECT N, unnest(content_summary(b.content))
+                    FROM read_blob(getvariable('load_patterns')[N]) AS b$$,
                     'N',
                     p.n::VARCHAR
                 ),
@@ -595,7 +628,8 @@ SELECT
             THEN 'more than 4 GB, and compressed or one line: unpack it, or split it'
         WHEN p.is_special AND b.n IS NULL AND p.missing_bytes NOT IN (2, 3)
             THEN
-                'more than 4 GB, with lines that are not UTF-8 or longer than 2 MB (' || p.missing_bytes
+                'more than 4 GB, with lines that are not UTF-8 or longer than 2 MB ('
+                    || p.missing_bytes
                 || ' bytes): split it, or convert it'
         ELSE b.problem
     END AS problem,
@@ -605,7 +639,8 @@ SELECT
     b.line_ends,
     coalesce(len(b.unreadable_lines), 0) AS unreadable_lines,
     if(b.n IS NULL, l.blank_lines, NULL) AS blank_segments,
-    CASE WHEN b.n IS NULL THEN p.missing_bytes NOT IN (-1, 2) ELSE b.line_ends[4] = 0 END AS is_terminated,
+    CASE WHEN b.n IS NULL THEN p.missing_bytes NOT IN (-1, 2)
+        ELSE b.line_ends[4] = 0 END AS is_terminated,
     coalesce(b.odd_lines, l.odd_lines) AS odd_lines,
     coalesce(b.least_separators, l.least_separators) AS least_separators
 FROM temp.load_files AS f
@@ -646,9 +681,12 @@ SET VARIABLE load_sql = (
                     $$(
                         SELECT getvariable('load_names')[N] AS file_name, l.line
                         FROM read_csv(
-                            getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'}, auto_detect = false,
-                            header = false, delim = chr(1) || chr(2), quote = '', escape = '', strict_mode = false,
-                            ignore_errors = true, parallel = false, hive_partitioning = false, compression = 'none'
+                            getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'},
+                                auto_detect = false,
+                            header = false, delim = chr(1) || chr(2), quote = '', escape = '',
+                                strict_mode = false,
+                            ignore_errors = true, parallel = false, hive_partitioning = false,
+                                compression = 'none'
                         ) AS l
                         LIMIT 1
                     )$$,
@@ -669,13 +707,14 @@ SELECT
     c.table_name,
     list(c.column_name ORDER BY c.rowid) AS columns,
     list(c.column_name) FILTER (c.is_required) AS required,
-    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'), ',' ORDER BY c.rowid) AS header,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'),
+        ',' ORDER BY c.rowid) AS header,
     min(c.rowid) AS position
 FROM temp.load_columns AS c
 GROUP BY c.table_name;
 
--- What stands between the fields: the separator under which the header is one that is known, or else, for the message,
--- the one under which most of its names are.
+-- What stands between the fields: the separator under which the header is one that is known, or
+-- else, for the message, the one under which most of its names are.
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
     h.file_name,
@@ -718,7 +757,8 @@ QUALIFY
         PARTITION BY h.file_name
         ORDER BY
             t.table_name IS NULL,
-            len(list_intersect(known.columns, coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
+            len(list_intersect(known.columns,
+                coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
             p.place
     ) = 1
 UNION ALL
@@ -731,7 +771,8 @@ SELECT
     s.table_name
 FROM temp.load_sources AS s;
 
--- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one end tells them apart.
+-- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one
+-- end tells them apart.
 SET VARIABLE load_crlf_patterns = (
     SELECT list(getvariable('load_patterns')[n.n])
     FROM temp.load_new AS n
@@ -739,14 +780,17 @@ SET VARIABLE load_crlf_patterns = (
 );
 
 SET VARIABLE load_sql = CASE
-    WHEN getvariable('load_crlf_patterns') IS NULL THEN $$SELECT '' AS file_name, 0 AS blank_lines LIMIT 0$$
+    WHEN getvariable('load_crlf_patterns') IS NULL
+        THEN $$SELECT '' AS file_name, 0 AS blank_lines LIMIT 0$$
     ELSE $$
         SELECT
             l.filename AS file_name,
             count(*) - count(l.line) AS blank_lines
         FROM read_csv(
-            getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false, header = false,
-            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n', strict_mode = false,
+            getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
+                header = false,
+            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n',
+                strict_mode = false,
             ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
         ) AS l
         GROUP BY l.filename
@@ -770,25 +814,33 @@ SELECT
         WHEN h.header IS NULL AND n.is_read_as_bytes
             THEN 'its first line is not UTF-8 or longer than 2 MB, it begins with: ' || n.beginning
         WHEN coalesce(h.header, '') = '' THEN 'its first line is blank, not the header'
-        WHEN contains(h.header, chr(0)) AND strlen(replace(h.header, chr(0), '')) <= strlen(h.header) // 2 + 1
+        WHEN contains(h.header, chr(0))
+        AND strlen(replace(h.header, chr(0), '')) <= strlen(h.header) // 2 + 1
             THEN 'text in UTF-16: convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8'
         WHEN starts_with(lower(h.header), 'sep=')
-            THEN 'its first line is "' || h.header[:20] || '", which is a word to Excel only: take it off'
+            THEN 'its first line is "' || h.header[:20]
+            || '", which is a word to Excel only: take it off'
         WHEN
             h.table_name IS NULL AND NOT list_has_any(h.columns, known.columns)
             THEN 'no header, its first line is: ' || replace(h.header[:200], chr(0), '\x00')
         WHEN h.table_name IS NULL THEN 'other columns, its header is: ' || h.header[:500]
-        WHEN (n.line_ends[1] > 0)::INTEGER + (n.line_ends[2] > 0)::INTEGER + (n.line_ends[3] > 0)::INTEGER > 1
-            THEN format('mixed line ends (CRLF on {}, LF on {}, CR on {} lines)', n.line_ends[1], n.line_ends[2], n.line_ends[3])
+        WHEN (n.line_ends[1] > 0)::INTEGER + (n.line_ends[2] > 0)::INTEGER + (
+            n.line_ends[3] > 0
+        )::INTEGER > 1
+            THEN format('mixed line ends (CRLF on {}, LF on {}, CR on {} lines)', n.line_ends[1],
+                n.line_ends[2], n.line_ends[3])
         WHEN
             e.crlf_count > 0
             AND e.crlf_count <> e.physical_lines - if(n.is_terminated, 0, 1)
-            THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines || ' lines)'
+            THEN 'mixed line ends (CRLF on ' || e.crlf_count || ' of ' || e.physical_lines
+            || ' lines)'
         WHEN n.least_separators[h.place] < len(h.columns) - 1 THEN 'line breaks inside quotes'
         WHEN old.file_name IS NOT NULL
             THEN
-                'it has lines that cannot be read, and the size of "' || old.file_name || '", which an earlier version of amazing'
-                || ' loaded; give it that name if it is the same, and UPDATE raw.loaded_files SET fingerprint_version = 0'
+                'it has lines that cannot be read, and the size of "' || old.file_name
+                    || '", which an earlier version of amazing'
+                || ' loaded; give it that name if it is the same, and UPDATE raw.loaded_files '
+                || 'SET fingerprint_version = 0'
                 || ' of that name if it is not'
     END AS problem
 FROM temp.load_new AS n
@@ -816,18 +868,22 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: nothing was loaded, ' || count(*) || ' of ' || any_value(len(getvariable('load_names')))
+                    '00_raw: nothing was loaded, ' || count(*) || ' of '
+                        || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
-                    || string_agg('"' || p.file_name || '": ' || p.problem, '; ' ORDER BY p.file_name)
+                    || string_agg('"' || p.file_name || '": ' || p.problem,
+                        '; ' ORDER BY p.file_name)
                     || '. Accepted headers (columns in brackets may be absent): '
-                    || (SELECT string_agg(t.table_name || ': ' || t.header, '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
+                    || (SELECT string_agg(t.table_name || ': ' || t.header,
+                        '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
                 )
         END
     FROM temp.load_problems AS p
     WHERE p.problem IS NOT NULL
 );
 
--- One of the new files for each new content, in the order of their names; no more than max_files are next.
+-- One of the new files for each new content, in the order of their names; no more than max_files
+-- are next.
 CREATE OR REPLACE TEMP TABLE load_queue AS
 SELECT
     n.*,
@@ -853,11 +909,13 @@ FROM (
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
 ) AS n;
 
--- The old content of a path goes when its new content is known or next, or when the old content is next elsewhere.
+-- The old content of a path goes when its new content is known or next, or when the old content is
+-- next elsewhere.
 CREATE OR REPLACE TEMP TABLE load_replaced AS
 SELECT loaded.file_name
 FROM raw.loaded_files AS loaded
-JOIN temp.load_contents AS c ON c.file_name = loaded.file_name AND c.fingerprint <> loaded.fingerprint
+JOIN temp.load_contents AS c ON c.file_name = loaded.file_name
+    AND c.fingerprint <> loaded.fingerprint
 WHERE
     c.fingerprint IN (SELECT k.fingerprint FROM temp.load_known AS k)
     OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
@@ -875,13 +933,15 @@ SET VARIABLE load_replaced_rows = (
 DELETE FROM raw.loaded_files
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
--- Tables of rejects are named anew for each run, because their counters are shared by name in a process.
+-- Tables of rejects are named anew for each run, because their counters are shared by name in a
+-- process.
 SET VARIABLE load_rejects = 'load_' || replace(uuid()::VARCHAR, '-', '_');
 
--- One read_csv a file: a scan of several loses rejected lines. In a file where a quote is anything but the sign around a
--- whole field, the parser would lose lines up to the next quote, or take words of one field for the next; of a rejected
--- line it keeps 10,000 bytes, and may end in the middle of a letter. In such files, and where lines cannot be read, it
--- reads lines only, and csv_fields takes each apart on its own.
+-- One read_csv a file: a scan of several loses rejected lines. In a file where a quote is anything
+-- but the sign around a whole field, the parser would lose lines up to the next quote, or take
+-- words of one field for the next; of a rejected line it keeps 10,000 bytes, and may end in the
+-- middle of a letter. In such files, and where lines cannot be read, it reads lines only, and
+-- csv_fields takes each apart on its own.
 CREATE OR REPLACE TEMP TABLE load_texts AS
 SELECT
     t.n,
@@ -889,8 +949,10 @@ SELECT
     t.is_odd,
     if(
         t.is_odd,
-        'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || $$] FROM (SELECT csv_fields(l.line, $$ || t.delim
-        || ').fields AS f FROM ' || t.lines || $$, header = true) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000) AS l$$
+        'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n
+            || $$] FROM (SELECT csv_fields(l.line, $$ || t.delim
+        || ').fields AS f FROM ' || t.lines
+        || $$, header = true) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000) AS l$$
         || ' WHERE len(l.f) = ' || t.n_columns,
         'SELECT ' || t.fields || $$, getvariable('load_names')[$$ || t.n || '] FROM ' || t.scan
         || ', store_rejects = true, rejects_limit = 0'
@@ -898,10 +960,13 @@ SELECT
         || $$, rejects_scan = '$$ || getvariable('load_rejects') || $$_scans') AS l$$
     ) AS rows_sql,
     -- Lines that are no record of this many fields, numbered in the order of the file: one thread.
-    $$SELECT $$ || t.n || $$ AS n, l.number, l.line, csv_fields(l.line, $$ || t.delim || $$) AS f, $$ || t.n_columns
+    $$SELECT $$ || t.n || $$ AS n, l.number, l.line, csv_fields(l.line, $$ || t.delim
+        || $$) AS f, $$ || t.n_columns
     || $$ AS n_columns FROM (SELECT row_number() OVER () AS number, l.line FROM $$ || t.lines
-    || $$, header = false, parallel = false) AS l) AS l WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000 AND l.number > 1$$
-    || $$ AND coalesce(len(csv_fields(l.line, $$ || t.delim || $$).fields), 0) <> $$ || t.n_columns AS lines_sql
+    || $$, header = false, parallel = false) AS l) AS l
+    WHERE l.line IS NOT NULL AND strlen(l.line) <= 2000000 AND l.number > 1$$
+    || $$ AND coalesce(len(csv_fields(l.line, $$ || t.delim || $$).fields), 0) <> $$
+    || t.n_columns AS lines_sql
 FROM (
     SELECT
         q.n,
@@ -912,7 +977,8 @@ FROM (
         string_agg(
             CASE
                 WHEN NOT list_contains(q.columns, c.column_name) THEN 'NULL'
-                WHEN q.is_odd THEN format($$nullif(l.f[{}], '')$$, list_position(q.columns, c.column_name))
+                WHEN q.is_odd
+                    THEN format($$nullif(l.f[{}], '')$$, list_position(q.columns, c.column_name))
                 ELSE 'l.' || c.column_name
             END,
             ', '
@@ -924,11 +990,17 @@ FROM (
             ', '
             ORDER BY list_position(q.columns, c.column_name)
         ) FILTER (list_contains(q.columns, c.column_name))
-        || $$}, auto_detect = false, header = true, hive_partitioning = false, strict_mode = true, quote = '"', escape = '"', $$
-        || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression || $$'$$ AS scan,
-        $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {'line': 'VARCHAR'}, auto_detect = false, $$
-        || $$hive_partitioning = false, delim = chr(1) || chr(2), quote = '', escape = '', new_line = '$$ || q.line_end
-        || $$', strict_mode = false, ignore_errors = true, max_line_size = 16000000, buffer_size = 32000000, compression = '$$
+        || $$}, auto_detect = false, header = true, hive_partitioning = false,
+        strict_mode = true, quote = '"', escape = '"', $$
+        || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression
+        || $$'$$ AS scan,
+        $$read_csv(getvariable('load_patterns')[$$ || q.n
+            || $$], columns = {'line': 'VARCHAR'}, auto_detect = false, $$
+        || $$hive_partitioning = false, delim = chr(1) || chr(2), quote = '', escape = '',
+        new_line = '$$
+        || q.line_end
+        || $$', strict_mode = false, ignore_errors = true, max_line_size = 16000000,
+        buffer_size = 32000000, compression = '$$
         || q.compression || $$'$$ AS lines
     FROM temp.load_queue AS q
     JOIN temp.load_files AS f ON f.n = q.n
@@ -948,7 +1020,8 @@ SELECT
     s.n,
     s.table_name,
     false AS is_odd,
-    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_' || s.table_name AS rows_sql,
+    $$SELECT *, getvariable('load_names')[$$ || s.n || '] FROM temp.load_rows_'
+        || s.table_name AS rows_sql,
     NULL AS lines_sql
 FROM temp.load_sources AS s
 JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
@@ -958,22 +1031,25 @@ CREATE OR REPLACE TEMP TABLE load_counts (
     rows_loaded BIGINT
 );
 
--- The lines may come in any order, which saves a fifth of the load. In files of DuckDB before 2.0, columns of text are tried
--- with a dictionary and with FSST. A month's rows are near in time, so that the dictionary mostly wins, and not to try the
--- other saves a seventh of the load. Both settings are of the whole database, so only for as long as this takes.
+-- The lines may come in any order, which saves a fifth of the load. In files of DuckDB before 2.0,
+-- columns of text are tried with a dictionary and with FSST. A month's rows are near in time, so
+-- that the dictionary mostly wins, and not to try the other saves a seventh of the load. Both
+-- settings are of the whole database, so only for as long as this takes.
 SET VARIABLE load_keeps_order = current_setting('preserve_insertion_order');
 
 SET VARIABLE load_no_compression = current_setting('disabled_compression_methods');
 
 SET preserve_insertion_order = false;
 
-SET disabled_compression_methods = concat_ws(',', nullif(getvariable('load_no_compression'), ''), 'fsst');
+SET disabled_compression_methods = concat_ws(',', nullif(getvariable('load_no_compression'), ''),
+    'fsst');
 
 DELETE FROM raw.all_events
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
 
 SET VARIABLE load_sql = (
-    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n), 'SELECT * FROM raw.all_events LIMIT 0')
+    SELECT coalesce(string_agg(t.rows_sql, ' UNION ALL ' ORDER BY t.n),
+        'SELECT * FROM raw.all_events LIMIT 0')
     FROM temp.load_texts AS t
     WHERE t.table_name = 'all_events'
 );
@@ -994,7 +1070,8 @@ SET preserve_insertion_order = getvariable('load_keeps_order');
 
 SET disabled_compression_methods = getvariable('load_no_compression');
 
--- The lines that the parser rejected, with their first error. The table does not exist before the first one.
+-- The lines that the parser rejected, with their first error. The table does not exist before the
+-- first one.
 SET VARIABLE load_sql = (
     SELECT
         if(
@@ -1043,7 +1120,8 @@ SET VARIABLE load_sql = (
     SELECT
         coalesce(
             string_agg(a.lines_sql, ' UNION ALL '),
-            $$SELECT 0 AS n, 0 AS number, '' AS line, csv_fields('', ',') AS f, 0 AS n_columns LIMIT 0$$
+            $$SELECT 0 AS n, 0 AS number, '' AS line, csv_fields('', ',') AS f, 0 AS n_columns
+            LIMIT 0$$
         )
     FROM temp.load_again AS a
 );
@@ -1056,7 +1134,8 @@ FROM temp.load_bytes AS b
 JOIN temp.load_queue AS q ON q.n = b.n AND q.is_next
 WHERE len(b.unreadable_lines) > 0;
 
--- Lines that are not UTF-8 are not among those that are numbered: each puts the lines behind it one further.
+-- Lines that are not UTF-8 are not among those that are numbered: each puts the lines behind it one
+-- further.
 INSERT INTO temp.load_rejected
 SELECT
     getvariable('load_names')[l.n],
@@ -1128,10 +1207,12 @@ SET VARIABLE load_check = (
         CASE
             WHEN count(*) > 0
                 THEN error(
-                    '00_raw: nothing was loaded, these files hold records that are not one line each (line breaks'
+                    '00_raw: nothing was loaded, these files hold records that are not one line '
+                    || 'each (line breaks'
                     || ' inside quotes, or a quote that is never closed): '
                     || string_agg(
-                        '"' || f.file_name || '": ' || f.line_count || ' lines are not 1 header + ' || f.rows_loaded
+                        '"' || f.file_name || '": ' || f.line_count || ' lines are not 1 header + '
+                            || f.rows_loaded
                         || ' rows + ' || f.rows_rejected || ' rejected lines',
                         '; '
                         ORDER BY f.file_name

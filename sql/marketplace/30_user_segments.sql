@@ -1,10 +1,15 @@
--- Step 30_user_segments of the pipeline `marketplace`: users in segments, what makes each different, who moved, a picture.
+-- Step 30_user_segments of the pipeline `marketplace`: users in segments, what makes each
+-- different, who moved, a picture.
 --
--- main.user_segments      one row: a user with at least min_events events: the columns of kpi.user_features, then segment
--- kpi.segment_model       one row: a model that a run has fitted, the last one is what the next run starts from
+-- main.user_segments      one row: a user with at least min_events events: the columns of kpi.user_features,
+--                         then segment
+-- kpi.segment_model       one row: a model that a run has fitted, the last one is what the next run
+--                         starts from
 -- kpi.segment_profile     one row: a segment and feature
--- kpi.segment_history     one row: a month and a user who was in a segment in it or in the run before
--- kpi.segment_migration   one row: a pair of segments that users have in the run before and in this one
+-- kpi.segment_history     one row: a month and a user who was in a segment in it or in the run
+--                         before
+-- kpi.segment_migration   one row: a pair of segments that users have in the run before and in this
+--                         one
 -- kpi.segment_map         one row: a user of user_segments on the first two principal components
 -- kpi.segment_components  one row: a principal component and feature: what the axes of the map mean
 -- the file `svg`          segment_map as a picture
@@ -12,25 +17,29 @@
 -- Parameters (session variables):
 --   min_events  events that a user needs (10): of a few events no habit can be read
 --   k           segments (5); fewer where there are fewer different users than that
---   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored model; 'fresh': a new fit
+--   refit       'warm' (default): a fit that starts from the stored model; 'never': the stored
+--               model; 'fresh': a new fit
 --   seed        of the random draws (42)
 --   svg         the file that the picture goes to (beside the database, shop.marketplace.svg of
 --               shop.duckdb; of a database in memory 'segments.svg')
 --
--- Features: everything in kpi.user_features but the identifier and the time. Spend and counts are taken as ln(1 + x):
--- they are spread over powers of ten, and without it the few largest customers would be segments of their own.
+-- Features: everything in kpi.user_features but the identifier and the time. Spend and counts are
+-- taken as ln(1 + x): they are spread over powers of ten, and without it the few largest customers
+-- would be segments of their own.
 --
--- Segments keep their numbers. A run starts from the centroids of the stored model, at their place among the users of
---   today (in standard deviations from the mean, as figures that add up over the months grow for everyone). Another k,
---   other features or other options are a fresh fit with new numbers, and the last message says so; `series` tells which
---   numbers can be compared. A run on the users that the stored model was fitted to applies it, and changes nothing.
--- `moved` of a segment is the distance from where its centroid started to where it ended, as a part of the distance to
---   the nearest other: up to a half, the centroid is still where the stored model says its number. Beyond, the last
---   message warns. It always tells how many users have another segment than in the run before.
--- A name is kept while each of its words holds: `high` and `low` to the mean of all, `very` to a standard deviation from
---   it, `average` within half of one. (In a new name they begin at 0.25, 2 and 0.25.)
--- The history holds the last run of each month, by `as_of`, the day of the data; the run before is the one with the last
---   earlier day. Who has left the segments since then has a row with segment NULL.
+-- Segments keep their numbers. A run starts from the centroids of the stored model, at their place
+--   among the users of today (in standard deviations from the mean, as figures that add up over the
+--   months grow for everyone). Another k, other features or other options are a fresh fit with new
+--   numbers, and the last message says so; `series` tells which numbers can be compared. A run on
+--   the users that the stored model was fitted to applies it, and changes nothing. `moved` of a
+--   segment is the distance from where its centroid started to where it ended, as a part of the
+--   distance to the nearest other: up to a half, the centroid is still where the stored model says
+--   its number. Beyond, the last message warns. It always tells how many users have another segment
+--   than in the run before. A name is kept while each of its words holds: `high` and `low` to the
+--   mean of all, `very` to a standard deviation from it, `average` within half of one. (In a new
+--   name they begin at 0.25, 2 and 0.25.) The history holds the last run of each month, by `as_of`,
+--   the day of the data; the run before is the one with the last earlier day. Who has left the
+--   segments since then has a row with segment NULL.
 
 SET VARIABLE min_events = coalesce(getvariable('min_events'), 10);
 
@@ -51,11 +60,13 @@ SET VARIABLE svg = coalesce(
 );
 
 SET VARIABLE segment_features = [
-    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
+    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent',
+        'avg_basket',
     'conversion_rate', 'purchase_ratio', 'days_since_last_event'
 ];
 
-SET VARIABLE segment_log = ['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket'];
+SET VARIABLE segment_log = ['total_events', 'total_views', 'total_purchases', 'total_spent',
+    'avg_basket'];
 
 SET VARIABLE current_run = coalesce(
     getvariable('run_id')::VARCHAR,
@@ -88,12 +99,14 @@ SET VARIABLE segment_check = (
                     WHERE r.step = '30_user_segments' AND r.status = 'done' OR r.run_id LIKE 'dbt %'
                 )
                 THEN error(
-                    '30_user_segments: main.user_segments is there already, and this pipeline did not make it: rename it, or take'
+                    '30_user_segments: main.user_segments is there already, and this pipeline '
+                    || 'did not make it: rename it, or take'
                     || ' a schema_prefix (amazing_scripts)'
                 )
         END
     FROM duckdb_tables() AS t
-    WHERE t.database_name = current_database() AND t.schema_name || '.' || t.table_name = 'main.user_segments'
+    WHERE t.database_name = current_database()
+        AND t.schema_name || '.' || t.table_name = 'main.user_segments'
 );
 
 -- How many rows the run before has left, which this one replaces.
@@ -149,7 +162,8 @@ SET VARIABLE segment_count = (
     ) AS different_users
 );
 
--- One row: what this run does (`fit`: fresh, warm, none), why, and the stored model where it still counts.
+-- One row: what this run does (`fit`: fresh, warm, none), why, and the stored model where it still
+-- counts.
 CREATE OR REPLACE TEMP TABLE segment_choice AS
 WITH stored AS (
     SELECT m.*
@@ -175,8 +189,10 @@ compared AS (
         nullif(
             concat_ws(
                 ', ',
-                if(s.parameters['k'] <> getvariable('k')::VARCHAR, 'k was ' || s.parameters['k'], NULL),
-                if(s.model.features <> getvariable('segment_features'), 'the features were others', NULL),
+                if(s.parameters['k'] <> getvariable('k')::VARCHAR, 'k was ' || s.parameters['k'],
+                    NULL),
+                if(s.model.features <> getvariable('segment_features'), 'the features were others',
+                    NULL),
                 if(
                     list_sort(s.model.log) <> list_sort(getvariable('segment_log'))
                     OR s.model.nulls <> 'zero'
@@ -197,17 +213,20 @@ choices AS (
         CASE
             WHEN getvariable('refit') NOT IN ('never', 'warm', 'fresh')
                 THEN error(
-                    '30_user_segments: refit must be one of ''never'', ''warm'', ''fresh'', not ''' || getvariable('refit') || ''''
+                    '30_user_segments: refit must be one of ''never'', ''warm'', ''fresh'', not '''
+                        || getvariable('refit') || ''''
                 )
             WHEN getvariable('refit') = 'never' AND c.change IS NOT NULL
                 THEN error(
-                    '30_user_segments: refit is ''never'', but of model ' || c.model_id || ' ' || c.change
+                    '30_user_segments: refit is ''never'', but of model ' || c.model_id || ' '
+                        || c.change
                     || ': take what it was fitted with, or refit := ''fresh'''
                 )
             WHEN c.users = 0 THEN 'none'
             WHEN c.model_id IS NULL OR c.change IS NOT NULL THEN 'fresh'
             WHEN getvariable('refit') = 'never' THEN 'none'
-            WHEN getvariable('refit') = 'fresh' THEN if(c.is_same_data AND c.is_same_seed AND c.fit = 'fresh', 'none', 'fresh')
+            WHEN getvariable('refit') = 'fresh'
+                THEN if(c.is_same_data AND c.is_same_seed AND c.fit = 'fresh', 'none', 'fresh')
             WHEN c.is_same_data THEN 'none'
             WHEN c.model.k <> getvariable('segment_count') THEN 'fresh'
             ELSE 'warm'
@@ -222,7 +241,8 @@ SELECT
         WHEN c.model_id IS NULL THEN 'no model was stored'
         WHEN c.change IS NOT NULL THEN c.change
         WHEN getvariable('refit') = 'fresh' THEN 'refit is ''fresh'''
-        ELSE 'different users were enough for ' || c.model.k || ' segments, not ' || getvariable('segment_count')
+        ELSE 'different users were enough for ' || c.model.k || ' segments, not '
+        || getvariable('segment_count')
     END AS reason,
     c.as_of,
     c.users_hash,
@@ -233,7 +253,8 @@ SELECT
     if(c.next_fit = 'fresh', NULL, c.model) AS model
 FROM choices AS c;
 
--- The stored centroids at their place among the users of today: of one segment only the scale is asked for.
+-- The stored centroids at their place among the users of today: of one segment only the scale is
+-- asked for.
 CREATE OR REPLACE TEMP TABLE segment_start AS
 WITH today AS (
     SELECT
@@ -271,7 +292,8 @@ FROM temp.segment_choice AS c
 CROSS JOIN today AS t
 WHERE t.model IS NOT NULL;
 
--- One row: the model that segments are told by. A user with one event has no time between events (min_events = 1): zero.
+-- One row: the model that segments are told by. A user with one event has no time between events
+-- (min_events = 1): zero.
 CREATE OR REPLACE TEMP TABLE segment_fit AS
 WITH fresh AS (
     SELECT
@@ -328,8 +350,9 @@ FROM amz.segment_profile(
     log := getvariable('segment_log')
 );
 
--- One row: a segment with users, its name, and the stored name where there is one. A stored name whose words all hold
--- stays; a new name that is, but for a number in brackets, a stored one that stays has a number after that.
+-- One row: a segment with users, its name, and the stored name where there is one. A stored name
+-- whose words all hold stays; a new name that is, but for a number in brackets, a stored one that
+-- stays has a number after that.
 CREATE OR REPLACE TEMP TABLE segment_names AS
 WITH segments AS (
     SELECT
@@ -390,7 +413,9 @@ SELECT
         WHEN n.is_kept OR NOT bool_or(n.is_kept) OVER same_words THEN n.name
         ELSE
             n.words || ' ('
-            || max(if(n.is_kept, coalesce(try_cast(regexp_extract(n.name, ' \(([0-9]+)\)$', 1) AS INTEGER), 1), 0)) OVER same_words
+            || max(if(n.is_kept, coalesce(
+                try_cast(regexp_extract(n.name, ' \(([0-9]+)\)$', 1) AS INTEGER), 1
+            ), 0)) OVER same_words
             + count(*) FILTER (NOT n.is_kept) OVER (PARTITION BY n.words ORDER BY n.segment) || ')'
     END AS name
 FROM named AS n
@@ -418,7 +443,8 @@ distances AS (
     SELECT
         s.segment,
         list_distance(s.old_centroids[s.segment + 1], s.new_centroids[s.segment + 1]) AS distance,
-        min(list_distance(s.old_centroids[s.segment + 1], s.old_centroids[o.segment + 1])) AS to_nearest
+        min(list_distance(s.old_centroids[s.segment + 1], s.old_centroids[o.segment + 1]))
+            AS to_nearest
     FROM segments AS s
     LEFT JOIN segments AS o ON o.segment <> s.segment
     GROUP BY ALL
@@ -455,7 +481,8 @@ CROSS JOIN (
 ) AS n
 WHERE c.fit <> 'none';
 
--- The segments of the run before: of the same day, where this run has been before, what it said was before.
+-- The segments of the run before: of the same day, where this run has been before, what it said was
+-- before.
 CREATE OR REPLACE TEMP TABLE segments_before AS
 SELECT
     h.user_id,
@@ -582,7 +609,8 @@ COPY (
                     }
                 ),
                 '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
-                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a '
+                || 'segment.</text></svg>'
             )
         ) AS svg
     FROM kpi.segment_map AS m
@@ -602,13 +630,15 @@ WITH moves AS (
 news AS (
     SELECT
         (
-            SELECT string_agg('segment ' || m.segment || ' by ' || round(m.moved, 2), ', ' ORDER BY m.segment)
+            SELECT string_agg('segment ' || m.segment || ' by ' || round(m.moved, 2),
+                ', ' ORDER BY m.segment)
             FROM moves AS m
             WHERE m.moved > 0.5
         ) AS moved,
         (
             SELECT
-                count(*) FILTER (h.segment <> h.segment_before) || ' of ' || count(*) || ' users have another segment than on '
+                count(*) FILTER (h.segment <> h.segment_before) || ' of ' || count(*)
+                    || ' users have another segment than on '
                 || h.as_of_before
             FROM kpi.segment_history AS h
             WHERE
@@ -619,7 +649,8 @@ news AS (
         ) AS changed,
         (
             SELECT
-                string_agg('segment ' || n.segment || ' is now "' || n.name || '", was "' || n.old_name || '"', ', ' ORDER BY n.segment)
+                string_agg('segment ' || n.segment || ' is now "' || n.name || '", was "'
+                    || n.old_name || '"', ', ' ORDER BY n.segment)
             FROM temp.segment_names AS n
             WHERE n.name <> n.old_name
         ) AS renamed
@@ -636,7 +667,8 @@ SELECT
                 'WARNING: model ' || c.model_id || ' is a fresh fit (' || c.reason
                 || '): its numbers and names are not those of model ' || c.stored_id
         END,
-        'WARNING: moved far from where it was: ' || w.moved || ' of the way to the nearest other (beyond 0.5)',
+        'WARNING: moved far from where it was: ' || w.moved
+            || ' of the way to the nearest other (beyond 0.5)',
         w.changed,
         w.renamed
     ) AS news
@@ -735,7 +767,8 @@ SELECT
                 '; ',
                 if(
                     count(DISTINCT s.segment) < getvariable('k'),
-                    'fewer segments than k = ' || getvariable('k') || ': the users do not differ more',
+                    'fewer segments than k = ' || getvariable('k')
+                        || ': the users do not differ more',
                     NULL
                 ),
                 getvariable('segment_news'),

@@ -1,6 +1,8 @@
--- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became of each file.
+-- Step 00_raw of the pipeline `marketplace`: the lines of the event files, as text, and what became
+-- of each file.
 --
--- raw.all_events      one row: a line of a file; `main.all_events` shows the same, `main.loaded_files` the files
+-- raw.all_events      one row: a line of a file; `main.all_events` shows the same,
+--                     `main.loaded_files` the files
 
 -- The tables and their columns; a file may lack those that are not required.
 CREATE OR REPLACE TEMP TABLE load_columns AS

@@ -1,4 +1,5 @@
--- The steps 10_clean and 20_kpi of all pipelines, made of the files in sql/<pipeline>/clean and kpi:
+-- The steps 10_clean and 20_kpi of all pipelines, made of the files in sql/<pipeline>/clean and
+-- kpi:
 -- {head}, what the step counts as its {rows} and its {answer} stand in about.sql, {statements} in
 -- the others; {drops} follow from the statements.
 

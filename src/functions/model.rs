@@ -295,8 +295,8 @@ impl<M> Default for Last<M> {
 }
 
 impl<M: RowModel> Last<M> {
-    /// The model in a row; `None` where it is NULL. The last one is taken for it only if it was read
-    /// from the same value.
+    /// The model in a row; `None` where it is NULL. The last one is taken for it only if it was
+    /// read from the same value.
     fn read(&mut self, models: &Column<'_>, row: usize) -> Result<Option<&M>> {
         if !models.is_valid(row) {
             return Ok(None);

@@ -51,7 +51,8 @@ pub const SYNTHETIC_ORDERS: Function = Function {
               customer, but come in no particular order.",
     examples: &[Example {
         sql: "SELECT count(DISTINCT user_id), min(event_time) >= TIMESTAMP '2024-01-01', \
-              max(event_time) < TIMESTAMP '2024-12-30', min(price) > 0 FROM synthetic_orders(1000)",
+              max(event_time) < TIMESTAMP '2024-12-30', min(price) > 0 FROM \
+              synthetic_orders(1000)",
         rows: &["1000 | true | true | true"],
     }],
     errors: &[(

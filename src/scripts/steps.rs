@@ -64,7 +64,15 @@ const BEGIN_RUN: &str = include_str!("../../sql/steps/begin_run.sql");
 const RECORD_RUN: &str = include_str!("../../sql/steps/record_run.sql");
 const CATEGORY_MAP: &str = include_str!("../../sql/steps/category_map.sql");
 const RUNS_TABLE: &str = include_str!("../../sql/steps/runs_table.sql");
-const USER_SEGMENTS: &str = include_str!("../../sql/steps/30_user_segments.sql");
+const USER_SEGMENTS: &str = concat!(
+    include_str!("../../sql/steps/segments/about.sql"),
+    include_str!("../../sql/steps/segments/choice.sql"),
+    include_str!("../../sql/steps/segments/fit.sql"),
+    include_str!("../../sql/steps/segments/names.sql"),
+    include_str!("../../sql/steps/segments/history.sql"),
+    include_str!("../../sql/steps/segments/map.sql"),
+    include_str!("../../sql/steps/segments/news.sql"),
+);
 
 impl Step {
     /// The script of the step: `sql/steps/step.sql` with the places filled.
@@ -92,7 +100,7 @@ impl Step {
     }
 }
 
-/// The last step of a pipeline: `sql/steps/30_user_segments.sql` with the places filled from
+/// The last step of a pipeline: `sql/steps/segments` with the places filled from
 /// `segments`.
 ///
 /// # Panics

@@ -445,6 +445,44 @@ fn no_part_of_a_step_is_longer_than_300_lines_of_100_columns() {
     assert!(n_files > 20);
 }
 
+/// The SQL that is written by hand: neither made by `make docs` nor models of dbt.
+fn sql_files() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("sql is readable") {
+            let entry = entry.expect("an entry").path();
+            if entry.is_dir() && !entry.ends_with("dbt") {
+                walk(&entry, found);
+            } else if entry.extension().is_some_and(|extension| extension == "sql") {
+                found.push(entry);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sql"), &mut found);
+    let is_made = |path: &Path| {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        name == "install.sql" || name == "build.sql" || name.starts_with(|c: char| c.is_numeric())
+    };
+    found.retain(|path| !is_made(path));
+    assert!(found.len() > 40, "{} files", found.len());
+    found
+}
+
+#[test]
+fn no_file_of_sql_is_longer_than_300_lines_of_100_columns() {
+    // One relation, which is one statement.
+    const LONG: &str = "category_variants.sql";
+    for path in sql_files() {
+        let text = fs::read_to_string(&path).expect("a text");
+        let n_lines = text.lines().count();
+        assert!(n_lines <= 300 || path.ends_with(LONG), "{} has {n_lines} lines", path.display());
+        for (number, line) in (1..).zip(text.lines()) {
+            let n_columns = line.chars().count();
+            assert!(n_columns <= 100, "{}:{number} has {n_columns} columns", path.display());
+        }
+    }
+}
+
 #[test]
 fn only_the_fence_is_unsafe() {
     for (file, code) in sources().iter().filter(|(file, _)| layer_of(file) != "ffi") {

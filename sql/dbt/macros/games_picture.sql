@@ -32,7 +32,8 @@ COPY (
                     }
                 ),
                 '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="80">'
-                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a segment.</text></svg>'
+                || '<text x="20" y="45" font-family="sans-serif">No user has enough events for a '
+                || 'segment.</text></svg>'
             )
         ) AS svg
     FROM {{ relation }} AS m

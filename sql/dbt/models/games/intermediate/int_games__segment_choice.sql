@@ -21,11 +21,13 @@ HAVING false
 {% set refit %}coalesce({{ amazing.parameter('games_refit') }}::VARCHAR, 'warm'){% endset %}
 {% set seed %}coalesce({{ amazing.parameter('games_seed') }}, 42){% endset %}
 {% set segment_features %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ]{% endset %}
 {% set segment_log %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ]{% endset %}
 {% set segment_count %}(
@@ -35,7 +37,8 @@ HAVING false
         FROM {{ ref('int_games__segment_users') }} AS u
     ) AS different_users
 ){% endset %}
--- One row: what this run does (`fit`: fresh, warm, none), why, and the stored model where it still counts.
+-- One row: what this run does (`fit`: fresh, warm, none), why, and the stored model where it still
+-- counts.
 WITH stored AS (
     SELECT m.*
     FROM {{ amazing.kept('games', 'kpi', 'segment_model', no_segment_model) }} AS m
@@ -60,8 +63,10 @@ compared AS (
         nullif(
             concat_ws(
                 ', ',
-                if(s.parameters['k'] <> {{ k }}::VARCHAR, 'k was ' || s.parameters['k'], NULL),
-                if(s.model.features <> {{ segment_features }}, 'the features were others', NULL),
+                if(s.parameters['k'] <> {{ k }}::VARCHAR, 'k was ' || s.parameters['k'],
+                    NULL),
+                if(s.model.features <> {{ segment_features }}, 'the features were others',
+                    NULL),
                 if(
                     list_sort(s.model.log) <> list_sort({{ segment_log }})
                     OR s.model.nulls <> 'zero'
@@ -82,17 +87,20 @@ choices AS (
         CASE
             WHEN {{ refit }} NOT IN ('never', 'warm', 'fresh')
                 THEN error(
-                    '30_user_segments: refit must be one of ''never'', ''warm'', ''fresh'', not ''' || {{ refit }} || ''''
+                    '30_user_segments: refit must be one of ''never'', ''warm'', ''fresh'', not '''
+                        || {{ refit }} || ''''
                 )
             WHEN {{ refit }} = 'never' AND c.change IS NOT NULL
                 THEN error(
-                    '30_user_segments: refit is ''never'', but of model ' || c.model_id || ' ' || c.change
+                    '30_user_segments: refit is ''never'', but of model ' || c.model_id || ' '
+                        || c.change
                     || ': take what it was fitted with, or refit := ''fresh'''
                 )
             WHEN c.users = 0 THEN 'none'
             WHEN c.model_id IS NULL OR c.change IS NOT NULL THEN 'fresh'
             WHEN {{ refit }} = 'never' THEN 'none'
-            WHEN {{ refit }} = 'fresh' THEN if(c.is_same_data AND c.is_same_seed AND c.fit = 'fresh', 'none', 'fresh')
+            WHEN {{ refit }} = 'fresh'
+                THEN if(c.is_same_data AND c.is_same_seed AND c.fit = 'fresh', 'none', 'fresh')
             WHEN c.is_same_data THEN 'none'
             WHEN c.model.k <> {{ segment_count }} THEN 'fresh'
             ELSE 'warm'
@@ -107,7 +115,8 @@ SELECT
         WHEN c.model_id IS NULL THEN 'no model was stored'
         WHEN c.change IS NOT NULL THEN c.change
         WHEN {{ refit }} = 'fresh' THEN 'refit is ''fresh'''
-        ELSE 'different users were enough for ' || c.model.k || ' segments, not ' || {{ segment_count }}
+        ELSE 'different users were enough for ' || c.model.k || ' segments, not '
+        || {{ segment_count }}
     END AS reason,
     c.as_of,
     c.users_hash,

@@ -3,11 +3,13 @@
 
 {% set seed %}coalesce({{ amazing.parameter('games_seed') }}, 42){% endset %}
 {% set segment_features %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ]{% endset %}
 {% set segment_log %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ]{% endset %}
 {% set k %}coalesce({{ amazing.parameter('games_k') }}, 5){% endset %}
@@ -18,7 +20,8 @@
         FROM {{ ref('int_games__segment_users') }} AS u
     ) AS different_users
 ){% endset %}
--- One row: the model that segments are told by. A user with one event has no time between events (min_events = 1): zero.
+-- One row: the model that segments are told by. A user with one event has no time between events
+-- (min_events = 1): zero.
 WITH fresh AS (
     SELECT
         kmeans_fit(

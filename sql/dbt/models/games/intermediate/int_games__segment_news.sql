@@ -12,13 +12,15 @@ WITH moves AS (
 news AS (
     SELECT
         (
-            SELECT string_agg('segment ' || m.segment || ' by ' || round(m.moved, 2), ', ' ORDER BY m.segment)
+            SELECT string_agg('segment ' || m.segment || ' by ' || round(m.moved, 2),
+                ', ' ORDER BY m.segment)
             FROM moves AS m
             WHERE m.moved > 0.5
         ) AS moved,
         (
             SELECT
-                count(*) FILTER (h.segment <> h.segment_before) || ' of ' || count(*) || ' users have another segment than on '
+                count(*) FILTER (h.segment <> h.segment_before) || ' of ' || count(*)
+                    || ' users have another segment than on '
                 || h.as_of_before
             FROM {{ ref('games__segment_history') }} AS h
             WHERE
@@ -29,7 +31,8 @@ news AS (
         ) AS changed,
         (
             SELECT
-                string_agg('segment ' || n.segment || ' is now "' || n.name || '", was "' || n.old_name || '"', ', ' ORDER BY n.segment)
+                string_agg('segment ' || n.segment || ' is now "' || n.name || '", was "'
+                    || n.old_name || '"', ', ' ORDER BY n.segment)
             FROM {{ ref('int_games__segment_names') }} AS n
             WHERE n.name <> n.old_name
         ) AS renamed
@@ -46,7 +49,8 @@ SELECT
                 'WARNING: model ' || c.model_id || ' is a fresh fit (' || c.reason
                 || '): its numbers and names are not those of model ' || c.stored_id
         END,
-        'WARNING: moved far from where it was: ' || w.moved || ' of the way to the nearest other (beyond 0.5)',
+        'WARNING: moved far from where it was: ' || w.moved
+            || ' of the way to the nearest other (beyond 0.5)',
         w.changed,
         w.renamed
     ) AS news

@@ -2,14 +2,17 @@
 {{ config(materialized='table', schema='intermediate') }}
 
 {% set segment_features %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ]{% endset %}
 {% set segment_log %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ]{% endset %}
--- The stored centroids at their place among the users of today: of one segment only the scale is asked for.
+-- The stored centroids at their place among the users of today: of one segment only the scale is
+-- asked for.
 WITH today AS (
     SELECT
         kmeans_fit(

@@ -2,11 +2,13 @@
 {{ config(materialized='table', schema='kpi', alias='segment_components') }}
 
 {% set segment_features %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases', 'days_since_last_event'
 ]{% endset %}
 {% set segment_log %}[
-    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month', 'avg_time_between_events',
+    'events', 'sessions', 'days_active', 'months_active', 'events_per_active_month',
+        'avg_time_between_events',
     'avg_seconds_played', 'seconds_played', 'games_played', 'purchases'
 ]{% endset %}
 SELECT *

@@ -14,7 +14,8 @@ distances AS (
     SELECT
         s.segment,
         list_distance(s.old_centroids[s.segment + 1], s.new_centroids[s.segment + 1]) AS distance,
-        min(list_distance(s.old_centroids[s.segment + 1], s.old_centroids[o.segment + 1])) AS to_nearest
+        min(list_distance(s.old_centroids[s.segment + 1], s.old_centroids[o.segment + 1]))
+            AS to_nearest
     FROM segments AS s
     LEFT JOIN segments AS o ON o.segment <> s.segment
     GROUP BY ALL

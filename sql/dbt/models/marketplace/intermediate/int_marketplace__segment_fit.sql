@@ -3,10 +3,12 @@
 
 {% set seed %}coalesce({{ amazing.parameter('marketplace_seed') }}, 42){% endset %}
 {% set segment_features %}[
-    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
+    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent',
+        'avg_basket',
     'conversion_rate', 'purchase_ratio', 'days_since_last_event'
 ]{% endset %}
-{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket']{% endset %}
+{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent',
+    'avg_basket']{% endset %}
 {% set k %}coalesce({{ amazing.parameter('marketplace_k') }}, 5){% endset %}
 {% set segment_count %}(
     SELECT if(count(*) BETWEEN 1 AND {{ k }} - 1, count(*), {{ k }})
@@ -15,7 +17,8 @@
         FROM {{ ref('int_marketplace__segment_users') }} AS u
     ) AS different_users
 ){% endset %}
--- One row: the model that segments are told by. A user with one event has no time between events (min_events = 1): zero.
+-- One row: the model that segments are told by. A user with one event has no time between events
+-- (min_events = 1): zero.
 WITH fresh AS (
     SELECT
         kmeans_fit(

@@ -1,8 +1,9 @@
 -- int_marketplace__segment_names: generated from sql/marketplace/30_user_segments.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
--- One row: a segment with users, its name, and the stored name where there is one. A stored name whose words all hold
--- stays; a new name that is, but for a number in brackets, a stored one that stays has a number after that.
+-- One row: a segment with users, its name, and the stored name where there is one. A stored name
+-- whose words all hold stays; a new name that is, but for a number in brackets, a stored one that
+-- stays has a number after that.
 WITH segments AS (
     SELECT
         f.segment,
@@ -62,7 +63,9 @@ SELECT
         WHEN n.is_kept OR NOT bool_or(n.is_kept) OVER same_words THEN n.name
         ELSE
             n.words || ' ('
-            || max(if(n.is_kept, coalesce(try_cast(regexp_extract(n.name, ' \(([0-9]+)\)$', 1) AS INTEGER), 1), 0)) OVER same_words
+            || max(if(n.is_kept, coalesce(
+                try_cast(regexp_extract(n.name, ' \(([0-9]+)\)$', 1) AS INTEGER), 1
+            ), 0)) OVER same_words
             + count(*) FILTER (NOT n.is_kept) OVER (PARTITION BY n.words ORDER BY n.segment) || ')'
     END AS name
 FROM named AS n

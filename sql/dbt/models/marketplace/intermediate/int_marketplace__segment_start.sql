@@ -2,11 +2,14 @@
 {{ config(materialized='table', schema='intermediate') }}
 
 {% set segment_features %}[
-    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
+    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent',
+        'avg_basket',
     'conversion_rate', 'purchase_ratio', 'days_since_last_event'
 ]{% endset %}
-{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket']{% endset %}
--- The stored centroids at their place among the users of today: of one segment only the scale is asked for.
+{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent',
+    'avg_basket']{% endset %}
+-- The stored centroids at their place among the users of today: of one segment only the scale is
+-- asked for.
 WITH today AS (
     SELECT
         kmeans_fit(

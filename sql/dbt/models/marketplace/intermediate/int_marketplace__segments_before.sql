@@ -16,7 +16,8 @@ SELECT
 FROM {{ ref('marketplace__user_features') }} AS u
 WHERE false
 ){% endset %}
--- The segments of the run before: of the same day, where this run has been before, what it said was before.
+-- The segments of the run before: of the same day, where this run has been before, what it said was
+-- before.
 SELECT
     h.user_id,
     if(h.as_of = c.as_of, h.as_of_before, h.as_of) AS as_of,

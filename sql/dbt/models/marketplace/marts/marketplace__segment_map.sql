@@ -2,10 +2,12 @@
 {{ config(materialized='table', schema='kpi', alias='segment_map', post_hook='{{ amazing.marketplace_picture(this) }}') }}
 
 {% set segment_features %}[
-    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent', 'avg_basket',
+    'total_events', 'total_views', 'total_purchases', 'avg_time_between_events', 'total_spent',
+        'avg_basket',
     'conversion_rate', 'purchase_ratio', 'days_since_last_event'
 ]{% endset %}
-{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent', 'avg_basket']{% endset %}
+{% set segment_log %}['total_events', 'total_views', 'total_purchases', 'total_spent',
+    'avg_basket']{% endset %}
 SELECT
     m.user_id,
     m.segment,
