@@ -73,6 +73,20 @@ PARAMETERS = {
         "help": 'the brands of marketplace, in JSON: ["apple"] or {"apple": ["aple"]}',
     },
     "category_codes": {"type": vocabulary, "help": "the category codes of marketplace, likewise"},
+    **{
+        name: {"type": vocabulary, "help": f"the {what} of games, likewise"}
+        for name, what in [
+            ("cities", "locations"),
+            ("genres", "types of games"),
+            ("platforms", "platforms"),
+            ("difficulties", "difficulties"),
+            ("device_types", "types of devices"),
+            ("age_ranges", "ranges of age"),
+            ("genders", "genders"),
+            ("workout_frequencies", "frequencies of workout"),
+            ("subscription_types", "types of subscription"),
+        ]
+    },
     "as_of": {"type": day, "help": "the last day that counts (that of the last event)"},
     "min_events": {"type": int, "help": "events that a user needs to be in a segment (10)"},
     "k": {"type": int, "help": "segments (5)"},

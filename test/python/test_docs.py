@@ -137,10 +137,11 @@ def test_the_words_about_a_month_of_the_shop_say_what_the_table_of_benchmarks_sa
     )
     assert words in benchmarks
     peaks = [float(row["peak memory GB"]) for row in months]
-    assert f"holds {min(peaks):.0f} to {max(peaks):.0f} GB at its peak" in readme
+    pipelines = in_one_line(DOCS / "pipelines.md")
+    assert f"holds {min(peaks):.0f} to {max(peaks):.0f} GB at its peak" in pipelines
     assert (
         all(3 <= float(row["ratio"]) <= 4 for row in months)
-        and "3 to 4 times as long for it as" in readme
+        and "3 to 4 times as long for it as" in pipelines
     )
 
 

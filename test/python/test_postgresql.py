@@ -87,7 +87,7 @@ def content(con):
         GROUP BY ALL ORDER BY ALL''').fetchall()
     found = {}
     for schema, table, columns in tables:
-        columns = [c for c in columns if c not in ('file_name', 'loaded_at', 'last_modified', 'started_at', 'finished_at', 'created_at', 'run_id')]
+        columns = [c for c in columns if c not in ('file_name', 'loaded_at', 'last_modified', 'started_at', 'finished_at', 'created_at', 'run_id', 'seconds', 'parameters', 'message')]
         found[schema + '.' + table] = sorted(rows(con, f'SELECT {", ".join(columns)} FROM "{schema}"."{table}"'), key=repr)
     return found
 """

@@ -148,7 +148,7 @@ def test_the_command_of_the_wheel_runs_a_pipeline_and_writes_its_report(amazing,
         ),
         (["run", "marketplace", "--database", "nowhere/a.duckdb"], 1, "nowhere"),
         (["report", "none.duckdb"], 1, "amazing report: none.duckdb does not exist"),
-        (["report", "shop.csv"], 1, "amazing report: shop.csv: .*not a valid DuckDB database"),
+        (["report", "shop.csv"], 1, "amazing report: shop.csv: "),
         ([], 2, "command"),
     ],
 )
@@ -172,7 +172,7 @@ assert [report["step"] for report in done] == [line.split()[0] for line in lines
 print(amazing.report("shop.duckdb", "pages"), amazing.__version__)
 with amazing.connect("shop.duckdb", read_only=True) as con:
     print(con.execute("SELECT count(DISTINCT segment), (SELECT max(event_time)::DATE FROM clean.events)"
-        " > DATE '2019-10-20' FROM kpi.user_segments").fetchall())
+        " > DATE '2019-10-20' FROM main.user_segments").fetchall())
 try:
     amazing.run("marketplace", "shop.duckdb", brand=["apple"])
 except TypeError as error:
