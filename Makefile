@@ -112,7 +112,7 @@ bench-categories: release $(VENV)/bench/.ready ## Prints the tables of docs/cate
 	@$(VENV)/bench/$(BIN)/python benches/categories/speed.py
 
 bench-kmeans: release $(VENV)/bench/.ready ## Prints the tables of docs/benchmarks.md: segments, metrics, components, beside scikit-learn and faiss
-	@for benchmark in whole_query iterations metrics_pca scaling; do \
+	@for benchmark in whole_query iterations metrics_pca mixtures scaling; do \
 		$(VENV)/bench/$(BIN)/python benches/$$benchmark.py --extension build/release/amazing.duckdb_extension || exit 1; done
 
 bench-kernels: ## Times kernels of k-means and PCA with criterion, linfa's beside them, and what the machine can do at most

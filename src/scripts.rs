@@ -40,6 +40,7 @@ pub const MACROS: &[Script] = &[
     Script { name: "files", sql: include_str!("../sql/functions/files.sql") },
     Script { name: "introspection", sql: include_str!("../sql/functions/introspection.sql") },
     Script { name: "kmeans", sql: include_str!("../sql/functions/kmeans.sql") },
+    Script { name: "gmm", sql: include_str!("../sql/functions/gmm.sql") },
     Script { name: "pca", sql: include_str!("../sql/functions/pca.sql") },
     Script { name: "rfm", sql: include_str!("../sql/functions/rfm.sql") },
     Script { name: "rules", sql: include_str!("../sql/functions/rules.sql") },

@@ -14,7 +14,7 @@ pub use reference::reference;
 
 use crate::ffi::{Documentation, Library, Registry, Relation, Result};
 use crate::functions::{
-    Function, Kind, activity, category, clv, columns, events, exact, files, games, generators,
+    Function, Kind, activity, category, clv, columns, events, exact, files, games, generators, gmm,
     kmeans, orders, pca, plot, repeats, rfm, rules, season, summary,
 };
 use crate::scripts;
@@ -25,6 +25,8 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_CENTROIDS_RELATION,
     &kmeans::KMEANS_METRICS,
     &columns::KMEANS_FEATURES_RELATION,
+    &gmm::GMM_SEGMENTS,
+    &gmm::GMM_METRICS,
     &summary::SEGMENT_PROFILE,
     &rules::SEGMENT_RULES,
     &summary::SEGMENT_MIGRATION,
@@ -51,6 +53,10 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_TO_SQL,
     &kmeans::KMEANS_CENTROIDS,
     &columns::KMEANS_FEATURES,
+    &gmm::GMM_FIT,
+    &gmm::GMM_EVALUATE,
+    &gmm::GMM_PREDICT,
+    &gmm::GMM_PROBABILITIES,
     &summary::FEATURE_SUMMARY,
     &rules::RULES_FIT,
     &rules::RULES_PREDICT,

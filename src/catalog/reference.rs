@@ -71,16 +71,18 @@ fn options_reference() -> String {
         "\n## Options\n\nNamed parameters of the relations (`k := 5`), and fields of the STRUCT \
          that the building blocks take (`kmeans_fit(u, 5, {'seed': 7})`). NULL means the default; \
          an unknown name is an error that lists what the function takes.\n\n| name | default | \
-         meaning | `kmeans_fit` | `kmeans_evaluate` | `pca_fit` | `feature_summary` \
-         |\n|---|---|---|---|---|---|---|\n",
+         meaning | `kmeans_fit` | `kmeans_evaluate` | `gmm_fit` | `gmm_evaluate` | `pca_fit` | \
+         `feature_summary` |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for OptionText { name, default, meaning } in options::REFERENCE {
         let mark = |accepted: &[&str]| if accepted.contains(name) { "yes" } else { "" };
         let (kmeans, evaluate) = (mark(options::KMEANS), mark(options::EVALUATE));
+        let (gmm, gmm_evaluate) = (mark(options::GMM), mark(options::GMM_EVALUATE));
         let (pca, summary) = (mark(options::PCA), mark(options::SUMMARY));
         let _ = writeln!(
             text,
-            "| `{name}` | `{default}` | {meaning} | {kmeans} | {evaluate} | {pca} | {summary} |"
+            "| `{name}` | `{default}` | {meaning} | {kmeans} | {evaluate} | {gmm} | \
+             {gmm_evaluate} | {pca} | {summary} |"
         );
     }
     text

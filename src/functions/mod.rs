@@ -13,6 +13,7 @@ pub mod features;
 pub mod files;
 pub mod games;
 pub mod generators;
+pub mod gmm;
 mod identifier;
 pub mod kmeans;
 pub mod model;

@@ -1,4 +1,4 @@
-//! What the models of k-means and PCA share: features and their transformation, as SQL fields and
+//! What the models of k-means, mixtures and PCA share: features and their transformation, as SQL fields and
 //! back.
 //!
 //! Models are read by field name whatever the numeric types, because they come back from tables,
@@ -86,7 +86,30 @@ impl<'v> Reader<'v> {
 
     /// An essential list of rows of finite numbers.
     pub fn matrix(&self, field: &str) -> Result<Vec<Vec<f64>>> {
-        let rows = self.list(field)?.ok_or_else(|| self.broken(field, "is missing"))?;
+        self.matrix_of(field, self.essential(field)?)
+    }
+
+    /// An essential list of matrices of finite numbers, one for each of `n` segments.
+    pub fn matrices(&self, field: &str, n: usize) -> Result<Vec<Vec<Vec<f64>>>> {
+        let matrices = self.essential(field)?;
+        if matrices.len() != n {
+            return Err(self
+                .broken(field, &format!("has {} matrices where {n} are needed", matrices.len())));
+        }
+        let matrix = |value: &Value| {
+            let rows = value.as_list().ok_or_else(|| {
+                self.broken(field, &format!("must be matrices of numbers, not {value}"))
+            })?;
+            self.matrix_of(field, rows)
+        };
+        matrices.iter().map(matrix).collect()
+    }
+
+    fn essential(&self, field: &str) -> Result<&'v [Value]> {
+        self.list(field)?.ok_or_else(|| self.broken(field, "is missing"))
+    }
+
+    fn matrix_of(&self, field: &str, rows: &[Value]) -> Result<Vec<Vec<f64>>> {
         if rows.is_empty() {
             return Err(self.broken(field, "is empty"));
         }
@@ -181,7 +204,7 @@ impl<'v> Reader<'v> {
     }
 
     /// One of some names, where the field is there.
-    fn one_of<T>(
+    pub fn one_of<T>(
         &self,
         field: &str,
         accepted: &[&str],

@@ -1,9 +1,11 @@
 //! The `options` STRUCT of the fitting functions: one place that knows every name, default and
 //! range.
 
+use std::ops::RangeInclusive;
+
 use super::{nearest, quoted};
 use crate::ffi::{Column, Data, Error, Result, Value};
-use crate::ml::{Nulls, Scale};
+use crate::ml::{Covariance, Nulls, Scale};
 
 /// Options of `kmeans_fit`.
 pub const KMEANS: &[&str] = &[
@@ -14,6 +16,41 @@ pub const KMEANS: &[&str] = &[
 pub const EVALUATE: &[&str] = &[
     "features", "id", "scale", "log", "nulls", "weight", "n_init", "max_iter", "tol", "seed",
     "memory", "threads", "relation",
+];
+/// Options of `gmm_fit`.
+pub const GMM: &[&str] = &[
+    "features",
+    "id",
+    "scale",
+    "log",
+    "nulls",
+    "weight",
+    "covariance",
+    "n_init",
+    "max_iter",
+    "tol",
+    "seed",
+    "memory",
+    "threads",
+    "model",
+    "relation",
+];
+/// Options of `gmm_evaluate`.
+pub const GMM_EVALUATE: &[&str] = &[
+    "features",
+    "id",
+    "scale",
+    "log",
+    "nulls",
+    "weight",
+    "covariances",
+    "n_init",
+    "max_iter",
+    "tol",
+    "seed",
+    "memory",
+    "threads",
+    "relation",
 ];
 /// Options of `pca_fit`.
 pub const PCA: &[&str] =
@@ -87,16 +124,29 @@ pub const REFERENCE: &[OptionText] = &[
                   there, and its labels are kept",
     },
     OptionText {
+        name: "covariance",
+        default: "'full'",
+        meaning: "what the segments of a mixture may look like: `'full'` (ellipsoids, each its \
+                  own), `'tied'` (ellipsoids of one shape), `'diag'` (along the features), \
+                  `'spherical'`",
+    },
+    OptionText {
+        name: "covariances",
+        default: "NULL",
+        meaning: "VARCHAR[]: the kinds of `covariance` to compare; NULL takes all four",
+    },
+    OptionText {
         name: "n_init",
         default: "10",
-        meaning: "restarts, 1 to 1000; the best one is kept",
+        meaning: "restarts of k-means, 1 to 1000; the best one is kept",
     },
     OptionText { name: "max_iter", default: "300", meaning: "iterations of a run at most" },
     OptionText {
         name: "tol",
         default: "0.0001",
         meaning: "a run ends when the squared movement of all centroids is at most this share of \
-                  the mean variance of the features (scikit-learn's sense)",
+                  the mean variance of the features (scikit-learn's sense); of a mixture, when \
+                  the mean log-likelihood of a row gains less",
     },
     OptionText {
         name: "seed",
@@ -127,6 +177,7 @@ pub const REFERENCE: &[OptionText] = &[
 /// ours)`.
 const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("columns", "features"),
+    ("covariance_type", "covariance"),
     ("n_components", "n"),
     ("normalize", "scale"),
     ("random_state", "seed"),
@@ -160,6 +211,10 @@ pub struct Options {
     pub nulls: Nulls,
     /// Field that holds the weights.
     pub weight: Option<String>,
+    /// What the covariances of a mixture may be.
+    pub covariance: Covariance,
+    /// Kinds of covariances to compare.
+    pub covariances: Vec<Covariance>,
     /// Restarts.
     pub n_init: usize,
     /// Lloyd iterations at most.
@@ -193,6 +248,8 @@ impl Default for Options {
             log: Vec::new(),
             nulls: Nulls::Skip,
             weight: None,
+            covariance: Covariance::Full,
+            covariances: Covariance::ALL.to_vec(),
             n_init: 10,
             max_iter: 300,
             tol: 1e-4,
@@ -210,6 +267,8 @@ impl Default for Options {
 
 /// Largest count of clusters that a fit takes.
 pub const MAX_CLUSTERS: i64 = 1024;
+/// Most numbers of segments that one call evaluates: nothing can interrupt it.
+const MAX_EVALUATIONS: usize = 64;
 const MIN_MEMORY: i64 = 1 << 20;
 
 impl Options {
@@ -243,6 +302,8 @@ impl Options {
             "scale" => self.scale = one_of(name, value, Scale::NAMES, Scale::from_name)?,
             "nulls" => self.nulls = one_of(name, value, Nulls::NAMES, Nulls::from_name)?,
             "weight" => self.weight = Some(text(name, value)?),
+            "covariance" => self.covariance = covariance(name, value)?,
+            "covariances" => self.covariances = covariances(name, value)?,
             "relation" => self.relation = Some(text(name, value)?),
             "label" => self.label = Some(text(name, value)?),
             "n_init" => self.n_init = whole(name, value, 1, 1000)? as usize,
@@ -392,6 +453,22 @@ pub fn n_clusters(name: &str, k: &Value) -> Result<usize> {
     whole(name, k, 1, MAX_CLUSTERS).map(|k| k as usize)
 }
 
+/// The numbers of segments that a call asks for.
+pub fn evaluations(k_min: usize, k_max: usize) -> Result<RangeInclusive<usize>> {
+    if k_min > k_max {
+        return Err(Error::new(format!(
+            "k_max must be at least k_min, which is {k_min}, not {k_max}"
+        )));
+    }
+    if k_max - k_min >= MAX_EVALUATIONS {
+        return Err(Error::new(format!(
+            "k_min to k_max must be at most {MAX_EVALUATIONS} numbers, not {}",
+            k_max - k_min + 1
+        )));
+    }
+    Ok(k_min..=k_max)
+}
+
 /// A whole number of a range.
 pub fn whole(name: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
     value.as_i64().filter(|number| (low..=high).contains(number)).ok_or_else(|| {
@@ -423,6 +500,28 @@ pub fn text(name: &str, value: &Value) -> Result<String> {
         .as_str()
         .map(str::to_string)
         .ok_or_else(|| Error::new(format!("{name} must be a text, not {value}")))
+}
+
+/// A kind of covariances.
+fn covariance(name: &str, value: &Value) -> Result<Covariance> {
+    one_of(name, value, Covariance::NAMES, Covariance::from_name)
+}
+
+/// Different kinds of covariances; a single one is a list of one.
+fn covariances(name: &str, value: &Value) -> Result<Vec<Covariance>> {
+    let given = names(name, value)?;
+    if given.is_empty() {
+        return Err(Error::new(format!("{name} is an empty list, name at least one")));
+    }
+    let mut covariances = Vec::new();
+    for text in given {
+        let covariance = covariance(name, &Value::Text(text))?;
+        if covariances.contains(&covariance) {
+            return Err(Error::new(format!("{name} names '{}' twice", covariance.name())));
+        }
+        covariances.push(covariance);
+    }
+    Ok(covariances)
 }
 
 /// A list of names; a single name is a list of one.
@@ -459,42 +558,4 @@ pub fn one_of<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_option_of_a_user_is_documented() {
-        let mut accepted: Vec<&str> = [KMEANS, EVALUATE, PCA, SUMMARY, CLV].concat();
-        accepted.retain(|name| !INTERNAL.contains(name));
-        accepted.sort_unstable();
-        accepted.dedup();
-        let mut documented: Vec<&str> = REFERENCE.iter().map(|option| option.name).collect();
-        documented.sort_unstable();
-        assert_eq!(accepted, documented);
-    }
-
-    #[test]
-    fn a_misspelt_option_or_value_suggests_the_one_that_was_meant() {
-        for accepted in [KMEANS, EVALUATE, PCA, SUMMARY, CLV, Scale::NAMES, Nulls::NAMES] {
-            for meant in accepted.iter().copied().filter(|name| name.len() > 2) {
-                for misspelt in [
-                    format!("{meant}s"),
-                    meant[..meant.len() - 1].to_string(),
-                    meant.to_uppercase() + "_",
-                ] {
-                    assert_eq!(suggestion(&misspelt, accepted), Some(meant), "{misspelt}");
-                }
-            }
-        }
-        assert_eq!(suggestion("wholly_unlike", KMEANS), None);
-    }
-
-    #[test]
-    fn words_of_other_tools_suggest_ours_where_the_function_has_it() {
-        let ours = [KMEANS, PCA, Scale::NAMES, Nulls::NAMES].concat();
-        for (theirs, meant) in KNOWN_ELSEWHERE {
-            assert_eq!(suggestion(theirs, &ours), Some(*meant));
-        }
-        assert_eq!(suggestion("random_state", SUMMARY), None);
-    }
-}
+mod tests;

@@ -36,7 +36,9 @@ CONSTANTS = """
     {'components': [[0.0]], 'explained_variance': ['nan'::DOUBLE], 'mean': [1e99], 'center': [-1e99], 'spread': [1e-300]}
     {'r': 0.24, 'alpha': 4.4, 'a': 0.8, 'b': 2.4} | {'r': 1e-30, 'alpha': 1e30, 'a': 1e8, 'b': 1e-12, 'p': 1, 'q': 1, 'gamma': 1e30}
     {'r': 1e30, 'alpha': 1e-30, 'a': 1e8, 'b': 1e8, 'p': 1e30, 'q': 1e30, 'gamma': 1e-30} | {'r': 1, 'alpha': 0, 'a': 1, 'b': 1}
-    (SELECT kmeans_fit({'a': a, 'b': b}, 2) FROM rows) | (SELECT pca_fit({'a': a, 'b': b}) FROM rows) | (SELECT kmeans_fit({'a': a}, 2) FROM rows WHERE false)
+    {'means': [[1], [2]], 'covariances': [[[1]], [[2]]], 'features': ['a']} | {'means': [[1, 2]], 'covariances': [[[1, 9], [9, 1]]]}
+    {'means': [[1]], 'covariances': [[['nan'::DOUBLE]]]} | {'means': [[1e300]], 'covariances': [[[1e-300]]], 'weights': [1]}
+    (SELECT gmm_fit({'a': a, 'b': b}, 2) FROM rows) | (SELECT kmeans_fit({'a': a, 'b': b}, 2) FROM rows) | (SELECT pca_fit({'a': a, 'b': b}) FROM rows) | (SELECT kmeans_fit({'a': a}, 2) FROM rows WHERE false)
 """
 
 # Expressions over the columns of a row.
@@ -49,6 +51,7 @@ COLUMNS = """
 
 OPTIONS = (
     "features id scale log nulls weight init n_init max_iter tol seed memory threads model relation"
+    " covariance covariances"
     " adds label n title x_label y_label width height max_points unknown"
 ).split()
 GOOD_OPTIONS = {
@@ -58,6 +61,8 @@ GOOD_OPTIONS = {
     "log": "['a'] | 'b'",
     "nulls": "'mean' | 'zero' | 'error' | 'skip'",
     "weight": "'a' | 'b' | 'i' | 'label'",
+    "covariance": "'full' | 'tied' | 'diag' | 'spherical'",
+    "covariances": "['full'] | 'diag' | ['tied', 'spherical']",
     "n_init": "1 | 2",
     "max_iter": "1 | 5",
     "tol": "0 | 1e9",

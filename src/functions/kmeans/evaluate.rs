@@ -1,10 +1,10 @@
 //! `kmeans_evaluate`: a fit with each number of segments, and how good each is.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{enough_memory, kmeans_options};
-use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType, Value};
+use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType, Value};
 use crate::functions::call::{self, Call, Calls, Numbers};
 use crate::functions::features::{self, Features, Group};
 use crate::functions::model::field;
@@ -55,9 +55,6 @@ pub const KMEANS_EVALUATE: Function = Function {
     }),
 };
 
-/// Most numbers of segments that one call evaluates: nothing can interrupt it.
-const MAX_EVALUATIONS: usize = 64;
-
 /// The aggregate that evaluates; `n_threads` is what DuckDB had at `LOAD`.
 #[derive(Clone)]
 struct Evaluate {
@@ -96,22 +93,6 @@ impl EvaluateState {
     }
 }
 
-/// The numbers of segments that a call asks for.
-fn evaluations(k_min: usize, k_max: usize) -> Result<RangeInclusive<usize>> {
-    if k_min > k_max {
-        return Err(Error::new(format!(
-            "k_max must be at least k_min, which is {k_min}, not {k_max}"
-        )));
-    }
-    if k_max - k_min >= MAX_EVALUATIONS {
-        return Err(Error::new(format!(
-            "k_min to k_max must be at most {MAX_EVALUATIONS} numbers, not {}",
-            k_max - k_min + 1
-        )));
-    }
-    Ok(k_min..=k_max)
-}
-
 impl Aggregate for Evaluate {
     type State = EvaluateState;
     type Batch<'a> = EvaluateBatch<'a>;
@@ -136,7 +117,7 @@ impl Aggregate for Evaluate {
         let mut update = || {
             let k_min = batch.k_min.of("k_min", range.clone(), state.k_min)?;
             let k_max = batch.k_max.of("k_max", range.clone(), state.k_max)?;
-            let evaluations = evaluations(k_min, k_max)?;
+            let evaluations = options::evaluations(k_min, k_max)?;
             state.keep(&batch.call, Some(k_min), Some(k_max))?;
             enough_memory(evaluations.sum(), &batch.features, options)?;
             state.group.add(&batch.features, options, range.clone())

@@ -56,7 +56,11 @@ fn enough_memory(n_clusters: usize, features: &Features<'_>, options: &Options) 
 }
 
 /// How the pure layer fits with these options.
-fn kmeans_options(options: &Options, n_clusters: usize, n_threads: usize) -> KMeansOptions {
+pub(super) fn kmeans_options(
+    options: &Options,
+    n_clusters: usize,
+    n_threads: usize,
+) -> KMeansOptions {
     KMeansOptions {
         n_clusters,
         scale: options.scale,
