@@ -1312,6 +1312,145 @@ CREATE OR REPLACE MACRO kmeans_features(
 
 COMMENT ON MACRO TABLE kmeans_features IS 'amazing 0.1.0: Which columns of a source a fit takes as features, which it leaves, and why: one row per column, in order.';
 
+CREATE OR REPLACE MACRO gmm_segments(
+    source,
+    k := 5,
+    features := NULL,
+    id := NULL,
+    model := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    covariance := 'full',
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    WITH __no_rows AS (
+        SELECT __source_row AS __row
+        FROM query_table(source) AS __source_row
+        WHERE false
+    ),
+
+    __check AS (
+        SELECT
+            system.main.check_new_columns(
+                first(__n.__row),
+                ['segment', 'probability', '__gmm_probabilities'],
+                'gmm_segments'
+            ) AS __is_good
+        FROM __no_rows AS __n
+    ),
+
+    __fit AS (
+        SELECT
+            system.main.gmm_fit(
+                __source_row,
+                k,
+                {
+                    'relation': 'gmm_segments',
+                    'features': features,
+                    'id': id,
+                    'model': model,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'covariance': covariance,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            ) AS __model
+        FROM query_table(source) AS __source_row
+    ),
+
+    __scored_rows AS (
+        SELECT
+            __source_row.*,
+            system.main.gmm_probabilities((SELECT __f.__model FROM __fit AS __f),
+                __source_row) AS __gmm_probabilities
+        FROM query_table(source) AS __source_row
+        WHERE (SELECT __c.__is_good FROM __check AS __c)
+    )
+
+    SELECT
+        __s.* EXCLUDE (__gmm_probabilities),
+        (list_position(__s.__gmm_probabilities, list_max(__s.__gmm_probabilities)) - 1)::INTEGER
+            AS segment,
+        list_max(__s.__gmm_probabilities) AS probability
+    FROM __scored_rows AS __s;
+
+COMMENT ON MACRO TABLE gmm_segments IS 'amazing 0.1.0: Every row of a source with the segment of a Gaussian mixture that it most probably belongs to, and how probably.';
+
+CREATE OR REPLACE MACRO gmm_metrics(
+    source,
+    k_min := 1,
+    k_max := 10,
+    features := NULL,
+    id := NULL,
+    scale := 'standard',
+    log := NULL,
+    nulls := 'skip',
+    weight := NULL,
+    covariances := NULL,
+    n_init := 10,
+    max_iter := 300,
+    tol := 0.0001,
+    seed := 42,
+    memory := 1073741824
+) AS TABLE
+    SELECT
+        __e.__evaluation.k AS k,
+        __e.__evaluation.covariance AS covariance,
+        __e.__evaluation.log_likelihood AS log_likelihood,
+        __e.__evaluation.bic AS bic,
+        __e.__evaluation.aic AS aic,
+        __e.__evaluation.converged AS converged,
+        row_number() OVER (
+            ORDER BY
+                __e.__evaluation.bic,
+                __e.__evaluation.k,
+                list_position(['spherical', 'diag', 'tied', 'full'], __e.__evaluation.covariance)
+        ) = 1 AS recommended
+    FROM (
+        SELECT unnest(
+            system.main.gmm_evaluate(
+                __source_row,
+                k_min,
+                k_max,
+                {
+                    'relation': 'gmm_metrics',
+                    'features': features,
+                    'id': id,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'covariances': covariances,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'threads': current_setting('threads')
+                }
+            )
+        ) AS __evaluation
+        FROM query_table(source) AS __source_row
+    ) AS __e
+    ORDER BY
+        __e.__evaluation.k,
+        list_position(['full', 'tied', 'diag', 'spherical'], __e.__evaluation.covariance);
+
+COMMENT ON MACRO TABLE gmm_metrics IS 'amazing 0.1.0: How good Gaussian mixtures fit a source for each number of segments and kind of covariance, and which to take.';
+
 CREATE OR REPLACE MACRO pca_2d(
     source,
     features := NULL,
@@ -1657,7 +1796,8 @@ CREATE OR REPLACE MACRO segment_rules(
             count(*) AS __rows
         FROM (
             SELECT
-                system.main.rules_predict((SELECT __f.__model FROM __fit AS __f), __n.__row) AS __leaf,
+                system.main.rules_predict((SELECT __f.__model FROM __fit AS __f),
+                    __n.__row) AS __leaf,
                 __n.__label AS __label
             FROM __numbered_rows AS __n
         ) AS __p
@@ -1672,7 +1812,8 @@ CREATE OR REPLACE MACRO segment_rules(
             sum(__c.__rows) OVER (PARTITION BY __c.__leaf) AS __rows,
             sum(__c.__rows) OVER () AS __all_rows
         FROM __cells AS __c
-        QUALIFY row_number() OVER (PARTITION BY __c.__leaf ORDER BY __c.__rows DESC, __c.__label) = 1
+        QUALIFY row_number() OVER (PARTITION BY __c.__leaf ORDER BY __c.__rows DESC,
+            __c.__label) = 1
     )
 
     SELECT

@@ -65,18 +65,21 @@ CREATE OR REPLACE MACRO gmm_segments(
     __scored_rows AS (
         SELECT
             __source_row.*,
-            system.main.gmm_probabilities((SELECT __f.__model FROM __fit AS __f), __source_row) AS __gmm_probabilities
+            system.main.gmm_probabilities((SELECT __f.__model FROM __fit AS __f),
+                __source_row) AS __gmm_probabilities
         FROM query_table(source) AS __source_row
         WHERE (SELECT __c.__is_good FROM __check AS __c)
     )
 
     SELECT
         __s.* EXCLUDE (__gmm_probabilities),
-        (list_position(__s.__gmm_probabilities, list_max(__s.__gmm_probabilities)) - 1)::INTEGER AS segment,
+        (list_position(__s.__gmm_probabilities, list_max(__s.__gmm_probabilities)) - 1)::INTEGER
+            AS segment,
         list_max(__s.__gmm_probabilities) AS probability
     FROM __scored_rows AS __s;
 
--- gmm_metrics(source, ...): one row a number of segments and kind of covariance, with how good the fit is.
+-- gmm_metrics(source, ...): one row a number of segments and kind of covariance, with how good the
+-- fit is.
 CREATE OR REPLACE MACRO gmm_metrics(
     source,
     k_min := 1,

@@ -2,7 +2,8 @@
 
 -- segment_rules(source, ...): one row a rule, in the order of segment and rule.
 --
--- The tree has numbers for labels, so that they may be of any type; its leaves are counted over all rows.
+-- The tree has numbers for labels, so that they may be of any type; its leaves are counted over all
+-- rows.
 CREATE OR REPLACE MACRO segment_rules(
     source,
     segment := 'segment',
@@ -63,7 +64,8 @@ CREATE OR REPLACE MACRO segment_rules(
             count(*) AS __rows
         FROM (
             SELECT
-                system.main.rules_predict((SELECT __f.__model FROM __fit AS __f), __n.__row) AS __leaf,
+                system.main.rules_predict((SELECT __f.__model FROM __fit AS __f),
+                    __n.__row) AS __leaf,
                 __n.__label AS __label
             FROM __numbered_rows AS __n
         ) AS __p
@@ -78,7 +80,8 @@ CREATE OR REPLACE MACRO segment_rules(
             sum(__c.__rows) OVER (PARTITION BY __c.__leaf) AS __rows,
             sum(__c.__rows) OVER () AS __all_rows
         FROM __cells AS __c
-        QUALIFY row_number() OVER (PARTITION BY __c.__leaf ORDER BY __c.__rows DESC, __c.__label) = 1
+        QUALIFY row_number() OVER (PARTITION BY __c.__leaf ORDER BY __c.__rows DESC,
+            __c.__label) = 1
     )
 
     SELECT

@@ -1,5 +1,5 @@
-//! What the models of k-means, mixtures and PCA share: features and their transformation, as SQL fields and
-//! back.
+//! What the models of k-means, mixtures and PCA share: features and their transformation, as SQL
+//! fields and back.
 //!
 //! Models are read by field name whatever the numeric types, because they come back from tables,
 //! Parquet and JSON.
