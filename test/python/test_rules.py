@@ -23,7 +23,7 @@ AGREEMENT = [
 @pytest.mark.parametrize(("name", "k", "leaves", "agreement"), AGREEMENT)
 def test_rules_agree_as_often_as_the_tree_of_scikit_learn(con, name, k, leaves, agreement):
     values = getattr(datasets, f"load_{name}")().data
-    rows = pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
+    rows = pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])  # noqa: F841
     con.execute(f"CREATE TABLE segmented AS FROM amz.kmeans_segments(rows, k := {k})")
     sql = "SELECT sum(precision * share) FROM amz.segment_rules(segmented, max_rules := $1)"
     (ours,) = con.execute(sql, [leaves]).fetchone()
