@@ -101,7 +101,7 @@ def test_orders_with_returns_and_blank_customers(shop):
     assert set(reasons) >= {"no user", "negative price"} and users > 100 and segments == 3
     [[blank, returned, good]] = shop.run("""
 found = rows(con, '''
-    SELECT count(*) FILTER (user_id IS NULL), count(*) FILTER (user_id IS NOT NULL AND price < 0),
+    SELECT count(*) FILTER (user_id IS NULL), count(*) FILTER (price < 0),
         (SELECT count(*) FROM (SELECT DISTINCT * FROM shop.all_events WHERE user_id IS NOT NULL AND price >= 0))
     FROM shop.all_events''')
 found

@@ -112,8 +112,8 @@ impl Data {
 
 impl Term {
     /// What depends on the mean m, with y = m / M and M = p γ / q:
-    /// `px ln y - (px + q) ln(1 + px (y - 1) / (px + q)) - ln m`. Stirling's logarithms of the gamma
-    /// functions are in it, because both parts are large where the whole is small.
+    /// `px ln y - (px + q) ln(1 + px (y - 1) / (px + q)) - ln m`. Stirling's logarithms of the
+    /// gamma functions are in it, because both parts are large where the whole is small.
     fn add(&self, point: &Point, p: f64, q: f64, sum: &mut Evaluation<3>) {
         let (px, count) = (p * self.frequency, self.count);
         let ln_y = self.ln_value - point[2];
