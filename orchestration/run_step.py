@@ -124,6 +124,10 @@ class NoSuchStep(Exception):
     """The pipeline has no step of that name."""
 
 
+class NoDatabaseFile(Exception):
+    """What would be built is in memory, and gone with the step."""
+
+
 @contextlib.contextmanager
 def connection(database, extension, init=None):
     """A connection that has the extension and the catalog amz, and on which the script `init` has run."""
@@ -192,6 +196,12 @@ def run_step(database, pipeline, step, variables, schema_prefix="", extension="a
     while files_left:
         started = time.monotonic()
         with connection(database, extension, init) as con:
+            # DuckDB opens a CSV or Parquet file as a view of a database in memory.
+            [(path,)] = con.execute(
+                "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+            ).fetchall()
+            if path is None:
+                raise NoDatabaseFile(f'"{database}" is no database file, name one or a new one')
             steps = read_steps(con, pipeline, schema_prefix)
             if step not in steps or step == INSTALL_STEP:
                 known = ", ".join(name for name in steps if name != INSTALL_STEP)
@@ -280,7 +290,7 @@ def run_command(command, given, extension, tell):
     try:
         for done in run(given.database, given.pipeline, variables, *settings):
             tell(done)
-    except (duckdb.Error, NoSuchStep, OSError) as error:
+    except (duckdb.Error, NoSuchStep, NoDatabaseFile, OSError) as error:
         step = f" {error.step}" if hasattr(error, "step") else ""
         print(f"{command}: {given.pipeline}{step}: {error}", file=sys.stderr)
         return 1

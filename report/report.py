@@ -182,6 +182,9 @@ def write(database, folder, extension):
     if not database.is_file():
         hint = ", run `make demo` first" if database in DEMO else ""
         raise NoReport(f"{database} does not exist{hint}")
+    with database.open("rb") as file:
+        if file.read(12)[8:] != b"DUCK":
+            raise NoReport(f"{database} is no database of DuckDB")
     try:
         with duckdb.connect(
             str(database), read_only=True, config={"allow_unsigned_extensions": "true"}

@@ -148,7 +148,7 @@ def test_the_command_of_the_wheel_runs_a_pipeline_and_writes_its_report(amazing,
         ),
         (["run", "marketplace", "--database", "nowhere/a.duckdb"], 1, "nowhere"),
         (["report", "none.duckdb"], 1, "amazing report: none.duckdb does not exist"),
-        (["report", "shop.csv"], 1, "amazing report: shop.csv: "),
+        (["report", "shop.csv"], 1, "amazing report: shop.csv is no database of DuckDB"),
         ([], 2, "command"),
     ],
 )

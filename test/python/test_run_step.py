@@ -340,6 +340,17 @@ def test_a_database_that_another_process_writes_is_refused(run, tmp_path):
         assert "lock" in run(tmp_path / "w.duckdb", "--step=00_raw")
 
 
+@pytest.mark.parametrize("name", [":memory:", "file.csv", "file.parquet"])
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_what_would_be_built_in_memory_is_refused(run, tmp_path, name, version):
+    database = name
+    if name != ":memory:":
+        database = tmp_path / name
+        duckdb.execute(f"COPY (SELECT 1 AS a) TO '{database}'")
+    refused = run(database, "--step=00_raw", version=version)
+    assert f'"{database}" is no database file, name one or a new one' in refused
+
+
 def test_parameters_are_those_that_the_scripts_document(con):
     documented = set()
     for script in (ROOT / "sql").glob("*/[0-3]0_*.sql"):
