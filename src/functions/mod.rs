@@ -26,6 +26,7 @@ pub mod repeats;
 pub mod rfm;
 pub mod rules;
 pub mod season;
+mod segments;
 pub mod summary;
 
 use std::ops::Range;

@@ -1,17 +1,17 @@
 //! `gmm_evaluate`: a fit with each number of segments and kind of covariance, and how good each is.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::enough_memory;
-use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType, Value};
-use crate::functions::call::{self, Call, Calls, Numbers};
-use crate::functions::features::{self, Features, Group};
+use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType, Value};
+use crate::functions::call::Calls;
 use crate::functions::kmeans::kmeans_options;
 use crate::functions::model::field;
 use crate::functions::options::{self, Options};
+use crate::functions::segments::{Batch, Known, Segments};
 use crate::functions::{Example, Function, Kind, optional, required};
-use crate::ml::{GaussianMixture, Observations};
+use crate::ml::GaussianMixture;
 
 const EVALUATION: SqlType = SqlType::Struct(&[
     ("k", SqlType::Integer),
@@ -77,91 +77,47 @@ struct Evaluate {
     calls: Arc<Calls<Options>>,
 }
 
-/// What one group has seen.
-#[derive(Default)]
-struct EvaluateState {
-    call: Option<Arc<Call<Options>>>,
-    k_min: Option<usize>,
-    k_max: Option<usize>,
-    group: Group<Observations>,
-}
-
-/// One chunk of arguments.
-struct EvaluateBatch<'a> {
-    call: Arc<Call<Options>>,
-    k_min: Numbers,
-    k_max: Numbers,
-    features: Features<'a>,
-}
-
-impl EvaluateState {
-    /// The numbers of segments of a group that has rows, and its options.
-    fn keep(
-        &mut self,
-        call: &Arc<Call<Options>>,
-        k_min: Option<usize>,
-        k_max: Option<usize>,
-    ) -> Result<()> {
-        Call::keep(&mut self.call, call)?;
-        call::keep_number("k_min", &mut self.k_min, k_min)?;
-        call::keep_number("k_max", &mut self.k_max, k_max)
-    }
-}
+const NUMBERS: [&str; 2] = ["k_min", "k_max"];
 
 impl Aggregate for Evaluate {
-    type State = EvaluateState;
-    type Batch<'a> = EvaluateBatch<'a>;
+    type State = Segments<Options, 2>;
+    type Batch<'a> = Batch<'a, Options, 2>;
 
-    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<EvaluateBatch<'a>> {
-        let accepted = options::GMM_EVALUATE;
-        let (call, features) = features::read(&self.calls, rows, rows.get(3), accepted)?;
-        let numbers = |name: &str, index: usize| {
-            Numbers::read(rows.column(index), |k| options::n_clusters(name, k))
-                .map_err(|e| call.read.speak(e))
-        };
-        let (k_min, k_max) = (numbers("k_min", 1)?, numbers("k_max", 2)?);
-        Ok(EvaluateBatch { call, k_min, k_max, features })
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
+        Batch::read(&self.calls, rows, NUMBERS, |column| {
+            Options::read(column, options::GMM_EVALUATE)
+        })
     }
 
     fn update(
         &self,
-        state: &mut EvaluateState,
-        batch: &EvaluateBatch<'_>,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let options = &batch.call.read;
-        let mut update = || {
-            let k_min = batch.k_min.of("k_min", range.clone(), state.k_min)?;
-            let k_max = batch.k_max.of("k_max", range.clone(), state.k_max)?;
+        state.add(batch, range, NUMBERS, |options, [k_min, k_max], features| {
             options::evaluations(k_min, k_max)?;
-            state.keep(&batch.call, Some(k_min), Some(k_max))?;
-            enough_memory(k_max, &batch.features, options)?;
-            state.group.add(&batch.features, options, range.clone())
-        };
-        update().map_err(|error| options.speak(error))
+            enough_memory(k_max, features, options)?;
+            Ok(true)
+        })
     }
 
-    fn combine(&self, source: &EvaluateState, target: &mut EvaluateState) -> Result<()> {
-        let Some(call) = &source.call else {
-            return Ok(());
-        };
-        let kept = target.keep(call, source.k_min, source.k_max);
-        kept.map_err(|error| call.read.speak(error))?;
-        target.group.merge(&source.group)
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        target.merge(source, NUMBERS)
     }
 
-    fn finalize(&self, state: EvaluateState, out: &mut Output) -> Result<()> {
-        let (Some(call), Some(k_min), Some(k_max), Some(rows)) =
-            (state.call, state.k_min, state.k_max, state.group.rows)
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        let Some(Known { call, numbers: [k_min, k_max], rows: Some(rows), .. }) = state.known()
         else {
             out.push_null();
             return Ok(());
         };
-        let (range, options): (RangeInclusive<usize>, _) = (k_min..=k_max, &call.read);
+        let options = &call.read;
         let start = kmeans_options(options, k_max, self.n_threads);
+        let range = k_min..=k_max;
         let fits = rows
             .fit(|rows| GaussianMixture::evaluate(rows, range, &options.covariances, &start))
-            .map_err(|error: Error| options.speak(error))?;
+            .map_err(|error| options.speak(error))?;
         match fits {
             None => out.push_null(),
             Some(fits) => out.push(&Value::List(fits.iter().map(evaluation).collect())),

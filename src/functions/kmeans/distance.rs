@@ -44,8 +44,7 @@ pub const KMEANS_DISTANCES: Function = Function {
                   of the segments.",
     details: "NULL as in `kmeans_predict`.",
     examples: &[Example {
-        sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': \
-              7})",
+        sql: "SELECT kmeans_distances({'features': ['x'], 'centroids': [[0.0], [10.0]]}, {'x': 7})",
         rows: &["[7.0, 3.0]"],
     }],
     errors: &[(

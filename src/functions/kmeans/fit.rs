@@ -4,13 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{MODEL, NamedModel, enough_memory, kmeans_options};
-use crate::ffi::{Aggregate, Chunk, Column, Output, Result, Signature, SqlType};
-use crate::functions::call::{self, Call, Calls, Numbers};
-use crate::functions::features::{self, Features, Group, Rows};
-use crate::functions::model::RowModel;
-use crate::functions::options::{self, Options};
-use crate::functions::{Example, Function, Kind, optional, required};
-use crate::ml::{KMeans, Observations};
+use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType};
+use crate::functions::call::Calls;
+use crate::functions::segments::{Batch, FitOptions, Segments};
+use crate::functions::{Example, Function, Kind, features, optional, options, required};
+use crate::ml::KMeans;
 
 /// `kmeans_fit(row, k [, options])`
 pub const KMEANS_FIT: Function = Function {
@@ -79,131 +77,54 @@ pub const KMEANS_FIT: Function = Function {
 #[derive(Clone)]
 struct Fit {
     n_threads: usize,
-    calls: Arc<Calls<FitOptions>>,
-}
-
-/// What one group has seen.
-#[derive(Default)]
-struct FitState {
-    call: Option<Arc<Call<FitOptions>>>,
-    n_clusters: Option<usize>,
-    group: Group<Observations>,
-}
-
-/// The options of a fit, with the models among them.
-struct FitOptions {
-    options: Options,
-    init: Option<NamedModel>,
-    /// A model to return instead of a fit.
-    given: Option<NamedModel>,
-}
-
-impl FitOptions {
-    fn read(column: Option<&Column<'_>>) -> Result<Self> {
-        let options = Options::read(column, options::KMEANS)?;
-        let model = |name: &str| -> Result<Option<NamedModel>> {
-            let value = Options::model(column, name)?;
-            value.map(|value| NamedModel::read(&value)).transpose()
-        };
-        match (model("init"), model("model")) {
-            (Ok(init), Ok(given)) => Ok(FitOptions { options, init, given }),
-            (Err(error), _) | (_, Err(error)) => Err(options.speak(error)),
-        }
-    }
-}
-
-/// One chunk of arguments.
-struct FitBatch<'a> {
-    call: Arc<Call<FitOptions>>,
-    n_clusters: Numbers,
-    features: Features<'a>,
+    calls: Arc<Calls<FitOptions<NamedModel>>>,
 }
 
 impl Aggregate for Fit {
-    type State = FitState;
-    type Batch<'a> = FitBatch<'a>;
+    type State = Segments<FitOptions<NamedModel>, 1>;
+    type Batch<'a> = Batch<'a, FitOptions<NamedModel>, 1>;
 
-    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<FitBatch<'a>> {
-        let call = self.calls.read(rows.get(2), FitOptions::read)?;
-        let options = &call.read.options;
-        let speak = |error| options.speak(error);
-        let features = Features::select(rows.column(0), options).map_err(speak)?;
-        let n_clusters =
-            Numbers::read(rows.column(1), |k| options::n_clusters("k", k)).map_err(speak)?;
-        Ok(FitBatch { call, n_clusters, features })
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
+        Batch::read(&self.calls, rows, ["k"], |column| FitOptions::read(column, options::KMEANS))
     }
 
     fn update(
         &self,
-        state: &mut FitState,
-        batch: &FitBatch<'_>,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let options = &batch.call.read.options;
-        let mut update = || {
-            let call = Call::keep(&mut state.call, &batch.call)?;
-            let n_clusters = batch.n_clusters.of("k", range.clone(), state.n_clusters)?;
-            state.n_clusters = Some(n_clusters);
-            if call.read.given.is_some() {
-                return Ok(());
+        state.add(batch, range, ["k"], |call, [k], features| {
+            if !call.needs_rows() {
+                return Ok(false);
             }
-            enough_memory(n_clusters, &batch.features, options)?;
-            state.group.add(&batch.features, options, range.clone())
-        };
-        update().map_err(|error| options.speak(error))
+            enough_memory(k, features, &call.options)?;
+            Ok(true)
+        })
     }
 
-    fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
-        let Some(call) = &source.call else {
-            return Ok(());
-        };
-        let mut keep = || {
-            Call::keep(&mut target.call, call)?;
-            call::keep_number("k", &mut target.n_clusters, source.n_clusters)
-        };
-        keep().map_err(|error| call.read.options.speak(error))?;
-        target.group.merge(&source.group)
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        target.merge(source, ["k"])
     }
 
-    fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
-        let (Some(call), Some(n_clusters)) = (state.call, state.n_clusters) else {
-            out.push_null();
-            return Ok(());
-        };
-        let FitOptions { options, given, .. } = &call.read;
-        let fitted = match (given, state.group.rows) {
-            (Some(given), _) => Some(given.clone()),
-            (None, None) => None,
-            (None, Some(rows)) => self
-                .fit(&call.read, n_clusters, rows, state.group.n_null_rows)
-                .map_err(|error| options.speak(error))?,
-        };
-        match fitted {
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        let model = state.model(|call, k, rows, n_null_rows| {
+            let mut options = kmeans_options(&call.options, k, self.n_threads);
+            if let Some(init) = &call.init {
+                let log = features::flags(&rows.names, &call.options.log);
+                options.init = Some(init.as_init(&rows.names, &log, k)?);
+            }
+            let names = rows.names.clone();
+            let fit = rows.fit(|rows| KMeans::fit(rows, &options))?;
+            Ok(fit.map(|mut kmeans| {
+                kmeans.skipped += n_null_rows;
+                NamedModel { names, kmeans }
+            }))
+        })?;
+        match model {
             Some(model) => out.push(&model.value()),
             None => out.push_null(),
         }
         Ok(())
-    }
-}
-
-impl Fit {
-    fn fit(
-        &self,
-        call: &FitOptions,
-        n_clusters: usize,
-        rows: Rows<Observations>,
-        n_null_rows: u64,
-    ) -> Result<Option<NamedModel>> {
-        let mut options = kmeans_options(&call.options, n_clusters, self.n_threads);
-        if let Some(init) = &call.init {
-            let log = features::flags(&rows.names, &call.options.log);
-            options.init = Some(init.as_init(&rows.names, &log, n_clusters)?);
-        }
-        let names = rows.names.clone();
-        let fit = rows.fit(|rows| KMeans::fit(rows, &options))?;
-        Ok(fit.map(|mut kmeans| {
-            kmeans.skipped += n_null_rows;
-            NamedModel { names, kmeans }
-        }))
     }
 }
