@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::call::{Call, Calls};
-use super::features::{self, Features};
+use super::features::{self, Features, unlike_rows};
 use super::kmeans::log_of_model;
 use super::model::{count, field};
 use super::options::{self, Options};
@@ -223,9 +223,7 @@ impl Aggregate for Fold {
             log: log.clone(),
         });
         if group.names != features.names || group.log != *log {
-            return Err(call
-                .read
-                .speak(Error::new("the rows of a group must have the same features")));
+            return Err(call.read.speak(unlike_rows()));
         }
         let columns: Vec<&[f64]> = features.columns.iter().map(|column| &**column).collect();
         group.summary.append(&columns, range);
@@ -233,16 +231,17 @@ impl Aggregate for Fold {
     }
 
     fn combine(&self, source: &FoldState, target: &mut FoldState) -> Result<()> {
-        if let Some(call) = &source.call {
-            Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
-        }
+        let Some(call) = &source.call else {
+            return Ok(());
+        };
+        Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
         match (&source.group, &mut target.group) {
             (None, _) => {}
             (Some(_), None) => target.group.clone_from(&source.group),
             (Some(from), Some(into)) if from.names == into.names && from.log == into.log => {
                 into.summary.merge(&from.summary)
             }
-            _ => return Err(Error::new("the rows of a group must have the same features")),
+            _ => return Err(call.read.speak(unlike_rows())),
         }
         Ok(())
     }

@@ -107,8 +107,7 @@ impl<S: Store> Group<S> {
     ) -> Result<()> {
         if options.nulls == ml::Nulls::Error && range.clone().any(|row| features.is_null_row(row)) {
             return Err(Error::new(
-                "a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or \
-                                   'zero'",
+                "a row is NULL and nulls is 'error', use nulls 'skip', 'mean' or 'zero'",
             ));
         }
         if features.names.is_empty() {
@@ -174,4 +173,9 @@ fn same_features(known: &Arc<[String]>, given: &Arc<[String]>) -> Result<()> {
         given.len(),
         known.len()
     )))
+}
+
+/// What is wrong where the rows of a group have different features.
+pub fn unlike_rows() -> Error {
+    Error::new("the rows of a group must have the same features")
 }

@@ -3,7 +3,7 @@
 mod group;
 mod parts;
 
-pub use group::{Group, Rows, Store};
+pub use group::{Group, Rows, Store, unlike_rows};
 pub use parts::{Part, parts};
 
 use std::borrow::Cow;
@@ -346,8 +346,7 @@ fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
     for name in features {
         if is_result_column(name) {
             return Err(Error::new(format!(
-                "\"{name}\" is a result of segmentation and never a \
-                                           feature"
+                "\"{name}\" is a result of segmentation and never a feature"
             )));
         }
         let i = position(fields, name).ok_or_else(|| missing(fields, "feature", name))?;
@@ -404,8 +403,8 @@ pub fn explain(error: ml::Error, names: &[String]) -> Error {
             let inexact = names.iter().zip(&least).find(|(_, x)| x.abs() >= EXACT);
             let hint = inexact.map_or_else(String::new, |(name, _)| {
                 format!(
-                    "; a DOUBLE does not tell whole numbers beyond 2^53 apart, subtract the \
-                         least \"{name}\" first"
+                    "; a DOUBLE does not tell whole numbers beyond 2^53 apart, subtract the least \
+                     \"{name}\" first"
                 )
             });
             format!(

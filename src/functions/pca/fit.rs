@@ -94,8 +94,9 @@ impl Aggregate for Fit {
         let Some(call) = &source.call else {
             return Ok(());
         };
-        Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
-        target.group.merge(&source.group)
+        let kept = Call::keep(&mut target.call, call).map(|_| ());
+        kept.and_then(|()| target.group.merge(&source.group))
+            .map_err(|error| call.read.speak(error))
     }
 
     fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {

@@ -7,7 +7,7 @@ use super::conditions::{Kind as Feature, conditions};
 use super::{MODEL, value};
 use crate::ffi::{Aggregate, Chunk, Data, Error, Output, Result, Signature, SqlType};
 use crate::functions::call::{Call, Calls};
-use crate::functions::features::Features;
+use crate::functions::features::{Features, unlike_rows};
 use crate::functions::options::{self, Options};
 use crate::functions::{Example, Function, Kind, optional, required};
 use crate::ml::{Observations, Tree};
@@ -161,23 +161,24 @@ impl Aggregate for Fit {
         Call::keep(&mut state.call, &batch.call).map_err(|error| options.speak(error))?;
         let group = state.group.get_or_insert_with(|| Labelled::new(batch, options.seed));
         if !group.is_like(batch.features.names.iter()) {
-            return Err(options.speak(unlike()));
+            return Err(options.speak(unlike_rows()));
         }
         group.append(batch, range);
         Ok(())
     }
 
     fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
-        if let Some(call) = &source.call {
-            Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
-        }
+        let Some(call) = &source.call else {
+            return Ok(());
+        };
+        Call::keep(&mut target.call, call).map_err(|error| call.read.speak(error))?;
         match (&source.group, &mut target.group) {
             (None, _) => {}
             (Some(from), target @ None) => *target = Some(from.clone()),
             (Some(from), Some(into)) if into.is_like(from.features.iter().map(|f| &f.name)) => {
                 into.merge(from);
             }
-            _ => return Err(unlike()),
+            _ => return Err(call.read.speak(unlike_rows())),
         }
         Ok(())
     }
@@ -194,10 +195,6 @@ impl Aggregate for Fit {
         out.push(&value(&tree, &names, &conditions(&tree, &group.features)));
         Ok(())
     }
-}
-
-fn unlike() -> Error {
-    Error::new("the rows of a group must have the same features")
 }
 
 /// The labels of a chunk.
