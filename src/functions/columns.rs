@@ -151,7 +151,12 @@ pub const CHECK_NEW_COLUMNS: Function = Function {
 /// A name as SQL takes it: in quotes where it is no plain word.
 pub(super) fn identifier(name: &str) -> String {
     let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if is_plain { name.to_string() } else { in_quotes(name) }
+}
+
+/// A name in quotes.
+pub(super) fn in_quotes(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The scalar that refuses.

@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("scripts", &[], &[]),
     ("ffi", &[], &["libc", "libduckdb_sys"]),
-    ("ml", &[], &["bytemuck", "libm", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
+    ("ml", &[], &["bytemuck", "hashbrown", "libm", "memmap2", "nalgebra", "pulp", "rand_xoshiro"]),
     ("text", &["calendar"], &["hashbrown", "rapidfuzz", "unicode_normalization", "xxhash_rust"]),
     ("lines", &[], &["flate2", "memchr", "ruzstd", "xxhash_rust"]),
     ("calendar", &[], &[]),
@@ -39,6 +39,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 const CRATES: &[&str] = &[
     "bytemuck",
     "flate2",
+    "hashbrown",
     "libc",
     "libduckdb_sys",
     "libm",
@@ -522,14 +523,12 @@ fn check_listed(used: &BTreeSet<&str>, listed: &[(&str, usize)]) {
     assert_eq!(
         used.difference(&listed).collect::<Vec<_>>(),
         Vec::<&&str>::new(),
-        "called but not \
-        listed"
+        "called but not listed"
     );
     assert_eq!(
         listed.difference(used).collect::<Vec<_>>(),
         Vec::<&&str>::new(),
-        "listed but not \
-        called"
+        "listed but not called"
     );
 }
 
@@ -555,10 +554,8 @@ fn every_release_has_the_functions_of_the_c_api_v2_that_are_called() {
         .map(|entry| entry.expect("an entry").path())
         .map(|path| (path.display().to_string(), fs::read_to_string(path).expect("a text")))
         .collect();
-    let (_, bindings) = releases.iter().find(|(name, _)| name.ends_with("v2.0.0.txt")).expect(
-        "the \
-        bindings",
-    );
+    let (_, bindings) =
+        releases.iter().find(|(name, _)| name.ends_with("v2.0.0.txt")).expect("the bindings");
     assert!(releases.len() > 1);
     for (name, slot) in C_API_V2 {
         let line = bindings.lines().nth(*slot).expect("the list is as long as the table");

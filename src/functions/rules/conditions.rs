@@ -1,5 +1,6 @@
 //! The leaves of a decision tree as conditions in SQL.
 
+use crate::functions::columns::in_quotes;
 use crate::ml::{Node, Tree};
 
 /// What the text of a condition depends on, of one feature.
@@ -56,7 +57,7 @@ fn condition(ranges: &[Range], order: &[usize], kinds: &[Kind]) -> String {
 }
 
 fn of_feature(range: Range, kind: &Kind) -> String {
-    let name = format!("\"{}\"", kind.name.replace('"', "\"\""));
+    let name = in_quotes(&kind.name);
     let is_missing = if kind.is_float {
         format!("({name} IS NULL OR isnan({name}))")
     } else {

@@ -222,26 +222,15 @@ impl Observations {
 
     /// Holds each row that equals others by itself.
     fn expand(&mut self) {
-        let (counted, plain): (Vec<_>, Vec<_>) = std::mem::take(&mut self.blocks)
-            .into_iter()
-            .partition(|block| !block.counts.is_empty());
-        self.blocks = plain;
-        self.held = self.blocks.iter().map(|block| block.rows).sum();
-        for block in counted {
-            let mut block = Arc::unwrap_or_clone(block);
-            let counts = std::mem::take(&mut block.counts);
-            let copies = (0..).zip(counts).flat_map(|(row, count)| (0..count).map(move |_| row));
+        for block in self.blocks.iter_mut().filter(|block| !block.counts.is_empty()) {
+            let counts = (0..).zip(&block.counts);
+            let copies = counts.flat_map(|(row, &count)| (0..count).map(move |_| row));
             let rows: Vec<usize> = copies.collect();
-            let mut rows = rows.as_slice();
-            while !rows.is_empty() {
-                let open = self.open_block(rows.len());
-                let (now, later) = rows.split_at(rows.len().min(open.capacity - open.rows));
-                open.copy_rows(&block, now);
-                // They are counted below.
-                open.rows -= now.len();
-                self.filled(now.len(), false);
-                rows = later;
-            }
+            let mut expanded = Block::new(self.n_features, rows.len());
+            expanded.copy_rows(block, &rows);
+            expanded.counts.clear();
+            self.held += expanded.rows - block.rows;
+            *block = Arc::new(expanded);
         }
     }
 
