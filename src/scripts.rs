@@ -106,15 +106,11 @@ impl Pipeline {
 fn tables_made(sql: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for statement in statements(sql) {
-        let name = [
-            "CREATE OR REPLACE TABLE ",
-            "CREATE OR REPLACE VIEW ",
-            "CREATE TABLE IF NOT \
-            EXISTS ",
-        ]
-        .iter()
-        .find_map(|create| statement.strip_prefix(create))
-        .and_then(|rest| rest.split_whitespace().next());
+        let name =
+            ["CREATE OR REPLACE TABLE ", "CREATE OR REPLACE VIEW ", "CREATE TABLE IF NOT EXISTS "]
+                .iter()
+                .find_map(|create| statement.strip_prefix(create))
+                .and_then(|rest| rest.split_whitespace().next());
         // What people fill may be there before the first load.
         let name = name.filter(|name| !name.starts_with("config."));
         names.extend(name.filter(|name| !names.contains(name)));
@@ -129,14 +125,10 @@ fn tables_made(sql: &str) -> Vec<&str> {
 /// When one of the two lacks what the other needs: an error in our own files.
 fn render_load_step(template: &str, raw_tables: &str, made: &[&str]) -> String {
     let (template, raw_tables) = (template.replace("\r\n", "\n"), raw_tables.replace("\r\n", "\n"));
-    let (_, template) = template.split_once("\n\n").expect(
-        "the template begins with a comment of \
-        its own",
-    );
-    let (head, own_statements) = raw_tables.split_once("\n\n").expect(
-        "raw_tables.sql begins with \
-        a comment",
-    );
+    let (_, template) =
+        template.split_once("\n\n").expect("the template begins with a comment of its own");
+    let (head, own_statements) =
+        raw_tables.split_once("\n\n").expect("raw_tables.sql begins with a comment");
     let tables = raw_table_columns(&raw_tables);
     let mut text = String::new();
     let mut rest = template;
@@ -333,11 +325,7 @@ mod tests {
                    */\n\nSELECT $$x;y$$;";
         assert_eq!(
             statements(sql),
-            [
-                "SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t",
-                "SELECT \
-            $$x;y$$"
-            ]
+            ["SELECT 'it''s; one', \"a;b\" -- not; here\n FROM t", "SELECT $$x;y$$"]
         );
     }
 
@@ -438,8 +426,7 @@ mod tests {
             ("query('SELECT * FROM raw.t LIMIT 0')", "query('SELECT * FROM g_raw.t LIMIT 0')"),
             (
                 "system.main.f(temp.raw, 20_kpi.x, raw . x)",
-                "system.main.f(temp.raw, 20_kpi.x, raw \
-                . x)",
+                "system.main.f(temp.raw, 20_kpi.x, raw . x)",
             ),
             ("'files are raw. Then' || kpi", "'files are raw. Then' || kpi"),
             ("kpi.é || 'ü raw.'", "g_kpi.é || 'ü raw.'"),
@@ -462,11 +449,7 @@ mod tests {
         let parsed = parse_macro(sql);
         assert_eq!(
             (parsed.name, parsed.parameters.as_str()),
-            (
-                "f",
-                "source, \"k\" := 5, n := (1 + \
-            2)"
-            )
+            ("f", "source, \"k\" := 5, n := (1 + 2)")
         );
         assert_eq!(parsed.defaults, [("source", None), ("k", Some("5")), ("n", Some("(1 + 2)"))]);
         assert_eq!(parsed.body, "SELECT 1");

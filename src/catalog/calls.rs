@@ -81,8 +81,7 @@ mod tests {
         assert_eq!(call(&kmeans::KMEANS_FIT), "kmeans_fit(row, k [, options])");
         assert_eq!(
             call(&introspection::AMAZING_SCRIPTS),
-            "amazing_scripts(pipeline, schema_prefix \
-            :=)"
+            "amazing_scripts(pipeline, schema_prefix :=)"
         );
     }
 }

@@ -22,8 +22,7 @@ pub const AMAZING_FUNCTIONS: Function = Function {
         ]),
     },
     columns: "",
-    description: "Every function and relation of the extension, with a description and an \
-                  example.",
+    description: "Every function and relation of the extension, with a description and an example.",
     details: "",
     examples: &[Example {
         sql: "SELECT kind, returns FROM amazing_functions() WHERE name = 'kmeans_predict'",

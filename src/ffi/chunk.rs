@@ -117,10 +117,9 @@ impl<'a> Strings<'a> {
             // The inlined bytes run on from `inlined` into the field behind it.
             std::ptr::from_ref(raw).cast::<u8>().wrapping_add(4)
         } else {
-            usize::from_ne_bytes(raw.pointer_or_rest[..size_of::<usize>()].try_into().expect(
-                "8 \
-                bytes",
-            )) as *const u8
+            usize::from_ne_bytes(
+                raw.pointer_or_rest[..size_of::<usize>()].try_into().expect("8 bytes"),
+            ) as *const u8
         };
         // SAFETY: `new` was promised that the bytes are there for 'a; inlined ones are part of
         // `raw`.
@@ -556,8 +555,8 @@ impl<'a> Column<'a> {
             Data::Blob(_) => Value::Other("BLOB"),
             Data::Other(name) => Value::Other(name),
             data => {
-                with_numbers!(data, s => s[row].value(), unreachable!("every other kind is matched \
-                    above"))
+                with_numbers!(data, s => s[row].value(), unreachable!("every other kind is \
+                                                                       matched above"))
             }
         }
     }

@@ -275,10 +275,8 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let error = contain::<()>(|| panic!("row {} lost", 7)).expect_err(
-            "the panic was \
-            contained",
-        );
+        let error =
+            contain::<()>(|| panic!("row {} lost", 7)).expect_err("the panic was contained");
         assert_eq!(error.text("f"), "f: internal error: row 7 lost");
     }
 
@@ -287,10 +285,8 @@ mod tests {
         const CHILD: &str = "AMAZING_TEST_CHILD";
         if std::env::var_os(CHILD).is_some() {
             // In a process of its own, because the hook is that of the process.
-            let error = contain_load::<()>(|| panic!("row {} lost", 7)).expect_err(
-                "the panic was \
-                contained",
-            );
+            let error = contain_load::<()>(|| panic!("row {} lost", 7))
+                .expect_err("the panic was contained");
             let text = error.text("f");
             assert!(
                 text.starts_with("f: internal error: row 7 lost at ") && text.contains("mod.rs:"),
@@ -321,10 +317,8 @@ mod tests {
                 panic!("dropped");
             }
         }
-        let error = contain::<()>(|| std::panic::panic_any(Hostile)).expect_err(
-            "the panic was \
-            contained",
-        );
+        let error =
+            contain::<()>(|| std::panic::panic_any(Hostile)).expect_err("the panic was contained");
         assert_eq!(error.text("f"), "f: internal error: a panic without a message");
     }
 

@@ -52,10 +52,9 @@ impl Output {
             SqlType::Struct(fields) => Buffer::Struct(
                 fields.iter().map(|(name, field)| (*name, Output::new(field))).collect(),
             ),
-            SqlType::Any | SqlType::Blob | SqlType::Decimal(..) => panic!(
-                "no function returns \
-                {sql_type}"
-            ),
+            SqlType::Any | SqlType::Blob | SqlType::Decimal(..) => {
+                panic!("no function returns {sql_type}")
+            }
         };
         Output { valid: Vec::new(), buffer }
     }
@@ -255,10 +254,9 @@ impl Output {
         match (&mut self.buffer, value) {
             (_, Value::Null | Value::TypedNull) => return self.push_null(),
             (Buffer::Boolean(v), Value::Boolean(b)) => v.push(*b),
-            (Buffer::Int32(v), Value::Integer(i)) => v.push(i32::try_from(*i).expect(
-                "fits an \
-                INTEGER",
-            )),
+            (Buffer::Int32(v), Value::Integer(i)) => {
+                v.push(i32::try_from(*i).expect("fits an INTEGER"))
+            }
             (Buffer::Int64(v), Value::Integer(i)) => {
                 v.push(i64::try_from(*i).expect("fits a BIGINT"))
             }

@@ -226,8 +226,7 @@ pub const FUNNEL: Function = Function {
             rows: &[
                 "1 | view | 2 | 1.0 | NULL",
                 "2 | cart | 1 | 0.5 | 0.5",
-                "3 | purchase | 1 | \
-                0.5 | 1.0",
+                "3 | purchase | 1 | 0.5 | 1.0",
             ],
         },
         Example {

@@ -181,8 +181,7 @@ fn find_column(columns: &Value, name: &Value, parameter: &str) -> Result<String>
         columns.as_list().unwrap_or_default().iter().filter_map(|column| column.as_str()).collect();
     let Some(name) = name.as_str() else {
         return Err(Error::new(format!(
-            "{parameter} must be the name of a column as a text, not \
-                                       {name}"
+            "{parameter} must be the name of a column as a text, not {name}"
         )));
     };
     let found = names.iter().find(|column| **column == name);
@@ -310,12 +309,8 @@ fn counts_query(types: &Value, relation: &str) -> Result<String> {
     if types.is_null() {
         return Ok("SELECT __u.__user AS __user FROM __users AS __u WHERE false".to_string());
     }
-    let wrong = || {
-        Error::new(format!(
-            "types must be a list of event types such as ['cart'], not \
-                                       {types}"
-        ))
-    };
+    let wrong =
+        || Error::new(format!("types must be a list of event types such as ['cart'], not {types}"));
     let types: Vec<&str> = match types {
         Value::Text(name) => vec![name],
         Value::List(values) if !values.is_empty() => {
@@ -346,10 +341,8 @@ fn counts_query(types: &Value, relation: &str) -> Result<String> {
     let missing: Vec<String> = types
         .iter()
         .map(|name| {
-            let message = literal(&format!(
-                "{relation}: no event has the type '{name}' that types \
-                                            asks for"
-            ));
+            let message =
+                literal(&format!("{relation}: no event has the type '{name}' that types asks for"));
             format!("WHEN sum({}) OVER () = 0 THEN error({message})", column(name))
         })
         .collect();
@@ -397,8 +390,7 @@ impl Scalar for FunnelSteps {
                 Some(value) => {
                     Some(value.as_i64().filter(|within| *within >= 0).ok_or_else(|| {
                         Error::new(format!(
-                            "within must be a whole number of microseconds, not \
-                                        {value}"
+                            "within must be a whole number of microseconds, not {value}"
                         ))
                     })?)
                 }
@@ -489,10 +481,8 @@ mod tests {
 
     #[test]
     fn a_type_is_written_as_a_text_and_its_column_as_a_name() {
-        let query = counts_query(&Value::List(vec!["it's".into(), "b c".into()]), "r").expect(
-            "types are \
-                names",
-        );
+        let query = counts_query(&Value::List(vec!["it's".into(), "b c".into()]), "r")
+            .expect("types are names");
         assert!(query.contains("__e.__type = 'it''s') AS \"total_it's\", "), "{query}");
         assert!(query.contains("__e.__type = 'b c') AS \"total_b c\" "), "{query}");
         assert!(

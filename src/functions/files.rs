@@ -147,8 +147,8 @@ pub const CONTENT_SUMMARY: Function = Function {
                   unnest(content_summary('a,b\\x0Alanc\\xF4me,1\\x0A'::BLOB).unreadable_lines, \
                   recursive := true)",
             rows: &[
-                "2 | lanc\\xF4me,1 | INVALID ENCODING | Line that is not UTF-8, from its byte \
-                     5 on.",
+                "2 | lanc\\xF4me,1 | INVALID ENCODING | Line that is not UTF-8, from its byte 5 \
+                 on.",
             ],
         },
     ],

@@ -100,8 +100,7 @@ pub const SYNTHETIC_GAMES: Function = Function {
     }],
     errors: &[(
         "FROM synthetic_games(-1)",
-        "synthetic_games: rows must be between 0 and 1000000, \
-                                            not -1",
+        "synthetic_games: rows must be between 0 and 1000000, not -1",
     )],
     since: "0.1.0",
     register: Some(|registry, function| registry.generator(&function.signature, GameGenerator)),

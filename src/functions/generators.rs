@@ -84,10 +84,7 @@ impl Generator for MarketplaceEvents {
             days: match count("days", &arguments[5])? {
                 None => Parameters::DEFAULT_DAYS,
                 Some(days) => u32::try_from(days).map_err(|_| {
-                    Error::new(format!(
-                        "days must be between 1 and {MAX_DAYS}, not \
-                        {days}"
-                    ))
+                    Error::new(format!("days must be between 1 and {MAX_DAYS}, not {days}"))
                 })?,
             },
             dirt: arguments[6].as_f64().unwrap_or(0.0),

@@ -318,10 +318,7 @@ impl Options {
             }
             "tol" => {
                 self.tol = number(value).filter(|tol| *tol >= 0.0).ok_or_else(|| {
-                    Error::new(format!(
-                        "tol must be a number of at least 0, not \
-                        {value}"
-                    ))
+                    Error::new(format!("tol must be a number of at least 0, not {value}"))
                 })?;
             }
             "n" => {
@@ -475,10 +472,7 @@ pub fn whole(name: &str, value: &Value, low: i64, high: i64) -> Result<i64> {
         let range = if high == i64::MAX {
             format!("at least {low}")
         } else {
-            format!(
-                "between {low} and \
-                {high}"
-            )
+            format!("between {low} and {high}")
         };
         let kind = if value.as_f64().is_some_and(|x| x.fract() == 0.0) || value.is_null() {
             ""
@@ -529,8 +523,7 @@ pub fn names(option: &str, value: &Value) -> Result<Vec<String>> {
     let wrong = |value: &Value| {
         let hint = if value.as_f64().is_some() { ", names stand in quotes" } else { "" };
         Error::new(format!(
-            "{option} must be a list of names such as ['a', 'b'], not \
-                            {value}{hint}"
+            "{option} must be a list of names such as ['a', 'b'], not {value}{hint}"
         ))
     };
     match value {

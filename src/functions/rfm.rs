@@ -58,8 +58,7 @@ pub const RFM_SCORES: Function = Function {
                 "new | 2 | 0",
                 "promising | 2 | 2",
                 "about to sleep | 2 | 4",
-                "hibernating | 4 \
-                | 6",
+                "hibernating | 4 | 6",
             ],
         },
     ],
@@ -180,8 +179,7 @@ impl Scalar for QuantileCuts {
             let bins =
                 given.as_i64().filter(|bins| (2..=MOST_BINS).contains(bins)).ok_or_else(|| {
                     Error::new(format!(
-                        "bins must be a whole number from 2 to {MOST_BINS}, not \
-                                    {given}"
+                        "bins must be a whole number from 2 to {MOST_BINS}, not {given}"
                     ))
                 })?;
             if !column.is_valid(row) {

@@ -379,10 +379,9 @@ fn not_text(bytes: &[u8]) -> Option<&'static str> {
         [b'P', b'A', b'R', b'1', ..] => {
             Some("a Parquet file: read it into a table, and name its schema as source")
         }
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some(
-            "compressed by bzip2: \
-            unpack it",
-        ),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => {
+            Some("compressed by bzip2: unpack it")
+        }
         [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some("compressed by xz: unpack it"),
         [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C, ..] => Some("a 7z archive: unpack it"),
         [0x1F, 0x8B, ..] => Some("compressed twice: unpack it"),
@@ -475,10 +474,8 @@ mod tests {
         let bytes = b"good\nlanc\xf4me\n".repeat(MOST_KEPT / 9);
         let problem = Content::of(&bytes).problem.expect("a problem");
         assert!(
-            problem.starts_with(
-                "too many lines that cannot be read, the first of which is line \
-                                 2: "
-            ),
+            problem
+                .starts_with("too many lines that cannot be read, the first of which is line 2: "),
             "{problem}"
         );
     }

@@ -150,15 +150,14 @@ impl fmt::Display for Error {
             Self::TooFewDistinctRows { n_distinct, n_clusters, rows, .. } => {
                 write!(
                     f,
-                    "{n_distinct} distinct rows cannot form {n_clusters} clusters (of {rows} \
-                           rows)"
+                    "{n_distinct} distinct rows cannot form {n_clusters} clusters (of {rows} rows)"
                 )
             }
             Self::NegativeLog { feature, value } => {
                 write!(
                     f,
                     "feature {feature} has the value {value:?}, logarithms take values of at \
-                           least 0"
+                     least 0"
                 )
             }
             Self::TooLarge { feature, value } => {
@@ -182,8 +181,8 @@ impl fmt::Display for Error {
             Self::OverMemory { features, most, memory } => {
                 write!(
                     f,
-                    "{features} features are too many for {memory} bytes, which are enough \
-                           for {most}"
+                    "{features} features are too many for {memory} bytes, which are enough for \
+                     {most}"
                 )
             }
             Self::TooWide { rows, features, most } => {
@@ -225,8 +224,7 @@ mod tests {
             Box::new(Error::NegativeLog { feature: 3, value: -0.5 });
         assert_eq!(
             error.to_string(),
-            "feature 3 has the value -0.5, logarithms take values of at \
-                                       least 0"
+            "feature 3 has the value -0.5, logarithms take values of at least 0"
         );
     }
 }

@@ -224,8 +224,7 @@ mod tests {
                 assert_eq!(
                     total.sum.round().to_bits(),
                     expected.sum.round().to_bits(),
-                    "case \
-                    {case}"
+                    "case {case}"
                 );
                 let mut rest = total.squares;
                 rest.subtract(&expected.squares);

@@ -166,11 +166,7 @@ mod tests {
         );
         assert_eq!(
             labels(day(2019, 10, 1), day(2019, 10, 15), 2, Unit::Day),
-            [
-                "7 Oct 2019",
-                "14 \
-            Oct 2019"
-            ]
+            ["7 Oct 2019", "14 Oct 2019"]
         );
     }
 

@@ -74,8 +74,7 @@ impl Entry {
         let width = number(width);
         if content.is_empty() {
             return format!(
-                "<path class=\"{class}\" stroke-width=\"{width}\"{cap}{more} \
-                            d=\"{path}\"/>\n"
+                "<path class=\"{class}\" stroke-width=\"{width}\"{cap}{more} d=\"{path}\"/>\n"
             );
         }
         format!(

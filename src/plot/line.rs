@@ -137,8 +137,7 @@ impl Line {
                 .map_or_else(String::new, |text| format!(" of series \"{text}\""));
             let x = self.name(pair[0].x, unit);
             return Err(RowsError(format!(
-                "two rows{series} with x {x}; aggregate them first (GROUP \
-                                          BY)"
+                "two rows{series} with x {x}; aggregate them first (GROUP BY)"
             )));
         }
         if points.iter().all(|point| point.y.is_nan()) {
@@ -323,10 +322,9 @@ mod tests {
     }
 
     fn svg(bars: bool, rows: &[(f64, f64, Option<&str>)]) -> String {
-        chart(bars, Scale::Number, rows).expect("no two rows are at one x").expect(
-            "there are \
-            figures",
-        )
+        chart(bars, Scale::Number, rows)
+            .expect("no two rows are at one x")
+            .expect("there are figures")
     }
 
     #[test]
@@ -439,8 +437,7 @@ mod tests {
                         let svg = svg.expect("two places").expect("two figures");
                         assert!(
                             !svg.contains("NaN") && !svg.contains("inf"),
-                            "{x:e} {y:e} {bars}: \
-                            {svg}"
+                            "{x:e} {y:e} {bars}: {svg}"
                         );
                     }
                 }

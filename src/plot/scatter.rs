@@ -399,8 +399,7 @@ mod tests {
             let push = |text: &String| scatter.push(1.0, 2.0, Some(text));
             texts[range].iter().rev().try_for_each(push).map(|()| scatter)
         };
-        let expected = "more than 100000 different labels; join them to fewer groups, or give \
-                        NULL";
+        let expected = "more than 100000 different labels; join them to fewer groups, or give NULL";
         assert_eq!(part(0..100_001).expect_err("one too many").to_string(), expected);
         let mut whole = part(0..100_000).expect("just as many");
         assert_eq!(whole.merge(&part(50_000..100_000).expect("known ones")), Ok(()));
@@ -432,10 +431,8 @@ mod tests {
             ..ScatterOptions::default().frame
         };
         let options = ScatterOptions { frame, ..ScatterOptions::default() };
-        let svg = scatter(options, &[(1.0, 1.0, Some(hostile))]).to_svg().expect(
-            "there is a \
-            point",
-        );
+        let svg =
+            scatter(options, &[(1.0, 1.0, Some(hostile))]).to_svg().expect("there is a point");
         assert_eq!(svg.matches("</svg>").count(), 1);
         assert!(!svg.contains("<script"));
         assert!(svg.chars().all(|c| c == '\n' || (c >= ' ' && c != '\u{ffff}')));
@@ -478,10 +475,9 @@ mod tests {
         let labels: Vec<String> = (0..50).map(|i| format!("a label of some length {i}")).collect();
         let mut scatter = Scatter::new(ScatterOptions::default());
         for i in 0..20_000usize {
-            scatter.push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50])).expect(
-                "few \
-                labels",
-            );
+            scatter
+                .push(i as f64, (i * i % 7_919) as f64, Some(&labels[i % 50]))
+                .expect("few labels");
         }
         assert!(scatter.to_svg().expect("there are points").len() < 300_000);
     }

@@ -52,10 +52,9 @@ pub fn fingerprint(value: &str) -> Option<String> {
                 }
             }
             '.' if is_word(before) && is_word(chars.get(i + 1)) => spaced.push(c),
-            '.' if !is_word(before) && before != Some(&'.') && is_number(i + 1) => spaced.push_str(
-                " \
-                .",
-            ),
+            '.' if !is_word(before) && before != Some(&'.') && is_number(i + 1) => {
+                spaced.push_str(" .")
+            }
             '-' => spaced.push(c),
             '_' => spaced.push(' '),
             _ if !(is_punctuation(c) || is_apostrophe(c) || is_mark_of_trade(c))
@@ -327,14 +326,9 @@ mod tests {
             let separators = [" ", "  ", "_", " - ", ", ", "; ", " | ", "\u{3000}"];
             let variant: String =
                 chosen.iter().map(|word| format!("{word}{}", random.of(&separators))).collect();
-            for variant in [
-                variant.to_lowercase(),
-                variant.to_uppercase(),
-                format!(
-                    "\u{200b} \
-                {variant}"
-                ),
-            ] {
+            for variant in
+                [variant.to_lowercase(), variant.to_uppercase(), format!("\u{200b} {variant}")]
+            {
                 assert_eq!(fingerprint(&variant), key, "{variant:?} of {text:?}");
             }
         }

@@ -200,8 +200,7 @@ fn no_value_and_no_vocabulary_stops_a_run_or_changes_what_is_clean() {
             assert_eq!(
                 (found, rule),
                 (Some(entry.as_str()), Rule::Exact),
-                "{entry:?} in \
-                {entries:?}"
+                "{entry:?} in {entries:?}"
             );
         }
         for _ in 0..25 {
@@ -212,8 +211,7 @@ fn no_value_and_no_vocabulary_stops_a_run_or_changes_what_is_clean() {
                     |entry: Option<usize>| entry.is_none_or(|entry| entry < entries.len());
                 assert!(
                     in_range(found.entry) && in_range(found.runner_up),
-                    "{value:?} in \
-                    {entries:?}"
+                    "{value:?} in {entries:?}"
                 );
                 let is_answer = matches!(
                     found.rule,
@@ -225,8 +223,7 @@ fn no_value_and_no_vocabulary_stops_a_run_or_changes_what_is_clean() {
                 assert_eq!(
                     answered.map(|again| again.entry),
                     found.entry.map(Some),
-                    "again \
-                    {value:?}"
+                    "again {value:?}"
                 );
             }
         }
@@ -350,10 +347,7 @@ fn no_entry_is_more_similar_than_the_answer() {
                     1 if chars.len() > 1 => drop(chars.remove(at)),
                     _ => chars.insert(
                         at,
-                        random.of(&["a", "e", "x", "z"]).chars().next().expect(
-                            "a \
-                        letter",
-                        ),
+                        random.of(&["a", "e", "x", "z"]).chars().next().expect("a letter"),
                     ),
                 }
                 value = chars.into_iter().collect();

@@ -122,8 +122,7 @@ fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
                 let known = LEFT_TO_DBT.iter().any(|beginning| statement.starts_with(beginning));
                 assert!(
                     known,
-                    "{name}/{step}: not known to the generator of dbt \
-                                models:\n{statement}"
+                    "{name}/{step}: not known to the generator of dbt models:\n{statement}"
                 );
             }
         }
@@ -133,14 +132,8 @@ fn take_apart<'a>(name: &'a str, steps: &'a [(&'a str, String)]) -> World<'a> {
 
 /// Name, materialization and query of a statement that makes a table or view.
 fn made_by(statement: &str) -> Option<(String, &str, &str)> {
-    let created = |prefix| {
-        statement.strip_prefix(prefix).and_then(|rest: &str| {
-            rest.split_once(
-                " \
-        AS\n",
-            )
-        })
-    };
+    let created =
+        |prefix| statement.strip_prefix(prefix).and_then(|rest: &str| rest.split_once(" AS\n"));
     if let Some((name, query)) = created("CREATE OR REPLACE TEMP TABLE ") {
         return Some((format!("temp.{name}"), "table", query));
     }
@@ -185,10 +178,9 @@ impl World<'_> {
             _ => "marts",
         };
         let mut config = match KEPT.iter().find(|(name, _)| *name == made.name) {
-            Some((_, key)) => format!(
-                "materialized='incremental', unique_key='{key}', \
-                                       full_refresh=false"
-            ),
+            Some((_, key)) => {
+                format!("materialized='incremental', unique_key='{key}', full_refresh=false")
+            }
             None => format!("materialized='{}'", made.materialized),
         };
         match schema {
@@ -208,10 +200,11 @@ impl World<'_> {
         let mut query = made.query.to_string();
         let mut earlier = String::new();
         for (table, columns) in &self.kept {
-            let made_at = self.made.iter().position(|made| made.name == *table).expect(
-                "what is kept is \
-                    made",
-            );
+            let made_at = self
+                .made
+                .iter()
+                .position(|made| made.name == *table)
+                .expect("what is kept is made");
             if place <= made_at && query.contains(table) {
                 let (schema, name) = table.split_once('.').expect("names are qualified");
                 let columns = self.rendered(columns, place);

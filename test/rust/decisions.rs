@@ -17,15 +17,10 @@ pub fn index(files: &[(String, String)]) -> String {
     let mut page = HEAD.to_owned();
     for (name, text) in files {
         let title = text.lines().next().unwrap_or_default();
-        let (number, title) = title
-            .strip_prefix("# ")
-            .and_then(|title| title.split_once(". "))
-            .unwrap_or_else(|| {
-                panic!(
-                    "{name}: the first line must be `# <number>. <title>`, not \
-                                       `{title}`"
-                )
-            });
+        let (number, title) =
+            title.strip_prefix("# ").and_then(|title| title.split_once(". ")).unwrap_or_else(
+                || panic!("{name}: the first line must be `# <number>. <title>`, not `{title}`"),
+            );
         assert!(
             name.starts_with(&format!("{number:0>4}-")),
             "{name}: the name must begin with the number of the title, {number}"

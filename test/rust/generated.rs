@@ -13,10 +13,8 @@ use amazing::scripts::PIPELINES;
 fn check(path: &str, content: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("AMAZING_BLESS").is_some() {
-        fs::create_dir_all(file.parent().expect("files are in a folder")).expect(
-            "the folder can \
-            be made",
-        );
+        fs::create_dir_all(file.parent().expect("files are in a folder"))
+            .expect("the folder can be made");
         fs::write(&file, content).unwrap_or_else(|error| panic!("{path}: {error}"));
         return;
     }

@@ -86,8 +86,7 @@ unsafe fn load(
 /// the user.
 fn attach(connection: &Connection) -> Result<bool> {
     let attached = connection.run(&format!(
-        "SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = \
-                       '{CATALOG}'"
+        "SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = '{CATALOG}'"
     ))?;
     if attached != Value::Integer(0) {
         // An earlier LOAD that failed half way leaves an in-memory database of ours: nothing but

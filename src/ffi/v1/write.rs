@@ -53,8 +53,7 @@ pub(super) unsafe fn write(out: &Output, vector: duckdb_vector, offset: usize) -
                 );
                 assert!(
                     duckdb_list_vector_set_size(vector, size) == duckdb_state_DuckDBSuccess,
-                    "list \
-                    size"
+                    "list size"
                 );
                 let mut start = 0;
                 let entries: Vec<duckdb_list_entry> = ends

@@ -162,8 +162,7 @@ pub(super) unsafe fn set_signature(
         for parameter in signature.parameters {
             assert!(
                 !parameter.optional || parameter.sql_type == SqlType::Any,
-                "any type can be \
-                left out"
+                "any type can be left out"
             );
             let logical = logical_type(factory, &parameter.sql_type)?;
             let default = parameter.optional.then(|| null(factory, LEFT_OUT)).transpose()?;

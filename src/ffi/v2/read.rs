@@ -225,10 +225,9 @@ pub(super) fn text(value: &OwnedValue) -> Result<String> {
 /// The text behind a code of an ENUM. Takes the type by reference, so that a closure over it owns
 /// the whole handle and not a copy of the pointer inside.
 fn enum_name(logical: &LogicalType, code: usize) -> String {
-    parameter(logical, code as u64).and_then(|(_, value)| text(&value)).expect(
-        "a position of the \
-        dictionary",
-    )
+    parameter(logical, code as u64)
+        .and_then(|(_, value)| text(&value))
+        .expect("a position of the dictionary")
 }
 
 /// # Safety

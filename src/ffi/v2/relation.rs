@@ -83,8 +83,7 @@ fn literal_type(text: &str) -> Literal {
         Literal::Other(format!("DECIMAL({},{})", whole.len() + fraction.len(), fraction.len()))
     } else {
         panic!(
-            "the default of a macro parameter is NULL, a number, a text, true or false, not \
-                {text}"
+            "the default of a macro parameter is NULL, a number, a text, true or false, not {text}"
         )
     }
 }

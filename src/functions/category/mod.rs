@@ -189,8 +189,7 @@ pub const NORMALIZE_CATEGORY_RELATION: Function = Function {
         rows: &[
             "Actionn | 2 | action | typo",
             "action | 1 | action | exact",
-            "xyz | 1 | NULL | \
-            none",
+            "xyz | 1 | NULL | none",
         ],
     }],
     errors: &[(

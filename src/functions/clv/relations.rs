@@ -14,12 +14,12 @@ pub const CUSTOMER_VALUE: Function = Function {
                   per customer.",
     details: include_str!("customer_value.md"),
     examples: &[Example {
-        sql: "WITH orders AS (SELECT i % 40 AS user_id, DATE '2024-01-01' + (i % 40 + (7 + i % \
-                  5) * (i // 40))::INTEGER AS event_time, 10 + i % 40 % 7 AS price FROM range(160) \
-                  AS t(i) WHERE i // 40 <= i % 4) SELECT customer, frequency, recency, age, value, \
-                  round(alive, 2) AS alive, round(expected_purchases, 1) AS purchases, \
-                  round(expected_value) AS value FROM amz.customer_value(orders, horizon := 12) \
-                  WHERE customer < 4 ORDER BY customer",
+        sql: "WITH orders AS (SELECT i % 40 AS user_id, DATE '2024-01-01' + (i % 40 + (7 + i % 5) \
+              * (i // 40))::INTEGER AS event_time, 10 + i % 40 % 7 AS price FROM range(160) AS \
+              t(i) WHERE i // 40 <= i % 4) SELECT customer, frequency, recency, age, value, \
+              round(alive, 2) AS alive, round(expected_purchases, 1) AS purchases, \
+              round(expected_value) AS value FROM amz.customer_value(orders, horizon := 12) WHERE \
+              customer < 4 ORDER BY customer",
         rows: &[
             "0 | 0 | 0.0 | 10.285714285714286 | NULL | 1.0 | 0.9 | 12.0",
             "1 | 1 | 1.1428571428571428 | 10.142857142857142 | 11.0 | 0.09 | 0.1 | 1.0",

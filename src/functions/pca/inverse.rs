@@ -89,7 +89,6 @@ fn push_row(row: &[f64], out: &mut Output) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(
-        "a value is not finite: the scores or the model's components or spreads are out \
-                    of range",
+        "a value is not finite: the scores or the model's components or spreads are out of range",
     ))
 }

@@ -92,8 +92,7 @@ impl fmt::Display for Error {
             ),
             Self::NobodyCameBack { customers } => write!(
                 f,
-                "none of {customers} customers bought twice, nothing tells how often they come \
-                 back"
+                "none of {customers} customers bought twice, nothing tells how often they come back"
             ),
             Self::OverMemory { bytes, memory } => write!(
                 f,

@@ -12,10 +12,10 @@ fn fit(rows: &[Vec<f64>], options: &KMeansOptions) -> KMeans {
 
 fn scaled(model: &KMeans, rows: &[Vec<f64>]) -> Scaled {
     let columns = columns(rows);
-    model.transform.apply(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>()).expect(
-        "rows to \
-        scale",
-    )
+    model
+        .transform
+        .apply(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        .expect("rows to scale")
 }
 
 fn predict(model: &KMeans, rows: &[Vec<f64>]) -> (Vec<u32>, Vec<f64>) {
@@ -308,10 +308,8 @@ fn a_weight_of_three_is_the_row_three_times() {
         .collect();
     for scale in [Scale::None, Scale::Standard, Scale::MinMax] {
         let options = KMeansOptions { scale, init: None, ..options(6) };
-        let weighted = KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect(
-            "a \
-            usable row",
-        );
+        let weighted =
+            KMeans::fit(weighted.clone(), &options).expect("rows to fit").expect("a usable row");
         let repeated = fit(&copies, &options);
         let sorted = |model: &KMeans| {
             let mut centroids = model.centroids.clone();
@@ -381,10 +379,8 @@ fn labels_are_those_of_scaling_and_assigning() {
         append(&mut observations, &rows, None, 2048);
         let n_clusters = 1 + random.below(12);
         let options = KMeansOptions { scale, nulls, n_init: 1, max_iter: 3, ..options(n_clusters) };
-        let mut model = KMeans::fit(observations, &options).expect("rows to fit").expect(
-            "a usable \
-            row",
-        );
+        let mut model =
+            KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row");
         if case % 5 == 0 {
             // As a model that a user has written.
             model.transform.mean = vec![0.0; n_features];
@@ -461,10 +457,8 @@ fn a_warm_start_keeps_its_labels_and_its_units() {
         let options = KMeansOptions { scale, init: Some(first.clone()), ..options(2) };
         let mut observations = Observations::new(1, false, false, MEMORY, 42).with_log(&[log]);
         append(&mut observations, &more, None, 2048);
-        let model = KMeans::fit(observations, &options).expect("rows to fit").expect(
-            "a usable \
-            row",
-        );
+        let model =
+            KMeans::fit(observations, &options).expect("rows to fit").expect("a usable row");
         assert_eq!(model.sizes, [4, 7]);
         assert!(model.transform.invert(0, model.centroids[0][0]) > 100.0);
         assert!(model.transform.invert(0, model.centroids[1][0]) < 3.0);
@@ -500,10 +494,8 @@ fn a_missing_value_is_left_out_or_filled() {
     assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 2], 5, 1));
     assert_eq!(predict(&model, &rows).0, [1, 1, NO_SEGMENT, 0, 0, 0]);
     let options = KMeansOptions { nulls: Nulls::Zero, ..options(2) };
-    let model = KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect(
-        "a usable \
-        row",
-    );
+    let model =
+        KMeans::fit(observe_all(&rows), &options).expect("rows to fit").expect("a usable row");
     assert_eq!((&model.sizes, model.rows, model.skipped), (&vec![3, 3], 6, 0));
     assert_eq!(predict(&model, &rows).0.len(), 6);
 }

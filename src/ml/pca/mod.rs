@@ -66,11 +66,9 @@ impl Pca {
         let n_features = rows.n_features;
         match options.n {
             Components::Count(n) => assert!((1..=n_features).contains(&n), "a count of components"),
-            Components::Share(share) => assert!(
-                share > 0.0 && share <= 1.0,
-                "a share of the \
-                variance"
-            ),
+            Components::Share(share) => {
+                assert!(share > 0.0 && share <= 1.0, "a share of the variance")
+            }
         }
         let Some(fitted) = Fitted::of(rows, options)? else {
             return Ok(None);

@@ -100,10 +100,9 @@ fn wide_rows_give_one_model_whatever_their_order_and_however_they_are_merged() {
     for n_rows in [60, 199, 200, 1500] {
         let mut rows = wide(3, n_rows, 200);
         let fit = |rows: PcaRows| {
-            Pca::fit(rows, &options(Scale::Standard, Components::Count(4))).expect("rows").expect(
-                "a \
-                model",
-            )
+            Pca::fit(rows, &options(Scale::Standard, Components::Count(4)))
+                .expect("rows")
+                .expect("a model")
         };
         let expected = fit(observe(&rows, Scale::Standard));
         Random::new(n_rows as u64).shuffle(&mut rows);

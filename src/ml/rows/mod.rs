@@ -371,10 +371,8 @@ impl Observations {
     /// gathers the statistics of the tiles that are full now.
     fn filled(&mut self, rows: usize, are_raw: bool) {
         self.held += rows;
-        let block = self.blocks.last_mut().and_then(Arc::get_mut).expect(
-            "the last block is our \
-            own",
-        );
+        let block =
+            self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
         if are_raw && !self.keep_missing {
             for (column, _) in
                 block.values.chunks_exact_mut(block.stride).zip(&self.log).filter(|(_, log)| **log)

@@ -94,10 +94,8 @@ impl Observations {
             if !is_open {
                 self.blocks.push(Arc::new(Block::new(self.n_features, TILE_ROWS)));
             }
-            let open = self.blocks.last_mut().and_then(Arc::get_mut).expect(
-                "the last block is our \
-                own",
-            );
+            let open =
+                self.blocks.last_mut().and_then(Arc::get_mut).expect("the last block is our own");
             let (now, later) = rows.split_at(rows.len().min(open.capacity - open.rows));
             open.copy_rows(&block, now);
             rows = later;

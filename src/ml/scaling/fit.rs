@@ -25,8 +25,7 @@ pub(crate) fn fit_transform(
     assert_eq!(
         nulls != Nulls::Skip,
         observations.keep_missing(),
-        "missing values are kept unless \
-        skipped"
+        "missing values are kept unless skipped"
     );
     if observations.max_weight() > MAX_MAGNITUDE {
         return Err(Error::WeightTooLarge { value: observations.max_weight() });

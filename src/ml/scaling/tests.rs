@@ -130,10 +130,8 @@ fn missing_values_become_the_mean_or_zero_or_an_error() {
 #[test]
 fn a_logarithm_is_taken_of_the_raw_value_and_inverted() {
     let e = std::f64::consts::E;
-    let transform = fit(&[0.0, e * e - 1.0], Scale::Standard, Nulls::Skip, true).expect(
-        "values to \
-        scale",
-    );
+    let transform =
+        fit(&[0.0, e * e - 1.0], Scale::Standard, Nulls::Skip, true).expect("values to scale");
     assert!((transform.center[0] - 1.0).abs() < 1e-15 && (transform.spread[0] - 1.0).abs() < 1e-15);
     assert!((transform.invert(0, 1.0) - (e * e - 1.0)).abs() < 1e-14);
     assert_eq!(

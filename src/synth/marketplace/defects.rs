@@ -213,8 +213,7 @@ mod tests {
             // Not every event has a category or brand that people misspell.
             assert!(
                 found[5] <= expected[5] && found[5] >= expected[5] / 4,
-                "{found:?} \
-                {expected:?}"
+                "{found:?} {expected:?}"
             );
             let exact = |counts: [u64; DEFECTS as usize]| [&counts[..5], &counts[6..]].concat();
             assert_eq!(exact(found), exact(expected), "{rows} {dirt}");

@@ -64,8 +64,8 @@ impl Parameters {
         })?;
         require((START_RANGE.0..=START_RANGE.1).contains(&start), || {
             format!(
-                "start must be between 0001-01-01 and 9989-12-31, not {start} microseconds \
-                     since 1970"
+                "start must be between 0001-01-01 and 9989-12-31, not {start} microseconds since \
+                 1970"
             )
         })?;
         require(start % SECOND == 0, || {
@@ -75,10 +75,7 @@ impl Parameters {
             format!("days must be between 1 and {MAX_DAYS}, not {days}")
         })?;
         require((0.0..=1.0).contains(&dirt), || {
-            format!(
-                "dirt must be between 0 and 1, not \
-            {dirt:?}"
-            )
+            format!("dirt must be between 0 and 1, not {dirt:?}")
         })
     }
 }
@@ -101,13 +98,11 @@ mod tests {
             ),
             (
                 Parameters { users: 0, ..good.clone() },
-                "users must be between 1 and 1000000000, not \
-                0",
+                "users must be between 1 and 1000000000, not 0",
             ),
             (
                 Parameters { products: 0, ..good.clone() },
-                "products must be between 1 and \
-                100000000, not 0",
+                "products must be between 1 and 100000000, not 0",
             ),
             (
                 Parameters { start: i64::MAX, ..good.clone() },
@@ -122,8 +117,7 @@ mod tests {
             (Parameters { dirt: 7.0, ..good.clone() }, "dirt must be between 0 and 1, not 7.0"),
             (
                 Parameters { dirt: f64::NAN, ..good.clone() },
-                "dirt must be between 0 and 1, not \
-                NaN",
+                "dirt must be between 0 and 1, not NaN",
             ),
         ] {
             assert_eq!(error(bad).as_deref(), Some(text));

@@ -72,10 +72,8 @@ impl Products {
             seed,
             assortments: assortments(&categories, n, seed),
             categories,
-            category_law: WeightedAliasIndex::new(weights).expect(
-                "the catalogue's weights are \
-                positive",
-            ),
+            category_law: WeightedAliasIndex::new(weights)
+                .expect("the catalogue's weights are positive"),
             id_step: (59_000_000 / n).max(1),
         }
     }

@@ -151,8 +151,7 @@ fn entries_with_one_canonical_text_need_the_exact_spelling() {
     assert_eq!(
         (found.rule, found.runner_up),
         (Rule::Ambiguous, Some(0)),
-        "the second in the order \
-        of texts"
+        "the second in the order of texts"
     );
     assert_eq!(repair(&["Café", "Cafe"], "cafe"), (Some("Cafe"), "case"));
     assert_eq!(repair(&["Café", "Cafè"], "cafe"), (None, "ambiguous"));
@@ -168,15 +167,12 @@ fn equality_wins_whatever_is_similar_and_whatever_the_threshold() {
     let strict = vocabulary(&["crème brûlée"]).best_match("Creme-Brulee", 1.0);
     assert_eq!((strict.entry, strict.rule), (Some(0), Rule::Accent));
     assert_eq!(vocabulary(&["puzzle"]).best_match("puzzel", 1.0).rule, Rule::None);
-    let named = Vocabulary::new([("café", vec![]), ("bistro", vec!["cafe"])]).expect(
-        "valid \
-        vocabulary",
-    );
+    let named =
+        Vocabulary::new([("café", vec![]), ("bistro", vec!["cafe"])]).expect("valid vocabulary");
     assert_eq!(
         named.best_match("CAFE", 0.75).entry,
         Some(1),
-        "a written synonym beats a lost \
-        accent"
+        "a written synonym beats a lost accent"
     );
 }
 
@@ -550,8 +546,7 @@ fn a_vocabulary_says_what_is_wrong_with_its_entries() {
         [vec![("web", vec![]), (long.as_str(), vec![])], vec![("web", vec![long.as_str()])]]
     {
         assert!(error(entries).starts_with(
-            "an entry or synonym of the vocabulary has 2097153 bytes, at most \
-                              2097152"
+            "an entry or synonym of the vocabulary has 2097153 bytes, at most 2097152"
         ));
     }
     assert!(Vocabulary::new([(&long[1..], vec![])]).is_ok());

@@ -15,10 +15,8 @@ fn a_tile_that_is_added_at_once_gives_the_sums_of_its_rows_one_by_one() {
             // What is below 2^-95 of the greatest.
             rows[0][1] = 1e30;
         }
-        let (_, points) = fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect(
-            "rows \
-            to scale",
-        );
+        let (_, points) =
+            fit_transform(observe(&rows), Scale::None, Nulls::Skip, 1).expect("rows to scale");
         let arithmetic = Arithmetic::of(&points);
         let n_clusters = 1 + random.below(9);
         let label = |row: usize| (mixed(row) % n_clusters) as f32;

@@ -75,8 +75,8 @@ impl GameEvents {
 
 /// The word of a clean text.
 fn word(words: &'static [Word], text: Option<&str>) -> &'static Word {
-    words.iter().find(|word| Some(word.text) == text).expect(
-        "clean text is a word of its \
-        enumeration",
-    )
+    words
+        .iter()
+        .find(|word| Some(word.text) == text)
+        .expect("clean text is a word of its enumeration")
 }

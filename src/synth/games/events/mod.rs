@@ -131,8 +131,7 @@ impl GameEvents {
         require((least..=MAX_USERS).contains(&users), || match least {
             1 => format!("users must be between 1 and {MAX_USERS}, not {users}"),
             _ => format!(
-                "users must be between {least} and {MAX_USERS} for {rows} rows, not \
-                          {users}"
+                "users must be between {least} and {MAX_USERS} for {rows} rows, not {users}"
             ),
         })?;
         require((1..=MAX_GAMES).contains(&games), || {
@@ -300,8 +299,7 @@ mod tests {
                     if let Some((last_user, last_time)) = &last {
                         assert!(
                             *last_user != user || last_time.as_str() < time,
-                            "{last_time} \
-                            {time}"
+                            "{last_time} {time}"
                         );
                     }
                     assert!(("2022-01-01T00:00:00".."2025-01-01").contains(&time), "{time}");
@@ -416,13 +414,11 @@ mod tests {
             ),
             (
                 EventParameters { games: 0, ..good.clone() },
-                "games must be between 1 and 1000000, \
-                not 0",
+                "games must be between 1 and 1000000, not 0",
             ),
             (
                 EventParameters { dirt: f64::NAN, ..good.clone() },
-                "dirt must be between 0 and 1, \
-                not NaN",
+                "dirt must be between 0 and 1, not NaN",
             ),
         ] {
             assert_eq!(GameEvents::new(&bad).err().map(|e| e.to_string()).as_deref(), Some(text));
