@@ -185,6 +185,14 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// The iterations of a fit; 0 where the field is missing.
+    pub fn iterations(&self) -> Result<u32> {
+        let iterations = i32::try_from(self.count("iterations")?);
+        iterations
+            .map(i32::unsigned_abs)
+            .map_err(|_| self.broken("iterations", "must fit an INTEGER"))
+    }
+
     fn count_of(&self, field: &str, value: &Value) -> Result<u64> {
         value.as_i64().and_then(|count| u64::try_from(count).ok()).ok_or_else(|| {
             self.broken(field, &format!("must be a whole number of at least 0, not {value}"))

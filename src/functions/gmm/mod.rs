@@ -93,9 +93,7 @@ impl RowModel for NamedModel {
             rows: reader.count("rows")?,
             skipped: reader.count("skipped")?,
             sampled: reader.count("sampled")?,
-            iterations: i32::try_from(reader.count("iterations")?)
-                .map_err(|_| reader.broken("iterations", "must fit an INTEGER"))?
-                .unsigned_abs(),
+            iterations: reader.iterations()?,
             converged: reader.figure("converged") == Some(&Value::Boolean(true)),
             seed: reader.figure("seed").and_then(Value::as_i64).unwrap_or(0),
             means,

@@ -87,9 +87,6 @@ impl RowModel for NamedModel {
         let centroids = reader.matrix("centroids")?;
         let (names, transform) = reader.transform(centroids[0].len())?;
         let sizes = reader.counts("sizes", centroids.len())?;
-        let iterations = i32::try_from(reader.count("iterations")?)
-            .map_err(|_| reader.broken("iterations", "must fit an INTEGER"))?
-            .unsigned_abs();
         let kmeans = KMeans {
             transform,
             sizes,
@@ -97,7 +94,7 @@ impl RowModel for NamedModel {
             rows: reader.count("rows")?,
             skipped: reader.count("skipped")?,
             sampled: reader.count("sampled")?,
-            iterations,
+            iterations: reader.iterations()?,
             converged: reader.figure("converged") == Some(&Value::Boolean(true)),
             seed: reader.figure("seed").and_then(Value::as_i64).unwrap_or(0),
             centroids,
