@@ -42,7 +42,7 @@ CREATE OR REPLACE MACRO sessionize(
             COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')),
-                    'sessionize', "time"
+                'sessionize', "time"
             ) AS __time,
             CASE
                 WHEN
@@ -67,8 +67,9 @@ CREATE OR REPLACE MACRO sessionize(
             __e.*,
             CASE
                 WHEN
-                    lag(__e.__time) OVER (PARTITION BY __e.__user
-                        ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    lag(__e.__time) OVER (
+                        PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST
+                    ) + __e.__max_gap
                     >= __e.__time
                     THEN 0
                 ELSE 1
@@ -102,7 +103,7 @@ CREATE OR REPLACE MACRO user_activity(
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')),
-                    'user_activity', "time"
+                'user_activity', "time"
             ) AS __time
         FROM query_table(source) AS __s
     )
@@ -132,7 +133,7 @@ CREATE OR REPLACE MACRO monthly_activity(
                 WHEN
                     lower(CAST(col AS VARCHAR)) IN (
                         'month', 'events', 'active_users', 'new_users', 'churned_users',
-                            'reactivated_users'
+                        'reactivated_users'
                     )
                     THEN error('monthly_activity: col must not be a column of the result, not "'
                     || col || '"')
@@ -142,7 +143,7 @@ CREATE OR REPLACE MACRO monthly_activity(
             COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')),
-                    'monthly_activity', "time"
+                'monthly_activity', "time"
             ) AS __time
         FROM (
             SELECT
@@ -166,8 +167,9 @@ CREATE OR REPLACE MACRO monthly_activity(
     __dated_user_months AS (
         SELECT
             __u.*,
-            lag(__u.__month) OVER (PARTITION BY __u.__group,
-                __u.__user ORDER BY __u.__month) AS __month_before
+            lag(__u.__month) OVER (
+                PARTITION BY __u.__group, __u.__user ORDER BY __u.__month
+            ) AS __month_before
         FROM __user_months AS __u
     ),
 
@@ -657,7 +659,7 @@ CREATE OR REPLACE MACRO user_features(
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_features')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')),
-                    'user_features', "time"
+                'user_features', "time"
             ) AS __time,
             CAST(
                 COLUMNS(system.main.source_columns((*),
@@ -691,8 +693,9 @@ CREATE OR REPLACE MACRO user_features(
             AND (
                 as_of IS NULL
                 OR __c.__time
-                < CAST(system.main.event_timestamp(as_of, 'user_features',
-                    'as_of') AS DATE) + INTERVAL 1 DAY
+                < CAST(
+                    system.main.event_timestamp(as_of, 'user_features', 'as_of') AS DATE
+                ) + INTERVAL 1 DAY
             )
     ),
 
@@ -940,7 +943,7 @@ CREATE OR REPLACE MACRO retention(
             COLUMNS(system.main.source_columns((*), user, 'user', 'retention')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention',
-                    "time"
+                "time"
             ) AS __time
         FROM query_table(source) AS __s
     ),
@@ -1567,7 +1570,7 @@ CREATE OR REPLACE MACRO rfm_scores(
                 AS __customer,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')),
-                    'rfm_scores', "time"
+                'rfm_scores', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*), amount, 'amount', 'rfm_scores')) AS __amount
         FROM query_table(source) AS __s
@@ -1599,8 +1602,9 @@ CREATE OR REPLACE MACRO rfm_scores(
             AND isfinite(__o.__time)
             AND (
                 as_of IS NULL
-                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores',
-                    'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __o.__time < CAST(
+                    system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE
+                ) + INTERVAL 1 DAY
             )
         GROUP BY __o.__customer
     ),
@@ -1950,7 +1954,7 @@ CREATE OR REPLACE MACRO segment_profile(
             row_number() OVER (
                 PARTITION BY __f.__segment
                 ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC,
-                    __f.__rank
+                __f.__rank
             ) AS __place
         FROM __ranked_features AS __f
         INNER JOIN __neighbours AS __n
@@ -2000,7 +2004,7 @@ CREATE OR REPLACE MACRO segment_profile(
         QUALIFY row_number() OVER (
             PARTITION BY __a.__name
             ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC,
-                __f.__feature
+            __f.__feature
         ) = 1
     ),
 
@@ -2165,8 +2169,9 @@ CREATE OR REPLACE MACRO customer_value(
                 )
             END AS __horizon,
             CASE
-                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0
-                AND 1e6, false)
+                WHEN coalesce(
+                    try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0 AND 1e6, false
+                )
                     THEN try_cast(CAST(discount AS VARCHAR) AS DOUBLE)
                 ELSE error(
                     'customer_value: discount must be a number between 0 and 1000000, not '
@@ -2181,7 +2186,7 @@ CREATE OR REPLACE MACRO customer_value(
                 AS __customer,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')),
-                    'customer_value', "time"
+                'customer_value', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*),
                 coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
@@ -2216,8 +2221,9 @@ CREATE OR REPLACE MACRO customer_value(
             AND isfinite(__p.__time)
             AND (
                 as_of IS NULL
-                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value',
-                    'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __p.__time < CAST(
+                    system.main.event_timestamp(as_of, 'customer_value', 'as_of') AS DATE
+                ) + INTERVAL 1 DAY
             )
         GROUP BY __p.__customer, CAST(__p.__time AS DATE)
     ),
@@ -2277,8 +2283,10 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN
                         nullif(
                             CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
-                                ELSE 1 END),
+                            / (
+                                __s.__n_amounts
+                                - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END
+                            ),
                             0
                         )
             END AS __value
@@ -2342,7 +2350,7 @@ CREATE OR REPLACE MACRO customer_value(
                 THEN ['customer', 'frequency', 'recency', 'age', 'alive', 'expected_purchases']
             ELSE [
                 'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases',
-                    'expected_value'
+                'expected_value'
             ]
         END
     )
@@ -2394,7 +2402,7 @@ CREATE OR REPLACE MACRO customer_value_check(
             COLUMNS(
                 system.main.source_columns(
                     (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount',
-                        'customer_value_check'
+                    'customer_value_check'
                 )
             ) AS __amount
         FROM (
@@ -2453,8 +2461,10 @@ CREATE OR REPLACE MACRO customer_value_check(
                         THEN
                             nullif(
                                 CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
-                                    ELSE 1 END),
+                                / (
+                                    __s.__n_amounts
+                                    - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END
+                                ),
                                 0
                             )
                 END
@@ -2553,7 +2563,7 @@ CREATE OR REPLACE MACRO customer_value_check(
             SELECT
                 {
                     'frequency': __i.__row.frequency, 'recency': __i.__row.recency,
-                        'age': __i.__row.age
+                    'age': __i.__row.age
                 } AS __row
             FROM __histories AS __i
         ) AS __h

@@ -33,7 +33,7 @@ CREATE OR REPLACE MACRO sessionize(
             COLUMNS(system.main.source_columns((*), user, 'user', 'sessionize')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'sessionize')),
-                    'sessionize', "time"
+                'sessionize', "time"
             ) AS __time,
             CASE
                 WHEN
@@ -58,8 +58,9 @@ CREATE OR REPLACE MACRO sessionize(
             __e.*,
             CASE
                 WHEN
-                    lag(__e.__time) OVER (PARTITION BY __e.__user
-                        ORDER BY __e.__time NULLS LAST) + __e.__max_gap
+                    lag(__e.__time) OVER (
+                        PARTITION BY __e.__user ORDER BY __e.__time NULLS LAST
+                    ) + __e.__max_gap
                     >= __e.__time
                     THEN 0
                 ELSE 1
@@ -92,7 +93,7 @@ CREATE OR REPLACE MACRO user_activity(
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_activity')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'user_activity')),
-                    'user_activity', "time"
+                'user_activity', "time"
             ) AS __time
         FROM query_table(source) AS __s
     )
@@ -124,7 +125,7 @@ CREATE OR REPLACE MACRO monthly_activity(
                 WHEN
                     lower(CAST(col AS VARCHAR)) IN (
                         'month', 'events', 'active_users', 'new_users', 'churned_users',
-                            'reactivated_users'
+                        'reactivated_users'
                     )
                     THEN error('monthly_activity: col must not be a column of the result, not "'
                     || col || '"')
@@ -134,7 +135,7 @@ CREATE OR REPLACE MACRO monthly_activity(
             COLUMNS(system.main.source_columns((*), user, 'user', 'monthly_activity')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'monthly_activity')),
-                    'monthly_activity', "time"
+                'monthly_activity', "time"
             ) AS __time
         FROM (
             SELECT
@@ -158,8 +159,9 @@ CREATE OR REPLACE MACRO monthly_activity(
     __dated_user_months AS (
         SELECT
             __u.*,
-            lag(__u.__month) OVER (PARTITION BY __u.__group,
-                __u.__user ORDER BY __u.__month) AS __month_before
+            lag(__u.__month) OVER (
+                PARTITION BY __u.__group, __u.__user ORDER BY __u.__month
+            ) AS __month_before
         FROM __user_months AS __u
     ),
 

@@ -27,7 +27,7 @@ CREATE OR REPLACE MACRO user_features(
             COLUMNS(system.main.source_columns((*), user, 'user', 'user_features')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'user_features')),
-                    'user_features', "time"
+                'user_features', "time"
             ) AS __time,
             CAST(
                 COLUMNS(system.main.source_columns((*),
@@ -61,8 +61,9 @@ CREATE OR REPLACE MACRO user_features(
             AND (
                 as_of IS NULL
                 OR __c.__time
-                < CAST(system.main.event_timestamp(as_of, 'user_features',
-                    'as_of') AS DATE) + INTERVAL 1 DAY
+                < CAST(
+                    system.main.event_timestamp(as_of, 'user_features', 'as_of') AS DATE
+                ) + INTERVAL 1 DAY
             )
     ),
 

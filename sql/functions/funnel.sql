@@ -118,7 +118,7 @@ CREATE OR REPLACE MACRO retention(
             COLUMNS(system.main.source_columns((*), user, 'user', 'retention')) AS __user,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'retention')), 'retention',
-                    "time"
+                "time"
             ) AS __time
         FROM query_table(source) AS __s
     ),

@@ -22,7 +22,7 @@ CREATE OR REPLACE MACRO rfm_scores(
                 AS __customer,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'rfm_scores')),
-                    'rfm_scores', "time"
+                'rfm_scores', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*), amount, 'amount', 'rfm_scores')) AS __amount
         FROM query_table(source) AS __s
@@ -54,8 +54,9 @@ CREATE OR REPLACE MACRO rfm_scores(
             AND isfinite(__o.__time)
             AND (
                 as_of IS NULL
-                OR __o.__time < CAST(system.main.event_timestamp(as_of, 'rfm_scores',
-                    'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __o.__time < CAST(
+                    system.main.event_timestamp(as_of, 'rfm_scores', 'as_of') AS DATE
+                ) + INTERVAL 1 DAY
             )
         GROUP BY __o.__customer
     ),

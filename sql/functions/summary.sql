@@ -122,7 +122,7 @@ CREATE OR REPLACE MACRO segment_profile(
             row_number() OVER (
                 PARTITION BY __f.__segment
                 ORDER BY sign(__f.__z_score) * (__f.__z_score - coalesce(__r.__z_score, 0)) DESC,
-                    __f.__rank
+                __f.__rank
             ) AS __place
         FROM __ranked_features AS __f
         INNER JOIN __neighbours AS __n
@@ -172,7 +172,7 @@ CREATE OR REPLACE MACRO segment_profile(
         QUALIFY row_number() OVER (
             PARTITION BY __a.__name
             ORDER BY count(DISTINCT __f.__words) DESC, max(__f.__z_score) - min(__f.__z_score) DESC,
-                __f.__feature
+            __f.__feature
         ) = 1
     ),
 

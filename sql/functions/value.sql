@@ -36,8 +36,9 @@ CREATE OR REPLACE MACRO customer_value(
                 )
             END AS __horizon,
             CASE
-                WHEN coalesce(try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0
-                AND 1e6, false)
+                WHEN coalesce(
+                    try_cast(CAST(discount AS VARCHAR) AS DOUBLE) BETWEEN 0 AND 1e6, false
+                )
                     THEN try_cast(CAST(discount AS VARCHAR) AS DOUBLE)
                 ELSE error(
                     'customer_value: discount must be a number between 0 and 1000000, not '
@@ -52,7 +53,7 @@ CREATE OR REPLACE MACRO customer_value(
                 AS __customer,
             system.main.event_timestamp(
                 COLUMNS(system.main.source_columns((*), "time", 'time', 'customer_value')),
-                    'customer_value', "time"
+                'customer_value', "time"
             ) AS __time,
             COLUMNS(system.main.source_columns((*),
                 coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount', 'customer_value'))
@@ -87,8 +88,9 @@ CREATE OR REPLACE MACRO customer_value(
             AND isfinite(__p.__time)
             AND (
                 as_of IS NULL
-                OR __p.__time < CAST(system.main.event_timestamp(as_of, 'customer_value',
-                    'as_of') AS DATE) + INTERVAL 1 DAY
+                OR __p.__time < CAST(
+                    system.main.event_timestamp(as_of, 'customer_value', 'as_of') AS DATE
+                ) + INTERVAL 1 DAY
             )
         GROUP BY __p.__customer, CAST(__p.__time AS DATE)
     ),
@@ -148,8 +150,10 @@ CREATE OR REPLACE MACRO customer_value(
                     THEN
                         nullif(
                             CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                            / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
-                                ELSE 1 END),
+                            / (
+                                __s.__n_amounts
+                                - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END
+                            ),
                             0
                         )
             END AS __value
@@ -213,7 +217,7 @@ CREATE OR REPLACE MACRO customer_value(
                 THEN ['customer', 'frequency', 'recency', 'age', 'alive', 'expected_purchases']
             ELSE [
                 'customer', 'frequency', 'recency', 'age', 'value', 'alive', 'expected_purchases',
-                    'expected_value'
+                'expected_value'
             ]
         END
     )

@@ -48,7 +48,7 @@ CREATE OR REPLACE MACRO customer_value_check(
             COLUMNS(
                 system.main.source_columns(
                     (*), coalesce(CAST(amount AS VARCHAR), '__no_amount'), 'amount',
-                        'customer_value_check'
+                    'customer_value_check'
                 )
             ) AS __amount
         FROM (
@@ -107,8 +107,10 @@ CREATE OR REPLACE MACRO customer_value_check(
                         THEN
                             nullif(
                                 CAST(__s.__sum - coalesce(__s.__first.amount, 0) AS DOUBLE)
-                                / (__s.__n_amounts - CASE WHEN __s.__first.amount IS NULL THEN 0
-                                    ELSE 1 END),
+                                / (
+                                    __s.__n_amounts
+                                    - CASE WHEN __s.__first.amount IS NULL THEN 0 ELSE 1 END
+                                ),
                                 0
                             )
                 END
@@ -207,7 +209,7 @@ CREATE OR REPLACE MACRO customer_value_check(
             SELECT
                 {
                     'frequency': __i.__row.frequency, 'recency': __i.__row.recency,
-                        'age': __i.__row.age
+                    'age': __i.__row.age
                 } AS __row
             FROM __histories AS __i
         ) AS __h

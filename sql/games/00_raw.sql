@@ -486,7 +486,7 @@ SELECT
                     $$coalesce(
                         regexp_replace(
                             strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'),
-                                '[.]0+$', ''
+                            '[.]0+$', ''
                         ),
                         s.NAME::VARCHAR
                     )$$,
@@ -608,9 +608,9 @@ SET VARIABLE load_sql = CASE
             unnest(line_summary(l.line))
         FROM read_csv(
             getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
-                header = false,
-            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
-            ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
+            header = false, delim = chr(1) || chr(2), quote = '', escape = '',
+            new_line = '\n', strict_mode = false, ignore_errors = true, filename = true,
+            hive_partitioning = false, compression = 'none'
         ) AS l
         GROUP BY l.filename
     $$
@@ -736,11 +736,9 @@ SET VARIABLE load_sql = (
                         SELECT getvariable('load_names')[N] AS file_name, l.line
                         FROM read_csv(
                             getvariable('load_patterns')[N], columns = {'line': 'VARCHAR'},
-                                auto_detect = false,
-                            header = false, delim = chr(1) || chr(2), quote = '', escape = '',
-                                strict_mode = false,
-                            ignore_errors = true, parallel = false, hive_partitioning = false,
-                                compression = 'none'
+                            auto_detect = false, header = false, delim = chr(1) || chr(2),
+                            quote = '', escape = '', strict_mode = false, ignore_errors = true,
+                            parallel = false, hive_partitioning = false, compression = 'none'
                         ) AS l
                         LIMIT 1
                     )$$,
@@ -842,10 +840,9 @@ SET VARIABLE load_sql = CASE
             count(*) - count(l.line) AS blank_lines
         FROM read_csv(
             getvariable('load_crlf_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
-                header = false,
-            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\r\n',
-                strict_mode = false,
-            ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
+            header = false, delim = chr(1) || chr(2), quote = '', escape = '',
+            new_line = '\r\n', strict_mode = false, ignore_errors = true, filename = true,
+            hive_partitioning = false, compression = 'none'
         ) AS l
         GROUP BY l.filename
     $$

@@ -24,9 +24,9 @@ SET VARIABLE load_sql = CASE
             unnest(line_summary(l.line))
         FROM read_csv(
             getvariable('load_plain_patterns'), columns = {'line': 'VARCHAR'}, auto_detect = false,
-                header = false,
-            delim = chr(1) || chr(2), quote = '', escape = '', new_line = '\n', strict_mode = false,
-            ignore_errors = true, filename = true, hive_partitioning = false, compression = 'none'
+            header = false, delim = chr(1) || chr(2), quote = '', escape = '',
+            new_line = '\n', strict_mode = false, ignore_errors = true, filename = true,
+            hive_partitioning = false, compression = 'none'
         ) AS l
         GROUP BY l.filename
     $$

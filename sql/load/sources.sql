@@ -89,7 +89,7 @@ SELECT
                     $$coalesce(
                         regexp_replace(
                             strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'),
-                                '[.]0+$', ''
+                            '[.]0+$', ''
                         ),
                         s.NAME::VARCHAR
                     )$$,
