@@ -12,7 +12,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param, chain, task
 
-from run_step import PARAMETERS, arguments
+from run_step import PARAMETERS, arguments, day
 
 STEPS = ("00_raw", "10_clean", "20_kpi", "30_user_segments")
 POOL = "amazing_writer"
@@ -26,8 +26,14 @@ def form(given):
         default = {"default": given[name]} if name in given else {}
         return {name: Param(**{"description": description, **schema, **default})}
 
-    def optional(kind, name, **schema):
-        return param(name, PARAMETERS[name]["help"], default=None, type=["null", kind], **schema)
+    def optional(name):
+        options = PARAMETERS[name]
+        schema = {"type": ["null", "integer" if options.get("type") is int else "string"]}
+        if "choices" in options:
+            schema["enum"] = [None, *options["choices"]]
+        if options.get("type") is day:
+            schema["format"] = "date"
+        return param(name, options["help"], default=None, **schema)
 
     return {
         **param(
@@ -56,19 +62,14 @@ def form(given):
             default=None,
             type=["null", "string"],
         ),
-        **optional("string", "source"),
-        **optional("integer", "max_files"),
         **param("rebuild", PARAMETERS["rebuild"]["help"], default=False, type="boolean"),
-        **optional("string", "min_time"),
-        **optional("string", "max_time"),
-        **optional("string", "brands"),
-        **optional("string", "category_codes"),
-        **optional("string", "as_of", format="date"),
-        **optional("integer", "min_events"),
-        **optional("integer", "k"),
-        **optional("string", "refit", enum=[None, *PARAMETERS["refit"]["choices"]]),
-        **optional("integer", "seed"),
-        **optional("string", "svg"),
+        # The others as they are; the run of the DAG gives the run_id.
+        **{
+            field: value
+            for name in PARAMETERS
+            if name not in ("data", "rebuild", "run_id")
+            for field, value in optional(name).items()
+        },
     }
 
 

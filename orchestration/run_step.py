@@ -74,17 +74,17 @@ PARAMETERS = {
     },
     "category_codes": {"type": vocabulary, "help": "the category codes of marketplace, likewise"},
     **{
-        name: {"type": vocabulary, "help": f"the {what} of games, likewise"}
+        name: {"type": vocabulary, "help": f"{what} of the pipeline games, likewise"}
         for name, what in [
-            ("cities", "locations"),
-            ("genres", "types of games"),
-            ("platforms", "platforms"),
-            ("difficulties", "difficulties"),
-            ("device_types", "types of devices"),
-            ("age_ranges", "ranges of age"),
-            ("genders", "genders"),
-            ("workout_frequencies", "frequencies of workout"),
-            ("subscription_types", "types of subscription"),
+            ("cities", "the locations"),
+            ("genres", "the types of games"),
+            ("platforms", "the platforms"),
+            ("difficulties", "the difficulties"),
+            ("device_types", "the types of devices"),
+            ("age_ranges", "the ranges of age"),
+            ("genders", "the genders"),
+            ("workout_frequencies", "the frequencies of workout"),
+            ("subscription_types", "the types of subscription"),
         ]
     },
     "as_of": {"type": day, "help": "the last day that counts (that of the last event)"},
