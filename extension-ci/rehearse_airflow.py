@@ -47,7 +47,10 @@ exec "{python}" "$@"
 """
 
 # The log of runs and the times of loading are those of the run; the rest must be equal.
-OWN_COLUMNS = {"raw.loaded_files": "* EXCLUDE (loaded_at)"}
+OWN_COLUMNS = {
+    "raw.loaded_files": "* EXCLUDE (loaded_at)",
+    "kpi.segment_model": "* EXCLUDE (run_id, created_at, users_hash)",
+}
 LOGS = {"raw.pipeline_runs"}
 
 
