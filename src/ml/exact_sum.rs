@@ -167,6 +167,37 @@ impl ExactSum {
         scale_by_power(fraction.sqrt() / divisor, (exponent - odd) / 2)
     }
 
+    /// The sum as (`first`, limbs): the sum of limb i times 2^(32 (first + i)). All limbs have the
+    /// sign of the sum and magnitudes below 2^32, and neither the first nor the last is 0, so that
+    /// equal sums have equal limbs; 0 has none.
+    pub fn limbs(&self) -> (i32, Vec<i64>) {
+        let (limbs, negative) = self.magnitude();
+        let Some(top) = limbs.iter().rposition(|&limb| limb != 0) else {
+            return (0, Vec::new());
+        };
+        let low = limbs.iter().position(|&limb| limb != 0).unwrap_or(0);
+        let limbs = limbs[low..=top].iter().map(|&limb| signed(limb, negative)).collect();
+        (self.first + low as i32, limbs)
+    }
+
+    /// The sum with these limbs, as [`ExactSum::limbs`] gives them; `None` where they are not of
+    /// that form.
+    pub fn from_limbs(first: i32, limbs: Vec<i64>) -> Option<Self> {
+        /// Beyond the products of three doubles, summed 2^64 times.
+        const MOST: i32 = 128;
+        if limbs.is_empty() {
+            return (first == 0).then(Self::new);
+        }
+        let negative = limbs.last().is_some_and(|&last| last < 0);
+        let is_limb = |limb: &i64| {
+            limb.unsigned_abs() <= LIMB_MASK as u64 && (*limb == 0 || (*limb < 0) == negative)
+        };
+        let ends = [limbs.first(), limbs.last()];
+        let is_canonical = limbs.iter().all(is_limb) && !ends.contains(&Some(&0));
+        let in_range = first >= -MOST && i64::from(first) + limbs.len() as i64 <= i64::from(MOST);
+        (is_canonical && in_range).then_some(Self { limbs, first, pending: 1 })
+    }
+
     /// Adds `mantissa` * 2^exponent.
     #[inline]
     fn deposit(&mut self, mantissa: u64, exponent: i32, negative: bool) {
@@ -405,6 +436,53 @@ mod tests {
         none.add_all(&[]);
         none.add_all(&[0.0, -0.0]);
         assert_eq!(none.round(), 0.0);
+    }
+
+    #[test]
+    fn equal_sums_have_equal_limbs_and_come_back_from_them() {
+        let mut random = Random::new(11);
+        for case in 0..300 {
+            let n = 1 + random.below(40);
+            let mut terms = wild(&mut random, n);
+            if case % 3 == 0 {
+                // All but one cancel.
+                let negatives: Vec<f64> = terms[1..].iter().map(|x| -x).collect();
+                terms.extend(negatives);
+            }
+            let (left, right) = terms.split_at(random.below(terms.len()));
+            let whole = sum(&terms).limbs();
+            let mut parts = sum(right);
+            parts.merge(&sum(left));
+            assert_eq!(parts.limbs(), whole, "case {case}");
+            let mut back = ExactSum::from_limbs(whole.0, whole.1.clone()).expect("own limbs");
+            assert_eq!(back.round().to_bits(), (parts.round() + 0.0).to_bits());
+            back.merge(&sum(left));
+            back.subtract(&sum(left));
+            assert_eq!(back.limbs(), whole);
+            back.subtract(&parts);
+            assert_eq!(back.limbs(), (0, Vec::new()));
+        }
+        assert_eq!(sum(&[-1.0]).limbs(), (0, vec![-1]));
+        assert_eq!(sum(&[4_294_967_296.0]).limbs(), (1, vec![1]));
+    }
+
+    #[test]
+    fn other_limbs_are_refused() {
+        for (first, limbs) in [
+            (1, vec![]),
+            (0, vec![0]),
+            (0, vec![1, 0]),
+            (0, vec![0, 1]),
+            (0, vec![1, -1]),
+            (0, vec![1 << 32]),
+            (0, vec![i64::MIN]),
+            (129, vec![1]),
+            (i32::MIN, vec![1]),
+            (i32::MAX, vec![1]),
+            (-1, vec![1; 400]),
+        ] {
+            assert!(ExactSum::from_limbs(first, limbs.clone()).is_none(), "{first}, {limbs:?}");
+        }
     }
 
     #[test]

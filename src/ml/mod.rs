@@ -27,7 +27,9 @@ mod threads;
 mod tree;
 
 pub use exact_sum::ExactSum;
-pub use kmeans::{Figures, KMeans, KMeansOptions, NO_SEGMENT};
+pub use kmeans::{
+    FarRow, FeatureStep, Figures, KMeans, KMeansOptions, NO_SEGMENT, SegmentStep, Step,
+};
 pub use logarithm::ln_1p;
 pub use mixture::{Covariance, GaussianMixture};
 pub use pca::{Components, Pca, PcaOptions, PcaRows};

@@ -10,6 +10,7 @@ mod restarts;
 mod sample;
 mod seeding;
 mod start;
+mod step;
 mod sums;
 
 use crate::Error;
@@ -20,6 +21,7 @@ use lloyd::Run;
 pub use metrics::Figures;
 pub(crate) use start::Start;
 use std::ops::RangeInclusive;
+pub use step::{FarRow, FeatureStep, SegmentStep, Step};
 
 /// The label of a row that belongs to no segment, because a value is missing.
 pub const NO_SEGMENT: u32 = u32::MAX;
