@@ -1126,9 +1126,10 @@ CREATE OR REPLACE MACRO kmeans_segments(
     max_iter := 300,
     tol := 0.0001,
     seed := 42,
-    memory := 1073741824
+    memory := 1073741824,
+    passes := NULL
 ) AS TABLE
-    WITH __no_rows AS (
+    WITH RECURSIVE __no_rows AS (
         SELECT __source_row AS __row
         FROM query_table(source) AS __source_row
         WHERE false
@@ -1160,15 +1161,44 @@ CREATE OR REPLACE MACRO kmeans_segments(
                     'tol': tol,
                     'seed': seed,
                     'memory': memory,
+                    'passes': passes,
                     'threads': current_setting('threads')
                 }
             ) AS __model
         FROM query_table(source) AS __source_row
+    ),
+
+    -- Passes over all rows, each of which can be interrupted. Without passes, none is planned.
+    __runs AS (
+        SELECT
+            0 AS __pass,
+            __f.__model
+        FROM __fit AS __f
+        UNION ALL
+        SELECT
+            __r.__pass + 1 AS __pass,
+            system.main.kmeans_iterate(
+                __r.__model,
+                __source_row,
+                {'relation': 'kmeans_segments', 'weight': weight, 'tol': tol}
+            ) AS __model
+        FROM __runs AS __r
+        CROSS JOIN query_table(source) AS __source_row
+        WHERE
+            __r.__pass < passes
+            AND (__r.__pass = 0 OR NOT __r.__model.converged)
+        GROUP BY __r.__pass
+        HAVING count(*) > 0
+    ),
+
+    __last AS (
+        SELECT arg_max(__r.__model, __r.__pass) AS __model
+        FROM __runs AS __r
     )
 
     SELECT
         __source_row.*,
-        system.main.kmeans_predict((SELECT __f.__model FROM __fit AS __f), __source_row) AS segment
+        system.main.kmeans_predict((SELECT __l.__model FROM __last AS __l), __source_row) AS segment
     FROM query_table(source) AS __source_row
     WHERE (SELECT __c.__is_good FROM __check AS __c);
 
@@ -1189,8 +1219,63 @@ CREATE OR REPLACE MACRO kmeans_centroids(
     max_iter := 300,
     tol := 0.0001,
     seed := 42,
-    memory := 1073741824
+    memory := 1073741824,
+    passes := NULL
 ) AS TABLE
+    WITH RECURSIVE __fit AS (
+        SELECT
+            system.main.kmeans_fit(
+                __source_row,
+                k,
+                {
+                    'relation': 'kmeans_centroids',
+                    'features': features,
+                    'id': id,
+                    'model': model,
+                    'scale': scale,
+                    'log': log,
+                    'nulls': nulls,
+                    'weight': weight,
+                    'init': init,
+                    'n_init': n_init,
+                    'max_iter': max_iter,
+                    'tol': tol,
+                    'seed': seed,
+                    'memory': memory,
+                    'passes': passes,
+                    'threads': current_setting('threads')
+                }
+            ) AS __model
+        FROM query_table(source) AS __source_row
+    ),
+
+    __runs AS (
+        SELECT
+            0 AS __pass,
+            __f.__model
+        FROM __fit AS __f
+        UNION ALL
+        SELECT
+            __r.__pass + 1 AS __pass,
+            system.main.kmeans_iterate(
+                __r.__model,
+                __source_row,
+                {'relation': 'kmeans_centroids', 'weight': weight, 'tol': tol}
+            ) AS __model
+        FROM __runs AS __r
+        CROSS JOIN query_table(source) AS __source_row
+        WHERE
+            __r.__pass < passes
+            AND (__r.__pass = 0 OR NOT __r.__model.converged)
+        GROUP BY __r.__pass
+        HAVING count(*) > 0
+    ),
+
+    __last AS (
+        SELECT arg_max(__r.__model, __r.__pass) AS __model
+        FROM __runs AS __r
+    )
+
     SELECT
         __c.__centroid.segment AS segment,
         __c.__centroid.size AS size,
@@ -1199,32 +1284,8 @@ CREATE OR REPLACE MACRO kmeans_centroids(
         __c.__centroid.value AS value,
         __c.__centroid.z_score AS z_score
     FROM (
-        SELECT unnest(
-            system.main.kmeans_centroids(
-                system.main.kmeans_fit(
-                    __source_row,
-                    k,
-                    {
-                        'relation': 'kmeans_centroids',
-                        'features': features,
-                        'id': id,
-                        'model': model,
-                        'scale': scale,
-                        'log': log,
-                        'nulls': nulls,
-                        'weight': weight,
-                        'init': init,
-                        'n_init': n_init,
-                        'max_iter': max_iter,
-                        'tol': tol,
-                        'seed': seed,
-                        'memory': memory,
-                        'threads': current_setting('threads')
-                    }
-                )
-            )
-        ) AS __centroid
-        FROM query_table(source) AS __source_row
+        SELECT unnest(system.main.kmeans_centroids(__l.__model)) AS __centroid
+        FROM __last AS __l
     ) AS __c;
 
 COMMENT ON MACRO TABLE kmeans_centroids IS 'amazing 0.1.0: The centroids of a source''s segments in original units, one row for each segment and feature.';

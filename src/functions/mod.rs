@@ -27,6 +27,7 @@ pub mod rfm;
 pub mod rules;
 pub mod season;
 mod segments;
+mod states;
 pub mod summary;
 
 use std::ops::Range;

@@ -10,13 +10,19 @@ use crate::ml::{Covariance, Nulls, Scale};
 /// Options of `kmeans_fit`.
 pub const KMEANS: &[&str] = &[
     "features", "id", "scale", "log", "nulls", "weight", "init", "n_init", "max_iter", "tol",
-    "seed", "memory", "threads", "model", "relation",
+    "seed", "memory", "threads", "model", "passes", "relation",
 ];
 /// Options of `kmeans_evaluate`.
 pub const EVALUATE: &[&str] = &[
     "features", "id", "scale", "log", "nulls", "weight", "n_init", "max_iter", "tol", "seed",
     "memory", "threads", "relation",
 ];
+/// Options of `kmeans_step`.
+pub const STEP: &[&str] = &["weight", "relation"];
+/// Options of `kmeans_next`.
+pub const NEXT: &[&str] = &["tol", "same_rows", "relation"];
+/// Options of `kmeans_iterate`.
+pub const ITERATE: &[&str] = &["weight", "tol", "relation"];
 /// Options of `gmm_fit`.
 pub const GMM: &[&str] = &[
     "features",
@@ -155,6 +161,12 @@ pub const REFERENCE: &[OptionText] = &[
                   bits",
     },
     OptionText {
+        name: "same_rows",
+        default: "true",
+        meaning: "whether `kmeans_next` takes a state only if it has as many rows as the model was \
+                  made for",
+    },
+    OptionText {
         name: "n",
         default: "2",
         meaning: "principal components: a count, or below 1 the share of variance to reach",
@@ -194,7 +206,7 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// Options that only the relation macros set: not for users, so not in messages.
-const INTERNAL: &[&str] = &["model", "relation", "label"];
+const INTERNAL: &[&str] = &["model", "relation", "label", "passes"];
 
 /// What can be set, with the defaults of all functions.
 #[derive(Debug, Clone, PartialEq)]
@@ -219,6 +231,10 @@ pub struct Options {
     pub n_init: usize,
     /// Lloyd iterations at most.
     pub max_iter: usize,
+    /// Whether passes over all rows follow the fit.
+    pub passes: bool,
+    /// Whether a state must have as many rows as its model.
+    pub same_rows: bool,
     /// Relative tolerance on the centroids' movement.
     pub tol: f64,
     /// Seed of everything random.
@@ -252,6 +268,8 @@ impl Default for Options {
             covariances: Covariance::ALL.to_vec(),
             n_init: 10,
             max_iter: 300,
+            passes: false,
+            same_rows: true,
             tol: 1e-4,
             seed: 42,
             n: 2.0,
@@ -307,10 +325,23 @@ impl Options {
             "relation" => self.relation = Some(text(name, value)?),
             "label" => self.label = Some(text(name, value)?),
             "n_init" => self.n_init = whole(name, value, 1, 1000)? as usize,
+            // The relation makes the passes; what it cannot do is said here.
+            "passes" => {
+                whole(name, value, 1, 1000)?;
+                self.passes = true;
+            }
             "max_rules" => self.max_rules = Some(whole(name, value, 2, 4096)? as usize),
             "max_iter" => self.max_iter = whole(name, value, 1, 100_000)? as usize,
             "threads" => self.threads = Some(whole(name, value, 1, 100_000)? as usize),
             "memory" => self.memory = whole(name, value, MIN_MEMORY, i64::MAX)? as u64,
+            "same_rows" => match value {
+                Value::Boolean(same_rows) => self.same_rows = *same_rows,
+                _ => {
+                    return Err(Error::new(format!(
+                        "same_rows must be true or false, not {value}"
+                    )));
+                }
+            },
             "seed" => {
                 self.seed = value.as_i64().ok_or_else(|| {
                     Error::new(format!("seed must be a whole number of 64 bits, not {value}"))

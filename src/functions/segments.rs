@@ -10,7 +10,7 @@ use super::call::{self, Call, Calls, Numbers};
 use super::features::{Features, Group, Rows};
 use super::model::RowModel;
 use super::options::{self, Options};
-use crate::ffi::{Chunk, Column, Result};
+use crate::ffi::{Chunk, Column, Error, Result};
 use crate::ml::Observations;
 
 /// What a function reads from the argument of its options.
@@ -49,6 +49,9 @@ impl<M: RowModel> FitOptions<M> {
             Options::model(column, name)?.map(|value| M::read(&value)).transpose()
         };
         match (model("init"), model("model")) {
+            (Ok(_), Ok(Some(_))) if options.passes => Err(options.speak(Error::new(
+                "passes refine a fit and a model is applied as it is, use init := model",
+            ))),
             (Ok(init), Ok(given)) => Ok(FitOptions { options, init, given }),
             (Err(error), _) | (_, Err(error)) => Err(options.speak(error)),
         }

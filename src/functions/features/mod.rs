@@ -78,6 +78,15 @@ impl<'a> Features<'a> {
 
     /// The features that a model needs: STRUCT fields by name, elements of a LIST by position.
     pub fn matching(row: &Column<'a>, names: &[String]) -> Result<Self> {
+        Self::matching_weighted(row, names, None)
+    }
+
+    /// The features that a model needs, and the weights in the field of that name.
+    pub fn matching_weighted(
+        row: &Column<'a>,
+        names: &[String],
+        weight: Option<&str>,
+    ) -> Result<Self> {
         let fields = fields(row, Options::default().memory)?;
         let null_rows = null_rows(row);
         let len = row.len();
@@ -87,7 +96,7 @@ impl<'a> Features<'a> {
             return Ok(Features {
                 names: names.into(),
                 columns,
-                weights: None,
+                weights: weight.map(|_| Cow::Owned(vec![1.0; len])),
                 null_rows,
                 flags: Vec::new(),
                 len,
@@ -112,14 +121,9 @@ impl<'a> Features<'a> {
                 numbers(field, null_rows.as_deref()).ok_or_else(|| not_numeric(field))
             })
             .collect::<Result<_>>()?;
-        Ok(Features {
-            names: names.into(),
-            columns,
-            weights: None,
-            null_rows,
-            flags: Vec::new(),
-            len,
-        })
+        let weights =
+            weight.map(|name| weights(&fields, name, null_rows.as_deref())).transpose()?;
+        Ok(Features { names: names.into(), columns, weights, null_rows, flags: Vec::new(), len })
     }
 
     /// Slices of some rows, one a feature.

@@ -7,6 +7,7 @@ mod fit;
 mod predict;
 mod relations;
 mod silhouette;
+mod states;
 mod to_sql;
 
 pub use centroids::KMEANS_CENTROIDS;
@@ -16,6 +17,7 @@ pub use fit::KMEANS_FIT;
 pub use predict::KMEANS_PREDICT;
 pub use relations::{KMEANS_CENTROIDS_RELATION, KMEANS_METRICS, KMEANS_SEGMENTS};
 pub use silhouette::KMEANS_SILHOUETTE;
+pub use states::{KMEANS_ITERATE, KMEANS_NEXT, KMEANS_STEP, KMEANS_STEP_MERGE};
 pub use to_sql::KMEANS_TO_SQL;
 
 use std::sync::Arc;

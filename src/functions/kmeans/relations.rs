@@ -11,10 +11,14 @@ pub const KMEANS_SEGMENTS: Function = Function {
     description: "Every row of a source with its segment.",
     details: "Fits k-means to the source and applies it, so the source is read twice: make a \
               volatile or expensive source a table first. `model := (SELECT model FROM models)` \
-              applies a stored model instead; a query that finds none is an error. Rows without a \
-              segment (see `nulls`) stay, with segment NULL. A source that has a column `segment` \
-              already is an error, whichever columns are asked for. Where the query around it has \
-              a table or column of the source's name, that name has to be in quotes, `'users'`.",
+              applies a stored model instead; a query that finds none is an error. `passes := 3` \
+              adds up to so many passes over all rows to the fit, until it converges: above the \
+              option `memory`, where a fit is one of a sample, sizes, means and inertia are then \
+              those of all rows, however many, and a query can be interrupted between two chunks. \
+              Rows without a segment (see `nulls`) stay, with segment NULL. A source that has a \
+              column `segment` already is an error, whichever columns are asked for. Where the \
+              query around it has a table or column of the source's name, that name has to be in \
+              quotes, `'users'`.",
     examples: &[Example {
         sql: "WITH users AS (SELECT * FROM (VALUES (1, 10.0), (2, 11.0), (3, 90.0)) AS t(user_id, \
               spend)) SELECT user_id, segment FROM amz.kmeans_segments(users, k := 2) ORDER BY \
