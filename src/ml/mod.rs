@@ -28,7 +28,8 @@ mod tree;
 
 pub use exact_sum::ExactSum;
 pub use kmeans::{
-    FarRow, FeatureStep, Figures, KMeans, KMeansOptions, NO_SEGMENT, SegmentStep, Step,
+    Drawn, DrawnRow, FarRow, FeatureStep, FeatureSurvey, Figures, KMeans, KMeansOptions,
+    NO_SEGMENT, SegmentStep, Sketch, Step, Survey, SurveyOptions,
 };
 pub use logarithm::ln_1p;
 pub use mixture::{Covariance, GaussianMixture};

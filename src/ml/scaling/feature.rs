@@ -34,6 +34,11 @@ impl WeightedMoments {
         Self { moments, rows, weight: ExactSum::new() }
     }
 
+    /// Of rows whose weights have this sum.
+    pub(crate) fn of_weight(moments: TotalMoments, weight: ExactSum) -> Self {
+        Self { moments, rows: 0, weight }
+    }
+
     pub(super) fn add(&mut self, moments: &Moments, values: &[f64]) {
         self.moments.add(moments, values);
         self.rows += values.len() as u64;
