@@ -17,6 +17,11 @@ pub const EVALUATE: &[&str] = &[
     "features", "id", "scale", "log", "nulls", "weight", "n_init", "max_iter", "tol", "seed",
     "memory", "threads", "relation",
 ];
+/// Options of `kmeans_survey`.
+pub const SURVEY: &[&str] =
+    &["features", "id", "scale", "log", "nulls", "weight", "seed", "relation"];
+/// Options of `kmeans_start`.
+pub const START: &[&str] = &["n_init", "max_iter", "tol", "threads", "relation"];
 /// Options of `kmeans_step`.
 pub const STEP: &[&str] = &["weight", "relation"];
 /// Options of `kmeans_next`.

@@ -3,8 +3,11 @@
 //! A state is a STRUCT of numbers, texts and lists that comes back unchanged from tables, Parquet,
 //! Arrow and JSON. No field is a HUGEINT, which Parquet turns into a DOUBLE.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use super::model::field;
-use crate::ffi::{Error, Result, SqlType, Value};
+use crate::ffi::{Aggregate, Chunk, Error, Output, Result, SqlType, Value};
 use crate::ml::ExactSum;
 
 /// Version of the fields of all states; a state of a later version is refused.
@@ -109,6 +112,21 @@ impl<'v> State<'v> {
         self.list(field)?.iter().map(|value| self.finite(field, value)).collect()
     }
 
+    /// TRUE or FALSE.
+    pub fn flag(&self, field: &str) -> Result<bool> {
+        match self.essential(field)? {
+            Value::Boolean(flag) => Ok(*flag),
+            value => Err(self.broken(field, &format!("must be true or false, not {value}"))),
+        }
+    }
+
+    /// One of some names.
+    pub fn one_of<T>(&self, field: &str, parse: fn(&str) -> Option<T>) -> Result<T> {
+        let value = self.essential(field)?;
+        let known = value.as_str().and_then(parse);
+        known.ok_or_else(|| self.broken(field, &format!("cannot be {value}")))
+    }
+
     /// A list of whole numbers.
     pub fn wholes(&self, field: &str) -> Result<Vec<i64>> {
         let whole = |value: &Value| {
@@ -174,4 +192,82 @@ pub fn unlike(what: &str, a: &str, b: &str, remedy: &str) -> Error {
 /// A name for messages: of nothing, NULL.
 pub fn named(name: Option<&str>) -> String {
     name.map_or_else(|| "NULL".to_string(), |name| format!("\"{name}\""))
+}
+
+/// A state that can be stored.
+pub trait Stored: Clone + Send + 'static {
+    /// Reads one.
+    fn read(value: &Value) -> Result<Self>;
+    /// As a value.
+    fn value(&self) -> Value;
+    /// Adds another one of the same kind.
+    fn merge(&mut self, other: &Self) -> Result<()>;
+}
+
+/// The aggregate that merges states.
+pub struct Merge<S>(PhantomData<fn() -> S>);
+
+impl<S> Merge<S> {
+    /// Of states of this kind.
+    pub fn new() -> Self {
+        Merge(PhantomData)
+    }
+}
+
+impl<S> Clone for Merge<S> {
+    fn clone(&self) -> Self {
+        Merge::new()
+    }
+}
+
+impl<S: Stored> Aggregate for Merge<S> {
+    type State = Option<S>;
+    type Batch<'a> = Vec<Option<S>>;
+
+    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
+        let states = rows.column(0);
+        let read = |row: usize| {
+            let is_there = states.is_valid(row);
+            is_there.then(|| S::read(&states.value(row))).transpose()
+        };
+        (0..rows.len()).map(read).collect()
+    }
+
+    fn update(
+        &self,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        batch[rows].iter().flatten().try_for_each(|part| add(state, part))
+    }
+
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        source.iter().try_for_each(|part| add(target, part))
+    }
+
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        match state {
+            Some(state) => out.push(&state.value()),
+            None => out.push_null(),
+        }
+        Ok(())
+    }
+}
+
+fn add<S: Stored>(state: &mut Option<S>, part: &S) -> Result<()> {
+    match state {
+        Some(state) => state.merge(part),
+        None => {
+            *state = Some(part.clone());
+            Ok(())
+        }
+    }
+}
+
+/// Two counts of rows as one.
+pub fn sum(a: u64, b: u64) -> Result<u64> {
+    a.checked_add(b)
+        .filter(|sum| i64::try_from(*sum).is_ok())
+        .ok_or_else(|| Error::new("the states have more rows than a BIGINT holds"))
 }

@@ -28,7 +28,7 @@ mod tree;
 
 pub use exact_sum::ExactSum;
 pub use kmeans::{
-    Drawn, DrawnRow, FarRow, FeatureStep, FeatureSurvey, Figures, KMeans, KMeansOptions,
+    Drawing, Drawn, DrawnRow, FarRow, FeatureStep, FeatureSurvey, Figures, KMeans, KMeansOptions,
     NO_SEGMENT, SegmentStep, Sketch, Step, Survey, SurveyOptions,
 };
 pub use logarithm::ln_1p;

@@ -4,7 +4,20 @@ use super::*;
 
 #[test]
 fn every_option_of_a_user_is_documented() {
-    let fits = [KMEANS, EVALUATE, GMM, GMM_EVALUATE, PCA, SUMMARY, CLV, STEP, NEXT, ITERATE];
+    let fits = [
+        KMEANS,
+        EVALUATE,
+        GMM,
+        GMM_EVALUATE,
+        PCA,
+        SUMMARY,
+        CLV,
+        SURVEY,
+        START,
+        STEP,
+        NEXT,
+        ITERATE,
+    ];
     let mut accepted: Vec<&str> = fits.concat();
     accepted.retain(|name| !INTERNAL.contains(name));
     accepted.sort_unstable();

@@ -23,7 +23,7 @@ pub use metrics::Figures;
 pub(crate) use start::Start;
 use std::ops::RangeInclusive;
 pub use step::{FarRow, FeatureStep, SegmentStep, Step};
-pub use survey::{Drawn, DrawnRow, FeatureSurvey, Sketch, Survey, SurveyOptions};
+pub use survey::{Drawing, Drawn, DrawnRow, FeatureSurvey, Sketch, Survey, SurveyOptions};
 
 /// The label of a row that belongs to no segment, because a value is missing.
 pub const NO_SEGMENT: u32 = u32::MAX;

@@ -17,6 +17,11 @@ impl Absent {
         self.values.iter_mut().zip(row).for_each(|(count, x)| *count += u64::from(!x.is_finite()));
     }
 
+    /// The missing values of each feature; of none before a row was left out.
+    pub(crate) fn values(&self, feature: usize) -> u64 {
+        self.values.get(feature).copied().unwrap_or(0)
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.values.resize(self.values.len().max(other.values.len()), 0);
         self.values.iter_mut().zip(&other.values).for_each(|(count, other)| *count += other);

@@ -4,7 +4,7 @@ use super::super::NamedModel;
 use crate::ffi::{Error, Result, SqlType, Value};
 use crate::functions::model::{count, field};
 use crate::functions::quoted;
-use crate::functions::states::{self, EXACT, State, exact, finite, named};
+use crate::functions::states::{self, EXACT, State, Stored, exact, finite, named};
 use crate::ml::{FarRow, FeatureStep, SegmentStep, Step};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -80,9 +80,9 @@ pub fn fingerprint(model: &NamedModel) -> i64 {
     hash.digest() as i64
 }
 
-impl StepState {
+impl Stored for StepState {
     /// As a value of type [`STEP`].
-    pub fn value(&self) -> Value {
+    fn value(&self) -> Value {
         let Step { rows, skipped, inertia, features, segments, farthest } = &self.step;
         let feature = |(name, feature): (&String, &FeatureStep)| {
             Value::Struct(vec![
@@ -120,7 +120,7 @@ impl StepState {
     }
 
     /// Reads a state.
-    pub fn read(value: &Value) -> Result<Self> {
+    fn read(value: &Value) -> Result<Self> {
         let state = State::new(value, KIND)?;
         let mut names = Vec::new();
         let mut features = Vec::new();
@@ -186,7 +186,7 @@ impl StepState {
     }
 
     /// Adds another state of the same model.
-    pub fn merge(&mut self, other: &Self) -> Result<()> {
+    fn merge(&mut self, other: &Self) -> Result<()> {
         let same_size = self.step.segments.len() == other.step.segments.len();
         if self.fingerprint != other.fingerprint || self.names != other.names || !same_size {
             return Err(Error::new(
@@ -201,14 +201,14 @@ impl StepState {
                 "make the steps of all parts with the same option",
             ));
         }
-        let fits = |a: u64, b: u64| a.checked_add(b).is_some_and(|sum| i64::try_from(sum).is_ok());
-        if !fits(self.step.rows, other.step.rows) || !fits(self.step.skipped, other.step.skipped) {
-            return Err(Error::new("the states have more rows than a BIGINT holds"));
-        }
+        states::sum(self.step.rows, other.step.rows)?;
+        states::sum(self.step.skipped, other.step.skipped)?;
         self.step.merge(&other.step);
         Ok(())
     }
+}
 
+impl StepState {
     /// An error where this is not a step of `model`.
     pub fn check(&self, model: &NamedModel) -> Result<()> {
         let known = (&self.names[..], self.step.segments.len());

@@ -1,9 +1,8 @@
 //! `kmeans_step_merge`: the steps over several parts as one.
 
-use std::ops::Range;
-
 use super::fields::{STEP, StepState};
-use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType};
+use crate::ffi::{Signature, SqlType};
+use crate::functions::states::Merge;
 use crate::functions::{Example, Function, Kind, required};
 
 /// `kmeans_step_merge(state)`
@@ -41,53 +40,7 @@ pub const KMEANS_STEP_MERGE: Function = Function {
         ),
     ],
     since: "0.1.0",
-    register: Some(|registry, function| registry.aggregate(&function.signature, Merge)),
+    register: Some(|registry, function| {
+        registry.aggregate(&function.signature, Merge::<StepState>::new())
+    }),
 };
-
-#[derive(Clone, Copy)]
-struct Merge;
-
-impl Aggregate for Merge {
-    type State = Option<StepState>;
-    type Batch<'a> = Vec<Option<StepState>>;
-
-    fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        let states = rows.column(0);
-        let read = |row: usize| {
-            let is_there = states.is_valid(row);
-            is_there.then(|| StepState::read(&states.value(row))).transpose()
-        };
-        (0..rows.len()).map(read).collect()
-    }
-
-    fn update(
-        &self,
-        state: &mut Self::State,
-        batch: &Self::Batch<'_>,
-        rows: Range<usize>,
-    ) -> Result<()> {
-        batch[rows].iter().flatten().try_for_each(|part| add(state, part))
-    }
-
-    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
-        source.iter().try_for_each(|part| add(target, part))
-    }
-
-    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
-        match state {
-            Some(state) => out.push(&state.value()),
-            None => out.push_null(),
-        }
-        Ok(())
-    }
-}
-
-fn add(state: &mut Option<StepState>, part: &StepState) -> Result<()> {
-    match state {
-        Some(state) => state.merge(part),
-        None => {
-            *state = Some(part.clone());
-            Ok(())
-        }
-    }
-}

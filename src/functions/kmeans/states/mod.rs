@@ -4,12 +4,19 @@ mod fields;
 mod iterate;
 mod merge;
 mod next;
+mod sample;
+mod start;
 mod step;
+mod survey;
+mod survey_fields;
 
 pub use iterate::KMEANS_ITERATE;
 pub use merge::KMEANS_STEP_MERGE;
 pub use next::KMEANS_NEXT;
+pub use sample::{KMEANS_SAMPLE, KMEANS_SAMPLE_MERGE};
+pub use start::KMEANS_START;
 pub use step::KMEANS_STEP;
+pub use survey::{KMEANS_SURVEY, KMEANS_SURVEY_MERGE};
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -5,6 +5,7 @@ use super::fields::StepState;
 use crate::ffi::{Chunk, Error, Output, Result, Scalar, Signature, SqlType, Value};
 use crate::functions::model::RowModel;
 use crate::functions::options::{self, Options};
+use crate::functions::states::Stored;
 use crate::functions::{Example, Function, Kind, optional, required};
 
 /// `kmeans_next(model, state [, options])`

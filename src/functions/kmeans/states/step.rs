@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::fields::{STEP, StepState};
 use super::{Batch, Group, Reading};
 use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType};
+use crate::functions::states::Stored;
 use crate::functions::{Example, Function, Kind, optional, options, required};
 
 /// `kmeans_step(model, row [, options])`

@@ -9,11 +9,10 @@ mod sketch;
 mod start;
 
 use crate::moments::{Moments, TotalMoments};
-use crate::rows::Absent;
 use crate::scaling::{Nulls, Scale};
 use crate::{Error, ExactSum, TILE_ROWS};
-pub use draw::{Drawn, DrawnRow};
-pub(crate) use rows::Preparation;
+pub use draw::{Drawing, Drawn, DrawnRow};
+use rows::Preparation;
 pub use sketch::Sketch;
 use std::ops::Range;
 
@@ -49,13 +48,14 @@ pub struct Survey {
     pub features: Vec<FeatureSurvey>,
     /// Which rows there are.
     pub sketch: Sketch,
-    absent: Absent,
     error: Option<Error>,
 }
 
 /// A feature in all rows.
 #[derive(Clone, Debug)]
 pub struct FeatureSurvey {
+    /// Rows that were left out and lack it.
+    pub missing: u64,
     /// The least value; infinite without a row.
     pub min: f64,
     /// The greatest value; minus infinity without a row.
@@ -70,6 +70,7 @@ impl Survey {
     /// Of no rows yet.
     pub fn new(options: SurveyOptions) -> Self {
         let feature = FeatureSurvey {
+            missing: 0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             sum: ExactSum::new(),
@@ -82,7 +83,6 @@ impl Survey {
             skipped: 0,
             weight: ExactSum::new(),
             sketch: Sketch::new(),
-            absent: Absent::default(),
             error: None,
         }
     }
@@ -99,8 +99,8 @@ impl Survey {
         for start in rows.clone().step_by(TILE_ROWS) {
             let tile = start..rows.end.min(start + TILE_ROWS);
             let mut own = Preparation::of(&self.options).take(columns, weights, tile);
-            if self.rows == 0 {
-                self.absent.merge(&own.absent);
+            for (i, feature) in self.features.iter_mut().enumerate() {
+                feature.missing += own.absent.values(i);
             }
             self.skipped += own.skipped;
             if let Some(error) = own.error.take() {
@@ -135,6 +135,7 @@ impl Survey {
                 moments.add(&Moments::of(column), column);
             }
             feature.merge(&FeatureSurvey {
+                missing: 0,
                 min: moments.min,
                 max: moments.max,
                 sum: moments.sum,
@@ -151,7 +152,6 @@ impl Survey {
         self.weight.merge(&other.weight);
         self.features.iter_mut().zip(&other.features).for_each(|(own, other)| own.merge(other));
         self.sketch.merge(&other.sketch);
-        self.absent.merge(&other.absent);
         if let Some(error) = &other.error {
             self.fail(error.clone());
         }
@@ -178,12 +178,19 @@ impl Survey {
     /// # Errors
     /// [`Error::NoUsableRow`].
     pub fn check_usable(&self) -> Result<(), Error> {
-        if self.rows == 0 { self.absent.check(self.skipped) } else { Ok(()) }
+        let missing = self.features.iter().map(|feature| feature.missing).enumerate();
+        match missing.max_by_key(|&(i, missing)| (missing, std::cmp::Reverse(i))) {
+            Some((feature, missing)) if self.rows == 0 && self.skipped > 0 => {
+                Err(Error::NoUsableRow { feature, missing, rows: self.skipped })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl FeatureSurvey {
     fn merge(&mut self, other: &Self) {
+        self.missing += other.missing;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         self.sum.merge(&other.sum);

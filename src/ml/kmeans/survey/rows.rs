@@ -109,7 +109,7 @@ impl<'o> Preparation<'o> {
             } else if greatest.max(-least) > MAX_MAGNITUDE {
                 let value = if greatest >= -least { greatest } else { least };
                 own.error.get_or_insert(Error::TooLarge { feature, value });
-                // Figures of rows that are an error in the end are of no use, but have to be finite.
+                // Figures of rows that are an error in the end are of no use, but finite.
                 column.iter_mut().for_each(|x| *x = x.clamp(-MAX_MAGNITUDE, MAX_MAGNITUDE));
             }
         }

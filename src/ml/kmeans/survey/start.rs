@@ -58,7 +58,8 @@ impl Survey {
             return Ok(None);
         }
         let (mut transform, _) = self.transform()?;
-        let weighted: Vec<_> = drawn.weighted().collect();
+        let (level, rows) = drawn.parts();
+        let weighted: Vec<_> = rows.map(|row| (row, row.stands_for(level))).collect();
         let n_features = self.features.len();
         let weights: Vec<f64> = weighted.iter().map(|(_, weight)| *weight).collect();
         let observe = |columns: &[Vec<f64>]| {

@@ -67,28 +67,29 @@ fn parts_in_any_order_give_the_same_start() {
             whole
         };
         let drawn_of = |survey: &Survey, parts: &[Range<usize>]| {
-            let mut whole = Drawn::new(survey, 5).expect("rows to draw from");
+            let drawing = Drawing::new(survey, 5).expect("rows to draw from");
+            let mut whole = Drawn::default();
             for part in parts {
-                let mut drawn = Drawn::new(survey, 5).expect("rows to draw from");
-                drawn.append(survey, &columns, own, part.clone());
+                let mut drawn = Drawn::default();
+                drawn.append(survey, &drawing, &columns, own, part.clone());
                 whole.merge(&drawn);
             }
             whole
         };
-        let whole = survey_of(&[0..n]);
+        let all = 0..n;
+        let whole = survey_of(std::slice::from_ref(&all));
         let mut cut = parts(&mut random, n, 5000);
         random.shuffle(&mut cut);
         let other = survey_of(&cut);
         assert_eq!(other.sketch, whole.sketch);
-        let (one, two) = (drawn_of(&whole, &[0..n]), drawn_of(&other, &cut));
+        let (one, two) = (drawn_of(&whole, std::slice::from_ref(&all)), drawn_of(&other, &cut));
         assert!(one.parts().1.eq(two.parts().1), "case {case}");
         let start = |survey: &Survey, drawn: &Drawn| survey.start(drawn, &fit(5)).expect("fits");
         assert_eq!(start(&whole, &one), start(&other, &two), "case {case}");
         // And what was stored.
         let (level, rows) = one.parts();
         let rows: Vec<DrawnRow> = rows.cloned().collect();
-        let back = Drawn::new(&whole, 5).expect("rows").with_parts(level, rows).expect("own rows");
-        assert!(one.parts().1.eq(back.parts().1));
+        assert_eq!(Drawn::from_parts(level, rows), Some(one));
     }
 }
 
@@ -99,8 +100,9 @@ fn a_start_is_near_the_fit_of_all_rows() {
         let columns = columns(&rows);
         let mut survey = Survey::new(SurveyOptions { scale, ..options(4) });
         survey.append(&columns, None, 0..rows.len());
-        let mut drawn = Drawn::new(&survey, 7).expect("rows to draw from");
-        drawn.append(&survey, &columns, None, 0..rows.len());
+        let drawing = Drawing::new(&survey, 7).expect("rows to draw from");
+        let mut drawn = Drawn::default();
+        drawn.append(&survey, &drawing, &columns, None, 0..rows.len());
         assert!((15_000..25_000).contains(&drawn.parts().1.len()));
         let options = KMeansOptions { scale, ..fit(7) };
         let mut model = survey.start(&drawn, &options).expect("fits").expect("rows");
@@ -166,4 +168,26 @@ fn what_no_fit_takes_is_told() {
     let mut survey = Survey::new(options(1));
     survey.append(&[[f64::NAN; 3]], None, 0..3);
     assert_eq!(survey.check_usable(), Err(Error::NoUsableRow { feature: 0, missing: 3, rows: 3 }));
+}
+
+#[test]
+fn a_sample_of_many_rows_far_out_stays_small() {
+    // Nearly all rows are one, so that the few others are far out.
+    let mut random = Random::new(9);
+    let n = 1_200_000;
+    let far = |random: &mut Random| if random.below(8) == 0 { random.normal() } else { 0.0 };
+    let columns: Vec<Vec<f64>> =
+        (0..2).map(|_| (0..n).map(|_| far(&mut random)).collect()).collect();
+    let mut survey = Survey::new(options(2));
+    survey.append(&columns, None, 0..n);
+    let drawing = Drawing::new(&survey, 5).expect("rows to draw from");
+    let (mut one, mut two, mut whole) = (Drawn::default(), Drawn::default(), Drawn::default());
+    one.append(&survey, &drawing, &columns, None, 0..n / 3);
+    two.append(&survey, &drawing, &columns, None, n / 3..n);
+    whole.append(&survey, &drawing, &columns, None, 0..n);
+    two.merge(&one);
+    assert_eq!(two, whole);
+    let (level, rows) = whole.parts();
+    let stand_for: f64 = rows.map(|row| row.stands_for(level)).sum();
+    assert!((stand_for / n as f64 - 1.0).abs() < 0.05, "{stand_for}");
 }
