@@ -15,7 +15,7 @@ pub use reference::reference;
 use crate::ffi::{Documentation, Library, Registry, Relation, Result};
 use crate::functions::{
     Function, Kind, activity, category, clv, columns, events, exact, files, games, generators, gmm,
-    kmeans, orders, pca, plot, repeats, rfm, rules, season, summary,
+    kmeans, orders, pca, plot, repeats, rfm, rules, season, summary, summary_states,
 };
 use crate::scripts;
 
@@ -60,6 +60,12 @@ pub const FUNCTIONS: &[&Function] = &[
     &kmeans::KMEANS_STEP_MERGE,
     &kmeans::KMEANS_NEXT,
     &kmeans::KMEANS_ITERATE,
+    &pca::PCA_SURVEY,
+    &pca::PCA_MERGE,
+    &pca::PCA_FINAL,
+    &summary_states::SUMMARY_SURVEY,
+    &summary_states::SUMMARY_MERGE,
+    &summary_states::SUMMARY_FINAL,
     &kmeans::KMEANS_CENTROIDS,
     &columns::KMEANS_FEATURES,
     &gmm::GMM_FIT,

@@ -29,6 +29,7 @@ pub mod season;
 mod segments;
 mod states;
 pub mod summary;
+pub mod summary_states;
 
 use std::ops::Range;
 

@@ -66,6 +66,8 @@ pub const GMM_EVALUATE: &[&str] = &[
 /// Options of `pca_fit`.
 pub const PCA: &[&str] =
     &["features", "id", "scale", "log", "nulls", "n", "memory", "threads", "seed", "relation"];
+/// Options of `pca_survey`.
+pub const PCA_SURVEY: &[&str] = &["features", "id", "scale", "log", "nulls", "relation"];
 /// Options of `feature_summary`.
 pub const SUMMARY: &[&str] = &["features", "id", "log", "model", "label", "relation"];
 /// Options of `clv_fit`.
@@ -357,16 +359,7 @@ impl Options {
                     Error::new(format!("tol must be a number of at least 0, not {value}"))
                 })?;
             }
-            "n" => {
-                self.n = number(value)
-                    .filter(|n| *n > 0.0 && (*n < 1.0 || n.fract() == 0.0))
-                    .ok_or_else(|| {
-                        Error::new(format!(
-                            "n must be a count of components or a share of variance between 0 and \
-                             1, not {value}"
-                        ))
-                    })?;
-            }
+            "n" => self.n = n_components(value)?,
             _ => unreachable!("accepted options are all set above"),
         }
         Ok(())
@@ -484,6 +477,15 @@ pub fn suggestion<'a>(name: &str, accepted: &[&'a str]) -> Option<&'a str> {
 /// The number of clusters in an argument.
 pub fn n_clusters(name: &str, k: &Value) -> Result<usize> {
     whole(name, k, 1, MAX_CLUSTERS).map(|k| k as usize)
+}
+
+/// Principal components: a count, or a share of the variance.
+pub fn n_components(n: &Value) -> Result<f64> {
+    number(n).filter(|n| *n > 0.0 && (*n < 1.0 || n.fract() == 0.0)).ok_or_else(|| {
+        Error::new(format!(
+            "n must be a count of components or a share of variance between 0 and 1, not {n}"
+        ))
+    })
 }
 
 /// The numbers of segments that a call asks for.

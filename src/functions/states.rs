@@ -271,3 +271,10 @@ pub fn sum(a: u64, b: u64) -> Result<u64> {
         .filter(|sum| i64::try_from(*sum).is_ok())
         .ok_or_else(|| Error::new("the states have more rows than a BIGINT holds"))
 }
+
+/// The error of a feature that is a flag in one state and a number in another.
+pub fn flag_and_number(name: &str) -> Error {
+    Error::new(format!(
+        "feature \"{name}\" is a BOOLEAN in one state and a number in another, cast it"
+    ))
+}

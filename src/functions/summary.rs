@@ -13,7 +13,7 @@ use super::{Example, Function, Kind, optional, relation, required};
 use crate::ffi::{Aggregate, Chunk, Column, Error, Output, Result, Signature, SqlType, Value};
 use crate::ml::{self, FeatureSummary, Summary};
 
-const FEATURE: SqlType = SqlType::Struct(&[
+pub(super) const FEATURE: SqlType = SqlType::Struct(&[
     ("feature", SqlType::Varchar),
     ("count", SqlType::BigInt),
     ("mean", SqlType::Double),
@@ -132,23 +132,24 @@ pub const SEGMENT_MIGRATION: Function = Function {
 
 /// The aggregate.
 #[derive(Clone, Default)]
-struct Fold {
+pub(super) struct Fold {
     calls: Arc<Calls<Options>>,
 }
 
 /// What one group has seen.
 #[derive(Default)]
-struct FoldState {
+pub(super) struct FoldState {
     call: Option<Arc<Call<Options>>>,
-    group: Option<GroupSummary>,
+    pub(super) group: Option<GroupSummary>,
 }
 
+/// The sums of a group.
 #[derive(Clone)]
-struct GroupSummary {
-    names: Arc<[String]>,
-    summary: Summary,
+pub(super) struct GroupSummary {
+    pub(super) names: Arc<[String]>,
+    pub(super) summary: Summary,
     /// Positions of the features whose logarithms come behind them in `summary`.
-    log: Vec<usize>,
+    pub(super) log: Vec<usize>,
 }
 
 /// The options of a call; a model in them says which features there are and of which the logarithm
@@ -247,13 +248,21 @@ impl Aggregate for Fold {
     }
 
     fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
-        let Some(GroupSummary { names, summary, log }) = state.group else {
-            out.push_null();
-            return Ok(());
-        };
+        match state.group {
+            Some(group) => out.push(&group.figures()),
+            None => out.push_null(),
+        }
+        Ok(())
+    }
+}
+
+impl GroupSummary {
+    /// One entry for each feature.
+    pub(super) fn figures(&self) -> Value {
+        let Self { names, summary, log } = self;
         let features = summary.features();
         let (features, logarithms) = features.split_at(names.len());
-        let entries = names.iter().zip(features).enumerate().map(|(feature, (name, figures))| {
+        let entry = |(feature, (name, figures)): (usize, (&String, &FeatureSummary))| {
             let figure = |x: f64| if figures.count > 0 { Value::Double(x) } else { Value::Null };
             let logarithm =
                 log.iter().position(|other| *other == feature).map(|at| &logarithms[at]);
@@ -270,8 +279,7 @@ impl Aggregate for Fold {
                 field("log_mean", log_figure(&|figures| figures.mean)),
                 field("log_stddev", log_figure(&|figures| figures.stddev)),
             ])
-        });
-        out.push(&Value::List(entries.collect()));
-        Ok(())
+        };
+        Value::List(names.iter().zip(features).enumerate().map(entry).collect())
     }
 }

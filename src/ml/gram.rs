@@ -55,6 +55,23 @@ impl Gram {
         }
     }
 
+    /// Sums that were taken before, as [`Gram::into_products`] and the fields have them.
+    pub(super) fn from_parts(
+        sums: Vec<ExactSum>,
+        products: Vec<ExactSum>,
+        min: Vec<f64>,
+        max: Vec<f64>,
+    ) -> Self {
+        let n = sums.len();
+        assert_eq!(products.len(), n * (n + 1) / 2, "one for each pair of columns");
+        Self { sums, products, min, max }
+    }
+
+    /// The products of column i with those up to i, one i after the other.
+    pub(super) fn into_products(self) -> Vec<ExactSum> {
+        self.products
+    }
+
     /// The sum of the products of two columns.
     pub(super) fn product(&self, i: usize, j: usize) -> &ExactSum {
         let (i, j) = (i.max(j), i.min(j));

@@ -33,12 +33,12 @@ pub use kmeans::{
 };
 pub use logarithm::ln_1p;
 pub use mixture::{Covariance, GaussianMixture};
-pub use pca::{Components, Pca, PcaOptions, PcaRows};
+pub use pca::{Components, Pca, PcaOptions, PcaRows, PcaSums};
 pub use repeats::Repeats;
 pub use rows::{Observations, TILE_ROWS};
 pub use scaling::{Nulls, Scale, Scaled, Transform};
 pub use simd::registers;
-pub use summary::{FeatureSummary, Summary};
+pub use summary::{FeatureMoments, FeatureSummary, Summary};
 pub use tree::{Node, Tree};
 
 use std::fmt;

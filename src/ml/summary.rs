@@ -24,19 +24,25 @@ pub struct FeatureSummary {
 /// offset that dwarfs the spread costs a digit.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    features: Vec<Moments>,
+    features: Vec<FeatureMoments>,
 }
 
+/// Sums of the present values of a feature.
 #[derive(Clone, Debug)]
-struct Moments {
-    count: u64,
-    sum: ExactSum,
-    squares: ExactSum,
-    min: f64,
-    max: f64,
+pub struct FeatureMoments {
+    /// Present values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: ExactSum,
+    /// The sum of their squares.
+    pub squares: ExactSum,
+    /// The least; infinite where there is none.
+    pub min: f64,
+    /// The greatest; minus infinity where there is none.
+    pub max: f64,
 }
 
-impl Moments {
+impl FeatureMoments {
     const EMPTY: Self = Self {
         count: 0,
         sum: ExactSum::new(),
@@ -76,7 +82,7 @@ impl Moments {
 impl Summary {
     /// Of no rows yet.
     pub fn new(n_features: usize) -> Self {
-        Self { features: vec![Moments::EMPTY; n_features] }
+        Self { features: vec![FeatureMoments::EMPTY; n_features] }
     }
 
     /// Adds the rows `rows` of `columns`, one slice for each feature; missing values (NaN,
@@ -106,9 +112,19 @@ impl Summary {
         }
     }
 
+    /// Of sums that were taken before.
+    pub fn of_moments(features: Vec<FeatureMoments>) -> Self {
+        Self { features }
+    }
+
+    /// The sums of each feature.
+    pub fn moments(&self) -> &[FeatureMoments] {
+        &self.features
+    }
+
     /// The figures of each feature.
     pub fn features(&self) -> Vec<FeatureSummary> {
-        self.features.iter().map(Moments::summary).collect()
+        self.features.iter().map(FeatureMoments::summary).collect()
     }
 }
 

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{MODEL, NamedModel};
-use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType};
+use super::{MODEL, NamedModel, components_of};
+use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType};
 use crate::functions::call::{Call, Calls};
 use crate::functions::features::{self, Features, Group, Rows};
 use crate::functions::options::{self, Options};
-use crate::functions::{Example, Function, Kind, optional, quoted, required};
-use crate::ml::{self, Pca, PcaOptions, PcaRows};
+use crate::functions::{Example, Function, Kind, optional, required};
+use crate::ml::{Pca, PcaOptions, PcaRows};
 
 /// `pca_fit(row [, options])`
 pub const PCA_FIT: Function = Function {
@@ -121,18 +121,7 @@ impl Fit {
         rows: Rows<PcaRows>,
         n_null_rows: u64,
     ) -> Result<Option<NamedModel>> {
-        let n_features = rows.names.len();
-        let n = if options.n < 1.0 {
-            ml::Components::Share(options.n)
-        } else if options.n <= n_features as f64 {
-            ml::Components::Count(options.n as usize)
-        } else {
-            let names = quoted(rows.names.iter().map(String::as_str));
-            return Err(Error::new(format!(
-                "{} components need as many features, the row has {n_features}: {names}",
-                options.n
-            )));
-        };
+        let n = components_of(options.n, &rows.names)?;
         let n_threads = options.threads.unwrap_or(self.n_threads);
         let pca_options = PcaOptions { scale: options.scale, nulls: options.nulls, n, n_threads };
         let names = rows.names.clone();

@@ -5,6 +5,7 @@ mod components;
 mod fit;
 mod inverse;
 mod relations;
+mod states;
 mod to_sql;
 mod transform;
 
@@ -12,13 +13,15 @@ pub use components::PCA_COMPONENTS;
 pub use fit::PCA_FIT;
 pub use inverse::PCA_INVERSE;
 pub use relations::{PCA_2D, PCA_COMPONENTS_RELATION};
+pub use states::{PCA_FINAL, PCA_MERGE, PCA_SURVEY};
 pub use to_sql::PCA_TO_SQL;
 pub use transform::PCA_TRANSFORM;
 
 use std::sync::Arc;
 
 use super::model::{self, DOUBLES, Reader, RowModel, count, field, matrix, model_type};
-use crate::ffi::{Result, SqlType, Value};
+use super::quoted;
+use crate::ffi::{Error, Result, SqlType, Value};
 use crate::ml::{self, Pca};
 
 const MODEL: SqlType = model_type! {
@@ -84,4 +87,19 @@ impl NamedModel {
         ]);
         Value::Struct(fields)
     }
+}
+
+/// How many components the option `n` asks for, of these features.
+fn components_of(n: f64, names: &[String]) -> Result<ml::Components> {
+    if n < 1.0 {
+        return Ok(ml::Components::Share(n));
+    }
+    if n <= names.len() as f64 {
+        return Ok(ml::Components::Count(n as usize));
+    }
+    let known = quoted(names.iter().map(String::as_str));
+    Err(Error::new(format!(
+        "{n} components need as many features, the row has {}: {known}",
+        names.len()
+    )))
 }

@@ -41,7 +41,7 @@ impl Fitted {
         }
     }
 
-    fn of_sums(
+    pub(super) fn of_sums(
         mut sums: Sums,
         n_features: usize,
         options: &PcaOptions,
@@ -56,7 +56,8 @@ impl Fitted {
         {
             return Err(Error::Missing { feature });
         }
-        let held = sums.is_held(n_features).then(|| std::mem::take(&mut sums.waiting));
+        let is_held = sums.sums.is_none() && sums.is_held(n_features);
+        let held = is_held.then(|| std::mem::take(&mut sums.waiting));
         sums.sum_waiting();
         let moments: Vec<WeightedMoments> = match (&held, &sums.sums) {
             (Some(columns), _) => columns.iter().map(|column| moments_of(column)).collect(),

@@ -3,6 +3,7 @@
 mod axes;
 mod fit;
 mod rows;
+mod sums;
 
 use crate::Error;
 use crate::exact_sum::scale_by_power;
@@ -11,6 +12,7 @@ use crate::simd::vectorize;
 use axes::Axes;
 use fit::Fitted;
 pub use rows::{MAX_SIDE, PcaRows};
+pub use sums::PcaSums;
 
 /// How many components to keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,13 +72,15 @@ impl Pca {
                 assert!(share > 0.0 && share <= 1.0, "a share of the variance")
             }
         }
-        let Some(fitted) = Fitted::of(rows, options)? else {
-            return Ok(None);
-        };
+        let fitted = Fitted::of(rows, options)?;
+        fitted.map(|fitted| Self::of_fitted(fitted, options)).transpose()
+    }
+
+    fn of_fitted(fitted: Fitted, options: &PcaOptions) -> Result<Self, Error> {
         let Axes { axes, variances, ratios, exponent } =
             fitted.axes(&options.n, options.n_threads)?;
         let n = axes.len();
-        Ok(Some(Self {
+        Ok(Self {
             components: axes,
             explained_variance: variances
                 .iter()
@@ -87,7 +91,7 @@ impl Pca {
             rows: fitted.rows,
             skipped: fitted.skipped,
             transform: fitted.transform,
-        }))
+        })
     }
 
     /// Scores of the rows on the first `n` components, row-major `(rows, n)`; NaN of an unusable

@@ -225,6 +225,12 @@ impl Sums {
         }
     }
 
+    /// Adds all rows that wait or are held to the sums.
+    pub(super) fn sum_all(&mut self) {
+        self.release();
+        self.sum_waiting();
+    }
+
     /// Adds the rows that wait to the sums once they are enough.
     fn sum_full(&mut self) {
         if self.waiting.first().is_some_and(|column| column.len() == gram::ROWS) {

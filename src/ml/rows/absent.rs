@@ -22,6 +22,11 @@ impl Absent {
         self.values.get(feature).copied().unwrap_or(0)
     }
 
+    /// With these missing values.
+    pub(crate) fn from_values(values: Vec<u64>) -> Self {
+        Self { values }
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.values.resize(self.values.len().max(other.values.len()), 0);
         self.values.iter_mut().zip(&other.values).for_each(|(count, other)| *count += other);

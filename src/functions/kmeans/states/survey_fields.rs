@@ -1,6 +1,6 @@
 //! The state of a survey as a SQL value and back.
 
-use crate::ffi::{Error, Result, SqlType, Value};
+use crate::ffi::{Result, SqlType, Value};
 use crate::functions::model::{count, field};
 use crate::functions::quoted;
 use crate::functions::states::{self, EXACT, State, Stored, exact, finite, named};
@@ -157,10 +157,7 @@ impl Stored for SurveyState {
             }
         }
         if let Some(i) = (0..a.unscaled.len()).find(|&i| a.unscaled[i] != b.unscaled[i]) {
-            return Err(Error::new(format!(
-                "feature \"{}\" is a BOOLEAN in one state and a number in another, cast it",
-                self.names[i]
-            )));
+            return Err(states::flag_and_number(&self.names[i]));
         }
         states::sum(self.survey.rows, other.survey.rows)?;
         states::sum(self.survey.skipped, other.survey.skipped)?;
