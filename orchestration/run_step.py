@@ -54,11 +54,45 @@ def vocabulary(text):
     )
 
 
+def other_names(text):
+    """Other names of things as in `{"user_id": "customer", "event_time": ["ts", "time"]}`."""
+    try:
+        read = json.loads(text)
+    except json.JSONDecodeError:
+        read = None
+    if isinstance(read, dict):
+        lists = {name: [names] if isinstance(names, str) else names for name, names in read.items()}
+        if all(
+            isinstance(names, list) and all(isinstance(name, str) for name in names)
+            for names in lists.values()
+        ):
+            return lists
+    raise argparse.ArgumentTypeError(
+        f'not JSON as in {{"user_id": "customer", "event_time": ["ts", "time"]}}: {text!r}'
+    )
+
+
 # The session variables that the scripts read, and how argparse reads each.
 PARAMETERS = {
     "data": {"nargs": "+", "action": "extend", "help": "the files: patterns or paths (data/*.csv)"},
     "source": {
         "help": "a schema whose tables are loaded like files, such as pg.public, attached in --init"
+    },
+    "columns": {
+        "type": other_names,
+        "help": 'other names of columns, in JSON: {"user_id": "customer"}; further ones are left out',
+    },
+    "event_types": {
+        "type": other_names,
+        "help": 'other names for the types of events, in JSON: {"cart": ["addtocart"]}',
+    },
+    "bad_files": {
+        "choices": ["refuse", "skip"],
+        "help": "refuse: a file that cannot be loaded refuses the run (the default); skip: it is left out",
+    },
+    "deleted_files": {
+        "choices": ["keep", "remove"],
+        "help": "keep: rows of a file that is gone stay (the default); remove: they are removed",
     },
     "max_files": {"type": int, "help": "new files that one transaction takes (12)"},
     "rebuild": {

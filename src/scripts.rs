@@ -55,6 +55,7 @@ const LOAD_FILES: &str = concat!(
     include_str!("../sql/load/about.sql"),
     include_str!("../sql/load/own_tables.sql"),
     include_str!("../sql/load/files.sql"),
+    include_str!("../sql/load/columns.sql"),
     include_str!("../sql/load/sources.sql"),
     include_str!("../sql/load/contents.sql"),
     include_str!("../sql/load/headers.sql"),

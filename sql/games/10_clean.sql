@@ -21,6 +21,9 @@
 --   min_time  no event and no registration is before it (2000-01-01)
 --   max_time  none is after it; a day counts to its end (the day after the one on which the file
 --             was loaded)
+--   event_types          other names for the types of events, as a map from ours (login,
+--                        start_game, finish_game, purchase) to theirs:
+--                        MAP {'purchase': ['order', 'sale']}
 --   cities               the locations there are, as a list or, with other names for them, as a
 --                        map (Paris, Lyon, Berlin, Madrid, Rome)
 --   genres               the types of games there are, likewise (cardio, strategy, puzzle, arcade,
@@ -110,6 +113,65 @@ CREATE TABLE IF NOT EXISTS config.category_map (
     value VARCHAR NOT NULL,
     replacement VARCHAR,
     PRIMARY KEY (column_name, value)
+);
+
+-- The types of events, with the names that the parameter event_types gives them.
+SET VARIABLE clean_event_types = (
+    SELECT map(list(t.name ORDER BY t.name), list(t.others ORDER BY t.name))
+    FROM (
+        SELECT
+            n.name,
+            coalesce(list(DISTINCT g.other) FILTER (g.other IS NOT NULL), []::VARCHAR[]) AS others
+        FROM (SELECT unnest(['login', 'start_game', 'finish_game', 'purchase', 'unknown']) AS name) AS n
+        LEFT JOIN (
+            SELECT
+                lower(trim(m.name)) AS name,
+                unnest(coalesce(TRY_CAST(m.others AS VARCHAR[]), [m.others])) AS other
+            FROM (
+                SELECT
+                    unnest(map_keys(v.given)) AS name,
+                    unnest(map_values(v.given)) AS others
+                FROM (
+                    SELECT
+                        TRY_CAST(getvariable('event_types')::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                            AS given
+                ) AS v
+            ) AS m
+        ) AS g ON g.name = n.name
+        GROUP BY n.name
+    ) AS t
+);
+
+SET VARIABLE clean_check = (
+    SELECT
+        CASE
+            WHEN
+                getvariable('event_types') IS NOT NULL
+                AND typeof(getvariable('event_types')) NOT LIKE 'MAP%'
+                THEN error(
+                    $$10_clean: event_types must be a map as MAP {'purchase': ['order']}, not $$
+                    || getvariable('event_types')::VARCHAR
+                )
+            WHEN count(*) > 0
+                THEN error(
+                    '10_clean: event_types names '
+                    || string_agg('"' || g.name || '"', ', ' ORDER BY g.name)
+                    || ', the types are ' || array_to_string(['login', 'start_game', 'finish_game', 'purchase', 'unknown'], ', ')
+                )
+        END
+    FROM (
+        SELECT
+            lower(
+                trim(
+                    unnest(
+                        map_keys(
+                            TRY_CAST(getvariable('event_types')::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                        )
+                    )
+                )
+            ) AS name
+    ) AS g
+    WHERE NOT list_contains(['login', 'start_game', 'finish_game', 'purchase', 'unknown'], g.name)
 );
 
 -- The values of categories, with the number of their rows and what they are to be read as.
@@ -287,11 +349,7 @@ SELECT
                 )
         WHEN 'event_type'
             THEN
-                category_match(
-                    v.read_as,
-                    ['login', 'start_game', 'finish_game', 'purchase', 'unknown'],
-                    0.75
-                )
+                category_match(v.read_as, getvariable('clean_event_types'), 0.75)
         WHEN 'device_type'
             THEN
                 if(
@@ -402,11 +460,7 @@ SELECT
                 )
         WHEN 'event_type'
             THEN
-                category_match(
-                    v.read_as,
-                    ['login', 'start_game', 'finish_game', 'purchase', 'unknown'],
-                    0.40
-                )
+                category_match(v.read_as, getvariable('clean_event_types'), 0.40)
         WHEN 'device_type'
             THEN
                 if(
@@ -1101,6 +1155,7 @@ SELECT
             v.name IN (
                 'min_time',
                 'max_time',
+                'event_types',
                 'cities',
                 'genres',
                 'platforms',

@@ -13,6 +13,14 @@
 --              there is a source)
 --   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached
 --              database (none)
+--   columns    what files call columns otherwise, as a map from ours to theirs, in any case:
+--              MAP {'user_id': 'customer', 'event_time': 'ts'}, or to lists of names. With it,
+--              further columns of a file are left out, which the last message says; MAP {} only
+--              does that (none: files have our names, and no others)
+--   bad_files  'refuse': a file that cannot be loaded refuses the run; 'skip': it is left out, and
+--              the last message says which and why ('refuse')
+--   deleted_files  'keep': the rows of a file that was loaded and is gone stay, and the last
+--              message says which files are; 'remove': they are removed ('keep')
 --   max_files  new files that one run takes (12); run the step again while it says that files are
 --              left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
@@ -23,6 +31,9 @@
 -- lines that are not blank = header + rows + rejected lines. The header of a file says which table
 -- its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files may be
 -- compressed (gzip, zstd). Folders called name=value mean nothing.
+--
+-- Parquet files (.parquet) and JSON files (.json, .jsonl, .ndjson) are loaded beside CSV: a row is
+-- a line there, and its values become the texts that a CSV file would have (see below).
 --
 -- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are
 -- written \xNN.

@@ -13,7 +13,7 @@ CREATE OR REPLACE TEMP TABLE load_lines (
 SET VARIABLE load_plain_patterns = (
     SELECT list(getvariable('load_patterns')[f.n])
     FROM temp.load_files AS f
-    WHERE NOT regexp_matches(f.file_name, '\.(gz|zst)$', 'i')
+    WHERE NOT regexp_matches(f.file_name, '\.(gz|zst)$', 'i') AND f.reader IS NULL
 );
 
 SET VARIABLE load_sql = CASE
@@ -46,7 +46,8 @@ SELECT
     f.size_bytes > 0 AND coalesce(missing_bytes NOT IN (0, -1), true) AS is_special,
     is_special AND f.size_bytes <= 4000000000 AS is_read_as_bytes
 FROM temp.load_files AS f
-LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name;
+LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
+WHERE f.reader IS NULL;
 
 CREATE OR REPLACE TEMP TABLE load_bytes (
     n BIGINT,
@@ -89,7 +90,7 @@ FROM query(getvariable('load_sql'));
 
 CREATE OR REPLACE TEMP TABLE load_contents AS
 SELECT
-    f.*,
+    f.* EXCLUDE (reader),
     coalesce(b.line_count, l.line_count, 0) AS line_count,
     coalesce(b.fingerprint, l.fingerprint, 0::UHUGEINT) AS fingerprint,
     coalesce(b.compression, 'none') AS compression,
@@ -117,6 +118,13 @@ FROM temp.load_files AS f
 JOIN temp.load_places AS p ON p.n = f.n
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
 LEFT JOIN temp.load_bytes AS b ON b.n = f.n
+UNION ALL BY NAME
+SELECT
+    f.* EXCLUDE (reader),
+    l.line_count,
+    l.fingerprint
+FROM temp.load_files AS f
+JOIN temp.load_file_lines AS l ON l.n = f.n
 UNION ALL BY NAME
 SELECT
     s.n,

@@ -108,7 +108,7 @@ SET VARIABLE load_patterns = (
         WHERE
             f.branch > 0
             OR f.file_name IN (SELECT unnest(getvariable('load_data')))
-            OR NOT regexp_matches(f.file_name, '[/\\][.][^/\\]*$')
+            OR NOT regexp_matches(f.file_name, '[/\\][._][^/\\]*$')
     ) AS f
 );
 
@@ -124,11 +124,23 @@ END;
 
 CREATE OR REPLACE TEMP TABLE load_files AS
 SELECT
-    row_number() OVER (ORDER BY b.filename) AS n,
-    b.filename AS file_name,
-    any_value(b.size) AS size_bytes,
-    -- Some releases of DuckDB know it to the second only.
-    make_timestamp(epoch_us(date_trunc('second', any_value(b.last_modified)))) AS last_modified
-FROM query(getvariable('load_sql')) AS b
-GROUP BY b.filename;
-
+    f.*,
+    -- What reads a file that is no text.
+    CASE
+        WHEN regexp_matches(f.file_name, '\.parquet$', 'i')
+            THEN 'read_parquet(getvariable(''load_patterns'')[' || f.n
+                || '], hive_partitioning = false)'
+        WHEN regexp_matches(f.file_name, '\.(json|ndjson|jsonl)(\.gz|\.zst)?$', 'i')
+            THEN 'read_json(getvariable(''load_patterns'')[' || f.n
+                || '], hive_partitioning = false, sample_size = -1)'
+    END AS reader
+FROM (
+    SELECT
+        row_number() OVER (ORDER BY b.filename) AS n,
+        b.filename AS file_name,
+        any_value(b.size) AS size_bytes,
+        -- Some releases of DuckDB know it to the second only.
+        make_timestamp(epoch_us(date_trunc('second', any_value(b.last_modified)))) AS last_modified
+    FROM query(getvariable('load_sql')) AS b
+    GROUP BY b.filename
+) AS f;

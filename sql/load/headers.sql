@@ -26,64 +26,111 @@ SET VARIABLE load_sql = (
     WHERE n.line_count > 0 AND n.problem IS NULL AND NOT n.is_read_as_bytes
 );
 
-CREATE OR REPLACE TEMP TABLE load_layouts AS
-SELECT
-    c.table_name,
-    list(c.column_name ORDER BY c.rowid) AS columns,
-    list(c.column_name) FILTER (c.is_required) AS required,
-    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'),
-        ',' ORDER BY c.rowid) AS header,
-    min(c.rowid) AS position
-FROM temp.load_columns AS c
-GROUP BY c.table_name;
-
 -- What stands between the fields: the separator under which the header is one that is known, or
 -- else, for the message, the one under which most of its names are.
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
-    h.file_name,
-    h.header,
-    p.place,
-    p.separator,
-    coalesce(csv_fields(lower(h.header), p.separator).fields, []) AS columns,
+    f.file_name,
+    f.header,
+    f.place,
+    f.separator,
+    f.columns,
+    f.others,
     t.table_name
 FROM (
     SELECT
-        q.file_name,
-        q.line AS header
-    FROM query(getvariable('load_sql')) AS q
-    UNION ALL
-    SELECT
-        n.file_name,
-        n.first_line AS header
-    FROM temp.load_new AS n
-    WHERE n.is_read_as_bytes
-) AS h
-CROSS JOIN (
-    VALUES
-        (1, ','),
-        (2, ';'),
-        (3, chr(9)),
-        (4, '|')
-) AS p (place, separator)
-CROSS JOIN (
-    SELECT list(DISTINCT c.column_name) AS columns
-    FROM temp.load_columns AS c
-) AS known
+        n.*,
+        -- By our names; what else there is, by its place.
+        list_transform(
+            n.named,
+            LAMBDA c, i: if(
+                list_contains(known.columns, c),
+                c,
+                '__' || i
+            )
+        ) AS columns,
+        list_filter(n.fields, LAMBDA c, i: NOT list_contains(known.columns, n.named[i])) AS others,
+        known.columns AS known
+    FROM (
+        SELECT
+            r.*,
+            -- A column of ours that is called otherwise in this file is none of that name.
+            list_transform(
+                r.fields,
+                LAMBDA c: coalesce(
+                    getvariable('load_synonyms')[c],
+                    if(
+                        list_has_any(
+                            map_keys(getvariable('load_synonyms')),
+                            list_filter(
+                                r.fields,
+                                LAMBDA d: getvariable('load_synonyms')[d] = c
+                            )
+                        ),
+                        '',
+                        c
+                    )
+                )
+            ) AS named
+        FROM (
+            SELECT
+                h.file_name,
+                h.header,
+                p.place,
+                p.separator,
+                list_transform(
+                    coalesce(csv_fields(lower(h.header), p.separator).fields, []),
+                    LAMBDA c: trim(c)
+                ) AS fields
+            FROM (
+                SELECT
+                    q.file_name,
+                    q.line AS header
+                FROM query(getvariable('load_sql')) AS q
+                UNION ALL
+                SELECT
+                    n.file_name,
+                    n.first_line AS header
+                FROM temp.load_new AS n
+                WHERE n.is_read_as_bytes
+            ) AS h
+            CROSS JOIN (
+                VALUES
+                    (1, ','),
+                    (2, ';'),
+                    (3, chr(9)),
+                    (4, '|')
+            ) AS p (place, separator)
+            UNION ALL
+            SELECT
+                f.file_name,
+                string_agg(c.column_name, ',' ORDER BY c.place) AS header,
+                1 AS place,
+                ',' AS separator,
+                list(lower(trim(c.column_name)) ORDER BY c.place) AS fields
+            FROM temp.load_file_columns AS c
+            JOIN temp.load_files AS f ON f.n = c.n
+            JOIN temp.load_new AS n ON n.file_name = f.file_name
+            GROUP BY f.file_name
+        ) AS r
+    ) AS n
+    CROSS JOIN (
+        SELECT list(DISTINCT c.column_name) AS columns
+        FROM temp.load_columns AS c
+    ) AS known
+) AS f
 LEFT JOIN temp.load_layouts AS t
     ON
-        list_has_all(t.columns, csv_fields(lower(h.header), p.separator).fields)
-        AND list_has_all(csv_fields(lower(h.header), p.separator).fields, t.required)
-        AND len(csv_fields(lower(h.header), p.separator).fields)
-        = len(list_distinct(csv_fields(lower(h.header), p.separator).fields))
+        list_has_all(f.columns, t.required)
+        AND (getvariable('columns') IS NOT NULL OR list_has_all(t.columns, f.columns))
+        AND len(f.columns) = len(list_distinct(f.columns))
 QUALIFY
     row_number() OVER (
-        PARTITION BY h.file_name
+        PARTITION BY f.file_name
         ORDER BY
             t.table_name IS NULL,
-            len(list_intersect(known.columns,
-                coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
-            p.place
+            len(list_intersect(coalesce(t.columns, f.known), f.columns)) DESC,
+            f.place
     ) = 1
 UNION ALL
 SELECT
@@ -92,8 +139,36 @@ SELECT
     1 AS place,
     ',' AS separator,
     s.columns,
+    [] AS others,
     s.table_name
 FROM temp.load_sources AS s;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, no new file has a column '
+                    || string_agg(y.column_name || ', called ' || y.names,
+                        '; ' ORDER BY y.column_name)
+                    || ' (parameter columns)'
+                )
+        END
+    FROM (
+        SELECT
+            s.column_name,
+            string_agg('"' || s.name || '"', ' or ' ORDER BY s.name) AS names
+        FROM temp.load_synonyms AS s
+        GROUP BY s.column_name
+    ) AS y
+    WHERE
+        EXISTS (SELECT 1 FROM temp.load_headers AS h WHERE h.table_name IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM temp.load_headers AS h
+            WHERE list_contains(h.columns, y.column_name)
+        )
+);
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one
 -- end tells them apart.
@@ -189,13 +264,18 @@ CROSS JOIN (
 SET VARIABLE load_check = (
     SELECT
         CASE
-            WHEN count(*) > 0
+            WHEN coalesce(getvariable('bad_files'), '') NOT IN ('', 'refuse', 'skip')
+                THEN error($$00_raw: bad_files must be 'refuse' or 'skip', not $$
+                || getvariable('bad_files')::VARCHAR)
+            WHEN count(*) > 0 AND coalesce(getvariable('bad_files')::VARCHAR, '') <> 'skip'
                 THEN error(
                     '00_raw: nothing was loaded, ' || count(*) || ' of '
                         || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
                     || string_agg('"' || p.file_name || '": ' || p.problem,
                         '; ' ORDER BY p.file_name)
+                    || '. Where columns have other names, or there are further ones, use the '
+                    || $$parameter columns, MAP {'user_id': 'customer'}$$
                     || '. Accepted headers (columns in brackets may be absent): '
                     || (SELECT string_agg(t.table_name || ': ' || t.header,
                         '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
@@ -205,3 +285,6 @@ SET VARIABLE load_check = (
     WHERE p.problem IS NOT NULL
 );
 
+-- Only where bad_files says so.
+DELETE FROM temp.load_new
+WHERE file_name IN (SELECT p.file_name FROM temp.load_problems AS p WHERE p.problem IS NOT NULL);

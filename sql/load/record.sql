@@ -66,6 +66,42 @@ SET VARIABLE load_summary = (
                 || ', see raw.rejected_lines',
                 ''
             )
+            || coalesce(
+                '; gone since they were loaded are '
+                || (
+                    SELECT string_agg(format('"{}" ({} rows)', g.file_name, g.rows_loaded), ', '
+                        ORDER BY g.file_name)
+                    FROM temp.load_gone AS g
+                )
+                || if(
+                    getvariable('deleted_files')::VARCHAR = 'remove',
+                    ', which were removed',
+                    $$, whose rows stay; deleted_files 'remove' removes them$$
+                ),
+                ''
+            )
+            || coalesce(
+                '; skipped are '
+                || (
+                    SELECT string_agg(format('"{}" ({})', p.file_name, p.problem), ', '
+                        ORDER BY p.file_name)
+                    FROM temp.load_problems AS p
+                    WHERE p.problem IS NOT NULL
+                ),
+                ''
+            )
+            || coalesce(
+                '; left out are the columns '
+                || (
+                    SELECT string_agg(o.name, ', ' ORDER BY o.name)
+                    FROM (
+                        SELECT '"' || unnest(h.others) || '" of "' || h.file_name || '"' AS name
+                        FROM temp.load_headers AS h
+                        JOIN temp.load_queue AS q ON q.file_name = h.file_name AND q.is_next
+                    ) AS o
+                ),
+                ''
+            )
         }
     FROM temp.load_queue AS q
     LEFT JOIN raw.loaded_files AS f ON f.file_name = q.file_name AND q.is_next
@@ -99,6 +135,10 @@ DROP TABLE temp.load_found;
 
 DROP TABLE temp.load_files;
 
+DROP TABLE temp.load_file_columns;
+
+DROP TABLE temp.load_file_lines;
+
 DROP TABLE temp.load_source_columns;
 
 DROP TABLE temp.load_sources;
@@ -127,6 +167,8 @@ DROP TABLE temp.load_layouts;
 
 DROP TABLE temp.load_headers;
 
+DROP TABLE temp.load_synonyms;
+
 DROP TABLE temp.load_line_ends;
 
 DROP TABLE temp.load_problems;
@@ -134,6 +176,8 @@ DROP TABLE temp.load_problems;
 DROP TABLE temp.load_queue;
 
 DROP TABLE temp.load_replaced;
+
+DROP TABLE temp.load_gone;
 
 DROP TABLE temp.load_texts;
 

@@ -85,19 +85,9 @@ SELECT
         CASE
             WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
             WHEN s.data_type LIKE 'TIMESTAMP%'
-                THEN replace(
-                    $$coalesce(
-                        regexp_replace(
-                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'),
-                            '[.]0+$', ''
-                        ),
-                        s.NAME::VARCHAR
-                    )$$,
-                    'NAME',
-                    s.source_column
-                )
+                THEN replace(getvariable('load_time_text'), 'NAME', 's.' || s.source_column)
             WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
-                THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
+                THEN replace(getvariable('load_number_text'), 'NAME', 's.' || s.source_column)
             ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
         END
         || ' AS ' || c.column_name,

@@ -50,11 +50,10 @@ FROM (
             ORDER BY c.rowid
         ) AS fields,
         $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
-        || string_agg(
-            $$'$$ || c.column_name || $$': 'VARCHAR'$$,
+        || array_to_string(
+            list_transform(q.columns, LAMBDA c: $$'$$ || c || $$': 'VARCHAR'$$),
             ', '
-            ORDER BY list_position(q.columns, c.column_name)
-        ) FILTER (list_contains(q.columns, c.column_name))
+        )
         || $$}, auto_detect = false, header = true, hive_partitioning = false,
         strict_mode = true, quote = '"', escape = '"', $$
         || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression
@@ -68,7 +67,7 @@ FROM (
         buffer_size = 32000000, compression = '$$
         || q.compression || $$'$$ AS lines
     FROM temp.load_queue AS q
-    JOIN temp.load_files AS f ON f.n = q.n
+    JOIN temp.load_files AS f ON f.n = q.n AND f.reader IS NULL
     JOIN temp.load_columns AS c ON c.table_name = q.table_name
     WHERE q.is_next
     GROUP BY
@@ -89,5 +88,35 @@ SELECT
         || s.table_name AS rows_sql,
     NULL AS lines_sql
 FROM temp.load_sources AS s
-JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
+JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next
+UNION ALL
+SELECT
+    q.n,
+    q.table_name,
+    false AS is_odd,
+    'SELECT '
+    || string_agg(
+        CASE
+            WHEN d.n IS NULL THEN 'NULL'
+            WHEN d.column_type LIKE 'TIMESTAMP%'
+                THEN replace(getvariable('load_time_text'), 'NAME', d.name_sql)
+            WHEN d.column_type LIKE 'DECIMAL%' OR d.column_type IN ('DOUBLE', 'FLOAT')
+                THEN replace(getvariable('load_number_text'), 'NAME', d.name_sql)
+            ELSE 'nullif(' || d.name_sql || $$::VARCHAR, '')$$
+        END,
+        ', '
+        ORDER BY c.rowid
+    )
+    || $$, getvariable('load_names')[$$ || q.n || '] FROM ' || any_value(f.reader)
+    || ' AS s' AS rows_sql,
+    NULL AS lines_sql
+FROM temp.load_queue AS q
+JOIN temp.load_files AS f ON f.n = q.n AND f.reader IS NOT NULL
+JOIN temp.load_columns AS c ON c.table_name = q.table_name
+LEFT JOIN temp.load_file_columns AS d
+    ON d.n = q.n AND d.place = list_position(q.columns, c.column_name)
+WHERE q.is_next
+GROUP BY
+    q.n,
+    q.table_name;
 

@@ -17,6 +17,8 @@
 --   min_time        events before it are none (2000-01-01)
 --   max_time        events after it are none; a day counts to its end (the day after the one on
 --                   which the file was loaded)
+--   event_types     other names for the types of events, as a map from ours (view, cart,
+--                   remove_from_cart, purchase) to theirs: MAP {'cart': ['addtocart']}
 --   brands          the brands there are, as a list or, with other names for them, as a map
 --                   (whatever the files hold)
 --   category_codes  the category codes there are, likewise
@@ -140,6 +142,7 @@ SET VARIABLE clean_parameters = concat_ws(
     '; ',
     'min_time ' || getvariable('min_time')::VARCHAR,
     'max_time ' || getvariable('max_time')::VARCHAR,
+    'event_types ' || getvariable('event_types')::VARCHAR,
     'brands ' || getvariable('brands')::VARCHAR,
     'category_codes ' || getvariable('category_codes')::VARCHAR,
     'category_map ' || (
@@ -305,6 +308,65 @@ SET VARIABLE clean_uuid_files = (
 
 -- What becomes of texts that may be misspelt.
 
+-- The types of events, with the names that the parameter event_types gives them.
+SET VARIABLE clean_event_types = (
+    SELECT map(list(t.name ORDER BY t.name), list(t.others ORDER BY t.name))
+    FROM (
+        SELECT
+            n.name,
+            coalesce(list(DISTINCT g.other) FILTER (g.other IS NOT NULL), []::VARCHAR[]) AS others
+        FROM (SELECT unnest(['view', 'cart', 'remove_from_cart', 'purchase']) AS name) AS n
+        LEFT JOIN (
+            SELECT
+                lower(trim(m.name)) AS name,
+                unnest(coalesce(TRY_CAST(m.others AS VARCHAR[]), [m.others])) AS other
+            FROM (
+                SELECT
+                    unnest(map_keys(v.given)) AS name,
+                    unnest(map_values(v.given)) AS others
+                FROM (
+                    SELECT
+                        TRY_CAST(getvariable('event_types')::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                            AS given
+                ) AS v
+            ) AS m
+        ) AS g ON g.name = n.name
+        GROUP BY n.name
+    ) AS t
+);
+
+SET VARIABLE clean_check = (
+    SELECT
+        CASE
+            WHEN
+                getvariable('event_types') IS NOT NULL
+                AND typeof(getvariable('event_types')) NOT LIKE 'MAP%'
+                THEN error(
+                    $$10_clean: event_types must be a map as MAP {'purchase': ['order']}, not $$
+                    || getvariable('event_types')::VARCHAR
+                )
+            WHEN count(*) > 0
+                THEN error(
+                    '10_clean: event_types names '
+                    || string_agg('"' || g.name || '"', ', ' ORDER BY g.name)
+                    || ', the types are ' || array_to_string(['view', 'cart', 'remove_from_cart', 'purchase'], ', ')
+                )
+        END
+    FROM (
+        SELECT
+            lower(
+                trim(
+                    unnest(
+                        map_keys(
+                            TRY_CAST(getvariable('event_types')::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                        )
+                    )
+                )
+            ) AS name
+    ) AS g
+    WHERE NOT list_contains(['view', 'cart', 'remove_from_cart', 'purchase'], g.name)
+);
+
 SET VARIABLE clean_blanks = ' ' || chr(9) || chr(160);
 
 -- The values of texts that may be misspelt, with the number of their new rows. A table, because a
@@ -372,7 +434,7 @@ FROM (
         ) AS canonical,
         CASE v.column_name
             WHEN 'event_type'
-                THEN category_match(read_as, ['view', 'cart', 'remove_from_cart', 'purchase'])
+                THEN category_match(read_as, getvariable('clean_event_types'))
             WHEN 'category_code' THEN category_match(read_as, getvariable('category_codes'))
             WHEN 'brand' THEN category_match(read_as, getvariable('brands'))
         END AS match
@@ -427,10 +489,7 @@ FROM (
             s.*,
             CASE s.column_name
                 WHEN 'event_type'
-                    THEN
-                        category_match(
-                            s.read_as, ['view', 'cart', 'remove_from_cart', 'purchase'], 0.4
-                        )
+                    THEN category_match(s.read_as, getvariable('clean_event_types'), 0.4)
                 WHEN 'category_code'
                     THEN category_match(s.read_as, getvariable('category_codes'), 0.4)
                 WHEN 'brand' THEN category_match(s.read_as, getvariable('brands'), 0.4)
@@ -887,6 +946,7 @@ SELECT
             v.name IN (
                 'min_time',
                 'max_time',
+                'event_types',
                 'brands',
                 'category_codes',
                 'rebuild'

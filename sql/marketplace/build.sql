@@ -2722,6 +2722,14 @@ COMMENT ON MACRO TABLE customer_value_check IS 'amazing 0.1.0: Whether to believ
 --              there is a source)
 --   source     a schema whose tables are loaded like files, such as 'pg.public' of an attached
 --              database (none)
+--   columns    what files call columns otherwise, as a map from ours to theirs, in any case:
+--              MAP {'user_id': 'customer', 'event_time': 'ts'}, or to lists of names. With it,
+--              further columns of a file are left out, which the last message says; MAP {} only
+--              does that (none: files have our names, and no others)
+--   bad_files  'refuse': a file that cannot be loaded refuses the run; 'skip': it is left out, and
+--              the last message says which and why ('refuse')
+--   deleted_files  'keep': the rows of a file that was loaded and is gone stay, and the last
+--              message says which files are; 'remove': they are removed ('keep')
 --   max_files  new files that one run takes (12); run the step again while it says that files are
 --              left
 --   run_id     what this run is called in raw.pipeline_runs (a new UUID)
@@ -2732,6 +2740,9 @@ COMMENT ON MACRO TABLE customer_value_check IS 'amazing 0.1.0: Whether to believ
 -- lines that are not blank = header + rows + rejected lines. The header of a file says which table
 -- its lines go to, and what stands between its fields: comma, semicolon, tab or `|`. Files may be
 -- compressed (gzip, zstd). Folders called name=value mean nothing.
+--
+-- Parquet files (.parquet) and JSON files (.json, .jsonl, .ndjson) are loaded beside CSV: a row is
+-- a line there, and its values become the texts that a CSV file would have (see below).
 --
 -- The text of a rejected line is whole: a backslash is doubled, NUL and bytes that are no UTF-8 are
 -- written \xNN.
@@ -3045,7 +3056,7 @@ SET VARIABLE load_patterns = (
         WHERE
             f.branch > 0
             OR f.file_name IN (SELECT unnest(getvariable('load_data')))
-            OR NOT regexp_matches(f.file_name, '[/\\][.][^/\\]*$')
+            OR NOT regexp_matches(f.file_name, '[/\\][._][^/\\]*$')
     ) AS f
 );
 
@@ -3061,14 +3072,157 @@ END;
 
 CREATE OR REPLACE TEMP TABLE load_files AS
 SELECT
-    row_number() OVER (ORDER BY b.filename) AS n,
-    b.filename AS file_name,
-    any_value(b.size) AS size_bytes,
-    -- Some releases of DuckDB know it to the second only.
-    make_timestamp(epoch_us(date_trunc('second', any_value(b.last_modified)))) AS last_modified
-FROM query(getvariable('load_sql')) AS b
-GROUP BY b.filename;
+    f.*,
+    -- What reads a file that is no text.
+    CASE
+        WHEN regexp_matches(f.file_name, '\.parquet$', 'i')
+            THEN 'read_parquet(getvariable(''load_patterns'')[' || f.n
+                || '], hive_partitioning = false)'
+        WHEN regexp_matches(f.file_name, '\.(json|ndjson|jsonl)(\.gz|\.zst)?$', 'i')
+            THEN 'read_json(getvariable(''load_patterns'')[' || f.n
+                || '], hive_partitioning = false, sample_size = -1)'
+    END AS reader
+FROM (
+    SELECT
+        row_number() OVER (ORDER BY b.filename) AS n,
+        b.filename AS file_name,
+        any_value(b.size) AS size_bytes,
+        -- Some releases of DuckDB know it to the second only.
+        make_timestamp(epoch_us(date_trunc('second', any_value(b.last_modified)))) AS last_modified
+    FROM query(getvariable('load_sql')) AS b
+    GROUP BY b.filename
+) AS f;
+CREATE OR REPLACE TEMP TABLE load_layouts AS
+SELECT
+    c.table_name,
+    list(c.column_name ORDER BY c.rowid) AS columns,
+    list(c.column_name) FILTER (c.is_required) AS required,
+    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'),
+        ',' ORDER BY c.rowid) AS header,
+    min(c.rowid) AS position
+FROM temp.load_columns AS c
+GROUP BY c.table_name;
 
+-- Other names of columns, in small letters.
+CREATE OR REPLACE TEMP TABLE load_synonyms AS
+SELECT
+    lower(trim(m.column_name)) AS column_name,
+    lower(trim(unnest(coalesce(TRY_CAST(m.names AS VARCHAR[]), [m.names])))) AS name
+FROM (
+    SELECT
+        unnest(map_keys(v.given)) AS column_name,
+        unnest(map_values(v.given)) AS names
+    FROM (
+        SELECT TRY_CAST(getvariable('columns')::VARCHAR AS MAP (VARCHAR, VARCHAR)) AS given
+    ) AS v
+) AS m;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN
+                getvariable('columns') IS NOT NULL
+                AND typeof(getvariable('columns')) NOT LIKE 'MAP%'
+                THEN error(
+                    $$00_raw: columns must be a map such as MAP {'user_id': 'customer'}, not $$
+                    || getvariable('columns')::VARCHAR
+                )
+            WHEN count(*) FILTER (s.known IS NULL) > 0
+                THEN error(
+                    '00_raw: columns names '
+                    || string_agg(DISTINCT '"' || s.column_name || '", did you mean "' || s.nearest
+                        || '"', ', ') FILTER (s.known IS NULL)
+                    || '; the columns are '
+                    || (SELECT string_agg(DISTINCT c.column_name, ', ' ORDER BY c.column_name)
+                        FROM temp.load_columns AS c)
+                )
+            WHEN count(*) FILTER (s.n > 1) > 0
+                THEN error(
+                    '00_raw: columns gives one name to several columns: '
+                    || string_agg(DISTINCT '"' || s.name || '"', ', ') FILTER (s.n > 1)
+                )
+        END
+    FROM (
+        SELECT
+            y.*,
+            count(DISTINCT y.column_name) OVER (PARTITION BY y.name) AS n,
+            k.column_name AS known,
+            (
+                SELECT arg_max(c.column_name, jaro_winkler_similarity(c.column_name, y.column_name))
+                FROM temp.load_columns AS c
+            ) AS nearest
+        FROM temp.load_synonyms AS y
+        LEFT JOIN (SELECT DISTINCT c.column_name FROM temp.load_columns AS c) AS k
+            ON k.column_name = y.column_name
+    ) AS s
+);
+
+SET VARIABLE load_synonyms = (
+    SELECT map(coalesce(list(s.name), []::VARCHAR[]), coalesce(list(s.column_name), []::VARCHAR[]))
+    FROM temp.load_synonyms AS s
+);
+
+-- The columns of files that are no text. Their types are those of the file.
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || f.n || ' AS n, d.column_name, d.column_type FROM (DESCRIBE FROM '
+                || f.reader || ') AS d',
+                ' UNION ALL '
+            ),
+            $$SELECT 0 AS n, '' AS column_name, '' AS column_type LIMIT 0$$
+        )
+    FROM temp.load_files AS f
+    WHERE f.reader IS NOT NULL
+);
+
+CREATE OR REPLACE TEMP TABLE load_file_columns AS
+SELECT
+    d.n,
+    row_number() OVER (PARTITION BY d.n) AS place,
+    d.column_name,
+    format('s."{}"', replace(d.column_name, '"', '""')) AS name_sql,
+    d.column_type
+FROM query(getvariable('load_sql')) AS d;
+
+-- Their rows and what they hold, each as one text.
+SET VARIABLE load_sql = (
+    SELECT
+        coalesce(
+            string_agg(
+                'SELECT ' || f.n || ' AS n, count(*) AS line_count, content_hash(l.line) AS '
+                || 'fingerprint FROM (SELECT '
+                || $$'$$ || replace(c.names, $$'$$, $$''$$) || $$' AS line UNION ALL SELECT $$
+                || 's::VARCHAR FROM ' || f.reader || ' AS s) AS l',
+                ' UNION ALL '
+            ),
+            'SELECT 0 AS n, 0 AS line_count, 0::UHUGEINT AS fingerprint LIMIT 0'
+        )
+    FROM temp.load_files AS f
+    JOIN (
+        SELECT
+            c.n,
+            string_agg(c.column_name || ' ' || c.column_type, ',' ORDER BY c.place) AS names
+        FROM temp.load_file_columns AS c
+        GROUP BY c.n
+    ) AS c ON c.n = f.n
+);
+
+CREATE OR REPLACE TEMP TABLE load_file_lines AS
+SELECT *
+FROM query(getvariable('load_sql'));
+
+-- What a CSV file would have for a value called NAME: a time as 2024-06-15T14:23:01, in UTC, a
+-- number without decimals that are all zero.
+SET VARIABLE load_time_text = $$coalesce(
+    regexp_replace(
+        strftime(make_timestamp(epoch_us(NAME)), '%Y-%m-%dT%H:%M:%S.%f'), '[.]0+$', ''
+    ),
+    NAME::VARCHAR
+)$$;
+
+SET VARIABLE load_number_text = $$regexp_replace(NAME::VARCHAR, '[.]0+$', '')$$;
 -- The columns of the tables of `source` that have a place here.
 CREATE OR REPLACE TEMP TABLE load_source_columns AS
 SELECT
@@ -3156,19 +3310,9 @@ SELECT
         CASE
             WHEN s.column_name IS NULL THEN 'NULL::VARCHAR'
             WHEN s.data_type LIKE 'TIMESTAMP%'
-                THEN replace(
-                    $$coalesce(
-                        regexp_replace(
-                            strftime(make_timestamp(epoch_us(s.NAME)), '%Y-%m-%dT%H:%M:%S.%f'),
-                            '[.]0+$', ''
-                        ),
-                        s.NAME::VARCHAR
-                    )$$,
-                    'NAME',
-                    s.source_column
-                )
+                THEN replace(getvariable('load_time_text'), 'NAME', 's.' || s.source_column)
             WHEN s.data_type LIKE 'DECIMAL%' OR s.data_type IN ('DOUBLE', 'FLOAT')
-                THEN format($$regexp_replace(s.{}::VARCHAR, '[.]0+$', '')$$, s.source_column)
+                THEN replace(getvariable('load_number_text'), 'NAME', 's.' || s.source_column)
             ELSE format($$nullif(s.{}::VARCHAR, '')$$, s.source_column)
         END
         || ' AS ' || c.column_name,
@@ -3253,7 +3397,7 @@ CREATE OR REPLACE TEMP TABLE load_lines (
 SET VARIABLE load_plain_patterns = (
     SELECT list(getvariable('load_patterns')[f.n])
     FROM temp.load_files AS f
-    WHERE NOT regexp_matches(f.file_name, '\.(gz|zst)$', 'i')
+    WHERE NOT regexp_matches(f.file_name, '\.(gz|zst)$', 'i') AND f.reader IS NULL
 );
 
 SET VARIABLE load_sql = CASE
@@ -3286,7 +3430,8 @@ SELECT
     f.size_bytes > 0 AND coalesce(missing_bytes NOT IN (0, -1), true) AS is_special,
     is_special AND f.size_bytes <= 4000000000 AS is_read_as_bytes
 FROM temp.load_files AS f
-LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name;
+LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
+WHERE f.reader IS NULL;
 
 CREATE OR REPLACE TEMP TABLE load_bytes (
     n BIGINT,
@@ -3329,7 +3474,7 @@ FROM query(getvariable('load_sql'));
 
 CREATE OR REPLACE TEMP TABLE load_contents AS
 SELECT
-    f.*,
+    f.* EXCLUDE (reader),
     coalesce(b.line_count, l.line_count, 0) AS line_count,
     coalesce(b.fingerprint, l.fingerprint, 0::UHUGEINT) AS fingerprint,
     coalesce(b.compression, 'none') AS compression,
@@ -3357,6 +3502,13 @@ FROM temp.load_files AS f
 JOIN temp.load_places AS p ON p.n = f.n
 LEFT JOIN temp.load_lines AS l ON l.file_name = f.file_name
 LEFT JOIN temp.load_bytes AS b ON b.n = f.n
+UNION ALL BY NAME
+SELECT
+    f.* EXCLUDE (reader),
+    l.line_count,
+    l.fingerprint
+FROM temp.load_files AS f
+JOIN temp.load_file_lines AS l ON l.n = f.n
 UNION ALL BY NAME
 SELECT
     s.n,
@@ -3410,64 +3562,111 @@ SET VARIABLE load_sql = (
     WHERE n.line_count > 0 AND n.problem IS NULL AND NOT n.is_read_as_bytes
 );
 
-CREATE OR REPLACE TEMP TABLE load_layouts AS
-SELECT
-    c.table_name,
-    list(c.column_name ORDER BY c.rowid) AS columns,
-    list(c.column_name) FILTER (c.is_required) AS required,
-    string_agg(if(c.is_required, c.column_name, '[' || c.column_name || ']'),
-        ',' ORDER BY c.rowid) AS header,
-    min(c.rowid) AS position
-FROM temp.load_columns AS c
-GROUP BY c.table_name;
-
 -- What stands between the fields: the separator under which the header is one that is known, or
 -- else, for the message, the one under which most of its names are.
 CREATE OR REPLACE TEMP TABLE load_headers AS
 SELECT
-    h.file_name,
-    h.header,
-    p.place,
-    p.separator,
-    coalesce(csv_fields(lower(h.header), p.separator).fields, []) AS columns,
+    f.file_name,
+    f.header,
+    f.place,
+    f.separator,
+    f.columns,
+    f.others,
     t.table_name
 FROM (
     SELECT
-        q.file_name,
-        q.line AS header
-    FROM query(getvariable('load_sql')) AS q
-    UNION ALL
-    SELECT
-        n.file_name,
-        n.first_line AS header
-    FROM temp.load_new AS n
-    WHERE n.is_read_as_bytes
-) AS h
-CROSS JOIN (
-    VALUES
-        (1, ','),
-        (2, ';'),
-        (3, chr(9)),
-        (4, '|')
-) AS p (place, separator)
-CROSS JOIN (
-    SELECT list(DISTINCT c.column_name) AS columns
-    FROM temp.load_columns AS c
-) AS known
+        n.*,
+        -- By our names; what else there is, by its place.
+        list_transform(
+            n.named,
+            LAMBDA c, i: if(
+                list_contains(known.columns, c),
+                c,
+                '__' || i
+            )
+        ) AS columns,
+        list_filter(n.fields, LAMBDA c, i: NOT list_contains(known.columns, n.named[i])) AS others,
+        known.columns AS known
+    FROM (
+        SELECT
+            r.*,
+            -- A column of ours that is called otherwise in this file is none of that name.
+            list_transform(
+                r.fields,
+                LAMBDA c: coalesce(
+                    getvariable('load_synonyms')[c],
+                    if(
+                        list_has_any(
+                            map_keys(getvariable('load_synonyms')),
+                            list_filter(
+                                r.fields,
+                                LAMBDA d: getvariable('load_synonyms')[d] = c
+                            )
+                        ),
+                        '',
+                        c
+                    )
+                )
+            ) AS named
+        FROM (
+            SELECT
+                h.file_name,
+                h.header,
+                p.place,
+                p.separator,
+                list_transform(
+                    coalesce(csv_fields(lower(h.header), p.separator).fields, []),
+                    LAMBDA c: trim(c)
+                ) AS fields
+            FROM (
+                SELECT
+                    q.file_name,
+                    q.line AS header
+                FROM query(getvariable('load_sql')) AS q
+                UNION ALL
+                SELECT
+                    n.file_name,
+                    n.first_line AS header
+                FROM temp.load_new AS n
+                WHERE n.is_read_as_bytes
+            ) AS h
+            CROSS JOIN (
+                VALUES
+                    (1, ','),
+                    (2, ';'),
+                    (3, chr(9)),
+                    (4, '|')
+            ) AS p (place, separator)
+            UNION ALL
+            SELECT
+                f.file_name,
+                string_agg(c.column_name, ',' ORDER BY c.place) AS header,
+                1 AS place,
+                ',' AS separator,
+                list(lower(trim(c.column_name)) ORDER BY c.place) AS fields
+            FROM temp.load_file_columns AS c
+            JOIN temp.load_files AS f ON f.n = c.n
+            JOIN temp.load_new AS n ON n.file_name = f.file_name
+            GROUP BY f.file_name
+        ) AS r
+    ) AS n
+    CROSS JOIN (
+        SELECT list(DISTINCT c.column_name) AS columns
+        FROM temp.load_columns AS c
+    ) AS known
+) AS f
 LEFT JOIN temp.load_layouts AS t
     ON
-        list_has_all(t.columns, csv_fields(lower(h.header), p.separator).fields)
-        AND list_has_all(csv_fields(lower(h.header), p.separator).fields, t.required)
-        AND len(csv_fields(lower(h.header), p.separator).fields)
-        = len(list_distinct(csv_fields(lower(h.header), p.separator).fields))
+        list_has_all(f.columns, t.required)
+        AND (getvariable('columns') IS NOT NULL OR list_has_all(t.columns, f.columns))
+        AND len(f.columns) = len(list_distinct(f.columns))
 QUALIFY
     row_number() OVER (
-        PARTITION BY h.file_name
+        PARTITION BY f.file_name
         ORDER BY
             t.table_name IS NULL,
-            len(list_intersect(known.columns,
-                coalesce(csv_fields(lower(h.header), p.separator).fields, []))) DESC,
-            p.place
+            len(list_intersect(coalesce(t.columns, f.known), f.columns)) DESC,
+            f.place
     ) = 1
 UNION ALL
 SELECT
@@ -3476,8 +3675,36 @@ SELECT
     1 AS place,
     ',' AS separator,
     s.columns,
+    [] AS others,
     s.table_name
 FROM temp.load_sources AS s;
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN count(*) > 0
+                THEN error(
+                    '00_raw: nothing was loaded, no new file has a column '
+                    || string_agg(y.column_name || ', called ' || y.names,
+                        '; ' ORDER BY y.column_name)
+                    || ' (parameter columns)'
+                )
+        END
+    FROM (
+        SELECT
+            s.column_name,
+            string_agg('"' || s.name || '"', ' or ' ORDER BY s.name) AS names
+        FROM temp.load_synonyms AS s
+        GROUP BY s.column_name
+    ) AS y
+    WHERE
+        EXISTS (SELECT 1 FROM temp.load_headers AS h WHERE h.table_name IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM temp.load_headers AS h
+            WHERE list_contains(h.columns, y.column_name)
+        )
+);
 
 -- Where there are blank segments, they are CRLFs or blank lines: a reader that takes a CRLF for one
 -- end tells them apart.
@@ -3573,13 +3800,18 @@ CROSS JOIN (
 SET VARIABLE load_check = (
     SELECT
         CASE
-            WHEN count(*) > 0
+            WHEN coalesce(getvariable('bad_files'), '') NOT IN ('', 'refuse', 'skip')
+                THEN error($$00_raw: bad_files must be 'refuse' or 'skip', not $$
+                || getvariable('bad_files')::VARCHAR)
+            WHEN count(*) > 0 AND coalesce(getvariable('bad_files')::VARCHAR, '') <> 'skip'
                 THEN error(
                     '00_raw: nothing was loaded, ' || count(*) || ' of '
                         || any_value(len(getvariable('load_names')))
                     || ' files cannot be: '
                     || string_agg('"' || p.file_name || '": ' || p.problem,
                         '; ' ORDER BY p.file_name)
+                    || '. Where columns have other names, or there are further ones, use the '
+                    || $$parameter columns, MAP {'user_id': 'customer'}$$
                     || '. Accepted headers (columns in brackets may be absent): '
                     || (SELECT string_agg(t.table_name || ': ' || t.header,
                         '; ' ORDER BY t.position) FROM temp.load_layouts AS t)
@@ -3589,6 +3821,9 @@ SET VARIABLE load_check = (
     WHERE p.problem IS NOT NULL
 );
 
+-- Only where bad_files says so.
+DELETE FROM temp.load_new
+WHERE file_name IN (SELECT p.file_name FROM temp.load_problems AS p WHERE p.problem IS NOT NULL);
 -- One of the new files for each new content, in the order of their names; no more than max_files
 -- are next.
 CREATE OR REPLACE TEMP TABLE load_queue AS
@@ -3616,6 +3851,41 @@ FROM (
     QUALIFY row_number() OVER (PARTITION BY n.fingerprint ORDER BY n.file_name) = 1
 ) AS n;
 
+-- Files that were loaded, that `data` means, and that are not there any more; one whose content is
+-- there under another name is not gone.
+CREATE OR REPLACE TEMP TABLE load_gone AS
+SELECT
+    loaded.file_name,
+    loaded.rows_loaded
+FROM raw.loaded_files AS loaded
+WHERE
+    NOT EXISTS (
+        SELECT 1
+        FROM temp.load_contents AS c
+        WHERE c.file_name = loaded.file_name OR c.fingerprint = loaded.fingerprint
+    )
+    AND EXISTS (
+        SELECT 1
+        FROM (SELECT unnest(getvariable('load_data')) AS name) AS d
+        WHERE
+            if(
+                regexp_matches(d.name, '[*?\[]'),
+                loaded.file_name GLOB d.name,
+                starts_with(loaded.file_name, rtrim(d.name, '/') || '/')
+                AND NOT contains(loaded.file_name[len(rtrim(d.name, '/')) + 2:], '/')
+            )
+    );
+
+SET VARIABLE load_check = (
+    SELECT
+        CASE
+            WHEN
+                coalesce(getvariable('deleted_files')::VARCHAR, 'keep') NOT IN ('keep', 'remove')
+                THEN error($$00_raw: deleted_files must be 'keep' or 'remove', not $$
+                || getvariable('deleted_files')::VARCHAR)
+        END
+);
+
 -- The old content of a path goes when its new content is known or next, or when the old content is
 -- next elsewhere.
 CREATE OR REPLACE TEMP TABLE load_replaced AS
@@ -3626,7 +3896,11 @@ JOIN temp.load_contents AS c ON c.file_name = loaded.file_name
 WHERE
     c.fingerprint IN (SELECT k.fingerprint FROM temp.load_known AS k)
     OR c.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
-    OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next);
+    OR loaded.fingerprint IN (SELECT q.fingerprint FROM temp.load_queue AS q WHERE q.is_next)
+UNION ALL
+SELECT g.file_name
+FROM temp.load_gone AS g
+WHERE getvariable('deleted_files')::VARCHAR = 'remove';
 
 DELETE FROM raw.rejected_lines
 WHERE file_name IN (SELECT r.file_name FROM temp.load_replaced AS r);
@@ -3692,11 +3966,10 @@ FROM (
             ORDER BY c.rowid
         ) AS fields,
         $$read_csv(getvariable('load_patterns')[$$ || q.n || $$], columns = {$$
-        || string_agg(
-            $$'$$ || c.column_name || $$': 'VARCHAR'$$,
+        || array_to_string(
+            list_transform(q.columns, LAMBDA c: $$'$$ || c || $$': 'VARCHAR'$$),
             ', '
-            ORDER BY list_position(q.columns, c.column_name)
-        ) FILTER (list_contains(q.columns, c.column_name))
+        )
         || $$}, auto_detect = false, header = true, hive_partitioning = false,
         strict_mode = true, quote = '"', escape = '"', $$
         || 'delim = ' || 'chr(' || ascii(q.separator) || $$), compression = '$$ || q.compression
@@ -3710,7 +3983,7 @@ FROM (
         buffer_size = 32000000, compression = '$$
         || q.compression || $$'$$ AS lines
     FROM temp.load_queue AS q
-    JOIN temp.load_files AS f ON f.n = q.n
+    JOIN temp.load_files AS f ON f.n = q.n AND f.reader IS NULL
     JOIN temp.load_columns AS c ON c.table_name = q.table_name
     WHERE q.is_next
     GROUP BY
@@ -3731,7 +4004,37 @@ SELECT
         || s.table_name AS rows_sql,
     NULL AS lines_sql
 FROM temp.load_sources AS s
-JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next;
+JOIN temp.load_queue AS q ON q.n = s.n AND q.is_next
+UNION ALL
+SELECT
+    q.n,
+    q.table_name,
+    false AS is_odd,
+    'SELECT '
+    || string_agg(
+        CASE
+            WHEN d.n IS NULL THEN 'NULL'
+            WHEN d.column_type LIKE 'TIMESTAMP%'
+                THEN replace(getvariable('load_time_text'), 'NAME', d.name_sql)
+            WHEN d.column_type LIKE 'DECIMAL%' OR d.column_type IN ('DOUBLE', 'FLOAT')
+                THEN replace(getvariable('load_number_text'), 'NAME', d.name_sql)
+            ELSE 'nullif(' || d.name_sql || $$::VARCHAR, '')$$
+        END,
+        ', '
+        ORDER BY c.rowid
+    )
+    || $$, getvariable('load_names')[$$ || q.n || '] FROM ' || any_value(f.reader)
+    || ' AS s' AS rows_sql,
+    NULL AS lines_sql
+FROM temp.load_queue AS q
+JOIN temp.load_files AS f ON f.n = q.n AND f.reader IS NOT NULL
+JOIN temp.load_columns AS c ON c.table_name = q.table_name
+LEFT JOIN temp.load_file_columns AS d
+    ON d.n = q.n AND d.place = list_position(q.columns, c.column_name)
+WHERE q.is_next
+GROUP BY
+    q.n,
+    q.table_name;
 
 CREATE OR REPLACE TEMP TABLE load_counts (
     file_name VARCHAR,
@@ -3954,6 +4257,42 @@ SET VARIABLE load_summary = (
                 || ', see raw.rejected_lines',
                 ''
             )
+            || coalesce(
+                '; gone since they were loaded are '
+                || (
+                    SELECT string_agg(format('"{}" ({} rows)', g.file_name, g.rows_loaded), ', '
+                        ORDER BY g.file_name)
+                    FROM temp.load_gone AS g
+                )
+                || if(
+                    getvariable('deleted_files')::VARCHAR = 'remove',
+                    ', which were removed',
+                    $$, whose rows stay; deleted_files 'remove' removes them$$
+                ),
+                ''
+            )
+            || coalesce(
+                '; skipped are '
+                || (
+                    SELECT string_agg(format('"{}" ({})', p.file_name, p.problem), ', '
+                        ORDER BY p.file_name)
+                    FROM temp.load_problems AS p
+                    WHERE p.problem IS NOT NULL
+                ),
+                ''
+            )
+            || coalesce(
+                '; left out are the columns '
+                || (
+                    SELECT string_agg(o.name, ', ' ORDER BY o.name)
+                    FROM (
+                        SELECT '"' || unnest(h.others) || '" of "' || h.file_name || '"' AS name
+                        FROM temp.load_headers AS h
+                        JOIN temp.load_queue AS q ON q.file_name = h.file_name AND q.is_next
+                    ) AS o
+                ),
+                ''
+            )
         }
     FROM temp.load_queue AS q
     LEFT JOIN raw.loaded_files AS f ON f.file_name = q.file_name AND q.is_next
@@ -4009,6 +4348,9 @@ SELECT
             v.name IN (
                 'data',
                 'source',
+                'columns',
+                'bad_files',
+                'deleted_files',
                 'max_files',
                 'run_id'
             )
@@ -4023,6 +4365,10 @@ CROSS JOIN (
 DROP TABLE temp.load_found;
 
 DROP TABLE temp.load_files;
+
+DROP TABLE temp.load_file_columns;
+
+DROP TABLE temp.load_file_lines;
 
 DROP TABLE temp.load_source_columns;
 
@@ -4050,6 +4396,8 @@ DROP TABLE temp.load_layouts;
 
 DROP TABLE temp.load_headers;
 
+DROP TABLE temp.load_synonyms;
+
 DROP TABLE temp.load_line_ends;
 
 DROP TABLE temp.load_problems;
@@ -4057,6 +4405,8 @@ DROP TABLE temp.load_problems;
 DROP TABLE temp.load_queue;
 
 DROP TABLE temp.load_replaced;
+
+DROP TABLE temp.load_gone;
 
 DROP TABLE temp.load_texts;
 
@@ -4091,6 +4441,8 @@ SELECT unnest(getvariable('load_summary'));
 --   min_time        events before it are none (2000-01-01)
 --   max_time        events after it are none; a day counts to its end (the day after the one on
 --                   which the file was loaded)
+--   event_types     other names for the types of events, as a map from ours (view, cart,
+--                   remove_from_cart, purchase) to theirs: MAP {'cart': ['addtocart']}
 --   brands          the brands there are, as a list or, with other names for them, as a map
 --                   (whatever the files hold)
 --   category_codes  the category codes there are, likewise
@@ -4214,6 +4566,7 @@ SET VARIABLE clean_parameters = concat_ws(
     '; ',
     'min_time ' || getvariable('min_time')::VARCHAR,
     'max_time ' || getvariable('max_time')::VARCHAR,
+    'event_types ' || getvariable('event_types')::VARCHAR,
     'brands ' || getvariable('brands')::VARCHAR,
     'category_codes ' || getvariable('category_codes')::VARCHAR,
     'category_map ' || (
@@ -4379,6 +4732,65 @@ SET VARIABLE clean_uuid_files = (
 
 -- What becomes of texts that may be misspelt.
 
+-- The types of events, with the names that the parameter event_types gives them.
+SET VARIABLE clean_event_types = (
+    SELECT map(list(t.name ORDER BY t.name), list(t.others ORDER BY t.name))
+    FROM (
+        SELECT
+            n.name,
+            coalesce(list(DISTINCT g.other) FILTER (g.other IS NOT NULL), []::VARCHAR[]) AS others
+        FROM (SELECT unnest(['view', 'cart', 'remove_from_cart', 'purchase']) AS name) AS n
+        LEFT JOIN (
+            SELECT
+                lower(trim(m.name)) AS name,
+                unnest(coalesce(TRY_CAST(m.others AS VARCHAR[]), [m.others])) AS other
+            FROM (
+                SELECT
+                    unnest(map_keys(v.given)) AS name,
+                    unnest(map_values(v.given)) AS others
+                FROM (
+                    SELECT
+                        TRY_CAST(getvariable('event_types')::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                            AS given
+                ) AS v
+            ) AS m
+        ) AS g ON g.name = n.name
+        GROUP BY n.name
+    ) AS t
+);
+
+SET VARIABLE clean_check = (
+    SELECT
+        CASE
+            WHEN
+                getvariable('event_types') IS NOT NULL
+                AND typeof(getvariable('event_types')) NOT LIKE 'MAP%'
+                THEN error(
+                    $$10_clean: event_types must be a map as MAP {'purchase': ['order']}, not $$
+                    || getvariable('event_types')::VARCHAR
+                )
+            WHEN count(*) > 0
+                THEN error(
+                    '10_clean: event_types names '
+                    || string_agg('"' || g.name || '"', ', ' ORDER BY g.name)
+                    || ', the types are ' || array_to_string(['view', 'cart', 'remove_from_cart', 'purchase'], ', ')
+                )
+        END
+    FROM (
+        SELECT
+            lower(
+                trim(
+                    unnest(
+                        map_keys(
+                            TRY_CAST(getvariable('event_types')::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                        )
+                    )
+                )
+            ) AS name
+    ) AS g
+    WHERE NOT list_contains(['view', 'cart', 'remove_from_cart', 'purchase'], g.name)
+);
+
 SET VARIABLE clean_blanks = ' ' || chr(9) || chr(160);
 
 -- The values of texts that may be misspelt, with the number of their new rows. A table, because a
@@ -4446,7 +4858,7 @@ FROM (
         ) AS canonical,
         CASE v.column_name
             WHEN 'event_type'
-                THEN category_match(read_as, ['view', 'cart', 'remove_from_cart', 'purchase'])
+                THEN category_match(read_as, getvariable('clean_event_types'))
             WHEN 'category_code' THEN category_match(read_as, getvariable('category_codes'))
             WHEN 'brand' THEN category_match(read_as, getvariable('brands'))
         END AS match
@@ -4501,10 +4913,7 @@ FROM (
             s.*,
             CASE s.column_name
                 WHEN 'event_type'
-                    THEN
-                        category_match(
-                            s.read_as, ['view', 'cart', 'remove_from_cart', 'purchase'], 0.4
-                        )
+                    THEN category_match(s.read_as, getvariable('clean_event_types'), 0.4)
                 WHEN 'category_code'
                     THEN category_match(s.read_as, getvariable('category_codes'), 0.4)
                 WHEN 'brand' THEN category_match(s.read_as, getvariable('brands'), 0.4)
@@ -4961,6 +5370,7 @@ SELECT
             v.name IN (
                 'min_time',
                 'max_time',
+                'event_types',
                 'brands',
                 'category_codes',
                 'rebuild'

@@ -63,6 +63,7 @@ const STEP: &str = include_str!("../../sql/steps/step.sql");
 const BEGIN_RUN: &str = include_str!("../../sql/steps/begin_run.sql");
 const RECORD_RUN: &str = include_str!("../../sql/steps/record_run.sql");
 const CATEGORY_MAP: &str = include_str!("../../sql/steps/category_map.sql");
+const EVENT_TYPES: &str = include_str!("../../sql/steps/event_types.sql");
 const RUNS_TABLE: &str = include_str!("../../sql/steps/runs_table.sql");
 const USER_SEGMENTS: &str = concat!(
     include_str!("../../sql/steps/segments/about.sql"),
@@ -89,6 +90,7 @@ impl Step {
         let parts: Vec<String> = self.parts.iter().map(|part| repeat_each(part)).collect();
         let category_map = without_comment(CATEGORY_MAP);
         let statements = parts.join("\n").replace("-- {category map}", category_map.trim_end());
+        let statements = with_event_types(&statements);
         let text = without_comment(STEP)
             .replace("{folder}", self.folder)
             .replace("{head}", head)
@@ -98,6 +100,19 @@ impl Step {
             .replace("{answer}", answer.trim_end());
         with_runs(&text, self.name)
     }
+}
+
+/// `text` with what knows the types of events in place of `-- {event types: a, b}`.
+fn with_event_types(text: &str) -> String {
+    let Some((before, (types, after))) = text
+        .split_once("-- {event types: ")
+        .and_then(|(before, rest)| Some((before, rest.split_once("}\n")?)))
+    else {
+        return text.to_string();
+    };
+    let types: Vec<String> = types.split(", ").map(|name| format!("'{name}'")).collect();
+    let statements = without_comment(EVENT_TYPES).replace("{types}", &types.join(", "));
+    format!("{before}{statements}{after}")
 }
 
 /// The last step of a pipeline: `sql/steps/segments` with the places filled from

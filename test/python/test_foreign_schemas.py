@@ -122,3 +122,227 @@ def test_sessions_that_are_no_uuids(shop):
     assert source == raw == 6000 and raw == clean + rejected
     assert monthly == clean == of_users and users > 100 and segments == 3
     assert again[0][3:5] == [0, 0], again
+
+
+# The same shop's events under other names: a column of theirs too many, headers in capitals, two spellings of one column.
+RENAMED = """
+con.execute('''
+    CREATE TABLE told AS
+    SELECT strftime(event_time, '%Y-%m-%d %H:%M:%S UTC') AS told_at, event_type,
+        CASE event_type WHEN 'cart' THEN 'AddToCart' WHEN 'purchase' THEN 'order' ELSE event_type END AS event,
+        product_id, 'red, or "blue"' AS colour, category_code, brand, price, user_id, user_session
+    FROM synthetic_marketplace_events(6000, seed := 9)''')
+con.execute('''COPY (SELECT told_at AS "When", event AS "EVENT", product_id, colour, category_code, brand AS "Marke", price,
+    user_id AS "Customer ID", user_session FROM told WHERE user_id % 2 = 0) TO 'data/even.csv' (HEADER, DELIMITER ';')''')
+con.execute('''COPY (SELECT user_session, price, told_at AS ts, event_type, product_id, category_code, brand AS make, user_id, 1 AS x
+    FROM told WHERE user_id % 2 = 1) TO 'data/odd.csv' (HEADER)''')
+con.execute("SET VARIABLE columns = MAP {'event_time': ['ts', 'WHEN'], 'event_type': ['event'], 'brand': ['marke', 'make'],"
+    " 'user_id': ['customer id']}")
+con.execute("SET VARIABLE event_types = MAP {'cart': ['addtocart'], 'purchase': ['order', 'transaction']}")
+con.execute("SET VARIABLE min_events = 2")
+"""
+
+
+def test_columns_and_types_under_other_names(shop):
+    answers, reasons, unmatched, differ, message, again, parameters = shop.run(f"""
+{RENAMED}
+loaded = run(con, '00_raw')
+answers = [run(con, step) for step in STEPS[1:]]
+reasons = rows(con, 'SELECT reason, count(*) FROM clean.rejected_events GROUP BY reason')
+unmatched = rows(con, 'FROM clean.unmatched_values')
+differ = rows(con, '''
+    WITH ours AS (SELECT DISTINCT told_at, event_type, product_id, category_code, brand, price, user_id FROM told),
+    theirs AS (
+        SELECT strftime(event_time, '%Y-%m-%d %H:%M:%S UTC'), event_type, product_id, category_code, brand, price, user_id
+        FROM clean.events)
+    SELECT (SELECT count(*) FROM (FROM ours EXCEPT FROM theirs)), (SELECT count(*) FROM (FROM theirs EXCEPT FROM ours))''')[0]
+parameters = rows(con, "SELECT step FROM raw.pipeline_runs WHERE map_contains(parameters, 'columns')")
+again = run(con, '00_raw')
+(answers, reasons, unmatched, differ, loaded[0][-1], again, parameters)
+""")
+    assert not any(isinstance(answer, str) for answer in answers), answers
+    assert {reason for reason, _ in reasons} <= {"duplicate"} and unmatched == []
+    assert differ == [0, 0]
+    assert '"colour" of "data/even.csv", "x" of "data/odd.csv"' in message
+    assert again[0][1] == 0 and ["00_raw"] in parameters
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            "MAP {'user_idd': 'x'}",
+            'columns names "user_idd", did you mean "user_id"; the columns are',
+        ),
+        (
+            "MAP {'user_id': 'when', 'brand': 'WHEN'}",
+            'columns gives one name to several columns: "when"',
+        ),
+        (
+            "MAP {'brand': ['mark', 'maker']}",
+            'no new file has a column brand, called "maker" or "mark" (parameter columns)',
+        ),
+        ("'user_id=customer'", "columns must be a map such as MAP {'user_id': 'customer'}, not"),
+        ("['user_id']", "columns must be a map such as MAP {'user_id': 'customer'}, not"),
+    ],
+)
+def test_what_cannot_be_meant_by_columns_is_told_and_loads_nothing(shop, columns, message):
+    answer, is_there = shop.run(f"""
+{ELECTRONICS.replace("brand, ", "")}
+con.execute({f"SET VARIABLE columns = {columns}"!r})
+answer = run(con, '00_raw')
+(answer, rows(con, "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'raw'")[0][0])
+""")
+    assert isinstance(answer, str) and message in answer, answer
+    assert is_there == 0
+
+
+def test_further_columns_are_refused_unless_columns_is_given(shop):
+    refused, taken, count = shop.run("""
+con.execute('''COPY (SELECT *, 7 AS extra FROM synthetic_marketplace_events(100)) TO 'data/a.csv' (HEADER)''')
+refused = run(con, '00_raw')
+con.execute('SET VARIABLE columns = MAP {}')
+taken = run(con, '00_raw')
+(refused, taken, rows(con, 'SELECT count(*), count(user_id) FROM raw.all_events')[0])
+""")
+    assert "other columns, its header is: " in refused and "use the parameter columns" in refused
+    assert 'left out are the columns "extra" of "data/a.csv"' in taken[0][-1]
+    assert count == [100, 100]
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ("MAP {'buy': 'order'}", 'event_types names "buy", the types are view, cart,'),
+        ("'order'", "event_types must be a map as MAP {'purchase': ['order']}, not order"),
+    ],
+)
+def test_types_that_nobody_knows_are_told(shop, types, message):
+    [answer] = shop.run(f"""
+{ELECTRONICS}
+con.execute({f"SET VARIABLE event_types = {types}"!r})
+run(con, '00_raw')
+answer = run(con, '10_clean')
+[answer]
+""")
+    assert isinstance(answer, str) and message in answer, answer
+
+
+def test_types_that_are_told_later_make_the_tables_again(shop):
+    before, after = shop.run("""
+con.execute('''
+    COPY (SELECT * REPLACE (if(event_type = 'purchase', 'order', event_type) AS event_type)
+    FROM synthetic_marketplace_events(3000, seed := 9)) TO 'data/a.csv' (HEADER)''')
+counts = '''SELECT (SELECT count(*) FROM clean.events WHERE event_type = 'purchase'),
+    (SELECT coalesce(sum(row_count), 0) FROM clean.unmatched_values)'''
+run(con, '00_raw')
+run(con, '10_clean')
+before = rows(con, counts)[0]
+con.execute("SET VARIABLE event_types = MAP {'purchase': 'Order'}")
+run(con, '10_clean')
+(before, rows(con, counts)[0])
+""")
+    assert before[0] == 0 and before[1] > 10 and after == [before[1], 0]
+
+
+# Files of each kind side by side, with what the rows of each are.
+FILES = """
+con.execute("CREATE TABLE told AS FROM synthetic_marketplace_events(4000, seed := 4)")
+def write(kinds):
+    for i, kind in enumerate(kinds):
+        form = {'parquet': 'parquet', 'csv': 'csv, HEADER'}.get(kind, 'json')
+        con.execute(f"COPY (FROM told WHERE user_id % {len(kinds)} = {i}) TO 'data/{i}.{kind}' (FORMAT {form})")
+differ = '''
+    WITH theirs AS (SELECT event_time, event_type, product_id, category_id, category_code, brand, price, user_id FROM clean.events),
+    ours AS (SELECT DISTINCT event_time, event_type, product_id, category_id, category_code, brand, price, user_id FROM told)
+    SELECT (SELECT count(*) FROM (FROM ours EXCEPT FROM theirs)), (SELECT count(*) FROM (FROM theirs EXCEPT FROM ours))'''
+accounts = "SELECT sum(line_count - 1), sum(rows_loaded), sum(rows_rejected), count(*) FROM raw.loaded_files"
+"""
+
+
+@pytest.mark.parametrize(
+    "kinds", [["parquet"], ["json"], ["ndjson.gz"], ["csv", "parquet", "jsonl", "json.zst"]]
+)
+def test_files_of_each_format_are_loaded_once_and_whole(shop, kinds):
+    answers, counts, again, differ, moved, changed, after = shop.run(f"""
+{FILES}
+write({kinds!r})
+con.execute("SET VARIABLE data = 'data/*'")
+answers = [run(con, step) for step in ['00_raw', '10_clean']]
+counts = rows(con, accounts)[0]
+again = run(con, '00_raw')
+same = rows(con, differ)[0]
+os.rename('data/0.{kinds[0]}', 'data/renamed.{kinds[0]}')
+moved = run(con, '00_raw')
+con.execute("UPDATE told SET price = price + 1")
+write({kinds!r})
+os.remove('data/renamed.{kinds[0]}')
+changed = run(con, '00_raw')
+run(con, '10_clean')
+(answers, counts, again, same, moved, changed, rows(con, differ)[0])
+""")
+    assert not any(isinstance(answer, str) for answer in answers), answers
+    assert counts == [4000, 4000, 0, len(kinds)]
+    assert again[0][1] == moved[0][1] == 0 and differ == [0, 0]
+    assert changed[0][1] == len(kinds) and after[0] == 0
+
+
+def test_bad_files_are_skipped_where_that_is_asked_for(shop):
+    refused, skipped, fixed, wrong = shop.run(f"""
+{FILES}
+write(['csv', 'parquet'])
+Path('data/other.csv').write_text('a,b\\n1,2\\n')
+con.execute("COPY (SELECT 1 AS a) TO 'data/other.parquet'")
+con.execute("SET VARIABLE data = 'data/*'")
+refused = run(con, '00_raw')
+con.execute("SET VARIABLE bad_files = 'skip'")
+skipped = (run(con, '00_raw'), rows(con, accounts)[0], run(con, '00_raw'))
+con.execute("COPY (SELECT * REPLACE (1.5 AS price) FROM told LIMIT 7) TO 'data/other.csv' (HEADER)")
+fixed = (run(con, '00_raw'), rows(con, accounts)[0])
+con.execute("SET VARIABLE bad_files = 'ignore'")
+(refused, skipped, fixed, run(con, '00_raw'))
+""")
+    assert "nothing was loaded, 2 of 4 files cannot be: " in refused
+    first, counts, second = skipped
+    told = 'skipped are "data/other.csv" (no header, its first line is: a,b), "data/other.parquet" (no header,'
+    assert told in first[0][-1] and counts == [4000, 4000, 0, 2]
+    assert told in second[0][-1] and second[0][1] == 0
+    assert fixed[1] == [4007, 4007, 0, 3] and "other.csv" not in fixed[0][0][-1]
+    assert "00_raw: bad_files must be 'refuse' or 'skip', not ignore" in wrong
+
+
+def test_files_that_are_gone_are_told_and_removed_where_that_is_asked_for(shop):
+    told, kept, removed, counts, differ, renamed, folder, again, wrong = shop.run(f"""
+{FILES}
+write(['csv', 'parquet', 'json'])
+con.execute("SET VARIABLE data = 'data/*'")
+for step in ['00_raw', '10_clean']: run(con, step)
+os.remove('data/1.parquet')
+told = run(con, '00_raw')[0][-1]
+kept = rows(con, accounts)[0]
+con.execute("SET VARIABLE deleted_files = 'remove'")
+removed = run(con, '00_raw')[0][-1]
+counts = rows(con, accounts)[0]
+run(con, '10_clean')
+con.execute('DELETE FROM told WHERE user_id % 3 = 1')
+same = rows(con, differ)[0]
+os.rename('data/0.csv', 'data/renamed.csv')
+renamed = run(con, '00_raw')[0][-1]
+con.execute("SET VARIABLE data = 'data'")
+os.remove('data/2.json')
+folder = run(con, '00_raw')[0][-1]
+con.execute("SET VARIABLE data = 'data/*.parquet'")
+con.execute("COPY (FROM told LIMIT 3) TO 'data/9.parquet'")
+again = run(con, '00_raw')[0][-1]
+con.execute("SET VARIABLE deleted_files = 'delete'")
+(told, kept, removed, counts, same, renamed, folder, again, run(con, '00_raw'))
+""")
+    assert 'gone since they were loaded are "data/1.parquet" (' in told
+    assert told.endswith("whose rows stay; deleted_files 'remove' removes them")
+    assert kept[0] == 4000 and kept[3] == 3
+    assert removed.endswith("rows), which were removed") and counts[3] == 2 and counts[0] < 4000
+    assert differ == [0, 0]
+    assert "gone" not in renamed
+    assert 'gone since they were loaded are "data/2.json" (' in folder
+    assert "gone" not in again
+    assert "00_raw: deleted_files must be 'keep' or 'remove', not delete" in wrong

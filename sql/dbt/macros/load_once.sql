@@ -16,7 +16,7 @@
             "SELECT s.sql FROM amazing_scripts('" ~ world ~ "', schema_prefix := " ~ prefix ~ ") AS s "
             ~ "WHERE s.name = '00_raw' ORDER BY s.step"
         ).columns[0].values() %}
-        {% for name in ['data', 'source', 'max_files'] %}
+        {% for name in ['data', 'source', 'columns', 'bad_files', 'deleted_files', 'max_files'] %}
             {% do run_query('SET VARIABLE ' ~ name ~ ' = ' ~ amazing.parameter(world ~ '_' ~ name)) %}
         {% endfor %}
         {% do run_query("SET VARIABLE run_id = 'dbt " ~ invocation_id ~ "'") %}

@@ -1,4 +1,4 @@
-{# parameter: a variable of dbt as a literal of SQL, NULL where it is not set; a list becomes a list. A run is called as in
+{# parameter: a variable of dbt as a literal of SQL, NULL where it is not set; a list becomes a list, a mapping a map. A run is called as in
    load_once. #}
 {% macro parameter(name) %}
     {%- if name.endswith('_run_id') -%}
@@ -14,9 +14,15 @@
         {{- return(value | string | lower) -}}
     {%- elif value is string -%}
         {{- return("'" ~ value | replace("'", "''") ~ "'") -}}
-    {%- elif value is mapping or value is not sequence -%}
+    {%- elif value is mapping -%}
+        {%- set entries = [] -%}
+        {%- for key, item in value.items() -%}
+            {%- do entries.append(amazing.literal(key, name) ~ ': ' ~ amazing.literal(item, name)) -%}
+        {%- endfor -%}
+        {{- return('MAP {' ~ entries | join(', ') ~ '}') -}}
+    {%- elif value is not sequence -%}
         {{- exceptions.raise_compiler_error(
-            'amazing: the variable ' ~ name ~ ' must be a text, a number or a list of them, not ' ~ value
+            'amazing: the variable ' ~ name ~ ' must be a text, a number, or a list or mapping of them, not ' ~ value
         ) -}}
     {%- endif -%}
     {%- set items = [] -%}

@@ -21,6 +21,9 @@
 --   min_time  no event and no registration is before it (2000-01-01)
 --   max_time  none is after it; a day counts to its end (the day after the one on which the file
 --             was loaded)
+--   event_types          other names for the types of events, as a map from ours (login,
+--                        start_game, finish_game, purchase) to theirs:
+--                        MAP {'purchase': ['order', 'sale']}
 --   cities               the locations there are, as a list or, with other names for them, as a
 --                        map (Paris, Lyon, Berlin, Madrid, Rome)
 --   genres               the types of games there are, likewise (cardio, strategy, puzzle, arcade,

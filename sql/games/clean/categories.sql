@@ -13,6 +13,8 @@ SET VARIABLE replaced_rows = (
 
 -- {category map}
 
+-- {event types: login, start_game, finish_game, purchase, unknown}
+
 -- The values of categories, with the number of their rows and what they are to be read as.
 CREATE OR REPLACE TEMP TABLE clean_values AS
 SELECT
@@ -189,11 +191,7 @@ SELECT
                 )
         WHEN 'event_type'
             THEN
-                category_match(
-                    v.read_as,
-                    ['login', 'start_game', 'finish_game', 'purchase', 'unknown'],
-                    0.{each}
-                )
+                category_match(v.read_as, getvariable('clean_event_types'), 0.{each})
         WHEN 'device_type'
             THEN
                 if(

@@ -17,6 +17,8 @@
 --   min_time        events before it are none (2000-01-01)
 --   max_time        events after it are none; a day counts to its end (the day after the one on
 --                   which the file was loaded)
+--   event_types     other names for the types of events, as a map from ours (view, cart,
+--                   remove_from_cart, purchase) to theirs: MAP {'cart': ['addtocart']}
 --   brands          the brands there are, as a list or, with other names for them, as a map
 --                   (whatever the files hold)
 --   category_codes  the category codes there are, likewise

@@ -1,5 +1,7 @@
 -- What becomes of texts that may be misspelt.
 
+-- {event types: view, cart, remove_from_cart, purchase}
+
 SET VARIABLE clean_blanks = ' ' || chr(9) || chr(160);
 
 -- The values of texts that may be misspelt, with the number of their new rows. A table, because a
@@ -67,7 +69,7 @@ FROM (
         ) AS canonical,
         CASE v.column_name
             WHEN 'event_type'
-                THEN category_match(read_as, ['view', 'cart', 'remove_from_cart', 'purchase'])
+                THEN category_match(read_as, getvariable('clean_event_types'))
             WHEN 'category_code' THEN category_match(read_as, getvariable('category_codes'))
             WHEN 'brand' THEN category_match(read_as, getvariable('brands'))
         END AS match
@@ -122,10 +124,7 @@ FROM (
             s.*,
             CASE s.column_name
                 WHEN 'event_type'
-                    THEN
-                        category_match(
-                            s.read_as, ['view', 'cart', 'remove_from_cart', 'purchase'], 0.4
-                        )
+                    THEN category_match(s.read_as, getvariable('clean_event_types'), 0.4)
                 WHEN 'category_code'
                     THEN category_match(s.read_as, getvariable('category_codes'), 0.4)
                 WHEN 'brand' THEN category_match(s.read_as, getvariable('brands'), 0.4)

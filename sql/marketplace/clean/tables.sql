@@ -64,6 +64,7 @@ SET VARIABLE clean_parameters = concat_ws(
     '; ',
     'min_time ' || getvariable('min_time')::VARCHAR,
     'max_time ' || getvariable('max_time')::VARCHAR,
+    'event_types ' || getvariable('event_types')::VARCHAR,
     'brands ' || getvariable('brands')::VARCHAR,
     'category_codes ' || getvariable('category_codes')::VARCHAR,
     'category_map ' || (

@@ -338,6 +338,12 @@ impl Scalar for Final {
             };
             let pca = Pca::of_sums(sums, &options);
             match pca.map_err(|error| features::explain(error, &names))? {
+                Some(pca) if !pca.is_finite() => {
+                    return Err(Error::new(
+                        "the state's sums are beyond what rows can have, a state of pca_survey is \
+                         needed",
+                    ));
+                }
                 Some(pca) => out.push(&NamedModel { names: names.into(), pca }.value()),
                 None => out.push_null(),
             }

@@ -151,6 +151,14 @@ impl KMeans {
         Ok(Some(figures.collect()))
     }
 
+    /// Whether all its numbers are such as rows can have.
+    pub fn is_finite(&self) -> bool {
+        let Transform { center, spread, mean, stddev, .. } = &self.transform;
+        let figures = [center, spread, mean, stddev].into_iter().flatten();
+        let mut numbers = self.centroids.iter().flatten().chain(figures).chain([&self.inertia]);
+        numbers.all(|x| x.is_finite())
+    }
+
     fn from_run(
         run: Run,
         transform: Transform,

@@ -76,6 +76,14 @@ impl Pca {
         fitted.map(|fitted| Self::of_fitted(fitted, options)).transpose()
     }
 
+    /// Whether all its numbers are such as rows can have.
+    pub fn is_finite(&self) -> bool {
+        let Transform { center, spread, mean, stddev, .. } = &self.transform;
+        let figures = [center, spread, mean, stddev, &self.explained_variance];
+        let mut numbers = self.components.iter().chain(figures).flatten();
+        numbers.all(|x| x.is_finite())
+    }
+
     fn of_fitted(fitted: Fitted, options: &PcaOptions) -> Result<Self, Error> {
         let Axes { axes, variances, ratios, exponent } =
             fitted.axes(&options.n, options.n_threads)?;

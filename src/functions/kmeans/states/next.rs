@@ -93,5 +93,10 @@ fn next(model: &Value, state: &Value, options: &Options) -> Result<Option<NamedM
         )));
     }
     let next = model.kmeans.next(&step, options.tol);
+    if next.as_ref().is_some_and(|next| !next.is_finite()) {
+        return Err(Error::new(
+            "the state's sums are beyond what rows can have, a state of kmeans_step is needed",
+        ));
+    }
     Ok(next.map(|kmeans| NamedModel { kmeans, ..model }))
 }

@@ -99,6 +99,12 @@ impl Start {
         fit.seed = survey.options.seed;
         let model = survey.start(&sample.drawn, &fit);
         let model = model.map_err(|error| features::explain(error, &names))?;
+        if model.as_ref().is_some_and(|model| !model.is_finite()) {
+            return Err(Error::new(
+                "the survey's sums are beyond what rows can have, a state of kmeans_survey is \
+                 needed",
+            ));
+        }
         Ok(model.map(|kmeans| NamedModel { names: names.into(), kmeans }))
     }
 }

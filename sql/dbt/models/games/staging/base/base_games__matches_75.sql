@@ -1,6 +1,31 @@
 -- base_games__matches_75: generated from sql/games/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
+{% set clean_event_types %}(
+    SELECT map(list(t.name ORDER BY t.name), list(t.others ORDER BY t.name))
+    FROM (
+        SELECT
+            n.name,
+            coalesce(list(DISTINCT g.other) FILTER (g.other IS NOT NULL), []::VARCHAR[]) AS others
+        FROM (SELECT unnest(['login', 'start_game', 'finish_game', 'purchase', 'unknown']) AS name) AS n
+        LEFT JOIN (
+            SELECT
+                lower(trim(m.name)) AS name,
+                unnest(coalesce(TRY_CAST(m.others AS VARCHAR[]), [m.others])) AS other
+            FROM (
+                SELECT
+                    unnest(map_keys(v.given)) AS name,
+                    unnest(map_values(v.given)) AS others
+                FROM (
+                    SELECT
+                        TRY_CAST({{ amazing.parameter('games_event_types') }}::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                            AS given
+                ) AS v
+            ) AS m
+        ) AS g ON g.name = n.name
+        GROUP BY n.name
+    ) AS t
+){% endset %}
 -- The entries of the vocabularies that values meet with a similarity of at least 0.75.
 -- `unknown` is an entry, or what is called so already would be a correction.
 SELECT
@@ -96,11 +121,7 @@ SELECT
                 )
         WHEN 'event_type'
             THEN
-                category_match(
-                    v.read_as,
-                    ['login', 'start_game', 'finish_game', 'purchase', 'unknown'],
-                    0.75
-                )
+                category_match(v.read_as, {{ clean_event_types }}, 0.75)
         WHEN 'device_type'
             THEN
                 if(

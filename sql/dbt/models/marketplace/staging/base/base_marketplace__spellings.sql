@@ -1,6 +1,31 @@
 -- base_marketplace__spellings: generated from sql/marketplace/10_clean.sql (make docs).
 {{ config(materialized='table', schema='intermediate') }}
 
+{% set clean_event_types %}(
+    SELECT map(list(t.name ORDER BY t.name), list(t.others ORDER BY t.name))
+    FROM (
+        SELECT
+            n.name,
+            coalesce(list(DISTINCT g.other) FILTER (g.other IS NOT NULL), []::VARCHAR[]) AS others
+        FROM (SELECT unnest(['view', 'cart', 'remove_from_cart', 'purchase']) AS name) AS n
+        LEFT JOIN (
+            SELECT
+                lower(trim(m.name)) AS name,
+                unnest(coalesce(TRY_CAST(m.others AS VARCHAR[]), [m.others])) AS other
+            FROM (
+                SELECT
+                    unnest(map_keys(v.given)) AS name,
+                    unnest(map_values(v.given)) AS others
+                FROM (
+                    SELECT
+                        TRY_CAST({{ amazing.parameter('marketplace_event_types') }}::VARCHAR AS MAP (VARCHAR, VARCHAR))
+                            AS given
+                ) AS v
+            ) AS m
+        ) AS g ON g.name = n.name
+        GROUP BY n.name
+    ) AS t
+){% endset %}
 {% set clean_blanks %}' ' || chr(9) || chr(160){% endset %}
 -- What becomes of those that may not stay as they are: every type of event, and of the others those
 -- that are mangled, in capitals or with blanks; every one where a vocabulary is given.
@@ -35,7 +60,7 @@ FROM (
         ) AS canonical,
         CASE v.column_name
             WHEN 'event_type'
-                THEN category_match(read_as, ['view', 'cart', 'remove_from_cart', 'purchase'])
+                THEN category_match(read_as, {{ clean_event_types }})
             WHEN 'category_code' THEN category_match(read_as, {{ amazing.parameter('marketplace_category_codes') }})
             WHEN 'brand' THEN category_match(read_as, {{ amazing.parameter('marketplace_brands') }})
         END AS match
