@@ -64,7 +64,10 @@ quick: debug $(VENV)/$(QUICK_VERSION)/.ready ## Runs the Rust tests but the slow
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.1` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
-.PHONY: clients notebook airflow valgrind
+.PHONY: clients notebook airflow valgrind distributed
+distributed: release $(VENV)/distributed/.ready ## Fits by parts with Ray, Spark and Dask, of which a node or a worker is lost: the same bits as one process
+	@$(VENV)/distributed/$(BIN)/python -m pytest -q -rs -p no:cacheprovider test/distributed
+
 clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
 	@$(PYTHON) extension-ci/run_tests.py node clients
 

@@ -36,6 +36,7 @@ class Extension(BuildHookInterface):
             extension: "amazing.duckdb_extension",
             ROOT / "LICENSE": "LICENSE",
             ROOT / "orchestration" / "run_step.py": "_run_step.py",
+            ROOT / "orchestration" / "distribute.py": "_distribute.py",
         }
         for name in ("report.py", "page.html", "marketplace.sql", "games.sql"):
             files[ROOT / "report" / name] = f"_report/{name}"
