@@ -64,9 +64,12 @@ quick: debug $(VENV)/$(QUICK_VERSION)/.ready ## Runs the Rust tests but the slow
 test: release venvs ## Runs all tests on every supported DuckDB; `make test SUITES=sql-2.0.1` runs some
 	@$(PYTHON) extension-ci/run_tests.py $(SUITES)
 
-.PHONY: clients notebook airflow valgrind distributed
+.PHONY: clients notebook airflow valgrind distributed kills
 distributed: release $(VENV)/distributed/.ready ## Fits by parts with Ray, Spark and Dask, of which a node or a worker is lost: the same bits as one process
 	@$(VENV)/distributed/$(BIN)/python -m pytest -q -rs -p no:cacheprovider test/distributed
+
+kills: release venvs ## Kills loads of Parquet and JSON files at many more random moments than `make test` does
+	@AMAZING_KILLS=40 $(VENV)/$(DEMO_VERSION)/$(BIN)/python -m pytest -q -p no:cacheprovider test/python/test_foreign_schemas.py -k killed
 
 clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
 	@$(PYTHON) extension-ci/run_tests.py node clients

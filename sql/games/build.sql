@@ -3222,7 +3222,8 @@ SELECT
     d.column_type
 FROM query(getvariable('load_sql')) AS d;
 
--- Their rows and what they hold, each as one text.
+-- Their rows and what they hold, each as one text, of the columns by their names: s alone would be
+-- a column called so.
 SET VARIABLE load_sql = (
     SELECT
         coalesce(
@@ -3230,7 +3231,7 @@ SET VARIABLE load_sql = (
                 'SELECT ' || f.n || ' AS n, count(*) AS line_count, content_hash(l.line) AS '
                 || 'fingerprint FROM (SELECT '
                 || $$'$$ || replace(c.names, $$'$$, $$''$$) || $$' AS line UNION ALL SELECT $$
-                || 's::VARCHAR FROM ' || f.reader || ' AS s) AS l',
+                || 'row(' || c.values_sql || ')::VARCHAR FROM ' || f.reader || ' AS s) AS l',
                 ' UNION ALL '
             ),
             'SELECT 0 AS n, 0 AS line_count, 0::UHUGEINT AS fingerprint LIMIT 0'
@@ -3239,7 +3240,8 @@ SET VARIABLE load_sql = (
     JOIN (
         SELECT
             c.n,
-            string_agg(c.column_name || ' ' || c.column_type, ',' ORDER BY c.place) AS names
+            string_agg(c.column_name || ' ' || c.column_type, ',' ORDER BY c.place) AS names,
+            string_agg(c.name_sql, ', ' ORDER BY c.place) AS values_sql
         FROM temp.load_file_columns AS c
         GROUP BY c.n
     ) AS c ON c.n = f.n

@@ -1,5 +1,12 @@
 """Events of other schemas and formats through the pipeline `marketplace`: views give its columns, nothing is lost or taken twice."""
 
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
 import pytest
 
 from conftest import ROOT, TESTED_VERSIONS
@@ -285,6 +292,118 @@ run(con, '10_clean')
     assert counts == [4000, 4000, 0, len(kinds)]
     assert again[0][1] == moved[0][1] == 0 and differ == [0, 0]
     assert changed[0][1] == len(kinds) and after[0] == 0
+
+
+def test_a_column_called_s_does_not_hide_a_change(shop):
+    first, changed, total = shop.run("""
+con.execute("SET VARIABLE columns = MAP {'user_session': 's'}")
+con.execute("SET VARIABLE data = 'data/*'")
+con.execute("CREATE TABLE told AS SELECT * RENAME (user_session AS s) FROM synthetic_marketplace_events(50)")
+def write():
+    con.execute("COPY told TO 'data/a.parquet'")
+    con.execute("COPY told TO 'data/b.json'")
+con.execute("UPDATE told SET price = 1")
+write()
+first = run(con, '00_raw')
+con.execute("UPDATE told SET price = 2")
+write()
+changed = run(con, '00_raw')
+(first, changed, rows(con, "SELECT count(*), count(*) FILTER (price = '2') FROM raw.all_events")[0])
+""")
+    assert first[0][1] == changed[0][1] == 2 and total == [100, 100], (first, changed, total)
+
+
+# Kills of each kind of start in which nothing is loaded yet, or one of the files has changed since; `make kills` has more.
+N_KILLS = int(os.environ.get("AMAZING_KILLS", "2"))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "json", "ndjson.gz"])
+def test_a_load_killed_at_any_moment_and_started_again_is_that_of_csv(shop, extension, kind):
+    tables = """
+con.execute("SET VARIABLE data = 'data/*'")
+def tables(con):
+    return [rows(con, "SELECT * EXCLUDE (loaded_at, last_modified) FROM raw.loaded_files ORDER BY ALL"),
+        rows(con, "SELECT * FROM raw.all_events ORDER BY ALL"), rows(con, "FROM clean.events ORDER BY ALL"),
+        rows(con, "FROM clean.rejected_events ORDER BY ALL")]
+"""
+    statements, is_same, n_events = shop.run(f"""
+{FILES}
+{tables}
+kind = {kind!r}
+write([kind, kind])
+con.execute("UPDATE told SET price = price + 1 WHERE user_id % 2 = 0")
+answers = [run(con, step) for step in STEPS[:2]]
+con.close()
+Path('world.duckdb').rename('changed.duckdb')
+con = connect('expected.duckdb')
+{FILES}
+con.execute("UPDATE told SET price = price + 1 WHERE user_id % 2 = 0")
+con.execute("SET VARIABLE data = 'data/*'")
+write([kind, kind])
+answers += [run(con, step) for step in STEPS[:2]]
+assert not any(isinstance(answer, str) for answer in answers), answers
+Path('expected.json').write_text(json.dumps(tables(con)))
+# A second way: the same events in CSV files.
+os.mkdir('other')
+for i in range(2):
+    con.execute(f"COPY (FROM told WHERE user_id % 2 = {{i}}) TO 'other/{{i}}.csv' (HEADER)")
+events = rows(con, 'FROM clean.events ORDER BY ALL')
+second = connect('csv.duckdb')
+second.execute("SET VARIABLE data = 'other/*.csv'")
+answers = [run(second, step) for step in STEPS[:2]]
+assert not any(isinstance(answer, str) for answer in answers), answers
+statements = [s.query.strip() for step in STEPS[:2]
+    for s in con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8'))]
+(statements, rows(second, 'FROM clean.events ORDER BY ALL') == events, len(events))
+""")
+    assert is_same and n_events > 3000
+    client = f"""
+import sys, json, duckdb
+EXTENSION = {str(extension)!r}
+def open_database(path):
+    con = duckdb.connect(path, config={{'allow_unsigned_extensions': 'true'}})
+    con.execute(f"LOAD '{{EXTENSION}}'")
+    return con
+{shop.client().replace("con = connect('world.duckdb')", "con = connect(sys.argv[1])")}
+con.execute("SET VARIABLE data = 'data/*'")
+n = 0
+for step in STEPS[:2]:
+    for statement in con.extract_statements((PIPELINE / (step + '.sql')).read_text(encoding='utf-8')):
+        print(n, flush=True)
+        con.execute(statement).fetchall()
+        n += 1
+"""
+    chance = random.Random(f"kills of {kind}")
+    writing = [
+        n
+        for n, sql in enumerate(statements)
+        if re.search(r"^(INSERT INTO|DELETE FROM) (raw|clean)\.", sql, re.MULTILINE)
+    ]
+    for kill in range(2 * N_KILLS):
+        name = f"killed_{kill}.duckdb"
+        if kill % 2:
+            (shop.folder / name).write_bytes((shop.folder / "changed.duckdb").read_bytes())
+        target = chance.choice([chance.choice(writing), chance.randrange(len(statements))])
+        with subprocess.Popen(
+            [str(shop.python), "-c", client, name],
+            cwd=shop.folder,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert f"{target}\n" in process.stdout
+            time.sleep(chance.uniform(0, 0.02))
+            process.kill()
+        assert process.returncode in (-signal.SIGKILL, 0)
+        [names] = shop.run(f"""
+con = connect({name!r})
+{tables}
+answers = [run(con, step) for step in STEPS[:2]]
+found = json.loads(json.dumps(tables(con)))
+expected = json.loads(Path('expected.json').read_text())
+wrong = [i for i in range(4) if found[i] != expected[i]]
+[wrong + [answer for answer in answers if isinstance(answer, str)]]
+""")
+        assert names == [], f"killed at statement {target}: {statements[target]}"
 
 
 def test_bad_files_are_skipped_where_that_is_asked_for(shop):
