@@ -69,7 +69,7 @@ distributed: release $(VENV)/distributed/.ready ## Fits by parts with Ray, Spark
 	@$(VENV)/distributed/$(BIN)/python -m pytest -q -rs -p no:cacheprovider test/distributed
 
 kills: release venvs ## Kills loads of Parquet and JSON files at many more random moments than `make test` does
-	@AMAZING_KILLS=40 $(VENV)/$(DEMO_VERSION)/$(BIN)/python -m pytest -q -p no:cacheprovider test/python/test_foreign_schemas.py -k killed
+	@AMAZING_KILLS=40 $(VENV)/$(QUICK_VERSION)/$(BIN)/python -m pytest -q -p no:cacheprovider test/python/test_foreign_schemas.py -k killed
 
 clients: release $(VENV)/clients/.ready $(VENV)/$(DEMO_VERSION)/.ready ## Installs the clients of docs/clients.md and runs that page and the notebook
 	@$(PYTHON) extension-ci/run_tests.py node clients
