@@ -11,6 +11,8 @@ mod memo;
 mod name;
 mod opposites;
 #[cfg(test)]
+mod oracles;
+#[cfg(test)]
 mod properties;
 mod similarity;
 mod texts;

@@ -218,3 +218,33 @@ fn times_and_square_agree_with_integers() {
     assert_eq!(x.product(&sum(&[-2.0])).round(), 246_913_578_025.0);
     assert_eq!(x.product(&sum(&[3e300, -3e300])).round(), 0.0);
 }
+
+/// An exact sum by another algorithm: Y. K. Zhu, W. B. Hayes, "Algorithm 908", 2010.
+#[test]
+fn sums_are_those_of_the_crate_accurate() {
+    use accurate::sum::OnlineExactSum;
+    use accurate::traits::SumAccumulator;
+    let mut random = Random::new(21);
+    for case in 0..400 {
+        let n = 1 + random.below(3000);
+        let exponents = [4, 60, 600][case % 3];
+        let mut terms: Vec<f64> = (0..n)
+            .map(|_| {
+                let exponent = random.below(exponents) as i32 - exponents as i32 / 2;
+                scale_by_power(random.uniform() - 0.5, exponent)
+            })
+            .collect();
+        if case % 4 == 0 {
+            // Most of it cancels.
+            let negatives: Vec<f64> = terms[1..].iter().map(|x| -x).collect();
+            terms.extend(negatives);
+            random.shuffle(&mut terms);
+        }
+        let accumulator = terms.iter().fold(OnlineExactSum::zero(), |sum, &x| sum + x);
+        let expected = (accumulator.sum() + 0.0).to_bits();
+        assert_eq!((sum(&terms).round() + 0.0).to_bits(), expected, "case {case}");
+        let mut at_once = ExactSum::new();
+        at_once.add_all(&terms);
+        assert_eq!((at_once.round() + 0.0).to_bits(), expected, "case {case}");
+    }
+}
