@@ -1146,7 +1146,7 @@ CROSS JOIN (
 SET VARIABLE load_check = (
     SELECT
         CASE
-            WHEN coalesce(getvariable('bad_files'), '') NOT IN ('', 'refuse', 'skip')
+            WHEN coalesce(getvariable('bad_files')::VARCHAR, '') NOT IN ('', 'refuse', 'skip')
                 THEN error($$00_raw: bad_files must be 'refuse' or 'skip', not $$
                 || getvariable('bad_files')::VARCHAR)
             WHEN count(*) > 0 AND coalesce(getvariable('bad_files')::VARCHAR, '') <> 'skip'
