@@ -132,7 +132,7 @@ def test_the_words_about_a_month_of_the_shop_say_what_the_table_of_benchmarks_sa
     older = [float(row["all, seconds"]) for row in months if row["DuckDB"].startswith("1.")]
     assert f"takes the shop's pipeline {newest:.0f} seconds on DuckDB 2.0" in readme
     words = (
-        f"in segments in {newest:.0f} seconds on DuckDB 2.0.0, in {min(older):.0f} to"
+        f"in segments in {newest:.0f} seconds on DuckDB 2.0.1, in {min(older):.0f} to"
         f" {max(older):.0f} on 1.5.6"
     )
     assert words in benchmarks

@@ -198,7 +198,7 @@ def test_a_pipeline_runs_from_python(amazing, installed, python, tmp_path):
     assert page == f"pages/shop.html {package.crate_version()}".replace("/", os.sep, 1)
     assert counts == "[(3, True)]"
     assert unknown.startswith(
-        "duckdb_extension_amazing.run: no parameter 'brand', did you mean 'brands'; there are age_ranges, as_of, brands,"
+        "duckdb_extension_amazing.run: no parameter 'brand', did you mean 'brands'; there are age_ranges, as_of, bad_files, brands,"
     )
     assert wrong.startswith("30_user_segments Invalid Input Error: ")
 
