@@ -68,7 +68,8 @@ SET VARIABLE load_synonyms = (
     FROM temp.load_synonyms AS s
 );
 
--- The columns of files that are no text. Their types are those of the file.
+-- The columns of files that are no text, by their names, so that their order in a file does not
+-- count. Their types are those of the file.
 SET VARIABLE load_sql = (
     SELECT
         coalesce(
@@ -86,7 +87,7 @@ SET VARIABLE load_sql = (
 CREATE OR REPLACE TEMP TABLE load_file_columns AS
 SELECT
     d.n,
-    row_number() OVER (PARTITION BY d.n) AS place,
+    row_number() OVER (PARTITION BY d.n ORDER BY d.column_name) AS place,
     d.column_name,
     format('s."{}"', replace(d.column_name, '"', '""')) AS name_sql,
     d.column_type
