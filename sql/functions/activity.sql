@@ -82,7 +82,7 @@ CREATE OR REPLACE MACRO sessionize(
         END AS session_number
     FROM __starts AS __b;
 
--- user_activity(source, ...): one row a user.
+-- user_activity(source, ...): one row per user.
 CREATE OR REPLACE MACRO user_activity(
     source,
     user := 'user_id',
@@ -109,8 +109,8 @@ CREATE OR REPLACE MACRO user_activity(
     WHERE __e.__user IS NOT NULL AND isfinite(__e.__time)
     GROUP BY __e.__user;
 
--- monthly_activity(source, ...): one row a month, from the first with events to the last; with
--- `col` one row a value of this column and month.
+-- monthly_activity(source, ...): one row per month, from the first with events to the last; with
+-- `col` one row per value of this column and month.
 --
 -- The first branch of the UNION gives no row but the name of `col` to the groups of the second.
 CREATE OR REPLACE MACRO monthly_activity(

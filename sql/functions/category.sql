@@ -1,6 +1,6 @@
 -- Audits of category repair.
 
--- normalize_category(source, col, vocabulary, ...): one row a distinct value of the column, the
+-- normalize_category(source, col, vocabulary, ...): one row per distinct value of the column, the
 -- most frequent first.
 CREATE OR REPLACE MACRO normalize_category(
     source,

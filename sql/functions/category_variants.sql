@@ -1,7 +1,7 @@
 -- Spellings of one thing, found without a vocabulary.
 
--- category_variants(source, col, ...): one row a distinct value that has another spelling, group by
--- group.
+-- category_variants(source, col, ...): one row per distinct value that has another spelling, group
+-- by group.
 --
 -- A name stands for all spellings with one fingerprint and the same digits: the most frequent of
 -- them. Names are ranked by frequency; a link leads from a name to one before it. A name without

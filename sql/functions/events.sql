@@ -2,8 +2,8 @@
 -- of a source are named by the caller; `time` stands in quotes, because DuckDB 1.x takes it for a
 -- type. Columns `__no_...` stand in for those that a source lacks.
 
--- user_features(source, ...): one row a user; the columns that a parameter with NULL would make are
--- left out.
+-- user_features(source, ...): one row per user; the columns that a parameter with NULL would make
+-- are left out.
 --
 -- Everything is one pass over the events, a second one where `types` is given. The sum of amounts
 -- that are DOUBLE is taken in their order, so that it does not depend on the order of rows; others

@@ -1,4 +1,4 @@
--- file_fingerprint(path): what files hold, one row a file.
+-- file_fingerprint(path): what files hold, one row per file.
 --
 -- path         a file name, a pattern or a list of either file_name    as `path` spells it
 -- size_bytes   as stored, so compressed where the file is last_modified  UTC line_count   lines

@@ -1,7 +1,7 @@
 -- What users do one after the other, and who comes back. The columns of a source are named as in
 -- events.sql.
 
--- funnel(source, steps := [...], ...): one row a step, in their order.
+-- funnel(source, steps := [...], ...): one row per step, in their order.
 CREATE OR REPLACE MACRO funnel(
     source,
     steps := NULL,
@@ -105,7 +105,7 @@ CREATE OR REPLACE MACRO funnel(
     FROM __reached AS __r
     ORDER BY __r.__step;
 
--- retention(source, ...): one row a cohort and number of periods since its first, up to the last
+-- retention(source, ...): one row per cohort and number of periods since its first, up to the last
 -- period with events.
 CREATE OR REPLACE MACRO retention(
     source,

@@ -1,6 +1,6 @@
 -- Segments by Gaussian mixtures: fit over the whole source, then the same rows meet the one model.
 
--- gmm_segments(source, ...): one row a row of the source, with its most probable segment.
+-- gmm_segments(source, ...): every row of the source, with its most probable segment.
 --
 -- Of the shape of kmeans_segments.
 CREATE OR REPLACE MACRO gmm_segments(
@@ -78,8 +78,8 @@ CREATE OR REPLACE MACRO gmm_segments(
         list_max(__s.__gmm_probabilities) AS probability
     FROM __scored_rows AS __s;
 
--- gmm_metrics(source, ...): one row a number of segments and kind of covariance, with how good the
--- fit is.
+-- gmm_metrics(source, ...): one row per number of segments and kind of covariance, with how good
+-- the fit is.
 CREATE OR REPLACE MACRO gmm_metrics(
     source,
     k_min := 1,

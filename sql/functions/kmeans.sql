@@ -1,7 +1,7 @@
 -- Segments by k-means: fit over the whole source, then the same rows meet the one model.
 -- Every option is handed on as it is: kmeans_fit checks it and knows its default.
 
--- kmeans_segments(source, ...): one row a row of the source, with its segment.
+-- kmeans_segments(source, ...): every row of the source, with its segment.
 --
 -- The fit is a CTE, because only there a bare name of a table is never taken for one of its
 -- columns. The check of the source is a WHERE, because a column that is not asked for is not
@@ -97,7 +97,7 @@ CREATE OR REPLACE MACRO kmeans_segments(
     FROM query_table(source) AS __source_row
     WHERE (SELECT __c.__is_good FROM __check AS __c);
 
--- kmeans_centroids(source, ...): one row a segment and feature, in original units.
+-- kmeans_centroids(source, ...): one row per segment and feature, in original units.
 CREATE OR REPLACE MACRO kmeans_centroids(
     source,
     k := 5,
@@ -182,7 +182,7 @@ CREATE OR REPLACE MACRO kmeans_centroids(
         FROM __last AS __l
     ) AS __c;
 
--- kmeans_metrics(source, ...): one row a number of segments, with the quality of its segments.
+-- kmeans_metrics(source, ...): one row per number of segments, with the quality of its segments.
 CREATE OR REPLACE MACRO kmeans_metrics(
     source,
     k_min := 2,
@@ -236,8 +236,8 @@ CREATE OR REPLACE MACRO kmeans_metrics(
     ) AS __e
     ORDER BY __e.__evaluation.k;
 
--- kmeans_features(source, ...): one row a column of the source, in their order: whether a fit takes
--- it, and why.
+-- kmeans_features(source, ...): one row per column of the source, in their order: whether a fit
+-- takes it, and why.
 CREATE OR REPLACE MACRO kmeans_features(
     source,
     features := NULL,

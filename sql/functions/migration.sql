@@ -1,6 +1,6 @@
 -- Who moves from one segment to another.
 
--- segment_migration(before, after, ...): one row a pair of segments that a key has before and
+-- segment_migration(before, after, ...): one row per pair of segments that a key has before and
 -- after.
 --
 -- UNION ALL and GROUP BY are the full join, with each side's segments in a column of their own, so

@@ -1,6 +1,6 @@
 -- Principal components: fit over the whole source, then the same rows meet the one model.
 
--- pca_2d(source, ...): one row a row of the source, with its place on the first two components.
+-- pca_2d(source, ...): every row of the source, with its place on the first two components.
 --
 -- Of the shape of kmeans_segments.
 CREATE OR REPLACE MACRO pca_2d(
@@ -58,7 +58,7 @@ CREATE OR REPLACE MACRO pca_2d(
         __s.__pca_scores[2] AS pc2
     FROM __scored_rows AS __s;
 
--- pca_components(source, ...): one row a component and feature.
+-- pca_components(source, ...): one row per component and feature.
 CREATE OR REPLACE MACRO pca_components(
     source,
     n := 2,

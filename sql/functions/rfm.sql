@@ -1,6 +1,6 @@
 -- Recency, frequency and monetary value of customers, scored by quantiles.
 
--- rfm_scores(source, ...): one row a customer; a row of the source is a purchase.
+-- rfm_scores(source, ...): one row per customer; a row of the source is a purchase.
 --
 -- Amounts that are DOUBLE add up in their order, so that no sum depends on the order of rows;
 -- others add up exactly.

@@ -1,6 +1,6 @@
 -- Segments as conditions that anybody can read and run.
 
--- segment_rules(source, ...): one row a rule, in the order of segment and rule.
+-- segment_rules(source, ...): one row per rule, in the order of segment and rule.
 --
 -- The tree has numbers for labels, so that they may be of any type; its leaves are counted over all
 -- rows.

@@ -1,6 +1,6 @@
 -- Rows that carry segments: what makes each segment different, and who moves from one to another.
 
--- segment_profile(source, ...): one row a segment and feature, in the order of segment and rank.
+-- segment_profile(source, ...): one row per segment and feature, in the order of segment and rank.
 --
 -- Everything but `mean` is on the scale of the fit: of a feature in `log`, that of ln(1 + x).
 CREATE OR REPLACE MACRO segment_profile(

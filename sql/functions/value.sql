@@ -1,7 +1,7 @@
 -- What customers are worth, from their purchases. `time` stands in quotes, because DuckDB 1.x takes
 -- it for a type. The column `__no_amount` stands in for one that a source lacks.
 
--- customer_value(source, ...): one row a customer.
+-- customer_value(source, ...): one row per customer.
 --
 -- Sums of amounts that are DOUBLE are taken in their order, so that they do not depend on the order
 -- of rows; others add up exactly.

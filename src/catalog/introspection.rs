@@ -189,7 +189,7 @@ fn advice(session: &Session) -> Option<&'static str> {
     }
 }
 
-/// One row a function; relations as they are called behind `prefix`.
+/// One row per function; relations as they are called behind `prefix`.
 fn functions(prefix: &str) -> Vec<Vec<Value>> {
     let called = |sql: &str| Value::from(super::called_behind(prefix, sql));
     let row = |function: &&Function| {

@@ -56,7 +56,7 @@ pub const CUSTOMER_VALUE_CHECK: Function = Function {
     details: "The purchases before the day `split` are what `customer_value` sees; those from then \
               to the last day of all are what really came, of the same customers. The other \
               parameters are those of `customer_value`.\n\nRows of four parts: `total`; `period`, \
-              one row a whole `unit` after `split` (1, 2, ...); `frequency`, one row for 0, 1, \
+              one row per whole `unit` after `split` (1, 2, ...); `frequency`, one row for 0, 1, \
               ... 6 and for 7 or more repeat purchases before `split`; `fifth`, customers by what \
               is expected of them, 1 the least (equal expectations are never parted). `error` is \
               expected / actual - 1, NULL where nothing came. Values are NULL with `amount := \
