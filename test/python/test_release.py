@@ -203,6 +203,32 @@ def test_a_pipeline_runs_from_python(amazing, installed, python, tmp_path):
     assert wrong.startswith("30_user_segments Invalid Input Error: ")
 
 
+def test_files_are_fitted_part_by_part_from_the_wheel(installed, python, tmp_path, connect):
+    with connect() as con:
+        for part in range(3):
+            con.execute(
+                f"COPY (SELECT i AS user_id, i % 7 AS x, i % 5 AS y FROM range(300) AS r(i) WHERE i % 3 = {part})"
+                f" TO '{tmp_path}/{part}.parquet' (FORMAT parquet)"
+            )
+    command = "-m duckdb_extension_amazing.distributed segments *.parquet --k 2 --out out".split()
+    done = subprocess.run(
+        [python, *command],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *_, files, model = done.stdout.splitlines()
+    assert files == "3 files in out" and json.loads(model)["rows"] == 300
+    with connect() as con:
+        [(rows, segments)] = con.execute(
+            f"SELECT count(*), count(DISTINCT segment) FROM '{tmp_path}/out/*.parquet'"
+        ).fetchall()
+    assert (rows, segments) == (300, 2)
+
+
 def test_the_wheel_has_types_and_a_command(installed):
     assert (installed / "duckdb_extension_amazing" / "py.typed").is_file()
     [entries] = installed.glob("*.dist-info/entry_points.txt")
