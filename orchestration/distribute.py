@@ -213,7 +213,7 @@ class Driver:
     """Passes over parts, and what is made of their states."""
 
     def __init__(
-        self, files, executor, extension, parts=None, threads=1, memory="512MB", tell=print
+        self, files, executor, extension, parts=None, threads=1, memory="512MB", tell=None
     ):
         files = sorted(set(map(str, files)))
         if not files:
@@ -222,7 +222,8 @@ class Driver:
         self.parts = [files[i::n_parts] for i in range(n_parts)]
         self.executor = executor
         self.common = {"extension": str(extension), "threads": threads, "memory": memory}
-        self.tell = tell
+        # Not as a default: engines put their own in place of print, and could not send the one before.
+        self.tell = tell or print
         # The driver merges; its own DuckDB reads no file.
         self.con = connection(extension, threads, memory)
 
