@@ -17,14 +17,25 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".gz": "read_csv", ".json": "read_json"}
+READERS = {
+    ".parquet": "read_parquet",
+    ".csv": "read_csv",
+    ".gz": "read_csv",
+    ".json": "read_json",
+    ".jsonl": "read_json",
+    ".ndjson": "read_json",
+}
+COMPRESSIONS = {".gz", ".zst"}
 ATTEMPTS = 3
+# A name that no column has: a row by another one would be the column.
+ROW = "__source_row"
 
 
 class PartError(Exception):
@@ -46,12 +57,18 @@ def literal(value):
 
 def rows_of(files):
     """The FROM clause over the files of a part."""
-    suffixes = {Path(file).suffix.lower() for file in files}
+    suffixes = {suffix_of(file) for file in files}
     if len(suffixes) != 1 or not suffixes <= READERS.keys():
         raise PartError(
             f"files of one kind are needed ({', '.join(READERS)}), not {sorted(suffixes)}"
         )
     return f"{READERS[suffixes.pop()]}({literal(list(files))})"
+
+
+def suffix_of(file):
+    """What says how a file is read: behind it there may be that of a compression."""
+    inner, last = Path(Path(file).stem).suffix.lower(), Path(file).suffix.lower()
+    return inner if last in COMPRESSIONS and inner in READERS else last
 
 
 def connection(extension, threads, memory):
@@ -89,12 +106,16 @@ def work(task):
     return written
 
 
+def state_of(call):
+    """The query of the state that a call makes of the rows of a part."""
+    return f"SELECT {call} AS state FROM {{rows}} AS {ROW}"
+
+
 def filled(task, files):
     """The query of a task over some of its files."""
-    query = task["query"].replace("{rows}", rows_of(files))
-    for name, value in task["given"].items():
-        query = query.replace("{" + name + "}", typed(*value))
-    return query
+    places = {"rows": rows_of(files), **{name: typed(*v) for name, v in task["given"].items()}}
+    # At once: what stands in a name of a file is no place.
+    return re.sub("{(" + "|".join(places) + ")}", lambda place: places[place[1]], task["query"])
 
 
 def name_of(file):
@@ -267,7 +288,7 @@ class Driver:
     def fit(self, k, options=None, passes=20, tol=1e-4, models=None):
         """The model of all files: (JSON, type). Goes on from the last one in the folder `models`."""
         options = options or {}
-        weight = {"weight": options["weight"]} if "weight" in options else {}
+        weight = {name: options[name] for name in ["weight"] if name in options}
         settings = {
             "k": k,
             "options": options,
@@ -276,23 +297,16 @@ class Driver:
         model, done = stored(models, settings)
         if model is None:
             survey = self.merged(
-                "kmeans_survey_merge",
-                f"SELECT kmeans_survey(r, {literal(options)}) AS state FROM {{rows}} AS r"
-                if options
-                else "SELECT kmeans_survey(r) AS state FROM {rows} AS r",
+                "kmeans_survey_merge", state_of(f"kmeans_survey({ROW}, {literal(options or None)})")
             )
             sample = self.merged(
                 "kmeans_sample_merge",
-                f"SELECT kmeans_sample({{survey}}, {int(k)}, r) AS state FROM {{rows}} AS r",
+                state_of(f"kmeans_sample({{survey}}, {int(k)}, {ROW})"),
                 {"survey": survey},
             )
             model = self.one(f"SELECT kmeans_start({typed(*survey)}, {typed(*sample)}, {int(k)})")
             store(models, settings, 0, model)
-        step = (
-            f"SELECT kmeans_step({{model}}, r, {literal(weight)}) AS state FROM {{rows}} AS r"
-            if weight
-            else "SELECT kmeans_step({model}, r) AS state FROM {rows} AS r"
-        )
+        step = state_of(f"kmeans_step({{model}}, {ROW}, {literal(weight or None)})")
         while done < passes and not (done and json.loads(model[0])["converged"]):
             state = self.merged("kmeans_step_merge", step, {"model": model})
             model = self.one(
@@ -307,14 +321,15 @@ class Driver:
     def segments(self, model, out):
         """Writes every row of every file with its segment; the files that were written."""
         Path(out).mkdir(parents=True, exist_ok=True)
-        query = "SELECT r.*, kmeans_predict({model}, r) AS segment FROM {rows} AS r"
+        query = (
+            f"SELECT {ROW}.*, kmeans_predict({{model}}, {ROW}) AS segment FROM {{rows}} AS {ROW}"
+        )
         written = self.over_parts(query, {"model": model}, out=str(out))
         return sorted(file for part in written for file in part)
 
     def components(self, n=2, options=None):
         """The principal components of all files: (JSON, type)."""
-        given = f", {literal(options)}" if options else ""
-        state = self.merged("pca_merge", f"SELECT pca_survey(r{given}) AS state FROM {{rows}} AS r")
+        state = self.merged("pca_merge", state_of(f"pca_survey({ROW}, {literal(options or None)})"))
         return self.one(f"SELECT pca_final({typed(*state)}, {n})")
 
 

@@ -77,6 +77,41 @@ def test_every_row_gets_its_segment_once(drive, connect, tmp_path):
     assert found == (40000, 40000, 40000, 0)
 
 
+def test_what_columns_and_files_are_called_does_not_matter(drive, connect, tmp_path):
+    folder = tmp_path / "{rows} {model}"
+    folder.mkdir()
+    with connect() as con:
+        con.execute(
+            "CREATE TABLE users AS SELECT i % 9 AS x, [i % 7, 1] AS r, i % 5 AS s FROM range(500) AS t(i)"
+        )
+        for name, form in [
+            ("a.parquet", "parquet"),
+            ("a.csv", "csv, HEADER"),
+            ("a.csv.gz", "csv, HEADER"),
+            ("a.csv.zst", "csv, HEADER"),
+            ("a.json", "json"),
+            ("a.ndjson", "json"),
+            ("a.json.gz", "json"),
+            ("a.jsonl.zst", "json"),
+        ]:
+            con.execute(f"COPY users TO '{folder}/{name}' (FORMAT {form})")
+        [(expected,)] = con.execute(
+            "SELECT kmeans_fit(u, 3, {'features': ['x', 's']}).rows FROM users AS u"
+        ).fetchall()
+    models = set()
+    for file in sorted(folder.iterdir()):
+        driver = drive(files=[file])
+        model = driver.fit(3, {"features": ["x", "s"]})
+        [written] = driver.segments(model, tmp_path / "of")
+        assert json.loads(model[0])["rows"] == expected == 500
+        with connect() as con:
+            assert con.execute(
+                f"SELECT count(segment) FROM {distribute.literal(written)}"
+            ).fetchall() == [(500,)]
+        models.add(model[0])
+    assert len(models) == 1
+
+
 def test_components_are_those_of_all_rows(drive, connect, tmp_path):
     options = {"features": ["spend", "minutes"]}
     found = {drive(parts).components(2, options)[0] for parts in [1, 3, 12]}
