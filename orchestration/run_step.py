@@ -38,16 +38,24 @@ def moment(text):
         ) from None
 
 
+def from_json(text):
+    """What JSON says; None where it is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None
+
+
+def is_names(read):
+    """Whether it is a list of texts."""
+    return isinstance(read, list) and all(isinstance(name, str) for name in read)
+
+
 def vocabulary(text):
     """A list as in `["apple", "sony"]`, or the other names of each entry as in `{"apple": ["aple"]}`."""
-    try:
-        read = json.loads(text)
-    except json.JSONDecodeError:
-        read = None
+    read = from_json(text)
     lists = list(read.values()) if isinstance(read, dict) else [read]
-    if all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists
-    ):
+    if all(map(is_names, lists)):
         return read
     raise argparse.ArgumentTypeError(
         f'not JSON as in ["apple", "sony"] or {{"apple": ["aple"]}}: {text!r}'
@@ -56,16 +64,10 @@ def vocabulary(text):
 
 def other_names(text):
     """Other names of things as in `{"user_id": "customer", "event_time": ["ts", "time"]}`."""
-    try:
-        read = json.loads(text)
-    except json.JSONDecodeError:
-        read = None
+    read = from_json(text)
     if isinstance(read, dict):
         lists = {name: [names] if isinstance(names, str) else names for name, names in read.items()}
-        if all(
-            isinstance(names, list) and all(isinstance(name, str) for name in names)
-            for names in lists.values()
-        ):
+        if all(map(is_names, lists.values())):
             return lists
     raise argparse.ArgumentTypeError(
         f'not JSON as in {{"user_id": "customer", "event_time": ["ts", "time"]}}: {text!r}'

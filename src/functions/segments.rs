@@ -1,5 +1,5 @@
-//! What the aggregates that fit segments have in common: the rows of a group, and the options and
-//! numbers of segments that are the same in all of them.
+//! What the aggregates that fit have in common: the rows of a group, or what they keep of them, and
+//! the options and numbers of segments that are the same in all of them.
 //!
 //! Arguments are the row, then the numbers, then the options.
 
@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::call::{self, Call, Calls, Numbers};
-use super::features::{Features, Group, Rows};
+use super::features::{Features, Group, Rows, Store};
 use super::model::RowModel;
 use super::options::{self, Options};
 use crate::ffi::{Chunk, Column, Error, Result};
@@ -96,31 +96,31 @@ impl<'a, O: CallOptions, const N: usize> Batch<'a, O, N> {
 }
 
 /// What one group has seen.
-pub struct Segments<O, const N: usize> {
+pub struct Segments<O, const N: usize, S = Observations> {
     call: Option<Arc<Call<O>>>,
     numbers: [Option<usize>; N],
-    group: Group<Observations>,
+    group: Group<S>,
 }
 
-impl<O, const N: usize> Default for Segments<O, N> {
+impl<O, const N: usize, S> Default for Segments<O, N, S> {
     fn default() -> Self {
         Segments { call: None, numbers: [None; N], group: Group::default() }
     }
 }
 
 /// A group that has rows.
-pub struct Known<O, const N: usize> {
+pub struct Known<O, const N: usize, S = Observations> {
     /// Its options.
     pub call: Arc<Call<O>>,
     /// Its numbers of segments.
     pub numbers: [usize; N],
     /// Those of its rows whose features are known.
-    pub rows: Option<Rows<Observations>>,
+    pub rows: Option<Rows<S>>,
     /// Rows that are NULL as a whole.
-    n_null_rows: u64,
+    pub n_null_rows: u64,
 }
 
-impl<O: CallOptions, const N: usize> Segments<O, N> {
+impl<O: CallOptions, const N: usize, S: Store> Segments<O, N, S> {
     /// Adds rows of a chunk; `check` refuses what cannot be fitted, and tells whether the rows are
     /// needed.
     pub fn add(
@@ -163,7 +163,7 @@ impl<O: CallOptions, const N: usize> Segments<O, N> {
     }
 
     /// What is fitted; `None` where no row came.
-    pub fn known(self) -> Option<Known<O, N>> {
+    pub fn known(self) -> Option<Known<O, N, S>> {
         let numbers = self.numbers.into_iter().collect::<Option<Vec<usize>>>()?.try_into().ok()?;
         let Group { rows, n_null_rows } = self.group;
         Some(Known { call: self.call?, numbers, rows, n_null_rows })

@@ -10,10 +10,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::call::{Call, Calls};
 use super::options::Options;
 use super::{did_you_mean, quoted};
-use crate::ffi::{Chunk, Column, Data, Error, Result};
+use crate::ffi::{Column, Data, Error, Result};
 use crate::ml;
 use parts::{is_among, part};
 
@@ -367,20 +366,6 @@ fn chosen(fields: &[Field<'_, '_>], options: &Options) -> Result<Vec<usize>> {
 
 fn is_result_column(name: &str) -> bool {
     RESULT_COLUMNS.iter().any(|column| column.eq_ignore_ascii_case(name))
-}
-
-/// The options of a chunk and the features that they select: what every fitting function reads
-/// first.
-pub fn read<'a>(
-    calls: &Calls<Options>,
-    rows: &'a Chunk<'a>,
-    options: Option<&Column<'_>>,
-    accepted: &[&str],
-) -> Result<(Arc<Call<Options>>, Features<'a>)> {
-    let call = calls.read(options, |column| Options::read(column, accepted))?;
-    let features =
-        Features::select(rows.column(0), &call.read).map_err(|error| call.read.speak(error))?;
-    Ok((call, features))
 }
 
 /// Which features are in `names`, by position.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::{MODEL, NamedModel, components_of};
 use crate::ffi::{Aggregate, Chunk, Output, Result, Signature, SqlType};
-use crate::functions::call::{Call, Calls};
-use crate::functions::features::{self, Features, Group, Rows};
+use crate::functions::call::Calls;
+use crate::functions::features::Rows;
 use crate::functions::options::{self, Options};
+use crate::functions::segments::{Batch, Known, Segments};
 use crate::functions::{Example, Function, Kind, optional, required};
 use crate::ml::{Pca, PcaOptions, PcaRows};
 
@@ -63,45 +64,29 @@ struct Fit {
     calls: Arc<Calls<Options>>,
 }
 
-/// What one group has seen.
-#[derive(Default)]
-struct FitState {
-    call: Option<Arc<Call<Options>>>,
-    group: Group<PcaRows>,
-}
-
 impl Aggregate for Fit {
-    type State = FitState;
-    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
+    type State = Segments<Options, 0, PcaRows>;
+    type Batch<'a> = Batch<'a, Options, 0>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        features::read(&self.calls, rows, rows.get(1), options::PCA)
+        Batch::read(&self.calls, rows, [], |column| Options::read(column, options::PCA))
     }
 
     fn update(
         &self,
-        state: &mut FitState,
-        (call, features): &Self::Batch<'_>,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let options = &call.read;
-        let kept = Call::keep(&mut state.call, call).map(|_| ());
-        kept.and_then(|()| state.group.add(features, options, range))
-            .map_err(|error| options.speak(error))
+        state.add(batch, range, [], |_, [], _| Ok(true))
     }
 
-    fn combine(&self, source: &FitState, target: &mut FitState) -> Result<()> {
-        let Some(call) = &source.call else {
-            return Ok(());
-        };
-        let kept = Call::keep(&mut target.call, call).map(|_| ());
-        kept.and_then(|()| target.group.merge(&source.group))
-            .map_err(|error| call.read.speak(error))
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        target.merge(source, [])
     }
 
-    fn finalize(&self, state: FitState, out: &mut Output) -> Result<()> {
-        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group)
-        else {
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        let Some(Known { call, rows: Some(rows), n_null_rows, .. }) = state.known() else {
             out.push_null();
             return Ok(());
         };

@@ -7,10 +7,11 @@ use super::{MODEL, NamedModel, components_of};
 use crate::ffi::{
     Aggregate, Chunk, Column, Error, Output, Result, Scalar, Signature, SqlType, Value,
 };
-use crate::functions::call::{Call, Calls};
-use crate::functions::features::{self, Features, Group};
+use crate::functions::call::Calls;
+use crate::functions::features;
 use crate::functions::model::{count, field};
 use crate::functions::options::{self, Options};
+use crate::functions::segments::{Batch, Known, Segments};
 use crate::functions::states::{self, EXACT, Merge, State, Stored, exact, finite};
 use crate::functions::{Example, Function, Kind, optional, quoted, required};
 use crate::ml::{ExactSum, Nulls, Pca, PcaOptions, PcaRows, PcaSums, Scale};
@@ -137,13 +138,6 @@ struct Fold {
     calls: Arc<Calls<Options>>,
 }
 
-/// What one group has seen.
-#[derive(Default)]
-struct FoldState {
-    call: Option<Arc<Call<Options>>>,
-    group: Group<PcaRows>,
-}
-
 fn read_options(column: Option<&Column<'_>>) -> Result<Options> {
     let options = Options::read(column, options::PCA_SURVEY)?;
     let wrong = if options.scale == Scale::Robust {
@@ -158,39 +152,28 @@ fn read_options(column: Option<&Column<'_>>) -> Result<Options> {
 }
 
 impl Aggregate for Fold {
-    type State = FoldState;
-    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
+    type State = Segments<Options, 0, PcaRows>;
+    type Batch<'a> = Batch<'a, Options, 0>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        let call = self.calls.read(rows.get(1), read_options)?;
-        let features =
-            Features::select(rows.column(0), &call.read).map_err(|error| call.read.speak(error))?;
-        Ok((call, features))
+        Batch::read(&self.calls, rows, [], read_options)
     }
 
     fn update(
         &self,
-        state: &mut FoldState,
-        (call, features): &Self::Batch<'_>,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let kept = Call::keep(&mut state.call, call).map(|_| ());
-        kept.and_then(|()| state.group.add(features, &call.read, range))
-            .map_err(|error| call.read.speak(error))
+        state.add(batch, range, [], |_, [], _| Ok(true))
     }
 
-    fn combine(&self, source: &FoldState, target: &mut FoldState) -> Result<()> {
-        let Some(call) = &source.call else {
-            return Ok(());
-        };
-        let kept = Call::keep(&mut target.call, call).map(|_| ());
-        kept.and_then(|()| target.group.merge(&source.group))
-            .map_err(|error| call.read.speak(error))
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        target.merge(source, [])
     }
 
-    fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
-        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group)
-        else {
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        let Some(Known { call, rows: Some(rows), n_null_rows, .. }) = state.known() else {
             out.push_null();
             return Ok(());
         };

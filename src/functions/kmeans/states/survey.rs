@@ -1,17 +1,18 @@
 //! `kmeans_survey`, `kmeans_survey_merge`: what a fit has to know of all rows before it draws some.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::survey_fields::{SURVEY, SurveyState};
 use crate::ffi::{Aggregate, Chunk, Error, Output, Result, Signature, SqlType};
-use crate::functions::call::{Call, Calls};
-use crate::functions::features::{self, Features, Group, Store};
+use crate::functions::call::Calls;
+use crate::functions::features::{self, Features, Store};
 use crate::functions::options::{self, Options};
+use crate::functions::segments::{Batch, Known, Segments};
 use crate::functions::states::{Merge, Stored};
 use crate::functions::{Example, Function, Kind, optional, required};
 use crate::ml::{self, Nulls, Survey, SurveyOptions};
-use std::borrow::Cow;
 
 /// `kmeans_survey(row [, options])`
 pub const KMEANS_SURVEY: Function = Function {
@@ -103,13 +104,6 @@ struct Fold {
     calls: Arc<Calls<Options>>,
 }
 
-/// What one group has seen.
-#[derive(Default)]
-struct FoldState {
-    call: Option<Arc<Call<Options>>>,
-    group: Group<Survey>,
-}
-
 fn read_options(column: Option<&crate::ffi::Column<'_>>) -> Result<Options> {
     let options = Options::read(column, options::SURVEY)?;
     if options.nulls == Nulls::Mean {
@@ -122,39 +116,28 @@ fn read_options(column: Option<&crate::ffi::Column<'_>>) -> Result<Options> {
 }
 
 impl Aggregate for Fold {
-    type State = FoldState;
-    type Batch<'a> = (Arc<Call<Options>>, Features<'a>);
+    type State = Segments<Options, 0, Survey>;
+    type Batch<'a> = Batch<'a, Options, 0>;
 
     fn read<'a>(&self, rows: &'a Chunk<'a>) -> Result<Self::Batch<'a>> {
-        let call = self.calls.read(rows.get(1), read_options)?;
-        let features =
-            Features::select(rows.column(0), &call.read).map_err(|error| call.read.speak(error))?;
-        Ok((call, features))
+        Batch::read(&self.calls, rows, [], read_options)
     }
 
     fn update(
         &self,
-        state: &mut FoldState,
-        (call, features): &Self::Batch<'_>,
+        state: &mut Self::State,
+        batch: &Self::Batch<'_>,
         range: Range<usize>,
     ) -> Result<()> {
-        let kept = Call::keep(&mut state.call, call).map(|_| ());
-        kept.and_then(|()| state.group.add(features, &call.read, range))
-            .map_err(|error| call.read.speak(error))
+        state.add(batch, range, [], |_, [], _| Ok(true))
     }
 
-    fn combine(&self, source: &FoldState, target: &mut FoldState) -> Result<()> {
-        let Some(call) = &source.call else {
-            return Ok(());
-        };
-        let kept = Call::keep(&mut target.call, call).map(|_| ());
-        kept.and_then(|()| target.group.merge(&source.group))
-            .map_err(|error| call.read.speak(error))
+    fn combine(&self, source: &Self::State, target: &mut Self::State) -> Result<()> {
+        target.merge(source, [])
     }
 
-    fn finalize(&self, state: FoldState, out: &mut Output) -> Result<()> {
-        let (Some(call), Group { rows: Some(rows), n_null_rows }) = (state.call, state.group)
-        else {
+    fn finalize(&self, state: Self::State, out: &mut Output) -> Result<()> {
+        let Some(Known { call, rows: Some(rows), n_null_rows, .. }) = state.known() else {
             out.push_null();
             return Ok(());
         };
